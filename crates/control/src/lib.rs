@@ -1,0 +1,1 @@
+//! The control plane: reload, admin API, probes.

@@ -1,0 +1,1 @@
+//! Scenarios: the real binary, real sockets.

@@ -1,0 +1,191 @@
+//! What an operator configured, after every check; inherited values are already in place.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Action, Cidr, HealthCheck, HttpLimits, ListenerName, Rule, TargetGroupName};
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Worker threads; `None` is one per core.
+    pub workers: Option<u16>,
+    /// How long a graceful stop waits for what is in flight.
+    pub stop_timeout: Duration,
+    /// The admin API's Unix socket; `None` is the default place.
+    pub admin_socket: Option<PathBuf>,
+    /// In the order of the file.
+    pub listeners: Vec<Listener>,
+    /// In the order of the file; names are unique.
+    pub target_groups: Vec<TargetGroup>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub name: ListenerName,
+    /// At least one; no address is bound twice in one config.
+    pub bind: Vec<SocketAddr>,
+    pub http: HttpSettings,
+    /// In the order of the file.
+    pub rules: Vec<Rule>,
+    /// What happens when no rule matches; `None` is 404.
+    pub default_action: Option<Action>,
+}
+
+/// Settings of a listener that its load balancer gives and the listener may override.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// KA1: 0–3600 s; zero means that every response closes.
+    pub keepalive_timeout: Duration,
+    /// KA8: 1–10 000 000.
+    pub keepalive_requests: u32,
+    /// KA12: for the whole head.
+    pub header_timeout: Duration,
+    /// KA12: between two reads of a body.
+    pub body_timeout: Duration,
+    /// KA12: between two writes to the client.
+    pub send_timeout: Duration,
+    pub limits: HttpLimits,
+    pub forwarded: ForwardedHeaders,
+    /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed.
+    pub trusted_proxies: Vec<Cidr>,
+    pub error_pages: Vec<ErrorPage>,
+    pub access_log: Option<AccessLog>,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            keepalive_timeout: Duration::from_secs(75),
+            keepalive_requests: 10_000,
+            header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(60),
+            limits: HttpLimits::default(),
+            forwarded: ForwardedHeaders::default(),
+            trusted_proxies: Vec::new(),
+            error_pages: Vec::new(),
+            access_log: None,
+        }
+    }
+}
+
+/// Which forwarded headers a target gets (HTTP5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForwardedHeaders {
+    /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`.
+    pub x_forwarded: bool,
+    /// `Forwarded` (RFC 7239).
+    pub forwarded: bool,
+}
+
+impl Default for ForwardedHeaders {
+    fn default() -> Self {
+        Self { x_forwarded: true, forwarded: false }
+    }
+}
+
+/// An operator's own page for statuses that we make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorPage {
+    pub statuses: StatusSet,
+    pub content_type: String,
+    pub body: Arc<[u8]>,
+}
+
+/// A set of status codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusSet {
+    /// Inclusive ranges, ascending.
+    pub ranges: Vec<(u16, u16)>,
+}
+
+impl StatusSet {
+    pub fn contains(&self, status: u16) -> bool {
+        self.ranges.iter().any(|&(first, last)| (first..=last).contains(&status))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AccessLog {
+    pub path: LogPath,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum LogPath {
+    File(PathBuf),
+    /// Written `-`.
+    Stdout,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug)]
+pub struct TargetGroup {
+    pub name: TargetGroupName,
+    /// At least one; addresses are unique within the group.
+    pub targets: Vec<Target>,
+    pub algorithm: Algorithm,
+    pub health_check: Option<HealthCheck>,
+    pub timeouts: TargetTimeouts,
+    pub keepalive: TargetKeepalive,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub address: SocketAddr,
+    /// 0–1000; 0 takes no new work.
+    pub weight: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    WeightedRoundRobin,
+    LeastConnections,
+    RandomTwo,
+    SourceIpHash,
+    Hash(HashKey),
+}
+
+/// What [`Algorithm::Hash`] hashes; where a request does not have it, the client's address is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashKey {
+    /// A header's name in lower case.
+    Header(String),
+}
+
+/// BAL5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetTimeouts {
+    pub connect: Duration,
+    /// Until the first byte of the response.
+    pub response: Duration,
+    /// Between two reads of the response, and between two writes of the request.
+    pub idle: Duration,
+}
+
+impl Default for TargetTimeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(4), response: Duration::from_secs(60), idle: Duration::from_secs(60) }
+    }
+}
+
+/// Idle connections to targets (KA5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetKeepalive {
+    pub idle_timeout: Duration,
+    /// Idle connections to one target, per worker; 0 keeps none.
+    pub idle_max: u32,
+}
+
+impl Default for TargetKeepalive {
+    fn default() -> Self {
+        Self { idle_timeout: Duration::from_secs(60), idle_max: 512 }
+    }
+}

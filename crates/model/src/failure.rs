@@ -1,0 +1,226 @@
+//! Everything that can go wrong with a request, in one table.
+//!
+//! One exhaustive match, [`Failure::outcome`], says for each failure which status the client gets, under which
+//! one reason word it stands in log, metrics, error page and docs, whose side it is on, in which phase of the
+//! request's story it happens, and whether the request may be tried again. `docs/status-codes.md` is generated
+//! from the same table.
+
+/// Whose doing it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Client,
+    Target,
+    Local,
+}
+
+/// Where in the story of a request it happens; the names are the steps of `proxy::http`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    ReadHead,
+    Route,
+    Admit,
+    Pick,
+    Connect,
+    Forward,
+    Respond,
+    Relay,
+}
+
+/// Whether another attempt may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    Never,
+    /// On another target: not one byte of the request can have arrived.
+    IfUnsent,
+    /// On a fresh connection, when this one was reused and nothing can have been acted on: no byte was sent, or
+    /// the method is idempotent and the body so far is still in the replay buffer.
+    IfReused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Ordinary life: a client went away.
+    Info,
+    /// Somebody should look at it, not tonight.
+    Warning,
+    /// Users are failing.
+    Error,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The status that we make; 499 is logged and never sent (the client is gone).
+    pub status: u16,
+    /// The one reason word.
+    pub reason: &'static str,
+    /// The error type of `Proxy-Status` (RFC 9209 §2.3); `None` where no type fits and the field is not sent.
+    pub proxy_error: Option<&'static str>,
+    pub side: Side,
+    pub phase: Phase,
+    pub retry: Retry,
+    pub level: LogLevel,
+    /// For people: what happened.
+    pub what: &'static str,
+    /// For operators: what to look at.
+    pub hint: &'static str,
+}
+
+macro_rules! failures {
+    ($($(#[$doc:meta])* $name:ident => $status:literal $reason:literal $proxy_error:expr, $side:ident $phase:ident $retry:ident $level:ident, $what:literal, $hint:literal;)*) => {
+        /// What went wrong with a request.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Failure {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Failure {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            pub const fn outcome(self) -> Outcome {
+                match self {
+                    $(Self::$name => Outcome {
+                        status: $status,
+                        reason: $reason,
+                        proxy_error: $proxy_error,
+                        side: Side::$side,
+                        phase: Phase::$phase,
+                        retry: Retry::$retry,
+                        level: LogLevel::$level,
+                        what: $what,
+                        hint: $hint,
+                    },)*
+                }
+            }
+
+            /// The place in [`Self::ALL`]: counters are kept in arrays.
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+failures! {
+    /// A head that is not HTTP/1.x as RFC 9112 writes it.
+    RequestMalformed => 400 "request_malformed" Some("http_request_error"), Client ReadHead Never Info,
+        "The request is not valid HTTP.", "Look at what the client sends; nothing of it reached a target.";
+    /// No `Host`, several, an invalid one, or one that contradicts the request target (RFC 9112 §3.2).
+    RequestHost => 400 "request_host" Some("http_request_error"), Client ReadHead Never Info,
+        "The request has no valid Host.", "HTTP/1.1 needs exactly one valid Host field, equal to the authority of an absolute request target.";
+    /// More than one way to read where the body ends (RFC 9112 §6.3).
+    RequestFraming => 400 "request_framing" Some("http_request_error"), Client ReadHead Never Warning,
+        "The length of the request's body is ambiguous.", "Content-Length with Transfer-Encoding, several lengths, or a Transfer-Encoding in HTTP/1.0: often an attempt at request smuggling.";
+    /// A path whose decoded form hides a separator or NUL in a segment that decides a rule.
+    RequestPath => 400 "request_path" Some("http_request_error"), Client Route Never Info,
+        "The request's path is not acceptable.", "It hides '/', '\\' or NUL behind percent-encoding, or leaves the root with '..'.";
+    RequestLineTooLong => 414 "request_line_too_long" Some("http_request_error"), Client ReadHead Never Info,
+        "The request line is too long.", "Raise `limits.request_line` if clients need it.";
+    RequestFieldsTooLarge => 431 "request_fields_too_large" Some("http_request_error"), Client ReadHead Never Info,
+        "The request's header fields are too large or too many.", "Often a cookie that grew. Raise `limits.field`, `limits.fields` or `limits.fields_count` if clients need it.";
+    RequestVersion => 505 "request_version" Some("http_request_error"), Client ReadHead Never Info,
+        "This HTTP version is not spoken here.", "The request line names a version other than HTTP/1.0 or HTTP/1.1.";
+    /// RFC 9112 §6.1.
+    RequestTransferCoding => 501 "request_transfer_coding" Some("http_request_error"), Client ReadHead Never Info,
+        "The request's transfer coding is not known.", "Only `chunked` is a transfer coding of requests here.";
+    /// `CONNECT`: this is no forward proxy.
+    RequestMethod => 405 "request_method" Some("http_request_error"), Client ReadHead Never Info,
+        "This method is not available here.", "CONNECT asks for a forward proxy, and this is none.";
+    /// RFC 9110 §10.1.1.
+    RequestExpectation => 417 "request_expectation" Some("http_request_error"), Client ReadHead Never Info,
+        "The request expects what cannot be met.", "Only `Expect: 100-continue` is known.";
+    /// The head did not come within `header_timeout`.
+    RequestHeadTimeout => 408 "request_head_timeout" Some("http_request_error"), Client ReadHead Never Info,
+        "The request's head took too long.", "A slow client or an attack; `header_timeout` is the limit for the whole head.";
+    RequestBodyTooLarge => 413 "request_body_too_large" Some("http_request_error"), Client Admit Never Info,
+        "The request's body is too large.", "Raise `limits.body` if clients need it.";
+    NoRule => 404 "no_rule" Some("destination_not_found"), Local Route Never Info,
+        "Nothing is served under this address.", "No rule of the listener matches and it has no `forward`.";
+    NoTarget => 503 "no_target" Some("destination_unavailable"), Local Pick Never Error,
+        "No server is available for this request.", "Every target of the group is unhealthy or has weight 0: see `evenkeel targets`.";
+    /// File descriptors, ports or memory of this machine ran out.
+    LocalResources => 503 "local_resources" Some("proxy_internal_response"), Local Connect Never Error,
+        "The load balancer is out of resources.", "Raise the limit of open files (RLIMIT_NOFILE), or widen the range of local ports.";
+    Internal => 500 "internal" Some("proxy_internal_error"), Local Respond Never Error,
+        "The load balancer failed.", "This is a bug of Evenkeel: please report it with the log line.";
+    TargetRefused => 502 "target_refused" Some("connection_refused"), Target Connect IfUnsent Error,
+        "The server refused the connection.", "Nothing listens at the target's address, or its backlog is full.";
+    TargetUnreachable => 502 "target_unreachable" Some("destination_ip_unroutable"), Target Connect IfUnsent Error,
+        "The server cannot be reached.", "Routing or a firewall between here and the target.";
+    TargetConnectTimeout => 504 "target_connect_timeout" Some("connection_timeout"), Target Connect IfUnsent Error,
+        "The server did not accept the connection in time.", "The target is down or a firewall drops packets; `timeouts.connect` is the limit.";
+    /// Closed or reset after the request went out and before a byte of the response.
+    TargetClosedBeforeResponse => 502 "target_closed_before_response" Some("connection_terminated"), Target Respond IfReused Error,
+        "The server closed the connection without a response.", "The target crashed, restarted, or closes idle connections: it may have acted on the request, so it was not repeated.";
+    TargetResponseMalformed => 502 "target_response_malformed" Some("http_protocol_error"), Target Respond Never Error,
+        "The server's response is not valid HTTP.", "Look at what the target sends; the connection was closed.";
+    TargetResponseFraming => 502 "target_response_framing" Some("http_protocol_error"), Target Respond Never Error,
+        "The length of the server's response is ambiguous.", "Content-Length with Transfer-Encoding, or several lengths: fix the target.";
+    TargetResponseFieldsTooLarge => 502 "target_response_fields_too_large" Some("http_response_header_section_size"), Target Respond Never Error,
+        "The server's response has too large header fields.", "Raise `limits.field`, `limits.fields` or `limits.fields_count` if the target needs it.";
+    /// RFC 9110 §15.2.2.
+    TargetUpgradeUnasked => 502 "target_upgrade_unasked" Some("http_upgrade_failed"), Target Respond Never Error,
+        "The server switched protocols without being asked.", "A 101 must answer an Upgrade; the connection was closed.";
+    TargetResponseTimeout => 504 "target_response_timeout" Some("http_response_timeout"), Target Respond Never Error,
+        "The server did not answer in time.", "`timeouts.response` is the limit until the first byte.";
+    /// The target took no byte of the request for `timeouts.idle`.
+    TargetSendTimeout => 504 "target_send_timeout" Some("connection_write_timeout"), Target Forward Never Error,
+        "The server did not take the request in time.", "The target reads too slowly or not at all; `timeouts.idle` is the limit between two writes.";
+    /// The response ended before its declared length or last chunk. Its head has gone out: the client's
+    /// connection is closed so that it cannot take the part for the whole.
+    TargetResponseTruncated => 502 "target_response_truncated" Some("http_response_incomplete"), Target Relay Never Error,
+        "The server's response is incomplete.", "The target closed or reset the connection within the body.";
+    TargetResponseBody => 502 "target_response_body" Some("http_response_transfer_coding"), Target Relay Never Error,
+        "The server's response body is not valid.", "Its chunks are malformed: fix the target.";
+    TargetStalled => 504 "target_stalled" Some("connection_read_timeout"), Target Relay Never Error,
+        "The server stopped within its response.", "`timeouts.idle` is the limit between two reads.";
+    RequestBodyMalformed => 400 "request_body_malformed" Some("http_request_error"), Client Relay Never Info,
+        "The request's body is not valid.", "Its chunks or trailers are malformed.";
+    RequestBodyTimeout => 408 "request_body_timeout" Some("http_request_error"), Client Relay Never Info,
+        "The request's body took too long.", "`body_timeout` is the limit between two reads.";
+    /// The client closed or reset before it had its response.
+    ClientAborted => 499 "client_aborted" None, Client Relay Never Info,
+        "The client went away.", "It closed the connection before the response was complete.";
+    /// The client took no byte of the response for `send_timeout`.
+    ClientSendTimeout => 499 "client_send_timeout" None, Client Relay Never Info,
+        "The client did not take the response in time.", "`send_timeout` is the limit between two writes.";
+    /// A graceful stop reached its deadline with this request in flight.
+    Stopped => 503 "stopped" Some("proxy_internal_response"), Local Relay Never Warning,
+        "The load balancer is stopping.", "`stop_timeout` ended before the request did.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_failure_has_its_own_reason_word() {
+        let reasons: HashSet<_> = Failure::ALL.iter().map(|f| f.outcome().reason).collect();
+        assert_eq!(reasons.len(), Failure::ALL.len());
+        for reason in reasons {
+            assert!(reason.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{reason}");
+        }
+    }
+
+    #[test]
+    fn index_is_the_place_in_all() {
+        for (place, failure) in Failure::ALL.iter().enumerate() {
+            assert_eq!(failure.index(), place);
+        }
+    }
+
+    #[test]
+    fn only_what_cannot_have_been_acted_on_is_tried_again() {
+        for failure in Failure::ALL {
+            let outcome = failure.outcome();
+            match outcome.retry {
+                Retry::Never => {}
+                Retry::IfUnsent => assert_eq!((outcome.side, outcome.phase), (Side::Target, Phase::Connect)),
+                Retry::IfReused => assert_eq!(*failure, Failure::TargetClosedBeforeResponse),
+            }
+        }
+    }
+}

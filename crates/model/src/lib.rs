@@ -1,0 +1,29 @@
+//! The nouns of Evenkeel, checked: what an operator configured, and what can go wrong.
+//!
+//! Nothing here reads a clock, a file or a socket, and nothing here knows the text an operator wrote: crate
+//! `config` turns text into these types and is the only place where they are built from outside. A value of
+//! one of these types is therefore already in range; nobody re-checks it.
+
+mod cidr;
+mod config;
+mod failure;
+mod health;
+mod limits;
+mod name;
+mod pattern;
+mod rule;
+
+pub use cidr::{Cidr, InvalidCidr};
+pub use config::{
+    AccessLog, Algorithm, Config, ErrorPage, ForwardedHeaders, HashKey, HttpSettings, Listener, LogFormat, LogPath, StatusSet,
+    Target, TargetGroup, TargetKeepalive, TargetTimeouts,
+};
+pub use failure::{Failure, LogLevel, Outcome, Phase, Retry, Side};
+pub use health::{CheckKind, HealthCheck};
+pub use limits::{HttpLimits, Limits};
+pub use name::{ListenerName, TargetGroupName, TargetKey};
+pub use pattern::{HostPattern, PathPattern, ValuePattern};
+pub use rule::{
+    Action, Conditions, FieldCondition, FieldEdits, FixedResponse, NamedCondition, PathRewrite, Redirect, Rule, TemplatePiece,
+    WebSocket, WeightedGroup,
+};

@@ -1,0 +1,1 @@
+//! The data plane: the story of a request.

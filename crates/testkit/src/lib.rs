@@ -1,0 +1,1 @@
+//! Scripted clients and targets, the scenario builder.

@@ -1,0 +1,2 @@
+//! Tasks of the house: ci, test, tidy, bench, docs, dev.
+fn main() {}

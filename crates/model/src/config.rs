@@ -172,7 +172,11 @@ pub struct TargetTimeouts {
 
 impl Default for TargetTimeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(4), response: Duration::from_secs(60), idle: Duration::from_secs(60) }
+        Self {
+            connect: Duration::from_secs(4),
+            response: Duration::from_secs(60),
+            idle: Duration::from_secs(60),
+        }
     }
 }
 

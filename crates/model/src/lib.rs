@@ -15,8 +15,8 @@ mod rule;
 
 pub use cidr::{Cidr, InvalidCidr};
 pub use config::{
-    AccessLog, Algorithm, Config, ErrorPage, ForwardedHeaders, HashKey, HttpSettings, Listener, LogFormat, LogPath, StatusSet,
-    Target, TargetGroup, TargetKeepalive, TargetTimeouts,
+    AccessLog, Algorithm, Config, ErrorPage, ForwardedHeaders, HashKey, HttpSettings, Listener, LogFormat,
+    LogPath, StatusSet, Target, TargetGroup, TargetKeepalive, TargetTimeouts,
 };
 pub use failure::{Failure, LogLevel, Outcome, Phase, Retry, Side};
 pub use health::{CheckKind, HealthCheck};
@@ -24,6 +24,6 @@ pub use limits::{HttpLimits, Limits};
 pub use name::{ListenerName, TargetGroupName, TargetKey};
 pub use pattern::{HostPattern, PathPattern, ValuePattern};
 pub use rule::{
-    Action, Conditions, FieldCondition, FieldEdits, FixedResponse, NamedCondition, PathRewrite, Redirect, Rule, TemplatePiece,
-    WebSocket, WeightedGroup,
+    Action, Conditions, FieldCondition, FieldEdits, FixedResponse, NamedCondition, PathRewrite, Redirect,
+    Rule, TemplatePiece, WebSocket, WeightedGroup,
 };

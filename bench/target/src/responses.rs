@@ -1,0 +1,100 @@
+//! The ready answers: head and body as they go onto the wire.
+
+/// Every answer twice: kept alive and closing.
+#[derive(Debug)]
+pub(crate) struct Responses {
+    small: Response,
+    kib_10: Response,
+    mib_1: Response,
+    unknown: Response,
+}
+
+/// `close` carries `Connection: close`.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) keep: Vec<u8>,
+    pub(crate) close: Vec<u8>,
+}
+
+impl Responses {
+    pub(crate) fn new() -> Self {
+        Self {
+            small: Response::new("200 OK", b"Hello, world!"),
+            kib_10: Response::new("200 OK", &[b'k'; 10 * 1024]),
+            mib_1: Response::new("200 OK", &vec![b'm'; 1024 * 1024]),
+            unknown: Response::new("404 Not Found", b"no such path"),
+        }
+    }
+
+    /// `head` begins with the request line.
+    pub(crate) fn find(&self, head: &[u8]) -> &Response {
+        let path = head.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
+        match path {
+            b"/small" => &self.small,
+            b"/10k" => &self.kib_10,
+            b"/1m" => &self.mib_1,
+            _ => &self.unknown,
+        }
+    }
+}
+
+impl Response {
+    fn new(status: &str, body: &[u8]) -> Self {
+        let build = |connection: &str| {
+            let head = format!(
+                "HTTP/1.1 {status}\r\nServer: bench-target\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
+                 Content-Type: text/plain\r\nCache-Control: max-age=60\r\nContent-Length: {}\r\n{connection}\r\n",
+                body.len()
+            );
+            [head.as_bytes(), body].concat()
+        };
+        Self { keep: build(""), close: build("Connection: close\r\n") }
+    }
+}
+
+/// Whether the head asks for the connection to end. Names and values compare without case.
+pub(crate) fn asks_for_close(head: &[u8]) -> bool {
+    head.split(|&byte| byte == b'\n').skip(1).any(|line| {
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else { return false };
+        let (name, value) = line.split_at(colon);
+        name.eq_ignore_ascii_case(b"connection") && value[1..].trim_ascii().eq_ignore_ascii_case(b"close")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_chooses_the_body() {
+        let responses = Responses::new();
+        for (path, length) in [("/small", 13), ("/10k", 10_240), ("/1m", 1_048_576), ("/other", 12)] {
+            let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+            let response = &responses.find(head.as_bytes()).keep;
+            let end = response.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+            let text = String::from_utf8(response[..end].to_vec()).unwrap();
+            assert!(text.contains(&format!("Content-Length: {length}\r\n")), "{text}");
+            assert_eq!(response.len() - end, length, "{path}");
+        }
+    }
+
+    #[test]
+    fn garbage_gets_an_answer() {
+        let responses = Responses::new();
+        assert!(responses.find(b"\r\n\r\n").keep.starts_with(b"HTTP/1.1 404 "));
+    }
+
+    #[test]
+    fn close_is_read_without_case() {
+        for (field, expected) in [
+            ("Connection: close", true),
+            ("connection:CLOSE", true),
+            ("Connection: keep-alive", false),
+            ("X-Connection: close", false),
+            ("no colon", false),
+        ] {
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
+            assert_eq!(asks_for_close(head.as_bytes()), expected, "{field}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Keeps two instances from sharing an address.
+//!
+//! With `SO_REUSEPORT` alone, a second instance of the same user would bind without an error and take a share of
+//! the connections. An instance therefore holds, for every address, a lock that lives exactly where the port does:
+//! an abstract Unix socket (`man 7 unix`), which belongs to the network namespace and goes with the process.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+
+use crate::listener::tcp_socket;
+
+/// Held as long as the address is served.
+#[derive(Debug)]
+pub struct AddressLock {
+    _socket: OwnedFd,
+}
+
+#[derive(Debug)]
+pub enum LockError {
+    /// Another instance of Evenkeel serves this address.
+    OtherInstance,
+    /// Another program listens there.
+    InUse,
+    Io(io::Error),
+}
+
+impl AddressLock {
+    /// Takes the lock and makes sure that nobody listens at `address`. With port 0 there is nothing to lock.
+    pub fn take(address: SocketAddr) -> Result<Self, LockError> {
+        let socket =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+                .map_err(|error| LockError::Io(error.into()))?;
+        if address.port() == 0 {
+            return Ok(Self { _socket: socket });
+        }
+        let name = SocketAddrUnix::new_abstract_name(format!("evenkeel/tcp/{address}").as_bytes())
+            .map_err(|error| LockError::Io(error.into()))?;
+        match rustix::net::bind(&socket, &name) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::ADDRINUSE) => return Err(LockError::OtherInstance),
+            Err(error) => return Err(LockError::Io(error.into())),
+        }
+        probe(address)?;
+        Ok(Self { _socket: socket })
+    }
+}
+
+/// Binding without `SO_REUSEPORT` fails if anybody listens; `SO_REUSEADDR` lets old connections in TIME_WAIT pass.
+fn probe(address: SocketAddr) -> Result<(), LockError> {
+    let attempt = || -> io::Result<()> {
+        let socket = tcp_socket(address)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        Ok(rustix::net::bind(&socket, &address)?)
+    };
+    attempt().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => LockError::InUse,
+        _ => LockError::Io(error),
+    })
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherInstance => f.write_str("another instance of Evenkeel serves this address"),
+            Self::InUse => f.write_str("another program listens at this address"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LockError {}

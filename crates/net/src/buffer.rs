@@ -1,0 +1,258 @@
+//! Leased buffers: bytes that are held only while there are bytes.
+//!
+//! An empty [`Buffer`] owns nothing. It leases a block from its thread's pool when a socket is known to be readable,
+//! gives it back when it is empty again, and moves what must wait into the smallest block that holds it: an idle
+//! connection holds none, and a stalled peer costs what is its own.
+
+use std::cell::RefCell;
+
+/// Block sizes in bytes.
+pub const CLASSES: [usize; 4] = [512, 4 * 1024, 16 * 1024, 64 * 1024];
+/// For heads.
+pub const SMALL: usize = CLASSES[1];
+/// For bodies.
+pub const LARGE: usize = CLASSES[3];
+
+/// Bytes in a leased block; `start..end` are filled.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    block: Option<Box<[u8]>>,
+    start: u32,
+    end: u32,
+}
+
+/// The largest block is full, or the thread leases as much as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferFull;
+
+impl Buffer {
+    pub const fn new() -> Self {
+        Self { block: None, start: 0, end: 0 }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        self.block
+            .as_deref()
+            .and_then(|block| block.get(self.start as usize..self.end as usize))
+            .unwrap_or_default()
+    }
+
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let (start, end) = (self.start as usize, self.end as usize);
+        self.block.as_deref_mut().and_then(|block| block.get_mut(start..end)).unwrap_or_default()
+    }
+
+    pub fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Bytes of the block, filled or not; 0 without one.
+    pub fn capacity(&self) -> usize {
+        self.block.as_ref().map_or(0, |block| block.len())
+    }
+
+    /// Forgets the first `count` bytes (at most all); the block goes back when none is left.
+    pub fn consume(&mut self, count: usize) {
+        self.start += u32::try_from(count).unwrap_or(u32::MAX).min(self.end - self.start);
+        if self.start == self.end {
+            self.release();
+        }
+    }
+
+    /// Keeps the first `count` bytes only.
+    pub fn truncate(&mut self, count: usize) {
+        self.end = self.start + u32::try_from(count).unwrap_or(u32::MAX).min(self.end - self.start);
+        if self.start == self.end {
+            self.release();
+        }
+    }
+
+    /// Cuts off the first `count` bytes into a buffer of their own; the block itself stays with the larger need:
+    /// the rest is copied out, so it should be the smaller part.
+    pub fn split_rest(&mut self, count: usize) -> Result<Self, BufferFull> {
+        let mut rest = Self::new();
+        let bytes = self.bytes().get(count..).unwrap_or_default();
+        if !bytes.is_empty() {
+            rest.extend(bytes)?;
+            self.truncate(count);
+        }
+        Ok(rest)
+    }
+
+    /// Room behind the filled bytes: at least one byte, in a block of at least `wanted` bytes if the buffer has to
+    /// lease one. A full block gives way to the next larger class.
+    pub fn spare(&mut self, wanted: usize) -> Result<&mut [u8], BufferFull> {
+        if self.end as usize == self.capacity() {
+            self.make_room(wanted)?;
+        }
+        let end = self.end as usize;
+        self.block.as_deref_mut().and_then(|block| block.get_mut(end..)).ok_or(BufferFull)
+    }
+
+    /// Counts `count` bytes of [`Self::spare`] as filled.
+    pub fn filled(&mut self, count: usize) {
+        let room = self.capacity() - self.end as usize;
+        self.end += u32::try_from(count.min(room)).unwrap_or(0);
+    }
+
+    /// Copies `bytes` behind what is there.
+    pub fn extend(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
+        if self.capacity() - (self.end as usize) < bytes.len() {
+            self.move_to(class_for(self.len() + bytes.len()).ok_or(BufferFull)?)?;
+        }
+        let end = self.end as usize;
+        let room = self.block.as_deref_mut().and_then(|block| block.get_mut(end..end + bytes.len()));
+        room.ok_or(BufferFull)?.copy_from_slice(bytes);
+        self.filled(bytes.len());
+        Ok(())
+    }
+
+    /// Before a wait: moves what is held into the smallest block that holds it. Without memory it stays.
+    pub fn shrink(&mut self) {
+        if self.is_empty() {
+            self.release();
+        } else if let Some(class) = class_for(self.len()).filter(|&class| CLASSES[class] < self.capacity()) {
+            let _ = self.move_to(class);
+        }
+    }
+
+    fn make_room(&mut self, wanted: usize) -> Result<(), BufferFull> {
+        let len = self.len();
+        if self.start > 0 && len < self.capacity() {
+            return self.move_to(class_for(self.capacity()).ok_or(BufferFull)?);
+        }
+        self.move_to(class_for(wanted.max(len + 1)).ok_or(BufferFull)?)
+    }
+
+    /// Into a block of `class`, with the filled bytes at its start.
+    fn move_to(&mut self, class: usize) -> Result<(), BufferFull> {
+        let mut block = POOL.with(|pool| pool.borrow_mut().lease(class))?;
+        let bytes = self.bytes();
+        let len = bytes.len();
+        block[..len].copy_from_slice(bytes);
+        self.release();
+        (self.block, self.start, self.end) = (Some(block), 0, u32::try_from(len).unwrap_or(0));
+        Ok(())
+    }
+
+    fn release(&mut self) {
+        (self.start, self.end) = (0, 0);
+        if let Some(block) = self.block.take() {
+            // A thread that is ending has no pool any more: the block is simply freed.
+            let _ = POOL.try_with(|pool| pool.borrow_mut().give_back(block));
+        }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// The blocks of one thread.
+struct Pool {
+    free: [Vec<Box<[u8]>>; CLASSES.len()],
+    leased_bytes: usize,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { free: [const { Vec::new() }; CLASSES.len()], leased_bytes: 0 }) };
+}
+
+impl Pool {
+    fn lease(&mut self, class: usize) -> Result<Box<[u8]>, BufferFull> {
+        if self.leased_bytes + CLASSES[class] > LEASED_BYTES_MAX {
+            return Err(BufferFull);
+        }
+        self.leased_bytes += CLASSES[class];
+        Ok(self.free[class].pop().unwrap_or_else(|| vec![0; CLASSES[class]].into_boxed_slice()))
+    }
+
+    fn give_back(&mut self, block: Box<[u8]>) {
+        self.leased_bytes = self.leased_bytes.saturating_sub(block.len());
+        let Some(class) = CLASSES.iter().position(|&size| size == block.len()) else { return };
+        // Trimming: what a burst needed does not stay for ever.
+        if self.free[class].len() < FREE_BYTES_MAX / CLASSES[class] {
+            self.free[class].push(block);
+        }
+    }
+}
+
+fn class_for(len: usize) -> Option<usize> {
+    CLASSES.iter().position(|&size| size >= len)
+}
+
+/// Bytes that this thread leases at the moment.
+pub(crate) fn leased_bytes() -> usize {
+    POOL.with(|pool| pool.borrow().leased_bytes)
+}
+
+// limit: bytes leased by one worker; beyond it a read fails as out of memory and its connection is closed.
+const LEASED_BYTES_MAX: usize = 512 * 1024 * 1024;
+// limit: free blocks kept, in bytes of each class.
+const FREE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_buffer_holds_no_block() {
+        let before = leased_bytes();
+        let mut buffer = Buffer::new();
+        assert_eq!(buffer.capacity(), 0);
+        buffer.extend(b"hello").unwrap();
+        assert_eq!((buffer.bytes(), buffer.capacity()), (&b"hello"[..], 512));
+        buffer.consume(5);
+        assert_eq!((buffer.capacity(), leased_bytes()), (0, before));
+    }
+
+    #[test]
+    fn grows_class_by_class_and_ends_at_the_largest() {
+        let mut buffer = Buffer::new();
+        let mut sizes = Vec::new();
+        while let Ok(room) = buffer.spare(SMALL) {
+            let count = room.len();
+            room.fill(7);
+            buffer.filled(count);
+            sizes.push(buffer.capacity());
+        }
+        assert_eq!(sizes, [4096, 16 * 1024, 64 * 1024]);
+        assert!(buffer.bytes().iter().all(|&b| b == 7));
+        assert_eq!(buffer.len(), LARGE);
+    }
+
+    #[test]
+    fn consumed_room_is_used_again_before_growing() {
+        let mut buffer = Buffer::new();
+        let count = buffer.spare(SMALL).unwrap().len();
+        buffer.filled(count);
+        buffer.consume(count - 3);
+        assert!(buffer.spare(SMALL).unwrap().len() >= SMALL - 3);
+        assert_eq!((buffer.len(), buffer.capacity()), (3, SMALL));
+    }
+
+    #[test]
+    fn shrinks_to_what_is_left() {
+        let mut buffer = Buffer::new();
+        let count = buffer.spare(LARGE).unwrap().len();
+        buffer.filled(count);
+        buffer.bytes_mut()[LARGE - 2..].copy_from_slice(b"xy");
+        buffer.consume(LARGE - 2);
+        buffer.shrink();
+        assert_eq!((buffer.bytes(), buffer.capacity()), (&b"xy"[..], 512));
+    }
+
+    #[test]
+    fn splits_the_rest_off() {
+        let mut buffer = Buffer::new();
+        buffer.extend(b"headbody").unwrap();
+        let rest = buffer.split_rest(4).unwrap();
+        assert_eq!((buffer.bytes(), rest.bytes()), (&b"head"[..], &b"body"[..]));
+    }
+}

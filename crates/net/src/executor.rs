@@ -1,0 +1,247 @@
+//! The executor: tasks in slots, a run queue, and wakers that are numbers.
+//!
+//! Wakers reach the run queue of their own thread through a thread-local, so that they need no reference count;
+//! [`enter`] names the worker that the thread runs.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+
+use crate::remote;
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The tasks of one worker.
+#[derive(Default)]
+pub(crate) struct Executor {
+    slots: RefCell<Slots>,
+}
+
+#[derive(Default)]
+struct Slots {
+    tasks: Vec<Option<Task>>,
+    free: Vec<u32>,
+    live: usize,
+}
+
+/// How a poll ended.
+pub(crate) enum Turn {
+    Idle,
+    Ran,
+    Panicked,
+}
+
+impl Executor {
+    pub(crate) fn spawn(&self, task: Task) {
+        let slot = {
+            let mut slots = self.slots.borrow_mut();
+            slots.live += 1;
+            match slots.free.pop() {
+                Some(slot) => {
+                    slots.tasks[slot as usize] = Some(task);
+                    slot
+                }
+                None => {
+                    slots.tasks.push(Some(task));
+                    u32::try_from(slots.tasks.len() - 1).unwrap_or(u32::MAX)
+                }
+            }
+        };
+        LOCAL.with(|local| local.begin(slot));
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        self.slots.borrow().live
+    }
+
+    /// Polls the next task of the run queue.
+    pub(crate) fn turn(&self) -> Turn {
+        let Some((slot, waker)) = LOCAL.with(Local::next) else { return Turn::Idle };
+        // invariant: while it is polled the future is out of its slot and nothing is borrowed, so that it may
+        // spawn, wake and drop whatever it likes.
+        let Some(mut task) = self.slots.borrow_mut().tasks.get_mut(slot as usize).and_then(Option::take)
+        else {
+            return Turn::Ran;
+        };
+        let mut context = Context::from_waker(&waker);
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut context)));
+        match polled {
+            Ok(Poll::Pending) => {
+                self.slots.borrow_mut().tasks[slot as usize] = Some(task);
+                Turn::Ran
+            }
+            Ok(Poll::Ready(())) => {
+                self.end(slot, task);
+                Turn::Ran
+            }
+            Err(_) => {
+                self.end(slot, task);
+                Turn::Panicked
+            }
+        }
+    }
+
+    /// Drops every task; those that the drops spawn too.
+    pub(crate) fn clear(&self) {
+        loop {
+            let tasks = std::mem::take(&mut *self.slots.borrow_mut());
+            if tasks.live == 0 {
+                break;
+            }
+            for task in tasks.tasks.into_iter().flatten() {
+                let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(task)));
+            }
+        }
+    }
+
+    fn end(&self, slot: u32, task: Task) {
+        // The generation changes first: wakers of the ended task then miss the slot's next tenant.
+        LOCAL.with(|local| local.end(slot));
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(task)));
+        let mut slots = self.slots.borrow_mut();
+        slots.free.push(slot);
+        slots.live -= 1;
+    }
+}
+
+/// The run queue of this thread's worker.
+struct Local {
+    worker: Cell<Option<u8>>,
+    queue: RefCell<VecDeque<u32>>,
+    /// By slot: the generation, and whether it is queued.
+    marks: RefCell<Vec<Mark>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Mark {
+    generation: u32,
+    queued: bool,
+}
+
+thread_local! {
+    static LOCAL: Local = const {
+        Local { worker: Cell::new(None), queue: RefCell::new(VecDeque::new()), marks: RefCell::new(Vec::new()) }
+    };
+}
+
+impl Local {
+    fn begin(&self, slot: u32) {
+        let mut marks = self.marks.borrow_mut();
+        if marks.len() <= slot as usize {
+            marks.resize(slot as usize + 1, Mark::default());
+        }
+        marks[slot as usize].queued = true;
+        self.queue.borrow_mut().push_back(slot);
+    }
+
+    fn end(&self, slot: u32) {
+        let mark = &mut self.marks.borrow_mut()[slot as usize];
+        mark.generation = (mark.generation + 1) & GENERATION_MASK;
+        mark.queued = false;
+    }
+
+    fn next(&self) -> Option<(u32, Waker)> {
+        let slot = self.queue.borrow_mut().pop_front()?;
+        let mark = &mut self.marks.borrow_mut()[slot as usize];
+        // invariant: cleared before the poll, so that a wake during the poll queues the task again.
+        mark.queued = false;
+        let number = TaskNumber { worker: self.worker.get()?, generation: mark.generation, slot };
+        Some((slot, number.into_waker()))
+    }
+
+    fn wake(&self, task: TaskNumber) {
+        let mut marks = self.marks.borrow_mut();
+        let Some(mark) = marks.get_mut(task.slot as usize) else { return };
+        if mark.generation == task.generation && !mark.queued {
+            mark.queued = true;
+            self.queue.borrow_mut().push_back(task.slot);
+        }
+    }
+}
+
+/// Makes this thread run worker `number`, until [`leave`].
+pub(crate) fn enter(number: u8) {
+    LOCAL.with(|local| {
+        local.queue.borrow_mut().clear();
+        local.marks.borrow_mut().clear();
+        local.worker.set(Some(number));
+    });
+}
+
+pub(crate) fn leave() {
+    LOCAL.with(|local| local.worker.set(None));
+}
+
+pub(crate) fn is_queue_empty() -> bool {
+    LOCAL.with(|local| local.queue.borrow().is_empty())
+}
+
+/// Wakes a task of this thread's worker that another thread named.
+pub(crate) fn wake_local(task: u64) {
+    LOCAL.with(|local| local.wake(TaskNumber::from_bits(task)));
+}
+
+/// worker (8 bits) | generation (24 bits) | slot (32 bits), in the waker's data pointer.
+#[derive(Clone, Copy)]
+struct TaskNumber {
+    worker: u8,
+    generation: u32,
+    slot: u32,
+}
+
+impl TaskNumber {
+    fn to_bits(self) -> u64 {
+        u64::from(self.worker) << 56 | u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "takes the number apart again")]
+    fn from_bits(bits: u64) -> Self {
+        Self {
+            worker: (bits >> 56) as u8,
+            generation: (bits >> 32) as u32 & GENERATION_MASK,
+            slot: bits as u32,
+        }
+    }
+
+    fn into_waker(self) -> Waker {
+        // SAFETY: the vtable below treats the pointer as a plain number: cloning copies it, dropping does
+        // nothing, and waking is safe from any thread and at any time.
+        unsafe { Waker::from_raw(raw_waker(data(self.to_bits()))) }
+    }
+
+    fn wake(self) {
+        let here = LOCAL.try_with(|local| {
+            let here = local.worker.get() == Some(self.worker);
+            if here {
+                local.wake(self);
+            }
+            here
+        });
+        // A thread whose local is gone already is another thread for this purpose.
+        if !here.unwrap_or(false) {
+            remote::wake(self.worker, self.to_bits());
+        }
+    }
+}
+
+const _: () = assert!(usize::BITS == 64, "a task's number needs a 64-bit pointer");
+
+#[expect(clippy::cast_possible_truncation, reason = "64-bit, asserted above")]
+fn data(bits: u64) -> *const () {
+    std::ptr::without_provenance(bits as usize)
+}
+
+fn raw_waker(data: *const ()) -> RawWaker {
+    RawWaker::new(data, &VTABLE)
+}
+
+fn wake_data(data: *const ()) {
+    TaskNumber::from_bits(data.addr() as u64).wake();
+}
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(raw_waker, wake_data, wake_data, |_| {});
+
+const GENERATION_MASK: u32 = 0x00ff_ffff;

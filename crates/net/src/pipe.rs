@@ -1,0 +1,93 @@
+//! Kernel pipes, through which bulk data moves between sockets without being copied.
+
+use std::io;
+
+use crate::sys::{Fd, Sys};
+use crate::worker::Worker;
+
+/// A pipe of the worker's pool. It goes back when it is dropped empty, and is closed when bytes are left in it.
+pub struct Pipe<S: Sys> {
+    worker: Worker<S>,
+    ends: PipeEnds,
+    held: usize,
+}
+
+/// Which side of a move failed.
+#[derive(Debug)]
+pub enum Moved {
+    In(io::Error),
+    Out(io::Error),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PipeEnds {
+    read: Fd,
+    write: Fd,
+    capacity: usize,
+}
+
+impl PipeEnds {
+    pub(crate) fn close(self, sys: &impl Sys) {
+        sys.close(self.read);
+        sys.close(self.write);
+    }
+}
+
+impl<S: Sys> std::fmt::Debug for Pipe<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipe").field("ends", &self.ends).field("held", &self.held).finish_non_exhaustive()
+    }
+}
+
+impl<S: Sys> Pipe<S> {
+    /// Fails when descriptors run out; bytes can always be copied instead.
+    pub fn lease(worker: &Worker<S>) -> io::Result<Self> {
+        let pooled = worker.0.pipes.borrow_mut().pop();
+        let ends = match pooled {
+            Some(ends) => ends,
+            None => {
+                let (read, write, capacity) = worker.0.sys.pipe()?;
+                PipeEnds { read, write, capacity }
+            }
+        };
+        Ok(Self { worker: worker.clone(), ends, held: 0 })
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.ends.capacity
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    pub(crate) fn read_end(&self) -> Fd {
+        self.ends.read
+    }
+
+    pub(crate) fn write_end(&self) -> Fd {
+        self.ends.write
+    }
+
+    pub(crate) fn added(&mut self, count: usize) {
+        self.held += count;
+    }
+
+    pub(crate) fn removed(&mut self, count: usize) {
+        self.held = self.held.saturating_sub(count);
+    }
+}
+
+impl<S: Sys> Drop for Pipe<S> {
+    fn drop(&mut self) {
+        let mut pool = self.worker.0.pipes.borrow_mut();
+        if self.held == 0 && pool.len() < POOLED_MAX {
+            pool.push(self.ends);
+        } else {
+            self.ends.close(&self.worker.0.sys);
+        }
+    }
+}
+
+// limit: idle pipes kept by a worker; each is two descriptors.
+const POOLED_MAX: usize = 16;

@@ -1,0 +1,261 @@
+//! Sources: what a worker knows about its sockets, and their deadlines.
+//!
+//! A source starts optimistic (readable, writable) and unregistered: its first park registers it, and because
+//! adding to epoll reports the present state, nothing is missed. A readiness flag is cleared only by EAGAIN or by
+//! a transfer shorter than asked; once the peer has finished sending, it stays until the stream was read to its
+//! end. Deadlines are columns of tick numbers, scanned as a whole: setting one is a store, and a scan of 10 000
+//! costs microseconds.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::sys::{Event, Fd};
+
+/// Time in steps of 100 ms on the monotonic clock, rounded up; 0 is "no deadline".
+///
+/// A deadline fires 0–200 ms late, never early: its tick is rounded up, and ticks are looked at once a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticks(pub(crate) u32);
+
+impl Ticks {
+    pub const NEVER: Self = Self(0);
+    pub(crate) const NANOS: u64 = 100_000_000;
+
+    /// The tick at which `wait` from `now` (nanoseconds) is certainly over.
+    pub(crate) fn after(now: u64, wait: Duration) -> Self {
+        let nanos = now.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
+        Self(u32::try_from(nanos.div_ceil(Self::NANOS)).unwrap_or(u32::MAX).max(1))
+    }
+}
+
+/// The two directions of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+/// Where a source is kept; with the generation that events carry, so that an event of a closed one is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SourceId {
+    pub(crate) slot: u32,
+    generation: u32,
+}
+
+impl SourceId {
+    pub(crate) fn token(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "takes the token apart again")]
+    fn from_token(token: u64) -> Self {
+        Self { slot: token as u32, generation: (token >> 32) as u32 }
+    }
+}
+
+#[derive(Default)]
+struct Source {
+    fd: Fd,
+    generation: u32,
+    flags: u8,
+    wakers: [Option<Waker>; 2],
+}
+
+const REGISTERED: u8 = 1;
+const READABLE: u8 = 1 << 1;
+const WRITABLE: u8 = 1 << 2;
+const READ_CLOSED: u8 = 1 << 3;
+const GONE: u8 = 1 << 4;
+const READ_LATE: u8 = 1 << 5;
+const WRITE_LATE: u8 = 1 << 6;
+const OPEN: u8 = 1 << 7;
+
+/// All sources of one worker. Nothing here calls a waker: who borrows the reactor takes wakers out of it, gives
+/// the borrow back, and wakes or drops them then.
+#[derive(Default)]
+pub(crate) struct Reactor {
+    sources: Vec<Source>,
+    free: Vec<u32>,
+    /// By slot; a column for each direction.
+    deadlines: [Vec<u32>; 2],
+    /// No deadline is earlier than this; 0: there is none.
+    earliest: u32,
+    unregistered: usize,
+}
+
+/// What a source says to somebody who wants to transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Ready,
+    NotReady,
+    Late,
+}
+
+impl Reactor {
+    pub(crate) fn insert(&mut self, fd: Fd) -> SourceId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.sources.push(Source::default());
+            self.deadlines.iter_mut().for_each(|column| column.push(0));
+            u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
+        });
+        let source = &mut self.sources[slot as usize];
+        source.fd = fd;
+        // A timer has no descriptor and is never registered.
+        let registered = if fd < 0 { REGISTERED } else { 0 };
+        self.unregistered += usize::from(registered == 0);
+        source.flags = OPEN | READABLE | WRITABLE | registered;
+        SourceId { slot, generation: source.generation }
+    }
+
+    /// The wakers are the caller's to drop, outside the borrow.
+    pub(crate) fn remove(&mut self, id: SourceId) -> [Option<Waker>; 2] {
+        let source = &mut self.sources[id.slot as usize];
+        source.generation = source.generation.wrapping_add(1) & TOKEN_GENERATION_MASK;
+        self.unregistered -= usize::from(source.flags & REGISTERED == 0);
+        source.flags = 0;
+        let wakers = std::mem::take(&mut source.wakers);
+        self.deadlines.iter_mut().for_each(|column| column[id.slot as usize] = 0);
+        self.free.push(id.slot);
+        wakers
+    }
+
+    pub(crate) fn state(&mut self, id: SourceId, direction: Direction) -> State {
+        let source = &mut self.sources[id.slot as usize];
+        let (ready, late) = flags_of(direction);
+        if source.flags & late != 0 {
+            State::Late
+        } else if source.flags & ready != 0 {
+            State::Ready
+        } else {
+            State::NotReady
+        }
+    }
+
+    /// Says that a transfer in `direction` met EAGAIN or moved less than it could have.
+    pub(crate) fn drained(&mut self, id: SourceId, direction: Direction) {
+        let source = &mut self.sources[id.slot as usize];
+        // After the peer's FIN no further edge comes: reading must go on to the end of the stream.
+        let keep = direction == Direction::Read && source.flags & (READ_CLOSED | GONE) != 0;
+        if !keep {
+            source.flags &= !flags_of(direction).0;
+        }
+    }
+
+    /// As [`Self::drained`], where the kernel itself said that nothing is there.
+    pub(crate) fn blocked(&mut self, id: SourceId, direction: Direction) {
+        self.sources[id.slot as usize].flags &= !flags_of(direction).0;
+    }
+
+    pub(crate) fn is_gone(&self, id: SourceId) -> bool {
+        self.sources[id.slot as usize].flags & GONE != 0
+    }
+
+    pub(crate) fn is_read_closed(&self, id: SourceId) -> bool {
+        self.sources[id.slot as usize].flags & (READ_CLOSED | GONE) != 0
+    }
+
+    /// Leaves `waker` to be woken; the one that it replaces is the caller's to drop. `true`: the source must be
+    /// registered first.
+    pub(crate) fn park(&mut self, id: SourceId, direction: Direction, waker: Waker) -> (Option<Waker>, bool) {
+        let source = &mut self.sources[id.slot as usize];
+        let register = source.flags & REGISTERED == 0;
+        self.unregistered -= usize::from(register);
+        source.flags |= REGISTERED;
+        (source.wakers[direction as usize].replace(waker), register)
+    }
+
+    /// As a reader's [`Self::park`], without asking for registration.
+    pub(crate) fn watch(&mut self, id: SourceId, waker: Waker) -> Option<Waker> {
+        self.sources[id.slot as usize].wakers[Direction::Read as usize].replace(waker)
+    }
+
+    pub(crate) fn set_deadline(&mut self, id: SourceId, direction: Direction, deadline: Ticks) {
+        self.sources[id.slot as usize].flags &= !flags_of(direction).1;
+        self.deadlines[direction as usize][id.slot as usize] = deadline.0;
+        if deadline.0 != 0 && (self.earliest == 0 || deadline.0 < self.earliest) {
+            self.earliest = deadline.0;
+        }
+    }
+
+    /// The tick of the next look at deadlines, where there are any.
+    pub(crate) fn next_deadline(&self) -> Option<u32> {
+        (self.earliest != 0).then_some(self.earliest)
+    }
+
+    /// Notes an event and takes out who is to be woken.
+    pub(crate) fn event(&mut self, event: &Event, woken: &mut Vec<Waker>) {
+        let id = SourceId::from_token(event.token);
+        let Some(source) = self.sources.get_mut(id.slot as usize) else { return };
+        if source.generation != id.generation || source.flags & OPEN == 0 {
+            return;
+        }
+        let reads = event.readable || event.read_closed || event.gone;
+        let writes = event.writable || event.gone;
+        source.flags |= if reads { READABLE } else { 0 }
+            | if writes { WRITABLE } else { 0 }
+            | if event.read_closed { READ_CLOSED } else { 0 }
+            | if event.gone { GONE } else { 0 };
+        if reads {
+            woken.extend(source.wakers[Direction::Read as usize].take());
+        }
+        if writes {
+            woken.extend(source.wakers[Direction::Write as usize].take());
+        }
+    }
+
+    /// Marks what is late at tick `now` and takes out who is to be woken; returns how many were late.
+    pub(crate) fn sweep(&mut self, now: u32, woken: &mut Vec<Waker>) -> u64 {
+        if self.earliest == 0 || now < self.earliest {
+            return 0;
+        }
+        let (mut fired, mut earliest) = (0, u32::MAX);
+        for direction in [Direction::Read, Direction::Write] {
+            for (slot, deadline) in self.deadlines[direction as usize].iter_mut().enumerate() {
+                if *deadline == 0 {
+                    continue;
+                }
+                if *deadline > now {
+                    earliest = earliest.min(*deadline);
+                    continue;
+                }
+                *deadline = 0;
+                fired += 1;
+                let source = &mut self.sources[slot];
+                source.flags |= flags_of(direction).1;
+                woken.extend(source.wakers[direction as usize].take());
+            }
+        }
+        self.earliest = if earliest == u32::MAX { 0 } else { earliest };
+        fired
+    }
+
+    /// Sources that no park has registered yet, now marked as registered.
+    pub(crate) fn take_unregistered(&mut self, into: &mut Vec<(Fd, SourceId)>) {
+        for (slot, source) in self.sources.iter_mut().enumerate() {
+            if source.flags & (OPEN | REGISTERED) == OPEN {
+                source.flags |= REGISTERED;
+                let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+                into.push((source.fd, SourceId { slot, generation: source.generation }));
+            }
+        }
+        self.unregistered = 0;
+    }
+
+    pub(crate) fn has_unregistered(&self) -> bool {
+        self.unregistered > 0
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.sources.len() - self.free.len()
+    }
+}
+
+fn flags_of(direction: Direction) -> (u8, u8) {
+    match direction {
+        Direction::Read => (READABLE, READ_LATE),
+        Direction::Write => (WRITABLE, WRITE_LATE),
+    }
+}
+
+/// Tokens with a higher generation are not sources (the bell's is `u64::MAX`).
+const TOKEN_GENERATION_MASK: u32 = 0x7fff_ffff;

@@ -1,0 +1,278 @@
+//! A TCP connection on a worker.
+//!
+//! Reading is cancel-safe: what was read is in the buffer, nowhere else. Writing is not: a cancelled write leaves
+//! a part on the wire, so the stream must be closed, never used again or pooled. Dropping a stream closes it.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
+
+use crate::buffer::Buffer;
+use crate::pipe::{Moved, Pipe};
+use crate::reactor::{Direction, SourceId, State, Ticks};
+use crate::sys::{Fd, Sys};
+use crate::worker::Worker;
+
+/// Errors of its waits: `TimedOut` when the direction's deadline has passed, `OutOfMemory` when the worker may not
+/// lease more; otherwise the kernel's.
+pub struct TcpStream<S: Sys> {
+    worker: Worker<S>,
+    fd: Fd,
+    id: SourceId,
+}
+
+impl<S: Sys> std::fmt::Debug for TcpStream<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TcpStream").field("fd", &self.fd).finish_non_exhaustive()
+    }
+}
+
+impl<S: Sys> TcpStream<S> {
+    pub(crate) fn adopt(worker: &Worker<S>, fd: Fd) -> Self {
+        let id = worker.0.reactor.borrow_mut().insert(fd);
+        Self { worker: worker.clone(), fd, id }
+    }
+
+    /// Begins to connect. The first write waits until the connection stands, under the write deadline, and fails
+    /// as the connect does.
+    pub fn connect(worker: &Worker<S>, address: SocketAddr) -> io::Result<Self> {
+        let fd = worker.0.sys.connect(address)?;
+        Ok(Self::adopt(worker, fd))
+    }
+
+    pub fn worker(&self) -> &Worker<S> {
+        &self.worker
+    }
+
+    pub fn set_read_deadline(&self, deadline: Ticks) {
+        self.worker.0.reactor.borrow_mut().set_deadline(self.id, Direction::Read, deadline);
+    }
+
+    pub fn set_write_deadline(&self, deadline: Ticks) {
+        self.worker.0.reactor.borrow_mut().set_deadline(self.id, Direction::Write, deadline);
+    }
+
+    /// Reads once behind what `buffer` holds, waiting until there is something; 0 is the end of the stream. A
+    /// buffer that is empty leases its block, of at least `wanted` bytes, only then.
+    // cancel-safe: nothing is read before the poll that returns.
+    pub async fn fill(&self, buffer: &mut Buffer, wanted: usize) -> io::Result<usize> {
+        poll_fn(|context| self.poll_fill(context, buffer, wanted)).await
+    }
+
+    /// See [`Self::fill`].
+    pub fn poll_fill(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut Buffer,
+        wanted: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            if self.poll_ready(context, Direction::Read)?.is_pending() {
+                // A wait may be long: what is held moves into the smallest block.
+                buffer.shrink();
+                return Poll::Pending;
+            }
+            if let Some(result) = self.try_fill(buffer, wanted) {
+                return Poll::Ready(result);
+            }
+        }
+    }
+
+    /// One read without waiting; `None`: nothing is there.
+    pub fn try_fill(&self, buffer: &mut Buffer, wanted: usize) -> Option<io::Result<usize>> {
+        let Ok(room) = buffer.spare(wanted) else { return Some(Err(io::ErrorKind::OutOfMemory.into())) };
+        let asked = room.len();
+        match self.worker.0.sys.read(self.fd, room) {
+            Ok(count) => {
+                if count < asked {
+                    self.worker.0.reactor.borrow_mut().drained(self.id, Direction::Read);
+                }
+                buffer.filled(count);
+                if buffer.is_empty() {
+                    buffer.shrink();
+                }
+                Some(Ok(count))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Read);
+                buffer.shrink();
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Waits until a read would say something, without holding a buffer.
+    pub async fn readable(&self) -> io::Result<()> {
+        poll_fn(|context| self.poll_ready(context, Direction::Read)).await
+    }
+
+    /// Waits until the connection is gone in both directions (reset, or both sides closed). A peer that has only
+    /// finished sending is not gone.
+    pub async fn gone(&self) {
+        poll_fn(|context| self.poll_gone(context)).await;
+    }
+
+    /// See [`Self::gone`]. Takes the place of a waiting reader.
+    pub fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.worker.0.reactor.borrow().is_gone(self.id) {
+            return Poll::Ready(());
+        }
+        // Unlike a read, this does not register: the worker's sweep does so when the wait is long.
+        let waker = context.waker().clone();
+        let old = self.worker.0.reactor.borrow_mut().watch(self.id, waker);
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Whether the peer has finished sending, or is gone: a pooled connection in this state is of no use.
+    pub fn is_read_closed(&self) -> bool {
+        self.worker.0.reactor.borrow().is_read_closed(self.id)
+    }
+
+    /// Writes all of `buffer`, then all of `rest`; what blocks shrinks to what is left.
+    // A cancelled write leaves a part on the wire: close the stream.
+    pub async fn write_all(&self, buffer: &mut Buffer, rest: &mut Buffer) -> io::Result<()> {
+        poll_fn(|context| self.poll_write_all(context, buffer, rest)).await
+    }
+
+    /// See [`Self::write_all`].
+    pub fn poll_write_all(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut Buffer,
+        rest: &mut Buffer,
+    ) -> Poll<io::Result<()>> {
+        while !(buffer.is_empty() && rest.is_empty()) {
+            if self.poll_ready(context, Direction::Write)?.is_pending() {
+                buffer.shrink();
+                rest.shrink();
+                return Poll::Pending;
+            }
+            self.try_write(buffer, rest)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn try_write(&self, buffer: &mut Buffer, rest: &mut Buffer) -> io::Result<()> {
+        let total = buffer.len() + rest.len();
+        let sys = &self.worker.0.sys;
+        let written = match (buffer.is_empty(), rest.is_empty()) {
+            (false, true) => sys.write(self.fd, buffer.bytes()),
+            (true, _) => sys.write(self.fd, rest.bytes()),
+            (false, false) => {
+                sys.write_vectored(self.fd, &[IoSlice::new(buffer.bytes()), IoSlice::new(rest.bytes())])
+            }
+        };
+        match written {
+            Ok(count) => {
+                if count < total {
+                    self.worker.0.reactor.borrow_mut().drained(self.id, Direction::Write);
+                }
+                let first = count.min(buffer.len());
+                buffer.consume(first);
+                rest.consume(count - first);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Write);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Moves up to `len` bytes from here through `pipe` to `to` without copying them; returns how many, 0 at the
+    /// end of the stream. `more`: further bytes of the same message follow.
+    // A cancelled move leaves bytes in the pipe, which then is not used again.
+    pub async fn splice_to(&self, to: &Self, pipe: &mut Pipe<S>, len: u64, more: bool) -> Result<u64, Moved> {
+        let asked = usize::try_from(len).unwrap_or(usize::MAX).min(pipe.capacity());
+        let count = poll_fn(|context| self.poll_splice_in(context, pipe, asked)).await.map_err(Moved::In)?;
+        let more = more || (count as u64) < len;
+        while pipe.held() > 0 {
+            poll_fn(|context| to.poll_splice_out(context, pipe, more)).await.map_err(Moved::Out)?;
+        }
+        Ok(count as u64)
+    }
+
+    fn poll_splice_in(
+        &self,
+        context: &mut Context<'_>,
+        pipe: &mut Pipe<S>,
+        len: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_ready(context, Direction::Read))?;
+            match self.worker.0.sys.splice(self.fd, pipe.write_end(), len, false) {
+                Ok(count) => {
+                    pipe.added(count);
+                    return Poll::Ready(Ok(count));
+                }
+                // The pipe is empty here, so it is the socket that has nothing.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Read);
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn poll_splice_out(
+        &self,
+        context: &mut Context<'_>,
+        pipe: &mut Pipe<S>,
+        more: bool,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.poll_ready(context, Direction::Write))?;
+            match self.worker.0.sys.splice(pipe.read_end(), self.fd, pipe.held(), more) {
+                Ok(count) => {
+                    pipe.removed(count);
+                    return Poll::Ready(Ok(()));
+                }
+                // The pipe is not empty here, so it is the socket that is full.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Write);
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Sends FIN; reading goes on.
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        self.worker.0.sys.shutdown_write(self.fd)
+    }
+
+    /// Closes with a reset, so that the peer cannot take a part for the whole.
+    pub fn abort(self) {
+        self.worker.0.sys.abort_on_close(self.fd);
+    }
+
+    fn poll_ready(&self, context: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
+        let state = self.worker.0.reactor.borrow_mut().state(self.id, direction);
+        match state {
+            State::Late => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            State::Ready if self.worker.may_transfer(context) => Poll::Ready(Ok(())),
+            State::Ready => Poll::Pending,
+            State::NotReady => {
+                let waker = context.waker().clone();
+                let (old, register) = self.worker.0.reactor.borrow_mut().park(self.id, direction, waker);
+                drop(old);
+                if register {
+                    self.worker.0.sys.register(self.fd, self.id.token())?;
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<S: Sys> Drop for TcpStream<S> {
+    fn drop(&mut self) {
+        let wakers = self.worker.0.reactor.borrow_mut().remove(self.id);
+        drop(wakers);
+        self.worker.0.sys.close(self.fd);
+    }
+}

@@ -1,0 +1,288 @@
+//! A worker: one thread's loop of polling tasks, looking at the kernel, and sweeping deadlines.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::buffer;
+use crate::executor::{self, Executor, Turn};
+use crate::pipe::PipeEnds;
+use crate::reactor::{Direction, Reactor, SourceId, State, Ticks};
+use crate::remote::{self, Remote};
+use crate::sys::{Fd, Sys};
+
+/// A handle to the worker of this thread.
+pub struct Worker<S: Sys>(pub(crate) Rc<Inner<S>>);
+
+pub(crate) struct Inner<S: Sys> {
+    pub(crate) sys: S,
+    pub(crate) reactor: RefCell<Reactor>,
+    pub(crate) pipes: RefCell<Vec<PipeEnds>>,
+    executor: Executor,
+    remote: Arc<Remote>,
+    number: u8,
+    now: Cell<u64>,
+    /// Transfers that the task being polled may still make.
+    budget: Cell<u32>,
+    stats: Cell<WorkerStats>,
+}
+
+/// What a worker counts about itself since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerStats {
+    pub looks: u64,
+    pub panics: u64,
+    pub deadlines_fired: u64,
+    pub tasks: usize,
+    pub sources: usize,
+    pub leased_bytes: usize,
+}
+
+impl<S: Sys> Clone for Worker<S> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<S: Sys> std::fmt::Debug for Worker<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("number", &self.0.number).finish_non_exhaustive()
+    }
+}
+
+impl<S: Sys> Worker<S> {
+    /// Runs `main` on this thread, with whatever it spawns, until it is done; tasks that still run are then
+    /// dropped, and with them their sockets.
+    pub fn run<F>(sys: S, main: impl FnOnce(Self) -> F) -> io::Result<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let remote = Arc::new(Remote::new(sys.bell(BELL)?));
+        let number =
+            remote::enlist(Arc::clone(&remote)).ok_or_else(|| io::Error::other("too many workers"))?;
+        let now = sys.now();
+        let worker = Self(Rc::new(Inner {
+            sys,
+            reactor: RefCell::default(),
+            pipes: RefCell::default(),
+            executor: Executor::default(),
+            remote,
+            number,
+            now: Cell::new(now),
+            budget: Cell::new(BUDGET),
+            stats: Cell::default(),
+        }));
+        executor::enter(number);
+        let output = Rc::new(Cell::new(None));
+        let (future, slot) = (main(worker.clone()), Rc::clone(&output));
+        worker.spawn(async move { slot.set(Some(future.await)) });
+        let result = worker.turn_until(|| Rc::strong_count(&output) == 1);
+        // invariant: tasks are gone before the thread-local that their wakers use.
+        worker.0.executor.clear();
+        worker.close_pipes();
+        executor::leave();
+        remote::dismiss(number);
+        result?;
+        output.take().ok_or_else(|| io::Error::other("the worker's main task panicked"))
+    }
+
+    /// Begins a task. It runs on this thread only.
+    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
+        self.0.executor.spawn(Box::pin(future));
+    }
+
+    /// Monotonic nanoseconds, read once a look at the kernel.
+    pub fn now(&self) -> u64 {
+        self.0.now.get()
+    }
+
+    /// The tick at which `wait` from now is certainly over.
+    pub fn after(&self, wait: Duration) -> Ticks {
+        Ticks::after(self.now(), wait)
+    }
+
+    /// Waits at least this long; see [`Ticks`] for how much longer.
+    pub async fn sleep(&self, wait: Duration) {
+        let source = TimerSource { worker: self, id: self.0.reactor.borrow_mut().insert(-1) };
+        let id = source.id;
+        {
+            let mut reactor = self.0.reactor.borrow_mut();
+            reactor.blocked(id, Direction::Read);
+            reactor.set_deadline(id, Direction::Read, self.after(wait));
+        }
+        poll_fn(|context| {
+            if self.0.reactor.borrow_mut().state(id, Direction::Read) == State::Late {
+                return Poll::Ready(());
+            }
+            let (old, _) = self.0.reactor.borrow_mut().park(id, Direction::Read, context.waker().clone());
+            drop(old);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Lets other tasks run.
+    pub async fn yield_now(&self) {
+        let mut yielded = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    pub fn stats(&self) -> WorkerStats {
+        WorkerStats {
+            tasks: self.0.executor.live(),
+            sources: self.0.reactor.borrow().open(),
+            leased_bytes: buffer::leased_bytes(),
+            ..self.0.stats.get()
+        }
+    }
+
+    /// Whether the task being polled may make another transfer now; if not, it is queued again and must wait.
+    pub(crate) fn may_transfer(&self, context: &Context<'_>) -> bool {
+        match self.0.budget.get() {
+            0 => {
+                context.waker().wake_by_ref();
+                false
+            }
+            left => {
+                self.0.budget.set(left - 1);
+                true
+            }
+        }
+    }
+
+    fn turn_until(&self, done: impl Fn() -> bool) -> io::Result<()> {
+        let mut look = Look::default();
+        let mut registered_at = self.tick();
+        while !done() {
+            self.poll_tasks();
+            if done() {
+                break;
+            }
+            self.look(&mut look)?;
+            let tick = self.tick();
+            let fired = self.0.reactor.borrow_mut().sweep(tick, &mut look.woken);
+            self.count(|stats| stats.deadlines_fired += fired);
+            look.woken.drain(..).for_each(std::task::Waker::wake);
+            if tick.saturating_sub(registered_at) >= REGISTER_AFTER_TICKS {
+                registered_at = tick;
+                self.register_all(&mut look.unregistered);
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_tasks(&self) {
+        for _ in 0..POLLS_PER_LOOK {
+            self.0.budget.set(BUDGET);
+            match self.0.executor.turn() {
+                Turn::Idle => break,
+                Turn::Ran => {}
+                Turn::Panicked => self.count(|stats| stats.panics += 1),
+            }
+        }
+    }
+
+    /// Takes what the kernel and other threads have to say; waits for it if no task can run.
+    fn look(&self, look: &mut Look) -> io::Result<()> {
+        let timeout =
+            if executor::is_queue_empty() { self.time_to_next_tick() } else { Some(Duration::ZERO) };
+        look.events.clear();
+        self.0.sys.wait(&mut look.events, timeout)?;
+        self.0.now.set(self.0.sys.now());
+        self.count(|stats| stats.looks += 1);
+        let mut bell = false;
+        {
+            let mut reactor = self.0.reactor.borrow_mut();
+            for event in &look.events {
+                if event.token == BELL {
+                    bell = true;
+                } else {
+                    reactor.event(event, &mut look.woken);
+                }
+            }
+        }
+        look.woken.drain(..).for_each(std::task::Waker::wake);
+        if bell {
+            self.0.remote.take(&mut look.remote);
+            look.remote.drain(..).for_each(executor::wake_local);
+        }
+        Ok(())
+    }
+
+    fn time_to_next_tick(&self) -> Option<Duration> {
+        let reactor = self.0.reactor.borrow();
+        let late_registration = reactor.has_unregistered().then(|| self.tick() + REGISTER_AFTER_TICKS);
+        let tick = match (reactor.next_deadline(), late_registration) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        let nanos = (u64::from(tick) * Ticks::NANOS).saturating_sub(self.now());
+        Some(Duration::from_nanos(nanos))
+    }
+
+    /// A task that waits for its target has not parked on its client, which may be unregistered: without this, a
+    /// client's reset would go unseen while its request is in flight.
+    fn register_all(&self, unregistered: &mut Vec<(Fd, SourceId)>) {
+        self.0.reactor.borrow_mut().take_unregistered(unregistered);
+        for (fd, id) in unregistered.drain(..) {
+            // Out of kernel memory: the next park of that source finds it marked and waits for its deadline.
+            let _ = self.0.sys.register(fd, id.token());
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "13 years of uptime")]
+    fn tick(&self) -> u32 {
+        (self.now() / Ticks::NANOS) as u32
+    }
+
+    fn count(&self, change: impl FnOnce(&mut WorkerStats)) {
+        let mut stats = self.0.stats.get();
+        change(&mut stats);
+        self.0.stats.set(stats);
+    }
+
+    fn close_pipes(&self) {
+        let pipes = std::mem::take(&mut *self.0.pipes.borrow_mut());
+        pipes.into_iter().for_each(|ends| ends.close(&self.0.sys));
+    }
+}
+
+/// What a look at the kernel fills, kept so that it does not allocate.
+#[derive(Default)]
+struct Look {
+    events: Vec<crate::sys::Event>,
+    woken: Vec<std::task::Waker>,
+    remote: Vec<u64>,
+    unregistered: Vec<(Fd, SourceId)>,
+}
+
+struct TimerSource<'a, S: Sys> {
+    worker: &'a Worker<S>,
+    id: SourceId,
+}
+
+impl<S: Sys> Drop for TimerSource<'_, S> {
+    fn drop(&mut self) {
+        let wakers = self.worker.0.reactor.borrow_mut().remove(self.id);
+        drop(wakers);
+    }
+}
+
+const BELL: u64 = u64::MAX;
+// limit: polls between two looks at epoll: new events wait for this many at most.
+const POLLS_PER_LOOK: u32 = 64;
+// limit: transfers in one poll of one task: 16 reads and 16 writes of 64 KiB.
+const BUDGET: u32 = 32;
+const REGISTER_AFTER_TICKS: u32 = 5;

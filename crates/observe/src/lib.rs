@@ -1,1 +1,30 @@
-//! Counters, histograms, the access record and its writers.
+//! What the balancer tells about itself: counters and histograms that each worker writes alone, the Prometheus
+//! page made of them, the access record with the thread that writes it to files, and the log for operators.
+//!
+//! Nothing here decides anything about a request, and no text that a client chose becomes a label.
+
+mod cells;
+mod escape;
+mod events;
+mod families;
+mod histogram;
+mod log;
+mod per_worker;
+mod prometheus;
+mod record;
+mod render;
+mod timestamp;
+
+pub use cells::{CachePadded, Counter, Gauge};
+pub use events::{event, write_event};
+pub use families::{
+    Failures, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, Responses, StatusClasses, TargetCells,
+    WorkerCells,
+};
+pub use histogram::{Histogram, HistogramTotals};
+pub use log::{AccessLogs, LogBuffer, LogHandle, LogTotals};
+pub use per_worker::PerWorker;
+pub use prometheus::{Exposition, Family, Kind, Value};
+pub use record::AccessRecord;
+pub use render::{render_listeners, render_logs, render_targets, render_workers};
+pub use timestamp::Timestamp;

@@ -1,0 +1,254 @@
+//! What is counted, and for what: workers, listeners, targets.
+
+use model::Failure;
+
+use crate::{AccessRecord, Counter, Gauge, Histogram};
+
+/// What one worker does, whatever it serves.
+#[derive(Debug, Default)]
+pub struct WorkerCells {
+    pub connections_accepted: Counter,
+    pub connections_open: Gauge,
+    /// `accept` failed, for any reason.
+    pub accept_errors: Counter,
+    /// Connections refused because no file descriptor was left.
+    pub connections_refused: Counter,
+    /// Connections closed because all memory or slots for them were taken (KA10).
+    pub connections_shed: Counter,
+    pub loop_turns: Counter,
+    /// A task panicked; its connection was closed. Always a bug of Evenkeel.
+    pub task_panics: Counter,
+    pub deadlines_fired: Counter,
+}
+
+/// What one listener serves, as seen by one worker.
+#[derive(Debug, Default)]
+pub struct ListenerCells {
+    pub connections_accepted: Counter,
+    pub connections_open: Gauge,
+    pub requests: Counter,
+    pub requests_in_flight: Gauge,
+    pub responses: Responses,
+    pub failures: Failures,
+    /// From clients: heads, bodies and tunnels.
+    pub received_bytes: Counter,
+    /// To clients.
+    pub sent_bytes: Counter,
+    /// Attempts beyond a request's first.
+    pub retries: Counter,
+    /// Clients that went away or stalled before they had their response.
+    pub client_aborts: Counter,
+    pub tunnels_opened: Counter,
+    pub tunnels_open: Gauge,
+    pub phases: PhaseHistograms,
+}
+
+impl ListenerCells {
+    /// Counts a finished request: everything that its access record knows. Bytes on the wire, connections, tunnels
+    /// and what is in flight are counted where they happen.
+    pub fn count(&self, record: &AccessRecord<'_>) {
+        self.requests.increment();
+        self.responses.by(record.made_by).count(record.status);
+        if let Some(failure) = record.failure {
+            self.failures.count(failure);
+            if matches!(failure, Failure::ClientAborted | Failure::ClientSendTimeout) {
+                self.client_aborts.increment();
+            }
+        }
+        self.retries.add(u64::from(record.attempts.saturating_sub(1)));
+        self.phases.record(&record.phases);
+    }
+}
+
+/// What one target does for us, as seen by one worker.
+#[derive(Debug, Default)]
+pub struct TargetCells {
+    /// Attempts, also those that failed.
+    pub requests: Counter,
+    pub requests_in_flight: Gauge,
+    /// Attempts that failed, by what went wrong.
+    pub failures: Failures,
+    pub responses: StatusClasses,
+    pub connections_opened: Counter,
+    /// Attempts that took an idle connection.
+    pub connections_reused: Counter,
+    pub connections_open: Gauge,
+    pub received_bytes: Counter,
+    pub sent_bytes: Counter,
+    pub connect: Histogram,
+    /// Until the first byte of the response.
+    pub respond: Histogram,
+}
+
+/// Who made a response's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MadeBy {
+    Evenkeel,
+    Target,
+}
+
+impl MadeBy {
+    pub const ALL: [Self; 2] = [Self::Evenkeel, Self::Target];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Evenkeel => "evenkeel",
+            Self::Target => "target",
+        }
+    }
+}
+
+/// Responses by who made them.
+#[derive(Debug, Default)]
+pub struct Responses {
+    pub evenkeel: StatusClasses,
+    pub target: StatusClasses,
+}
+
+impl Responses {
+    pub fn by(&self, made_by: MadeBy) -> &StatusClasses {
+        match made_by {
+            MadeBy::Evenkeel => &self.evenkeel,
+            MadeBy::Target => &self.target,
+        }
+    }
+}
+
+/// Responses by class of status.
+#[derive(Debug, Default)]
+pub struct StatusClasses([Counter; StatusClasses::LABELS.len()]);
+
+impl StatusClasses {
+    /// The label of each class, by index. `other` is what no RFC gives a meaning: below 100 or above 599.
+    pub const LABELS: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+    pub fn count(&self, status: u16) {
+        let class = usize::from(status / 100);
+        self.0[if class < self.0.len() { class } else { 0 }].increment();
+    }
+
+    /// By class, in the order of [`Self::LABELS`].
+    pub fn read(&self) -> [u64; Self::LABELS.len()] {
+        std::array::from_fn(|class| self.0[class].read())
+    }
+}
+
+/// What went wrong, by failure.
+#[derive(Debug)]
+pub struct Failures([Counter; Failure::ALL.len()]);
+
+impl Failures {
+    pub fn count(&self, failure: Failure) {
+        self.0[failure.index()].increment();
+    }
+
+    pub fn read(&self, failure: Failure) -> u64 {
+        self.0[failure.index()].read()
+    }
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self([const { Counter::new() }; Failure::ALL.len()])
+    }
+}
+
+/// How long the phases of one request took, in microseconds. `None`: the request had no such phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PhaseTimes {
+    /// From the first byte of the request's head to its end.
+    pub read_head: Option<u64>,
+    /// From the choice of a target until a connection to it stood, all attempts together; `None` on a reused one.
+    pub connect: Option<u64>,
+    /// From the request's first byte to the target until the response's first byte.
+    pub respond: Option<u64>,
+    /// From the response's first byte until its last one had gone to the client; of a tunnel, its life.
+    pub relay: Option<u64>,
+    /// From the first byte of the request's head until everything was done.
+    pub total: u64,
+}
+
+/// The same as histograms.
+#[derive(Debug, Default)]
+pub struct PhaseHistograms {
+    pub read_head: Histogram,
+    pub connect: Histogram,
+    pub respond: Histogram,
+    pub relay: Histogram,
+    pub total: Histogram,
+}
+
+impl PhaseHistograms {
+    pub fn record(&self, times: &PhaseTimes) {
+        for (histogram, micros) in [
+            (&self.read_head, times.read_head),
+            (&self.connect, times.connect),
+            (&self.respond, times.respond),
+            (&self.relay, times.relay),
+            (&self.total, Some(times.total)),
+        ] {
+            if let Some(micros) = micros {
+                histogram.record(micros);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::example;
+
+    #[test]
+    fn a_finished_request_is_counted_once_in_every_family() {
+        let cells = ListenerCells::default();
+        let mut record = example();
+        cells.count(&record);
+        record.made_by = MadeBy::Evenkeel;
+        record.status = 499;
+        record.failure = Some(Failure::ClientAborted);
+        record.attempts = 3;
+        record.phases = PhaseTimes { total: 7, ..PhaseTimes::default() };
+        cells.count(&record);
+
+        assert_eq!(cells.requests.read(), 2);
+        assert_eq!(cells.responses.target.read(), [0, 0, 1, 0, 0, 0]);
+        assert_eq!(cells.responses.evenkeel.read(), [0, 0, 0, 0, 1, 0]);
+        assert_eq!(cells.failures.read(Failure::ClientAborted), 1);
+        assert_eq!(cells.client_aborts.read(), 1);
+        assert_eq!(cells.retries.read(), 2);
+        assert_eq!(cells.phases.total.read().count(), 2);
+        assert_eq!(cells.phases.relay.read().count(), 1, "the second request never came to its relay");
+    }
+
+    #[test]
+    fn a_request_that_reached_no_target_has_no_retries() {
+        let cells = ListenerCells::default();
+        let record = AccessRecord { attempts: 0, ..example() };
+        cells.count(&record);
+        assert_eq!(cells.retries.read(), 0);
+    }
+
+    #[test]
+    fn any_status_has_a_class() {
+        for (status, class) in
+            [(0, 0), (99, 0), (100, 1), (200, 2), (304, 3), (499, 4), (599, 5), (600, 0), (u16::MAX, 0)]
+        {
+            let classes = StatusClasses::default();
+            classes.count(status);
+            assert_eq!(classes.read()[class], 1, "{status}");
+            assert_eq!(classes.read().iter().sum::<u64>(), 1, "{status}");
+        }
+    }
+
+    #[test]
+    fn every_failure_has_its_own_cell() {
+        let failures = Failures::default();
+        for (times, &failure) in Failure::ALL.iter().enumerate() {
+            (0..times).for_each(|_| failures.count(failure));
+        }
+        for (times, &failure) in Failure::ALL.iter().enumerate() {
+            assert_eq!(failures.read(failure), times as u64);
+        }
+    }
+}

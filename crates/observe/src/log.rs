@@ -1,0 +1,175 @@
+//! The access logs: one thread writes the files, so that no disk ever makes a request wait. A worker formats lines
+//! into a buffer of its own and hands it over when it is full or when the worker is idle.
+
+mod buffer;
+mod sink;
+mod writer;
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use model::{AccessLog, LogFormat};
+
+pub use buffer::LogBuffer;
+use sink::Sink;
+use writer::Order;
+
+/// All access logs of the process and the thread that writes them. The thread ends when this and all handles and
+/// buffers are gone.
+#[derive(Debug)]
+pub struct AccessLogs {
+    /// The sinks in use; one that no handle or buffer holds any more is closed.
+    sinks: Mutex<Vec<Weak<Sink>>>,
+    queue: Queue,
+}
+
+impl AccessLogs {
+    /// Starts the writer thread.
+    ///
+    /// # Errors
+    ///
+    /// When the thread cannot be started.
+    pub fn start() -> io::Result<Self> {
+        let (orders, waiting) = sync_channel(ORDERS_MAX);
+        let state = Arc::new(State::default());
+        let of_writer = Arc::clone(&state);
+        thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || writer::run(&waiting, &of_writer))?;
+        Ok(Self { sinks: Mutex::default(), queue: Queue { orders, state } })
+    }
+
+    /// A handle to this log. Handles to the same path share one open file, whatever their formats are.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened for appending; nothing has changed then.
+    pub fn open(&self, log: &AccessLog) -> io::Result<LogHandle> {
+        let mut sinks = lock(&self.sinks);
+        sinks.retain(|sink| sink.strong_count() > 0);
+        let known = sinks.iter().filter_map(Weak::upgrade).find(|sink| *sink.path() == log.path);
+        let sink = match known {
+            Some(sink) => sink,
+            None => {
+                let sink = Arc::new(Sink::open(&log.path)?);
+                sinks.push(Arc::downgrade(&sink));
+                sink
+            }
+        };
+        Ok(LogHandle { sink, format: log.format, queue: self.queue.clone() })
+    }
+
+    /// Has every file opened anew under its path, as after a rotation (SIGUSR1). Buffers handed over from now on
+    /// are written to the new file. A file that cannot be opened goes on where it is and is counted as an error.
+    pub fn reopen(&self) {
+        for sink in lock(&self.sinks).iter().filter_map(Weak::upgrade) {
+            sink.mark_stale();
+            // When the queue is full the mark is found with the next buffer.
+            let _ = self.queue.hand_over(Order::Reopen(sink));
+        }
+    }
+
+    /// Waits until everything that was handed over before is written or lost; false when `patience` ended first.
+    /// Buffers must have been flushed.
+    pub fn flush_and_wait(&self, patience: Duration) -> bool {
+        let state = &self.queue.state;
+        let target = state.handed_over.load(Relaxed);
+        // Looked at again each time, because an order that found no room was counted for a moment.
+        let behind = |finished: &mut u64| *finished < target.min(state.handed_over.load(Relaxed));
+        match state.progress.wait_timeout_while(lock(&state.finished), patience, behind) {
+            Ok((_, timeout)) => !timeout.timed_out(),
+            Err(_) => false,
+        }
+    }
+
+    pub fn totals(&self) -> LogTotals {
+        let state = &self.queue.state;
+        LogTotals {
+            lines_written: state.lines_written.load(Relaxed),
+            lines_dropped: state.lines_dropped.load(Relaxed),
+            errors: state.errors.load(Relaxed),
+        }
+    }
+}
+
+/// Numbers about all access logs since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogTotals {
+    pub lines_written: u64,
+    /// Lost because the queue was full or a write failed.
+    pub lines_dropped: u64,
+    /// Failed writes and failed attempts to reopen.
+    pub errors: u64,
+}
+
+/// One log of one listener; cheap to clone and sent to every worker, which makes its own buffer.
+#[derive(Clone, Debug)]
+pub struct LogHandle {
+    sink: Arc<Sink>,
+    format: LogFormat,
+    queue: Queue,
+}
+
+impl LogHandle {
+    pub fn buffer(&self) -> LogBuffer {
+        LogBuffer::new(self)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Queue {
+    orders: SyncSender<Order>,
+    state: Arc<State>,
+}
+
+impl Queue {
+    /// Gives the order back when the queue is full or the writer is gone.
+    fn hand_over(&self, order: Order) -> Result<(), Order> {
+        // invariant: counted before it is sent, so that never more is finished than was counted; otherwise
+        // `flush_and_wait` could return too early.
+        self.state.handed_over.fetch_add(1, Relaxed);
+        self.orders.try_send(order).map_err(|error| {
+            self.state.take_back();
+            match error {
+                TrySendError::Full(order) | TrySendError::Disconnected(order) => order,
+            }
+        })
+    }
+}
+
+/// What workers, the writer and whoever waits for it share. Touched once for a buffer, not once for a line.
+#[derive(Debug, Default)]
+struct State {
+    handed_over: AtomicU64,
+    finished: Mutex<u64>,
+    progress: Condvar,
+    lines_written: AtomicU64,
+    lines_dropped: AtomicU64,
+    errors: AtomicU64,
+}
+
+impl State {
+    /// An order that was counted found no room.
+    fn take_back(&self) {
+        let _finished = lock(&self.finished);
+        self.handed_over.fetch_sub(1, Relaxed);
+        self.progress.notify_all();
+    }
+
+    fn finish(&self) {
+        *lock(&self.finished) += 1;
+        self.progress.notify_all();
+    }
+}
+
+/// What these locks guard is whole after every statement, so a panic elsewhere leaves it usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// limit: of buffers that wait for the writer, all workers together: about 4 MiB of lines.
+const ORDERS_MAX: usize = 256;

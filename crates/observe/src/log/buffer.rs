@@ -1,0 +1,103 @@
+//! A worker's side of an access log.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use model::LogFormat;
+
+use super::writer::{Lines, Order};
+use super::{LogHandle, Queue, Sink};
+use crate::{AccessRecord, Timestamp};
+
+/// Lines of one worker for one log. What is left in it is handed over when it is dropped.
+pub struct LogBuffer {
+    sink: Arc<Sink>,
+    format: LogFormat,
+    queue: Queue,
+    text: Vec<u8>,
+    lines: u64,
+    timestamp: Timestamp,
+    /// Emptied buffers come back from the writer here.
+    returned: Receiver<Vec<u8>>,
+    give_back: SyncSender<Vec<u8>>,
+}
+
+impl LogBuffer {
+    pub(super) fn new(handle: &LogHandle) -> Self {
+        let (give_back, returned) = sync_channel(RETURNED_MAX);
+        Self {
+            sink: Arc::clone(&handle.sink),
+            format: handle.format,
+            queue: handle.queue.clone(),
+            text: Vec::new(),
+            lines: 0,
+            timestamp: Timestamp::new(),
+            returned,
+            give_back,
+        }
+    }
+
+    /// Adds the line of one request in the log's format.
+    pub fn record(&mut self, record: &AccessRecord<'_>) {
+        let format = self.format;
+        self.push(|timestamp, out| record.write(format, timestamp, out));
+    }
+
+    /// Adds one line, which `write` appends with its newline.
+    pub fn push(&mut self, write: impl FnOnce(&mut Timestamp, &mut Vec<u8>)) {
+        write(&mut self.timestamp, &mut self.text);
+        self.lines += 1;
+        if self.text.len() >= FLUSH_BYTES {
+            self.flush();
+        }
+    }
+
+    /// Hands the lines to the writer; a worker calls it when it has nothing else to do. Never waits: when the
+    /// writer is too far behind, the lines are lost and counted.
+    pub fn flush(&mut self) {
+        if self.lines == 0 {
+            return;
+        }
+        let lines = Lines {
+            sink: Arc::clone(&self.sink),
+            text: std::mem::take(&mut self.text),
+            lines: std::mem::take(&mut self.lines),
+            give_back: self.give_back.clone(),
+        };
+        self.text = match self.queue.hand_over(Order::Write(lines)) {
+            Ok(()) => self.returned.try_recv().unwrap_or_default(),
+            Err(Order::Write(Lines { mut text, lines, .. })) => {
+                self.queue.state.lines_dropped.fetch_add(lines, Relaxed);
+                text.clear();
+                text
+            }
+            Err(Order::Reopen(_)) => Vec::new(),
+        };
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lines == 0
+    }
+}
+
+impl Drop for LogBuffer {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl fmt::Debug for LogBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogBuffer")
+            .field("sink", &self.sink)
+            .field("lines", &self.lines)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One write of this size costs little per line, and no more than this is lost with a crash of a busy worker.
+const FLUSH_BYTES: usize = 16 * 1024;
+/// limit: of emptied buffers that wait for one worker.
+const RETURNED_MAX: usize = 4;

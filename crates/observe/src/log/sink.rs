@@ -1,0 +1,117 @@
+//! One open log file.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use model::LogPath;
+
+use super::lock;
+
+/// Where lines of one path go. After it was opened only the writer thread touches the file.
+#[derive(Debug)]
+pub(super) struct Sink {
+    path: LogPath,
+    stale: AtomicBool,
+    output: Mutex<Output<File>>,
+}
+
+impl Sink {
+    pub(super) fn open(path: &LogPath) -> io::Result<Self> {
+        let output = Mutex::new(Output { file: open(path)?, torn: false });
+        Ok(Self { path: path.clone(), stale: AtomicBool::new(false), output })
+    }
+
+    pub(super) fn path(&self) -> &LogPath {
+        &self.path
+    }
+
+    /// Has the file opened anew before anything more is written.
+    pub(super) fn mark_stale(&self) {
+        self.stale.store(true, Relaxed);
+    }
+
+    pub(super) fn reopen_if_stale(&self) -> io::Result<()> {
+        if self.stale.swap(false, Relaxed) {
+            let file = open(&self.path)?;
+            *lock(&self.output) = Output { file, torn: false };
+        }
+        Ok(())
+    }
+
+    /// Writes whole lines; see [`Output::write`].
+    pub(super) fn write(&self, text: &[u8]) -> (u64, io::Result<()>) {
+        lock(&self.output).write(text)
+    }
+}
+
+impl fmt::Display for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            LogPath::File(path) => path.display().fmt(f),
+            LogPath::Stdout => f.write_str("-"),
+        }
+    }
+}
+
+fn open(path: &LogPath) -> io::Result<File> {
+    match path {
+        LogPath::File(path) => open_file(path),
+        // Not `io::Stdout`: its lines would go through one more buffer.
+        LogPath::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    // Opening a pipe waits for its reader, which would hang a reload.
+    if fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "is a named pipe; log to \"-\" and pipe stdout",
+        ));
+    }
+    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+}
+
+#[derive(Debug)]
+struct Output<W> {
+    file: W,
+    /// The last write ended within a line.
+    torn: bool,
+}
+
+impl<W: Write> Output<W> {
+    /// How many lines were written in full, and why not all. What was not written is lost: the disk may stay full
+    /// for long. A line that was cut off is ended before the next one begins, so that only it is spoilt.
+    fn write(&mut self, text: &[u8]) -> (u64, io::Result<()>) {
+        if self.torn {
+            if let (_, Err(error)) = write_counted(&mut self.file, b"\n") {
+                return (0, Err(error));
+            }
+            self.torn = false;
+        }
+        let (bytes, result) = write_counted(&mut self.file, text);
+        let written = &text[..bytes];
+        self.torn = written.last().is_some_and(|&byte| byte != b'\n');
+        (written.iter().filter(|&&byte| byte == b'\n').count() as u64, result)
+    }
+}
+
+/// As `write_all`, and tells how many bytes were taken before an error.
+fn write_counted(file: &mut impl Write, text: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while let Some(rest) = text.get(written..).filter(|rest| !rest.is_empty()) {
+        match file.write(rest) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(bytes) => written += bytes.min(rest.len()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}

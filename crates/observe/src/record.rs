@@ -1,0 +1,275 @@
+//! The access record: one finished request, as one line. `proxy::http` fills it in `finish`, the one place where a
+//! request is logged and counted. `docs/access-log.md` describes the fields.
+
+use std::net::{IpAddr, SocketAddr};
+
+use model::{Failure, ListenerName, LogFormat, TargetGroupName};
+
+use crate::escape::{push_address, push_ip, push_json, push_number, push_quoted, push_token};
+use crate::{MadeBy, PhaseTimes, Timestamp};
+
+/// Everything that is told about one request. All of it is borrowed or copied: writing it allocates nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessRecord<'a> {
+    /// When the request was finished, in microseconds since 1970; it began `phases.total` earlier.
+    pub unix_micros: u64,
+    pub request_id: &'a [u8],
+    pub listener: &'a ListenerName,
+    /// The client, after trusted proxies were taken into account.
+    pub client: IpAddr,
+    /// The other end of the connection: the client itself, or a proxy in front of us.
+    pub peer: SocketAddr,
+    /// As sent; empty when the head could not be read. The same holds for `host` and `request_target`.
+    pub method: &'a [u8],
+    pub host: &'a [u8],
+    /// Path and query as sent (RFC 9112 §3.2).
+    pub request_target: &'a [u8],
+    /// `1.0`, `1.1`, `2` or `3`; empty when the head could not be read.
+    pub version: &'static str,
+    /// What the client got, or would have got.
+    pub status: u16,
+    pub made_by: MadeBy,
+    pub failure: Option<Failure>,
+    /// More than the failure's reason word tells, for people; may be empty.
+    pub detail: &'static str,
+    /// The place of the rule that matched, from 0; `None` is the default action or no match.
+    pub rule: Option<u32>,
+    pub group: Option<&'a TargetGroupName>,
+    /// The target of the last attempt.
+    pub target: Option<SocketAddr>,
+    /// 0: no target was tried.
+    pub attempts: u32,
+    /// The last attempt took an idle connection.
+    pub reused: bool,
+    /// Bytes of the body as received from the client.
+    pub request_body_bytes: u64,
+    /// Bytes of the body as sent to the client.
+    pub response_body_bytes: u64,
+    pub phases: PhaseTimes,
+    pub user_agent: Option<&'a [u8]>,
+    pub referer: Option<&'a [u8]>,
+    /// The connection was upgraded and became a tunnel.
+    pub tunnel: bool,
+    /// The number of this request on its client connection, from 1.
+    pub connection_request: u32,
+}
+
+impl AccessRecord<'_> {
+    /// Appends one line in `format`.
+    pub fn write(&self, format: LogFormat, timestamp: &mut Timestamp, out: &mut Vec<u8>) {
+        match format {
+            LogFormat::Text => self.write_text(timestamp, out),
+            LogFormat::Json => self.write_json(timestamp, out),
+        }
+    }
+
+    /// Appends one JSON object (RFC 8259) and a newline.
+    pub fn write_json(&self, timestamp: &mut Timestamp, out: &mut Vec<u8>) {
+        out.reserve(LINE_BYTES);
+        out.extend_from_slice(br#"{"time":""#);
+        timestamp.write_micros(self.unix_micros, out);
+        out.push(b'"');
+        let mut fields = Json(out);
+        fields.number("status", u64::from(self.status));
+        fields.token("method", self.method);
+        fields.token("host", self.host);
+        fields.token("request_target", self.request_target);
+        self.write_fields(&mut fields);
+        out.extend_from_slice(b"}\n");
+    }
+
+    /// Appends time, status, method, host and request target in fixed places, then `key=value` pairs, and a newline.
+    pub fn write_text(&self, timestamp: &mut Timestamp, out: &mut Vec<u8>) {
+        out.reserve(LINE_BYTES);
+        timestamp.write_micros(self.unix_micros, out);
+        out.push(b' ');
+        push_number(out, u64::from(self.status));
+        for value in [self.method, self.host, self.request_target] {
+            out.push(b' ');
+            push_token(out, value);
+        }
+        self.write_fields(&mut Text(out));
+        out.push(b'\n');
+    }
+
+    /// What both formats write in the same order and under the same names: what went wrong first.
+    fn write_fields(&self, fields: &mut impl Fields) {
+        fields.token("made_by", self.made_by.as_str().as_bytes());
+        if let Some(failure) = self.failure {
+            fields.token("reason", failure.outcome().reason.as_bytes());
+        }
+        fields.quoted("detail", self.detail.as_bytes());
+        self.write_phases(fields);
+        fields.token("listener", self.listener.as_str().as_bytes());
+        fields.number_if("rule", self.rule.map(u64::from));
+        self.write_target(fields);
+        fields.ip("client", self.client);
+        fields.address("peer", self.peer);
+        fields.token("version", self.version.as_bytes());
+        fields.number("request_body_bytes", self.request_body_bytes);
+        fields.number("response_body_bytes", self.response_body_bytes);
+        fields.number("connection_request", u64::from(self.connection_request));
+        fields.flag("tunnel", self.tunnel);
+        fields.quoted("user_agent", self.user_agent.unwrap_or_default());
+        fields.quoted("referer", self.referer.unwrap_or_default());
+        fields.token("request_id", self.request_id);
+    }
+
+    fn write_phases(&self, fields: &mut impl Fields) {
+        fields.number("total_us", self.phases.total);
+        fields.number_if("read_head_us", self.phases.read_head);
+        fields.number_if("connect_us", self.phases.connect);
+        fields.number_if("respond_us", self.phases.respond);
+        fields.number_if("relay_us", self.phases.relay);
+    }
+
+    fn write_target(&self, fields: &mut impl Fields) {
+        if let Some(group) = self.group {
+            fields.token("group", group.as_str().as_bytes());
+        }
+        if let Some(target) = self.target {
+            fields.address("target", target);
+        }
+        fields.number("attempts", u64::from(self.attempts));
+        fields.flag("reused", self.reused);
+    }
+}
+
+/// Writes named values in one format. What is absent, empty or false is not written.
+trait Fields {
+    fn number(&mut self, key: &'static str, value: u64);
+    /// A value that seldom holds spaces.
+    fn token(&mut self, key: &'static str, value: &[u8]);
+    /// A value that is free text.
+    fn quoted(&mut self, key: &'static str, value: &[u8]);
+    fn ip(&mut self, key: &'static str, value: IpAddr);
+    fn address(&mut self, key: &'static str, value: SocketAddr);
+    fn flag(&mut self, key: &'static str, value: bool);
+
+    fn number_if(&mut self, key: &'static str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.number(key, value);
+        }
+    }
+}
+
+struct Json<'o>(&'o mut Vec<u8>);
+
+impl Json<'_> {
+    #[inline]
+    fn key(&mut self, key: &'static str) {
+        self.0.extend_from_slice(b",\"");
+        self.0.extend_from_slice(key.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    #[inline]
+    fn string(&mut self, key: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.key(key);
+        self.0.push(b'"');
+        write(self.0);
+        self.0.push(b'"');
+    }
+}
+
+impl Fields for Json<'_> {
+    #[inline]
+    fn number(&mut self, key: &'static str, value: u64) {
+        self.key(key);
+        push_number(self.0, value);
+    }
+
+    #[inline]
+    fn token(&mut self, key: &'static str, value: &[u8]) {
+        self.quoted(key, value);
+    }
+
+    #[inline]
+    fn quoted(&mut self, key: &'static str, value: &[u8]) {
+        if !value.is_empty() {
+            self.string(key, |out| push_json(out, value));
+        }
+    }
+
+    #[inline]
+    fn ip(&mut self, key: &'static str, value: IpAddr) {
+        self.string(key, |out| push_ip(out, value));
+    }
+
+    #[inline]
+    fn address(&mut self, key: &'static str, value: SocketAddr) {
+        self.string(key, |out| push_address(out, value));
+    }
+
+    #[inline]
+    fn flag(&mut self, key: &'static str, value: bool) {
+        if value {
+            self.key(key);
+            self.0.extend_from_slice(b"true");
+        }
+    }
+}
+
+struct Text<'o>(&'o mut Vec<u8>);
+
+impl Text<'_> {
+    #[inline]
+    fn key(&mut self, key: &'static str) {
+        self.0.push(b' ');
+        self.0.extend_from_slice(key.as_bytes());
+        self.0.push(b'=');
+    }
+}
+
+impl Fields for Text<'_> {
+    #[inline]
+    fn number(&mut self, key: &'static str, value: u64) {
+        self.key(key);
+        push_number(self.0, value);
+    }
+
+    #[inline]
+    fn token(&mut self, key: &'static str, value: &[u8]) {
+        if !value.is_empty() {
+            self.key(key);
+            push_token(self.0, value);
+        }
+    }
+
+    #[inline]
+    fn quoted(&mut self, key: &'static str, value: &[u8]) {
+        if !value.is_empty() {
+            self.key(key);
+            self.0.push(b'"');
+            push_quoted(self.0, value);
+            self.0.push(b'"');
+        }
+    }
+
+    #[inline]
+    fn ip(&mut self, key: &'static str, value: IpAddr) {
+        self.key(key);
+        push_ip(self.0, value);
+    }
+
+    #[inline]
+    fn address(&mut self, key: &'static str, value: SocketAddr) {
+        self.key(key);
+        push_address(self.0, value);
+    }
+
+    #[inline]
+    fn flag(&mut self, key: &'static str, value: bool) {
+        if value {
+            self.key(key);
+            self.0.push(b'1');
+        }
+    }
+}
+
+/// More than an ordinary line has, so that a buffer grows at most once while one is written.
+const LINE_BYTES: usize = 1024;
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+pub(crate) mod tests;

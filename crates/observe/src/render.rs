@@ -1,0 +1,249 @@
+//! The families of the metrics page: names, help and where each number comes from. The admin API calls these.
+//! Each function writes its families once, for everything it is given: call it once for a page.
+
+use model::{Failure, ListenerName, TargetKey};
+
+use crate::{
+    Counter, Exposition, Gauge, Histogram, Kind, ListenerCells, LogTotals, MadeBy, PerWorker, StatusClasses,
+    TargetCells, WorkerCells,
+};
+
+/// One sample for each worker.
+pub fn render_workers(page: &mut Exposition, workers: &PerWorker<WorkerCells>) {
+    for row in WORKER_ROWS {
+        let mut family = page.family(row.name, row.help, row.read.kind());
+        for (number, cells) in workers.iter().enumerate() {
+            let number = number.to_string();
+            let labels = [("worker", number.as_str())];
+            match row.read {
+                Read::Counter(read) => family.sample(&labels, read(cells).read()),
+                Read::Gauge(read) => family.sample(&labels, read(cells).read()),
+            }
+        }
+    }
+}
+
+/// All workers together, for each listener.
+pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerWorker<ListenerCells>)]) {
+    let labelled: Vec<_> =
+        listeners.iter().map(|(name, cells)| (vec![("listener", name.to_string())], *cells)).collect();
+    render_rows(page, LISTENER_ROWS, &labelled);
+
+    let mut family = page.family(
+        "evenkeel_listener_responses_total",
+        "Responses by who made the status and by its class.",
+        Kind::Counter,
+    );
+    for (name, cells) in listeners {
+        for made_by in MadeBy::ALL {
+            for (class, label) in StatusClasses::LABELS.iter().enumerate() {
+                let labels = [("listener", name.as_str()), ("made_by", made_by.as_str()), ("class", label)];
+                family.sample(&labels, cells.sum(|c| c.responses.by(made_by).read()[class]));
+            }
+        }
+    }
+
+    let mut family = page.family(
+        "evenkeel_listener_failures_total",
+        "Requests that failed, by reason; see the table of reasons in the documentation.",
+        Kind::Counter,
+    );
+    for (name, cells) in listeners {
+        for &failure in Failure::ALL {
+            let labels = [("listener", name.as_str()), ("reason", failure.outcome().reason)];
+            family.sample(&labels, cells.sum(|c| c.failures.read(failure)));
+        }
+    }
+
+    let mut family = page.family(
+        "evenkeel_listener_phase_seconds",
+        "How long the phases of requests took; a request that skips a phase is not counted in it.",
+        Kind::Histogram,
+    );
+    for (name, cells) in listeners {
+        for (phase, choose) in PHASES {
+            let labels = [("listener", name.as_str()), ("phase", phase)];
+            family.histogram(&labels, &cells.histogram(choose));
+        }
+    }
+}
+
+/// All workers together, for each target. A reason that never occurred with a target is left out: targets may be
+/// many.
+pub fn render_targets(page: &mut Exposition, targets: &[(TargetKey, &PerWorker<TargetCells>)]) {
+    let labelled: Vec<_> = targets
+        .iter()
+        .map(|(key, cells)| {
+            (vec![("group", key.group.to_string()), ("target", key.address.to_string())], *cells)
+        })
+        .collect();
+    render_rows(page, TARGET_ROWS, &labelled);
+
+    let mut family =
+        page.family("evenkeel_target_responses_total", "Responses by class of their status.", Kind::Counter);
+    for (labels, cells) in &labelled {
+        for (class, label) in StatusClasses::LABELS.iter().enumerate() {
+            let count = cells.sum(|c| c.responses.read()[class]);
+            family.sample(&with(labels, &[("class", label)]), count);
+        }
+    }
+
+    let mut family =
+        page.family("evenkeel_target_failures_total", "Attempts that failed, by reason.", Kind::Counter);
+    for (labels, cells) in &labelled {
+        for &failure in Failure::ALL {
+            let count = cells.sum(|c| c.failures.read(failure));
+            if count > 0 {
+                family.sample(&with(labels, &[("reason", failure.outcome().reason)]), count);
+            }
+        }
+    }
+
+    for (name, help, choose) in TARGET_HISTOGRAMS {
+        let mut family = page.family(name, help, Kind::Histogram);
+        for (labels, cells) in &labelled {
+            family.histogram(&with(labels, &[]), &cells.histogram(choose));
+        }
+    }
+}
+
+/// The access logs of the process.
+pub fn render_logs(page: &mut Exposition, totals: &LogTotals) {
+    for (name, help, count) in [
+        ("evenkeel_access_log_lines_total", "Lines written to access logs.", totals.lines_written),
+        (
+            "evenkeel_access_log_lines_dropped_total",
+            "Lines lost because the disk was too slow or refused them.",
+            totals.lines_dropped,
+        ),
+        (
+            "evenkeel_access_log_errors_total",
+            "Failed writes to access logs and failed attempts to reopen one.",
+            totals.errors,
+        ),
+    ] {
+        page.family(name, help, Kind::Counter).sample(&[], count);
+    }
+}
+
+type Labelled<'c, T> = (Vec<(&'static str, String)>, &'c PerWorker<T>);
+
+fn render_rows<T>(page: &mut Exposition, rows: &[Row<T>], labelled: &[Labelled<'_, T>]) {
+    for row in rows {
+        let mut family = page.family(row.name, row.help, row.read.kind());
+        for (labels, cells) in labelled {
+            let labels = with(labels, &[]);
+            match row.read {
+                Read::Counter(read) => family.sample(&labels, cells.sum(|c| read(c).read())),
+                Read::Gauge(read) => family.sample(&labels, cells.sum(|c| read(c).read())),
+            }
+        }
+    }
+}
+
+fn with<'l>(labels: &'l [(&'static str, String)], more: &[(&'l str, &'l str)]) -> Vec<(&'l str, &'l str)> {
+    labels.iter().map(|(name, value)| (*name, value.as_str())).chain(more.iter().copied()).collect()
+}
+
+struct Row<T> {
+    name: &'static str,
+    help: &'static str,
+    read: Read<T>,
+}
+
+enum Read<T> {
+    Counter(fn(&T) -> &Counter),
+    Gauge(fn(&T) -> &Gauge),
+}
+
+impl<T> Read<T> {
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Counter(_) => Kind::Counter,
+            Self::Gauge(_) => Kind::Gauge,
+        }
+    }
+}
+
+const fn counter<T>(name: &'static str, help: &'static str, read: fn(&T) -> &Counter) -> Row<T> {
+    Row { name, help, read: Read::Counter(read) }
+}
+
+const fn gauge<T>(name: &'static str, help: &'static str, read: fn(&T) -> &Gauge) -> Row<T> {
+    Row { name, help, read: Read::Gauge(read) }
+}
+
+const WORKER_ROWS: &[Row<WorkerCells>] = &[
+    counter("evenkeel_worker_connections_accepted_total", "Client connections accepted.", |c| {
+        &c.connections_accepted
+    }),
+    gauge("evenkeel_worker_connections_open", "Client connections open now.", |c| &c.connections_open),
+    counter("evenkeel_worker_accept_errors_total", "Failed calls to accept a connection.", |c| {
+        &c.accept_errors
+    }),
+    counter(
+        "evenkeel_worker_connections_refused_total",
+        "Connections refused because no file descriptor was left.",
+        |c| &c.connections_refused,
+    ),
+    counter("evenkeel_worker_connections_shed_total", "Idle connections closed to make room.", |c| {
+        &c.connections_shed
+    }),
+    counter("evenkeel_worker_loop_turns_total", "Turns of the worker's loop.", |c| &c.loop_turns),
+    counter("evenkeel_worker_task_panics_total", "Tasks that panicked: bugs, please report them.", |c| {
+        &c.task_panics
+    }),
+    counter("evenkeel_worker_deadlines_fired_total", "Deadlines that passed and ended a wait.", |c| {
+        &c.deadlines_fired
+    }),
+];
+
+const LISTENER_ROWS: &[Row<ListenerCells>] = &[
+    counter("evenkeel_listener_connections_accepted_total", "Client connections accepted.", |c| {
+        &c.connections_accepted
+    }),
+    gauge("evenkeel_listener_connections_open", "Client connections open now.", |c| &c.connections_open),
+    counter("evenkeel_listener_requests_total", "Finished requests.", |c| &c.requests),
+    gauge("evenkeel_listener_requests_in_flight", "Requests in flight now.", |c| &c.requests_in_flight),
+    counter("evenkeel_listener_received_bytes_total", "Bytes received from clients.", |c| &c.received_bytes),
+    counter("evenkeel_listener_sent_bytes_total", "Bytes sent to clients.", |c| &c.sent_bytes),
+    counter("evenkeel_listener_retries_total", "Attempts beyond a request's first.", |c| &c.retries),
+    counter(
+        "evenkeel_listener_client_aborts_total",
+        "Requests whose client went away or stalled before it had its response.",
+        |c| &c.client_aborts,
+    ),
+    counter("evenkeel_listener_tunnels_opened_total", "Upgraded connections.", |c| &c.tunnels_opened),
+    gauge("evenkeel_listener_tunnels_open", "Upgraded connections open now.", |c| &c.tunnels_open),
+];
+
+const TARGET_ROWS: &[Row<TargetCells>] = &[
+    counter("evenkeel_target_requests_total", "Attempts, also those that failed.", |c| &c.requests),
+    gauge("evenkeel_target_requests_in_flight", "Attempts in flight now.", |c| &c.requests_in_flight),
+    counter("evenkeel_target_connections_opened_total", "Connections opened.", |c| &c.connections_opened),
+    counter("evenkeel_target_connections_reused_total", "Attempts that took an idle connection.", |c| {
+        &c.connections_reused
+    }),
+    gauge("evenkeel_target_connections_open", "Connections open now, idle ones included.", |c| {
+        &c.connections_open
+    }),
+    counter("evenkeel_target_received_bytes_total", "Bytes received from the target.", |c| &c.received_bytes),
+    counter("evenkeel_target_sent_bytes_total", "Bytes sent to the target.", |c| &c.sent_bytes),
+];
+
+type Choose<T> = fn(&T) -> &Histogram;
+
+const PHASES: [(&str, Choose<ListenerCells>); 5] = [
+    ("read_head", |c| &c.phases.read_head),
+    ("connect", |c| &c.phases.connect),
+    ("respond", |c| &c.phases.respond),
+    ("relay", |c| &c.phases.relay),
+    ("total", |c| &c.phases.total),
+];
+
+const TARGET_HISTOGRAMS: [(&str, &str, Choose<TargetCells>); 2] = [
+    ("evenkeel_target_connect_seconds", "How long opening a connection took.", |c| &c.connect),
+    ("evenkeel_target_respond_seconds", "Time from the request to the response's first byte.", |c| {
+        &c.respond
+    }),
+];

@@ -41,6 +41,11 @@ impl Sys for Linux {
         u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
     }
 
+    fn wall(&self) -> u64 {
+        let now = rustix::time::clock_gettime(ClockId::Realtime);
+        u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000
+    }
+
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         // Whole milliseconds, rounded up: rustix then uses the old call, which every sandbox allows.
         let timeout = timeout.map(|t| {

@@ -57,18 +57,20 @@ impl SourceId {
 struct Source {
     fd: Fd,
     generation: u32,
-    flags: u8,
+    flags: u16,
     wakers: [Option<Waker>; 2],
 }
 
-const REGISTERED: u8 = 1;
-const READABLE: u8 = 1 << 1;
-const WRITABLE: u8 = 1 << 2;
-const READ_CLOSED: u8 = 1 << 3;
-const GONE: u8 = 1 << 4;
-const READ_LATE: u8 = 1 << 5;
-const WRITE_LATE: u8 = 1 << 6;
-const OPEN: u8 = 1 << 7;
+const REGISTERED: u16 = 1;
+const READABLE: u16 = 1 << 1;
+const WRITABLE: u16 = 1 << 2;
+const READ_CLOSED: u16 = 1 << 3;
+const GONE: u16 = 1 << 4;
+const READ_LATE: u16 = 1 << 5;
+const WRITE_LATE: u16 = 1 << 6;
+const OPEN: u16 = 1 << 7;
+/// Waits for the next request, with nothing in flight: may be sent away at any time.
+const IDLE: u16 = 1 << 8;
 
 /// All sources of one worker. Nothing here calls a waker: who borrows the reactor takes wakers out of it, gives
 /// the borrow back, and wakes or drops them then.
@@ -144,6 +146,24 @@ impl Reactor {
     /// As [`Self::drained`], where the kernel itself said that nothing is there.
     pub(crate) fn blocked(&mut self, id: SourceId, direction: Direction) {
         self.sources[id.slot as usize].flags &= !flags_of(direction).0;
+    }
+
+    /// Whether nothing has come that nobody asked for: no bytes, no FIN, no reset.
+    pub(crate) fn is_quiet(&self, id: SourceId) -> bool {
+        self.sources[id.slot as usize].flags & (READABLE | READ_CLOSED | GONE) == 0
+    }
+
+    pub(crate) fn set_idle(&mut self, id: SourceId, idle: bool) {
+        let flags = &mut self.sources[id.slot as usize].flags;
+        *flags = if idle { *flags | IDLE } else { *flags & !IDLE };
+    }
+
+    /// Makes every idle source late, and takes out who is to be woken.
+    pub(crate) fn rouse_idle(&mut self, woken: &mut Vec<Waker>) {
+        for source in self.sources.iter_mut().filter(|source| source.flags & (OPEN | IDLE) == OPEN | IDLE) {
+            source.flags |= READ_LATE;
+            woken.extend(source.wakers[Direction::Read as usize].take());
+        }
     }
 
     pub(crate) fn is_gone(&self, id: SourceId) -> bool {
@@ -250,7 +270,7 @@ impl Reactor {
     }
 }
 
-fn flags_of(direction: Direction) -> (u8, u8) {
+fn flags_of(direction: Direction) -> (u16, u16) {
     match direction {
         Direction::Read => (READABLE, READ_LATE),
         Direction::Write => (WRITABLE, WRITE_LATE),

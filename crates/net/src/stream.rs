@@ -108,6 +108,26 @@ impl<S: Sys> TcpStream<S> {
         poll_fn(|context| self.poll_ready(context, Direction::Read)).await
     }
 
+    /// As [`Self::readable`], for a connection with nothing in flight: [`Worker::rouse_idle`] ends the wait early,
+    /// as `TimedOut`.
+    pub async fn idle(&self) -> io::Result<()> {
+        self.worker.0.reactor.borrow_mut().set_idle(self.id, true);
+        let result = self.readable().await;
+        self.worker.0.reactor.borrow_mut().set_idle(self.id, false);
+        result
+    }
+
+    /// Whether nothing has come that nobody asked for, as far as the worker knows without asking the kernel.
+    pub fn is_quiet(&self) -> bool {
+        self.worker.0.reactor.borrow().is_quiet(self.id)
+    }
+
+    /// Whether nothing has come that nobody asked for, asking the kernel where that is not known.
+    pub fn check_quiet(&self) -> bool {
+        self.is_quiet()
+            || (self.try_fill(&mut Buffer::new(), crate::buffer::SMALL).is_none() && self.is_quiet())
+    }
+
     /// Waits until the connection is gone in both directions (reset, or both sides closed). A peer that has only
     /// finished sending is not gone.
     pub async fn gone(&self) {
@@ -131,6 +151,29 @@ impl<S: Sys> TcpStream<S> {
         self.worker.0.reactor.borrow().is_read_closed(self.id)
     }
 
+    /// Writes as much of `head`, then of `rest`, as goes at once; returns how many bytes went.
+    pub fn try_write(&self, head: &[u8], rest: &[u8]) -> io::Result<usize> {
+        let sys = &self.worker.0.sys;
+        let written = match (head.is_empty(), rest.is_empty()) {
+            (false, true) => sys.write(self.fd, head),
+            (true, _) => sys.write(self.fd, rest),
+            (false, false) => sys.write_vectored(self.fd, &[IoSlice::new(head), IoSlice::new(rest)]),
+        };
+        match written {
+            Ok(count) => {
+                if count < head.len() + rest.len() {
+                    self.worker.0.reactor.borrow_mut().drained(self.id, Direction::Write);
+                }
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Write);
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes all of `buffer`, then all of `rest`; what blocks shrinks to what is left.
     // A cancelled write leaves a part on the wire: close the stream.
     pub async fn write_all(&self, buffer: &mut Buffer, rest: &mut Buffer) -> io::Result<()> {
@@ -150,37 +193,12 @@ impl<S: Sys> TcpStream<S> {
                 rest.shrink();
                 return Poll::Pending;
             }
-            self.try_write(buffer, rest)?;
+            let count = self.try_write(buffer.bytes(), rest.bytes())?;
+            let first = count.min(buffer.len());
+            buffer.consume(first);
+            rest.consume(count - first);
         }
         Poll::Ready(Ok(()))
-    }
-
-    fn try_write(&self, buffer: &mut Buffer, rest: &mut Buffer) -> io::Result<()> {
-        let total = buffer.len() + rest.len();
-        let sys = &self.worker.0.sys;
-        let written = match (buffer.is_empty(), rest.is_empty()) {
-            (false, true) => sys.write(self.fd, buffer.bytes()),
-            (true, _) => sys.write(self.fd, rest.bytes()),
-            (false, false) => {
-                sys.write_vectored(self.fd, &[IoSlice::new(buffer.bytes()), IoSlice::new(rest.bytes())])
-            }
-        };
-        match written {
-            Ok(count) => {
-                if count < total {
-                    self.worker.0.reactor.borrow_mut().drained(self.id, Direction::Write);
-                }
-                let first = count.min(buffer.len());
-                buffer.consume(first);
-                rest.consume(count - first);
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Write);
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Moves up to `len` bytes from here through `pipe` to `to` without copying them; returns how many, 0 at the

@@ -26,6 +26,11 @@ pub trait Sys: 'static {
     /// Monotonic time in nanoseconds.
     fn now(&self) -> u64;
 
+    /// Wall time in microseconds since 1970, for log lines and the `Date` field only.
+    fn wall(&self) -> u64 {
+        self.now() / 1_000
+    }
+
     /// Appends what is ready to `events`; waits at most `timeout` (`None`: without limit).
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()>;
 

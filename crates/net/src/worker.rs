@@ -26,6 +26,8 @@ pub(crate) struct Inner<S: Sys> {
     remote: Arc<Remote>,
     number: u8,
     now: Cell<u64>,
+    /// 0: not read since the last look.
+    wall: Cell<u64>,
     /// Transfers that the task being polled may still make.
     budget: Cell<u32>,
     stats: Cell<WorkerStats>,
@@ -74,6 +76,7 @@ impl<S: Sys> Worker<S> {
             remote,
             number,
             now: Cell::new(now),
+            wall: Cell::new(0),
             budget: Cell::new(BUDGET),
             stats: Cell::default(),
         }));
@@ -99,6 +102,21 @@ impl<S: Sys> Worker<S> {
     /// Monotonic nanoseconds, read once a look at the kernel.
     pub fn now(&self) -> u64 {
         self.0.now.get()
+    }
+
+    /// Wall time in microseconds since 1970, read once a look at the kernel when it is asked for.
+    pub fn wall(&self) -> u64 {
+        if self.0.wall.get() == 0 {
+            self.0.wall.set(self.0.sys.wall());
+        }
+        self.0.wall.get()
+    }
+
+    /// Ends the waits of all [`crate::TcpStream::idle`] connections, as if their deadline had passed.
+    pub fn rouse_idle(&self) {
+        let mut woken = Vec::new();
+        self.0.reactor.borrow_mut().rouse_idle(&mut woken);
+        woken.into_iter().for_each(std::task::Waker::wake);
     }
 
     /// The tick at which `wait` from now is certainly over.
@@ -201,6 +219,7 @@ impl<S: Sys> Worker<S> {
         look.events.clear();
         self.0.sys.wait(&mut look.events, timeout)?;
         self.0.now.set(self.0.sys.now());
+        self.0.wall.set(0);
         self.count(|stats| stats.looks += 1);
         let mut bell = false;
         {

@@ -1,1 +1,19 @@
-//! Pure decisions: rule table, algorithms, health state.
+//! Pure decisions: which rule a request meets, which target it goes to, whether a target is healthy.
+//!
+//! Crate `proxy` asks on the workers, crate `control` feeds probe results in. Nothing here does I/O, reads a
+//! clock, locks or shares: time and randomness are arguments, so every decision can be replayed from a seed.
+//! Times are milliseconds since any start that the caller keeps to.
+
+pub mod algorithm;
+pub mod hash;
+pub mod health;
+pub mod pass_over;
+pub mod random;
+pub mod rules;
+
+pub use algorithm::{Maglev, RandomTwo, SmoothWeighted, least_connections};
+pub use hash::{hash_address, hash_bytes, hash_source};
+pub use health::{Health, HealthState, ProbeResult, Transition, fail_open, first_probe, next_probe};
+pub use pass_over::{PassOver, pass_over_millis};
+pub use random::Rng;
+pub use rules::{RequestView, RuleTable, rewrite_path};

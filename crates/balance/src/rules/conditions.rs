@@ -1,0 +1,173 @@
+//! Whether a rule's conditions hold for a request.
+
+use model::{Conditions, NamedCondition, ValuePattern};
+
+use super::RequestView;
+
+/// All of them; the cheap ones first.
+pub(super) fn hold<R: RequestView + ?Sized>(conditions: &Conditions, request: &R) -> bool {
+    let method = || conditions.methods.iter().any(|method| method.as_bytes() == request.method());
+    let source = || conditions.sources.iter().any(|range| range.contains(request.source()));
+    (conditions.methods.is_empty() || method())
+        && (conditions.sources.is_empty() || source())
+        && (conditions.headers.iter())
+            .all(|header| request.header_values(&header.name, &mut |value| header.value.matches(value)))
+        && conditions
+            .queries
+            .iter()
+            .all(|parameter| query_holds(parameter, request.query().unwrap_or_default()))
+        && (conditions.cookies.iter())
+            .all(|cookie| request.cookie_values(&cookie.name, &mut |value| cookie.value.matches(value)))
+}
+
+/// The values of one cookie within one `Cookie` field line (RFC 6265 §4.2.1). A value's quotes are part of it.
+pub(super) fn cookie_values(line: &[u8], name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    line.split(|&byte| byte == b';').any(|pair| {
+        let (key, value) = split_pair(pair.trim_ascii());
+        key == name.as_bytes() && each(value)
+    })
+}
+
+/// Whether one parameter of that name has such a value. Both compare after decoding, as an application would read
+/// them (`application/x-www-form-urlencoded`): otherwise `%61dmin` would walk past a rule for `admin`.
+fn query_holds(parameter: &NamedCondition, query: &[u8]) -> bool {
+    query.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).any(|pair| {
+        let (name, value) = split_pair(pair);
+        decode(name).eq(parameter.name.bytes()) && value_holds(&parameter.value, value)
+    })
+}
+
+fn value_holds(pattern: &ValuePattern, raw: &[u8]) -> bool {
+    match pattern {
+        ValuePattern::Present => true,
+        ValuePattern::Exact(expected) => decode(raw).eq(expected.bytes()),
+        ValuePattern::Regex(_) if !raw.iter().any(|byte| matches!(byte, b'%' | b'+')) => pattern.matches(raw),
+        // limit: a value longer than the scratch is decoded on the heap, no more than the request line allows.
+        ValuePattern::Regex(_) if raw.len() > SCRATCH_BYTES => {
+            pattern.matches(&decode(raw).collect::<Vec<_>>())
+        }
+        ValuePattern::Regex(_) => {
+            let mut scratch = [0; SCRATCH_BYTES];
+            let bytes = scratch.iter_mut().zip(decode(raw)).map(|(to, byte)| *to = byte).count();
+            pattern.matches(&scratch[..bytes])
+        }
+    }
+}
+
+/// `name=value`; without `=` the value is empty.
+fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
+    match pair.iter().position(|&byte| byte == b'=') {
+        Some(at) => (&pair[..at], &pair[at + 1..]),
+        None => (pair, &[]),
+    }
+}
+
+/// `%XX` and `+` decoded; a `%` without two hex digits stands for itself.
+fn decode(raw: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = raw;
+    std::iter::from_fn(move || {
+        let (byte, behind) = match rest {
+            [b'%', high, low, behind @ ..] => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, behind),
+                _ => (b'%', &rest[1..]),
+            },
+            [b'+', behind @ ..] => (b' ', behind),
+            [byte, behind @ ..] => (*byte, behind),
+            [] => return None,
+        };
+        rest = behind;
+        Some(byte)
+    })
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
+}
+
+const SCRATCH_BYTES: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(raw: &str) -> Vec<u8> {
+        decode(raw.as_bytes()).collect()
+    }
+
+    #[test]
+    fn decodes_as_forms_do() {
+        for (raw, expected) in [
+            ("", ""),
+            ("plain", "plain"),
+            ("a+b%20c", "a b c"),
+            ("%61%62", "ab"),
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%zz", "%zz"),
+            ("%%41", "%A"),
+            ("%2B", "+"),
+            ("%2541", "%41"),
+        ] {
+            assert_eq!(decoded(raw), expected.as_bytes(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_query_parameter_holds_decoded() {
+        let regex = |text: &str| ValuePattern::Regex(regex::bytes::Regex::new(text).unwrap());
+        let exact = |text: &str| ValuePattern::Exact(text.to_owned());
+        for (name, value, query, expected) in [
+            ("a", ValuePattern::Present, "a", true),
+            ("a", ValuePattern::Present, "b&a=", true),
+            ("a", ValuePattern::Present, "b=a", false),
+            ("a", ValuePattern::Present, "", false),
+            ("", ValuePattern::Present, "", false),
+            ("a", exact("1"), "a=1", true),
+            ("a", exact("1"), "a=2&a=1", true),
+            ("a", exact("1"), "a=%31", true),
+            ("role", exact("admin"), "r%6Fle=%61dmin", true),
+            ("a", exact("x y"), "a=x+y", true),
+            ("a", exact("x=y"), "a=x=y", true),
+            ("a", exact("1"), "A=1", false),
+            ("a", regex("^[0-9]+$"), "a=12", true),
+            ("a", regex("^[0-9]+$"), "a=%31%32", true),
+            ("a", regex("^[0-9]+$"), "a=1%20", false),
+        ] {
+            let parameter = NamedCondition { name: name.to_owned(), value };
+            assert_eq!(query_holds(&parameter, query.as_bytes()), expected, "{parameter:?} {query}");
+        }
+    }
+
+    #[test]
+    fn a_regex_sees_the_whole_of_a_long_value() {
+        let pattern = ValuePattern::Regex(regex::bytes::Regex::new("^ x*END$").unwrap());
+        for length in [0, SCRATCH_BYTES - 4, SCRATCH_BYTES - 3, SCRATCH_BYTES, 20_000] {
+            let raw = format!("+{}END", "x".repeat(length));
+            assert!(value_holds(&pattern, raw.as_bytes()), "{length}");
+            assert!(!value_holds(&pattern, format!("{raw}+").as_bytes()), "{length}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_split_at_semicolons() {
+        for (line, name, expected) in [
+            ("a=1", "a", vec!["1"]),
+            ("a=1; b=2;a=3", "a", vec!["1", "3"]),
+            ("  a = 1", "a", vec![]),
+            ("a=\"1\"", "a", vec!["\"1\""]),
+            ("a=x=y", "a", vec!["x=y"]),
+            ("aa=1", "a", vec![]),
+            ("A=1", "a", vec![]),
+            ("a", "a", vec![""]),
+            (";;", "a", vec![]),
+        ] {
+            let mut seen = Vec::new();
+            let stopped = cookie_values(line.as_bytes(), name, &mut |value| {
+                seen.push(String::from_utf8(value.to_vec()).unwrap());
+                false
+            });
+            assert!(!stopped);
+            assert_eq!(seen, expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The paths of one host, and the rules of one path.
+
+use model::{Conditions, PathPattern, Rule};
+use regex::bytes::Regex;
+
+use super::{RequestView, conditions, regex_entry};
+use crate::hash::BytesMap;
+
+/// All rules of one host.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PathTable {
+    exact: BytesMap<Equals>,
+    prefixes: BytesMap<Equals>,
+    regexes: Vec<(Regex, Equals)>,
+    any: Equals,
+}
+
+impl PathTable {
+    pub(super) fn insert(&mut self, index: usize, rule: &Rule) {
+        let equals = match &rule.path {
+            PathPattern::Any => &mut self.any,
+            PathPattern::Exact(path) => self.exact.entry(path.as_bytes()),
+            PathPattern::Prefix(prefix) => self.prefixes.entry(prefix.as_bytes()),
+            PathPattern::Regex(regex) => regex_entry(&mut self.regexes, regex),
+        };
+        equals.0.push(Entry { index, conditions: condition_box(&rule.conditions) });
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.any.sort();
+        self.exact.values_mut().for_each(Equals::sort);
+        self.prefixes.values_mut().for_each(Equals::sort);
+        self.regexes.iter_mut().for_each(|(_, equals)| equals.sort());
+    }
+
+    pub(super) fn find<R: RequestView + ?Sized>(&self, request: &R) -> Option<usize> {
+        let path = request.path();
+        let find = |equals: &Equals| equals.find(request);
+        (self.exact.get(path).and_then(find))
+            .or_else(|| {
+                borders(path, self.prefixes.longest()).find_map(|key| self.prefixes.get(key).and_then(find))
+            })
+            .or_else(|| {
+                self.regexes
+                    .iter()
+                    .filter(|(regex, _)| regex.is_match(path))
+                    .find_map(|(_, equals)| find(equals))
+            })
+            .or_else(|| find(&self.any))
+    }
+}
+
+/// Rules of equal host and path, in the order in which they are tried.
+#[derive(Clone, Debug, Default)]
+struct Equals(Vec<Entry>);
+
+#[derive(Clone, Debug)]
+struct Entry {
+    index: usize,
+    /// `None`: it matches whatever fits host and path.
+    conditions: Option<Box<Conditions>>,
+}
+
+impl Equals {
+    fn sort(&mut self) {
+        // A stable sort: rules with as many conditions stay in the order of the file.
+        self.0.sort_by_key(|entry| std::cmp::Reverse(entry.conditions.as_ref().map_or(0, |c| c.count())));
+    }
+
+    fn find<R: RequestView + ?Sized>(&self, request: &R) -> Option<usize> {
+        let holds = |entry: &&Entry| entry.conditions.as_ref().is_none_or(|c| conditions::hold(c, request));
+        self.0.iter().find(holds).map(|entry| entry.index)
+    }
+}
+
+fn condition_box(conditions: &Conditions) -> Option<Box<Conditions>> {
+    (conditions.count() > 0).then(|| Box::new(conditions.clone()))
+}
+
+/// The path itself and everything before or behind one of its slashes, the longest first.
+// limit: only what is no longer than the longest prefix that an operator wrote: a path of ten thousand slashes
+// costs no more than a short one.
+fn borders(path: &[u8], longest: usize) -> impl Iterator<Item = &[u8]> {
+    let is_border = |&end: &usize| path.get(end).is_none_or(|&byte| byte == b'/') || path[end - 1] == b'/';
+    (1..=longest.min(path.len())).rev().filter(is_border).map(|end| &path[..end])
+}

@@ -1,1 +1,3 @@
-//! Sans-I/O wire formats.
+//! Sans-I/O wire formats: bytes in, messages out, and back. No sockets, no clock.
+
+pub mod http1;

@@ -1,0 +1,135 @@
+//! Writing HTTP/1: chunks, numbers, and fields copied as they came.
+
+use super::Field;
+
+/// Appends the size line of a chunk (RFC 9112 §7.1). The data and a CRLF follow it. A chunk of 0 bytes would end
+/// the body and is not written.
+#[inline]
+pub fn write_chunk_head(out: &mut Vec<u8>, len: u64) {
+    if len == 0 {
+        return;
+    }
+    let mut text = [0; 18];
+    let digits = (67 - len.leading_zeros() as usize) / 4;
+    for (place, byte) in text[..digits].iter_mut().enumerate() {
+        let shift = 4 * (digits - 1 - place);
+        *byte = HEX[(len >> shift) as usize & 15];
+    }
+    text[digits] = b'\r';
+    text[digits + 1] = b'\n';
+    out.extend_from_slice(&text[..digits + 2]);
+}
+
+/// Appends the last chunk, the trailers (lines with CRLF, or nothing) and the end of the body.
+pub fn write_last_chunk(out: &mut Vec<u8>, trailers: &[u8]) {
+    out.extend_from_slice(b"0\r\n");
+    out.extend_from_slice(trailers);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a number in decimal.
+#[inline]
+pub fn write_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut text = [0; 20];
+    let mut start = text.len();
+    loop {
+        start -= 1;
+        text[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&text[start..]);
+}
+
+/// Appends the lines of the fields that `keep` keeps, in the sender's spelling and order. Lines that stand next to
+/// each other in `buf` are copied in one go.
+pub fn copy_fields(out: &mut Vec<u8>, buf: &[u8], fields: &[Field], mut keep: impl FnMut(&Field) -> bool) {
+    let mut run = super::Span::default();
+    for field in fields {
+        if !keep(field) {
+            continue;
+        }
+        if field.line.start == run.end {
+            run.end = field.line.end;
+        } else {
+            out.extend_from_slice(run.of(buf));
+            run = field.line;
+        }
+    }
+    out.extend_from_slice(run.of(buf));
+}
+
+static HEX: [u8; 16] = *b"0123456789abcdef";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::http1::{Known, Span};
+
+    fn written(write: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = b"|".to_vec();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_chunk_head_is_hexadecimal() {
+        for (len, text) in [
+            (0, "|"),
+            (1, "|1\r\n"),
+            (15, "|f\r\n"),
+            (16, "|10\r\n"),
+            (0xabc, "|abc\r\n"),
+            (0x10000, "|10000\r\n"),
+            (u64::MAX, "|ffffffffffffffff\r\n"),
+        ] {
+            assert_eq!(written(|out| write_chunk_head(out, len)), text);
+        }
+    }
+
+    #[test]
+    fn the_last_chunk_carries_the_trailers() {
+        assert_eq!(written(|out| write_last_chunk(out, b"")), "|0\r\n\r\n");
+        assert_eq!(written(|out| write_last_chunk(out, b"a: b\r\n")), "|0\r\na: b\r\n\r\n");
+    }
+
+    #[test]
+    fn fields_are_copied_in_order_and_without_those_left_out() {
+        let buf = b"GET\r\nA:1\r\nB:2\r\nC:3\r\nD:4\r\n\r\n";
+        let fields: Vec<Field> = (0..4)
+            .map(|place| Field {
+                line: Span { start: 5 + 5 * place, end: 10 + 5 * place },
+                name: Span { start: 5 + 5 * place, end: 6 + 5 * place },
+                value: Span::default(),
+                known: Known::Other,
+                alias: false,
+                named_by_connection: false,
+            })
+            .collect();
+        for (kept, text) in [
+            ("ABCD", "|A:1\r\nB:2\r\nC:3\r\nD:4\r\n"),
+            ("ABD", "|A:1\r\nB:2\r\nD:4\r\n"),
+            ("BC", "|B:2\r\nC:3\r\n"),
+            ("AD", "|A:1\r\nD:4\r\n"),
+            ("", "|"),
+        ] {
+            let keep = |field: &Field| kept.as_bytes().contains(&field.name.of(buf)[0]);
+            assert_eq!(written(|out| copy_fields(out, buf, &fields, keep)), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_written_as_the_standard_library_does(number: u64, bits in 0u32..64) {
+            let number = number >> bits;
+            prop_assert_eq!(written(|out| write_decimal(out, number)), format!("|{number}"));
+            if number > 0 {
+                prop_assert_eq!(written(|out| write_chunk_head(out, number)), format!("|{number:x}\r\n"));
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One field line (RFC 9112 §5).
+
+use super::{Known, Span, token, word};
+
+/// One field of a head, as it stands in the sender's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The whole line with its CRLF: what is copied when the field is passed on.
+    pub line: Span,
+    pub name: Span,
+    /// Without the white space around it.
+    pub value: Span,
+    pub known: Known,
+    /// The name is only an alias of `known`, with `_` for `-`. It means nothing here, but targets that hand
+    /// fields to programs as CGI does cannot tell the two apart: a proxy that sets `known` must drop it.
+    pub alias: bool,
+    /// `Connection` lists the name, so the field is for us alone (RFC 9110 §7.6.1). True only in a complete head,
+    /// and never for a field whose loss would change the message.
+    pub named_by_connection: bool,
+}
+
+impl Field {
+    /// Whether this is that field, properly spelt.
+    #[inline]
+    pub const fn is(&self, known: Known) -> bool {
+        self.known as u8 == known as u8 && !self.alias
+    }
+
+    /// Whether the field is for the next hop only, by its own name or by `Connection`.
+    #[inline]
+    pub const fn is_hop_by_hop(&self) -> bool {
+        self.named_by_connection || self.known.is_hop_by_hop()
+    }
+
+    /// Reads the line at `at`, which is not empty and holds no control byte but HTAB.
+    #[inline]
+    pub(super) fn parse(buf: &[u8], at: Span) -> Result<Self, &'static str> {
+        let line = at.of(buf);
+        let Some(colon) = word::find(line, |bytes| word::equal(bytes, b':')) else {
+            return Err(if starts_blank(line) { FOLDED } else { "no colon in a field line" });
+        };
+        let (name, value) = line.split_at(colon);
+        let mut known = Known::of(name);
+        let mut alias = false;
+        if known == Known::Other {
+            let classes = token::classes(name);
+            if name.is_empty() || classes & token::TOKEN == 0 {
+                return Err(name_fault(name));
+            }
+            if classes & token::PLAIN == 0
+                && let Some(meant) = Known::alias_of(name)
+            {
+                (known, alias) = (meant, true);
+            }
+        }
+        Ok(Self {
+            line: Span { start: at.start, end: at.end + 2 },
+            name: at.part(0, colon),
+            value: trimmed(value, at.part(colon, line.len())),
+            known,
+            alias,
+            named_by_connection: false,
+        })
+    }
+}
+
+/// The span `at` of `value`, which begins with the colon, without the colon and the white space around.
+#[inline]
+fn trimmed(value: &[u8], at: Span) -> Span {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let mut start = 1;
+    while value.get(start).is_some_and(is_blank) {
+        start += 1;
+    }
+    let mut end = value.len();
+    while end > start && is_blank(&value[end - 1]) {
+        end -= 1;
+    }
+    at.part(start, end)
+}
+
+#[cold]
+fn name_fault(name: &[u8]) -> &'static str {
+    if name.is_empty() {
+        "empty field name"
+    } else if starts_blank(name) {
+        FOLDED
+    } else if name.ends_with(b" ") || name.ends_with(b"\t") {
+        "space before colon"
+    } else {
+        "field name is not a token"
+    }
+}
+
+fn starts_blank(line: &[u8]) -> bool {
+    line.starts_with(b" ") || line.starts_with(b"\t")
+}
+
+const FOLDED: &str = "obs-fold";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<(String, String, Known, bool), &'static str> {
+        let buf = format!("??{line}\r\n");
+        let at = Span { start: 2, end: 2 + line.len() as u32 };
+        let field = Field::parse(buf.as_bytes(), at)?;
+        assert_eq!(field.line.of(buf.as_bytes()), &buf.as_bytes()[2..]);
+        let text = |span: Span| String::from_utf8_lossy(span.of(buf.as_bytes())).into_owned();
+        Ok((text(field.name), text(field.value), field.known, field.alias))
+    }
+
+    #[test]
+    fn a_field_is_a_name_a_colon_and_a_trimmed_value() {
+        for (line, name, value) in [
+            ("Host: a", "Host", "a"),
+            ("Host:a", "Host", "a"),
+            ("Host:\t \ta b\t ", "Host", "a b"),
+            ("Host:", "Host", ""),
+            ("Host: \t ", "Host", ""),
+            ("x:y:z", "x", "y:z"),
+            ("x: :", "x", ":"),
+            ("!#$%&'*+-.^_`|~09: v", "!#$%&'*+-.^_`|~09", "v"),
+        ] {
+            let field = parse(line).unwrap();
+            assert_eq!((field.0.as_str(), field.1.as_str()), (name, value), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_readers_take_differently_is_refused() {
+        for (line, detail) in [
+            ("Host : a", "space before colon"),
+            ("Host\t: a", "space before colon"),
+            (" Host: a", "obs-fold"),
+            ("\tcontinued", "obs-fold"),
+            (" : a", "obs-fold"),
+            (": a", "empty field name"),
+            ("Host a", "no colon in a field line"),
+            ("Ho st: a", "field name is not a token"),
+            ("H\u{f6}st: a", "field name is not a token"),
+            ("(Host): a", "field name is not a token"),
+            ("Host@: a", "field name is not a token"),
+            ("Content-Length\u{80}: 1", "field name is not a token"),
+        ] {
+            assert_eq!(parse(line), Err(detail), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_alias_is_marked_as_one() {
+        assert_eq!(parse("x_forwarded-For: 1").map(|f| (f.2, f.3)), Ok((Known::XForwardedFor, true)));
+        assert_eq!(parse("X-Forwarded-For: 1").map(|f| (f.2, f.3)), Ok((Known::XForwardedFor, false)));
+        assert_eq!(parse("x_other: 1").map(|f| (f.2, f.3)), Ok((Known::Other, false)));
+    }
+}

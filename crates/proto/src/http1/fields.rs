@@ -1,0 +1,233 @@
+//! The fields of a head, and what they say about the connection and the length of the body. Requests and responses
+//! share it; which failure a fault is, they say themselves.
+
+use model::HttpLimits;
+
+use super::lines::{LineFault, Lines};
+use super::{Field, Known, Span, token};
+
+/// The field lines read so far.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    list: Vec<Field>,
+    /// Bytes of their lines, without CRLF.
+    bytes: usize,
+    /// The known names among them, as bits; aliases do not count.
+    seen: u32,
+    content_length: Option<u64>,
+    transfer_encoding: Option<Span>,
+    connection: Connection,
+}
+
+/// What the `Connection` fields say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Connection {
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) upgrade: bool,
+}
+
+/// How the fields say that the body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    Unsaid,
+    Length(u64),
+    Chunked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Malformed,
+    TooLarge,
+    /// More than one way to read where the body ends.
+    Framing,
+    /// A transfer coding that nobody here knows.
+    Coding,
+}
+
+/// A fault and its exact cause.
+pub(super) type Refusal = (Fault, &'static str);
+
+impl Fields {
+    pub(super) fn clear(&mut self) {
+        let mut list = std::mem::take(&mut self.list);
+        list.clear();
+        *self = Self { list, ..Self::default() };
+    }
+
+    pub(super) fn list(&self) -> &[Field] {
+        &self.list
+    }
+
+    pub(super) fn connection(&self) -> Connection {
+        self.connection
+    }
+
+    pub(super) const fn has(&self, known: Known) -> bool {
+        self.seen & known.bit() != 0
+    }
+
+    /// The fields of this name, in their order.
+    pub(super) fn all(&self, known: Known) -> impl Iterator<Item = &Field> {
+        // The bit spares the walk in the common case that there is none.
+        let list = if self.has(known) { self.list.as_slice() } else { &[] };
+        list.iter().filter(move |field| field.is(known))
+    }
+
+    /// Reads the lines that have arrived; `true` when the empty line that ends the head was among them.
+    pub(super) fn read(
+        &mut self,
+        lines: &mut Lines,
+        buf: &[u8],
+        limits: &HttpLimits,
+    ) -> Result<bool, Refusal> {
+        loop {
+            match buf.get(lines.start()) {
+                None => return Ok(false),
+                Some(b'\r') => {}
+                Some(_) if self.list.len() >= usize::from(limits.fields_count) => {
+                    return Err((Fault::TooLarge, "too many fields"));
+                }
+                Some(_) => {}
+            }
+            let room = (limits.fields_bytes as usize).saturating_sub(self.bytes);
+            let line = match lines.next(buf, room.min(limits.field_bytes as usize)) {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(false),
+                Err(LineFault::Malformed(detail)) => return Err((Fault::Malformed, detail)),
+                Err(LineFault::TooLong) if room < limits.field_bytes as usize => {
+                    return Err((Fault::TooLarge, "fields too large together"));
+                }
+                Err(LineFault::TooLong) => return Err((Fault::TooLarge, "field too large")),
+            };
+            if line.is_empty() {
+                return Ok(true);
+            }
+            self.bytes += line.len();
+            let field = Field::parse(buf, line).map_err(|detail| (Fault::Malformed, detail))?;
+            self.note(buf, &field)?;
+            self.list.push(field);
+        }
+    }
+
+    /// Reads `Connection` once all fields are there, and marks the fields that it names.
+    pub(super) fn apply_connection(&mut self, buf: &[u8]) -> Result<(), Refusal> {
+        if !self.has(Known::Connection) {
+            return Ok(());
+        }
+        let mut options = 0;
+        for place in 0..self.list.len() {
+            if !self.list[place].is(Known::Connection) {
+                continue;
+            }
+            for option in token::list(self.list[place].value.of(buf)) {
+                options += 1;
+                // limit: every option is compared with every field
+                if options > CONNECTION_OPTIONS_MAX {
+                    return Err((Fault::TooLarge, "too many Connection options"));
+                }
+                self.apply_option(buf, option);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the body ends, as far as the fields alone tell (RFC 9112 §6.3).
+    pub(super) fn framing(&self, buf: &[u8]) -> Result<Framing, Refusal> {
+        match (self.transfer_encoding, self.content_length) {
+            (None, None) => Ok(Framing::Unsaid),
+            (None, Some(length)) => Ok(Framing::Length(length)),
+            (Some(_), Some(_)) => Err((Fault::Framing, "Content-Length with Transfer-Encoding")),
+            (Some(coding), None) => check_coding(coding.of(buf)).map(|()| Framing::Chunked),
+        }
+    }
+
+    /// Keeps what decides the framing; a repeated field of that kind is refused, even where all say the same.
+    #[inline]
+    fn note(&mut self, buf: &[u8], field: &Field) -> Result<(), Refusal> {
+        if field.known == Known::Other || field.alias {
+            return Ok(());
+        }
+        let repeated = self.has(field.known);
+        self.seen |= field.known.bit();
+        match field.known {
+            Known::ContentLength if repeated => Err((Fault::Framing, "several Content-Length fields")),
+            Known::ContentLength => {
+                let length = token::number(field.value.of(buf));
+                self.content_length =
+                    Some(length.ok_or((Fault::Framing, "Content-Length is not a number below 2^64"))?);
+                Ok(())
+            }
+            Known::TransferEncoding if repeated => Err((Fault::Framing, "several Transfer-Encoding fields")),
+            Known::TransferEncoding => {
+                self.transfer_encoding = Some(field.value);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn apply_option(&mut self, buf: &[u8], option: &[u8]) {
+        let known = Known::of(option);
+        match known {
+            Known::KeepAlive => self.connection.keep_alive = true,
+            Known::Upgrade => self.connection.upgrade = true,
+            Known::Other if token::eq_ignore_case(option, b"close") => {
+                self.connection.close = true;
+                return;
+            }
+            _ => {}
+        }
+        if is_end_to_end(known, option) || (known != Known::Other && !self.has(known)) {
+            return;
+        }
+        for field in &mut self.list {
+            let named = if known == Known::Other {
+                field.name.len() == option.len() && token::eq_ignore_case(field.name.of(buf), option)
+            } else {
+                field.is(known)
+            };
+            field.named_by_connection |= named;
+        }
+    }
+}
+
+/// Whether `Connection` cannot make a field of this name hop-by-hop (KA4): without it the message would be
+/// another, or begin or end elsewhere.
+fn is_end_to_end(known: Known, name: &[u8]) -> bool {
+    matches!(
+        known,
+        Known::Host
+            | Known::ContentLength
+            | Known::TransferEncoding
+            | Known::Expect
+            | Known::Cookie
+            | Known::SetCookie
+            | Known::Location
+            | Known::Date
+    ) || [&b"authorization"[..], b"cache-control"].iter().any(|kept| token::eq_ignore_case(kept, name))
+        || name.get(..8).is_some_and(|start| token::eq_ignore_case(start, b"content-"))
+}
+
+/// Refuses every Transfer-Encoding but `chunked`, once and bare (RFC 9112 §6.1).
+fn check_coding(value: &[u8]) -> Result<(), Refusal> {
+    if token::eq_ignore_case(value, b"chunked") {
+        return Ok(());
+    }
+    let (mut chunked, mut unknown) = (false, false);
+    for coding in token::list(value) {
+        if chunked || !token::is_token(coding) {
+            return Err((Fault::Framing, "invalid Transfer-Encoding"));
+        }
+        chunked = token::eq_ignore_case(coding, b"chunked");
+        unknown |= !chunked;
+    }
+    if unknown {
+        Err((Fault::Coding, "unknown transfer coding"))
+    } else {
+        Err((Fault::Framing, "invalid Transfer-Encoding"))
+    }
+}
+
+/// limit: options in all `Connection` fields of a head.
+const CONNECTION_OPTIONS_MAX: usize = 64;

@@ -1,0 +1,187 @@
+//! The request line (RFC 9112 §3).
+
+use model::Failure;
+
+use super::{HeadError, Span, Version, token, word};
+
+/// The method of a request (RFC 9110 §9, RFC 5789). Methods are case-sensitive: `get` is [`Method::Other`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Method {
+    #[default]
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Options,
+    Patch,
+    Trace,
+    Connect,
+    Other,
+}
+
+impl Method {
+    pub fn of(name: &[u8]) -> Self {
+        match name {
+            b"GET" => Self::Get,
+            b"HEAD" => Self::Head,
+            b"POST" => Self::Post,
+            b"PUT" => Self::Put,
+            b"DELETE" => Self::Delete,
+            b"OPTIONS" => Self::Options,
+            b"PATCH" => Self::Patch,
+            b"TRACE" => Self::Trace,
+            b"CONNECT" => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    /// Asks for no change (RFC 9110 §9.2.1).
+    pub const fn is_safe(self) -> bool {
+        matches!(self, Self::Get | Self::Head | Self::Options | Self::Trace)
+    }
+
+    /// Twice has the effect of once (RFC 9110 §9.2.2).
+    pub const fn is_idempotent(self) -> bool {
+        self.is_safe() || matches!(self, Self::Put | Self::Delete)
+    }
+}
+
+/// The form of the request target (RFC 9112 §3.2). Authority-form belongs to `CONNECT`, which is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TargetForm {
+    #[default]
+    Origin,
+    Absolute,
+    Asterisk,
+}
+
+/// A request line, taken apart.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RequestLine {
+    pub(super) method: Method,
+    pub(super) method_span: Span,
+    pub(super) target: Target,
+    pub(super) version: Version,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Target {
+    pub(super) span: Span,
+    pub(super) form: TargetForm,
+    /// In absolute-form only.
+    pub(super) authority: Option<Span>,
+    /// Empty where an absolute-form ends with its authority.
+    pub(super) path: Span,
+    pub(super) query: Option<Span>,
+}
+
+impl RequestLine {
+    /// Reads the line at `at`, which holds no control byte but HTAB.
+    pub(super) fn parse(buf: &[u8], at: Span) -> Result<Self, HeadError> {
+        let line = at.of(buf);
+        let Some(method_end) = word::find(line, |bytes| word::equal(bytes, b' ')) else {
+            return Err(malformed("request line without a space"));
+        };
+        let name = &line[..method_end];
+        let method = Method::of(name);
+        if method == Method::Other && !token::is_token(name) {
+            return Err(malformed("method is not a token"));
+        }
+        let (rest, version) = split_version(line)?;
+        if method == Method::Connect {
+            return Err(HeadError::new(Failure::RequestMethod, "CONNECT"));
+        }
+        if rest.len() <= method_end + 1 {
+            return Err(malformed("no request target"));
+        }
+        let target = Target::parse(buf, at.part(method_end + 1, rest.len()), method)?;
+        Ok(Self { method, method_span: at.part(0, method_end), target, version })
+    }
+}
+
+impl Target {
+    fn parse(buf: &[u8], at: Span, method: Method) -> Result<Self, HeadError> {
+        let bytes = at.of(buf);
+        let mark = |word: u64| unfit_in_target(word) | word::equal(word, b'?');
+        let path_end = match word::find(bytes, mark) {
+            None => bytes.len(),
+            Some(end) if bytes[end] == b'?' => end,
+            Some(end) => return Err(malformed(target_fault(bytes[end]))),
+        };
+        let mut query = None;
+        if path_end < bytes.len() {
+            if let Some(fault) = word::find(&bytes[path_end..], unfit_in_target) {
+                return Err(malformed(target_fault(bytes[path_end + fault])));
+            }
+            query = Some(at.part(path_end + 1, bytes.len()));
+        }
+        let path = at.part(0, path_end);
+        let origin = Self { span: at, form: TargetForm::Origin, authority: None, path, query };
+        match bytes {
+            [b'/', ..] => Ok(origin),
+            b"*" if method == Method::Options => Ok(Self { form: TargetForm::Asterisk, ..origin }),
+            b"*" => Err(malformed("asterisk without OPTIONS")),
+            _ => origin.split_authority(buf),
+        }
+    }
+
+    /// Makes an absolute-form of a target that does not begin with `/`.
+    fn split_authority(self, buf: &[u8]) -> Result<Self, HeadError> {
+        let before_query = self.path.of(buf);
+        let scheme_bytes = [&b"http://"[..], b"https://"]
+            .into_iter()
+            .find(|scheme| {
+                before_query.get(..scheme.len()).is_some_and(|start| token::eq_ignore_case(start, scheme))
+            })
+            .map(<[u8]>::len)
+            .ok_or_else(|| malformed("request target of no known form"))?;
+        let authority_bytes = before_query[scheme_bytes..].iter().position(|byte| *byte == b'/');
+        let path_start = authority_bytes.map_or(before_query.len(), |bytes| scheme_bytes + bytes);
+        if path_start == scheme_bytes {
+            return Err(HeadError::new(Failure::RequestHost, "absolute target without a host"));
+        }
+        Ok(Self {
+            form: TargetForm::Absolute,
+            authority: Some(self.path.part(scheme_bytes, path_start)),
+            path: self.path.part(path_start, before_query.len()),
+            ..self
+        })
+    }
+}
+
+/// Splits the version and the single space before it from the end of the line.
+fn split_version(line: &[u8]) -> Result<(&[u8], Version), HeadError> {
+    let Some((rest, version)) = line.split_last_chunk::<9>() else {
+        return Err(malformed("no HTTP version"));
+    };
+    match version {
+        b" HTTP/1.1" => Ok((rest, Version::Http11)),
+        b" HTTP/1.0" => Ok((rest, Version::Http10)),
+        [b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Err(HeadError::new(Failure::RequestVersion, "not HTTP/1.0 or HTTP/1.1"))
+        }
+        _ => Err(malformed("no HTTP version")),
+    }
+}
+
+/// Marks what can stand in no target: white space, bytes that are not ASCII, and `#`, which no client may send.
+#[inline]
+const fn unfit_in_target(bytes: u64) -> u64 {
+    word::less(bytes, 0x21) | word::high(bytes) | word::equal(bytes, b'#')
+}
+
+#[cold]
+fn target_fault(byte: u8) -> &'static str {
+    match byte {
+        b'#' => "fragment in the request target",
+        0x80.. => "request target is not ASCII",
+        _ => "white space in the request line",
+    }
+}
+
+const fn malformed(detail: &'static str) -> HeadError {
+    HeadError::new(Failure::RequestMalformed, detail)
+}

@@ -1,0 +1,243 @@
+//! The head of a response (RFC 9112 §4, §6.3, §9).
+
+use model::{Failure, HttpLimits};
+
+use super::fields::{Fault, Fields, Framing, Refusal};
+use super::lines::{LineFault, Lines};
+use super::{Field, HeadError, Known, Method, Progress, Span, Version, token};
+
+/// How the body of a response ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseBody {
+    /// There is none, whatever the fields say.
+    None,
+    Length(u64),
+    Chunked,
+    /// The connection's end is the body's end.
+    UntilClose,
+}
+
+/// The head of a response, read as it arrives; used again like [`super::RequestHead`].
+#[derive(Debug)]
+pub struct ResponseHead {
+    state: State,
+    lines: Lines,
+    version: Version,
+    status: u16,
+    reason: Span,
+    framing: Framing,
+    fields: Fields,
+    keep_alive_timeout: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    StatusLine,
+    Fields,
+    Complete { head_bytes: usize },
+    Refused(HeadError),
+}
+
+impl Default for ResponseHead {
+    fn default() -> Self {
+        Self {
+            state: State::StatusLine,
+            lines: Lines::default(),
+            version: Version::Http11,
+            status: 0,
+            reason: Span::default(),
+            framing: Framing::Unsaid,
+            fields: Fields::default(),
+            keep_alive_timeout: None,
+        }
+    }
+}
+
+impl ResponseHead {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes ready for the next message.
+    pub fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = Self { fields, ..Self::default() };
+    }
+
+    /// Reads on in `buf`, as [`super::RequestHead::parse`] does. The status line counts as a field for the limits.
+    ///
+    /// # Errors
+    /// `TargetResponseMalformed`, `TargetResponseFraming` or `TargetResponseFieldsTooLarge`.
+    pub fn parse(&mut self, buf: &[u8], limits: &HttpLimits) -> Result<Progress, HeadError> {
+        let step = self.step(buf, limits);
+        match step {
+            Ok(Progress::Complete { head_bytes }) => self.state = State::Complete { head_bytes },
+            Ok(Progress::NeedMore) => {}
+            Err(error) => self.state = State::Refused(error),
+        }
+        step
+    }
+
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// 100 to 599.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The reason phrase; often empty.
+    pub fn reason(&self) -> Span {
+        self.reason
+    }
+
+    pub fn fields(&self) -> &[Field] {
+        self.fields.list()
+    }
+
+    /// The fields of this name, properly spelt, in their order.
+    pub fn fields_of(&self, known: Known) -> impl Iterator<Item = &Field> {
+        self.fields.all(known)
+    }
+
+    /// `Connection` lists `close`.
+    pub fn close(&self) -> bool {
+        self.fields.connection().close
+    }
+
+    /// `Connection` lists `keep-alive`.
+    pub fn keep_alive(&self) -> bool {
+        self.fields.connection().keep_alive
+    }
+
+    /// Whether the target would take another request on this connection, once the body has ended (RFC 9112 §9.3).
+    pub fn persists(&self) -> bool {
+        !self.close() && (self.version == Version::Http11 || self.keep_alive())
+    }
+
+    /// Seconds for which the target keeps an idle connection, as `Keep-Alive: timeout=` says.
+    pub fn keep_alive_timeout(&self) -> Option<u32> {
+        self.keep_alive_timeout
+    }
+
+    /// The target names the protocol that it changes to: `Connection` and `Upgrade` both say so.
+    pub fn upgrade(&self) -> bool {
+        self.fields.connection().upgrade && self.fields.has(Known::Upgrade)
+    }
+
+    /// How the body ends, in answer to that method (RFC 9112 §6.3).
+    pub fn body_length(&self, request_method: Method) -> ResponseBody {
+        if request_method == Method::Head || has_no_body(self.status) || self.status == 304 {
+            return ResponseBody::None;
+        }
+        match self.framing {
+            Framing::Unsaid => ResponseBody::UntilClose,
+            Framing::Length(length) => ResponseBody::Length(length),
+            Framing::Chunked => ResponseBody::Chunked,
+        }
+    }
+
+    fn step(&mut self, buf: &[u8], limits: &HttpLimits) -> Result<Progress, HeadError> {
+        loop {
+            match self.state {
+                State::StatusLine => {
+                    check_start(buf)?;
+                    let line =
+                        self.lines.next(buf, limits.field_bytes as usize).map_err(|fault| match fault {
+                            LineFault::TooLong => refused((Fault::TooLarge, "status line too long")),
+                            LineFault::Malformed(detail) => malformed(detail),
+                        })?;
+                    let Some(line) = line else { return Ok(Progress::NeedMore) };
+                    self.read_status_line(buf, line)?;
+                    self.state = State::Fields;
+                }
+                State::Fields => {
+                    if !self.fields.read(&mut self.lines, buf, limits).map_err(refused)? {
+                        return Ok(Progress::NeedMore);
+                    }
+                    self.finish(buf)?;
+                    return Ok(Progress::Complete { head_bytes: self.lines.start() });
+                }
+                State::Complete { head_bytes } => return Ok(Progress::Complete { head_bytes }),
+                State::Refused(error) => return Err(error),
+            }
+        }
+    }
+
+    fn read_status_line(&mut self, buf: &[u8], at: Span) -> Result<(), HeadError> {
+        let line = at.of(buf);
+        let Some((version, rest)) = line.split_first_chunk::<9>() else { return Err(malformed(NOT_HTTP)) };
+        self.version = match version {
+            b"HTTP/1.1 " => Version::Http11,
+            b"HTTP/1.0 " => Version::Http10,
+            _ => return Err(malformed(NOT_HTTP)),
+        };
+        // The space after the status must be there (RFC 9112 §4), but servers that send no reason often leave it out.
+        let (status, reason_start) = match rest {
+            [a, b, c] => ([a, b, c], 12),
+            [a, b, c, b' ', ..] => ([a, b, c], 13),
+            _ => return Err(malformed("status is not three digits")),
+        };
+        if !status.iter().all(|digit| digit.is_ascii_digit()) {
+            return Err(malformed("status is not three digits"));
+        }
+        self.status = status.iter().fold(0, |sum, digit| sum * 10 + u16::from(**digit - b'0'));
+        if !(100..600).contains(&self.status) {
+            return Err(malformed("status beyond 100 to 599"));
+        }
+        self.reason = at.part(reason_start, line.len());
+        Ok(())
+    }
+
+    fn finish(&mut self, buf: &[u8]) -> Result<(), HeadError> {
+        self.framing = self.fields.framing(buf).map_err(refused)?;
+        if self.framing == Framing::Chunked && self.version == Version::Http10 {
+            return Err(refused((Fault::Framing, "Transfer-Encoding in HTTP/1.0")));
+        }
+        // Bytes that follow such a head would be taken for the next response by one reader and for a body by another.
+        if has_no_body(self.status) && !matches!(self.framing, Framing::Unsaid | Framing::Length(0)) {
+            return Err(refused((Fault::Framing, "a body where the status allows none")));
+        }
+        self.fields.apply_connection(buf).map_err(refused)?;
+        self.keep_alive_timeout = self
+            .fields
+            .all(Known::KeepAlive)
+            .flat_map(|field| token::list(field.value.of(buf)))
+            .find_map(|parameter| {
+                let (name, value) = parameter.split_at_checked("timeout=".len())?;
+                token::eq_ignore_case(name, b"timeout=").then(|| token::number(value))?
+            })
+            .map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
+        Ok(())
+    }
+}
+
+/// What cannot become a status line is refused before its end is there.
+fn check_start(buf: &[u8]) -> Result<(), HeadError> {
+    let expected = b"HTTP/1.";
+    let seen = buf.len().min(expected.len());
+    if buf[..seen] == expected[..seen] { Ok(()) } else { Err(malformed(NOT_HTTP)) }
+}
+
+/// 304 is none of these: its fields speak of the body that a 200 would have had.
+const fn has_no_body(status: u16) -> bool {
+    matches!(status, 100..200 | 204)
+}
+
+#[cold]
+fn refused((fault, detail): Refusal) -> HeadError {
+    let failure = match fault {
+        Fault::Malformed => Failure::TargetResponseMalformed,
+        Fault::TooLarge => Failure::TargetResponseFieldsTooLarge,
+        Fault::Framing | Fault::Coding => Failure::TargetResponseFraming,
+    };
+    HeadError::new(failure, detail)
+}
+
+const fn malformed(detail: &'static str) -> HeadError {
+    HeadError::new(Failure::TargetResponseMalformed, detail)
+}
+
+const NOT_HTTP: &str = "not an HTTP/1 status line";

@@ -1,0 +1,81 @@
+//! The trailer section of a chunked body (RFC 9112 §7.1.2).
+
+use model::HttpLimits;
+
+use super::lines::{LineFault, Lines};
+use super::{Field, Known, Span, token};
+
+/// Trailer lines: those that may be passed on, and behind them the one that is being read.
+#[derive(Debug, Default)]
+pub(super) struct Trailers {
+    bytes: Vec<u8>,
+    /// Where the line that is being read begins.
+    kept: usize,
+    lines: Lines,
+    /// Bytes of all lines without CRLF, and their number, dropped ones too.
+    read_bytes: usize,
+    read_count: usize,
+}
+
+impl Trailers {
+    pub(super) fn kept(&self) -> &[u8] {
+        &self.bytes[..self.kept]
+    }
+
+    /// Takes bytes up to the end of the line; returns how many, and whether the line is complete.
+    pub(super) fn take(&mut self, bytes: &[u8], limits: &HttpLimits) -> Result<(usize, bool), &'static str> {
+        if self.read_count >= usize::from(limits.fields_count) {
+            return Err("too many trailers");
+        }
+        let room = (limits.fields_bytes as usize).saturating_sub(self.read_bytes);
+        let limit = room.min(limits.field_bytes as usize);
+        let line_bytes = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+        let held = self.bytes.len() - self.kept;
+        // limit: no more is kept of a line than shows that it is too long
+        let taken = line_bytes.min((limit + 3).saturating_sub(held));
+        self.bytes.extend_from_slice(&bytes[..taken]);
+        match self.lines.next(&self.bytes, limit) {
+            Ok(None) => Ok((taken, false)),
+            Ok(Some(line)) => self.end_line(line).map(|()| (taken, true)),
+            Err(LineFault::TooLong) => Err("trailers too large"),
+            Err(LineFault::Malformed(detail)) => Err(detail),
+        }
+    }
+
+    fn end_line(&mut self, line: Span) -> Result<(), &'static str> {
+        self.read_bytes += line.len();
+        self.read_count += 1;
+        let field = Field::parse(&self.bytes, line)?;
+        if !may_trail(&field, &self.bytes) {
+            self.bytes.truncate(self.kept);
+        }
+        self.kept = self.bytes.len();
+        self.lines.begin_at(self.kept as u32);
+        Ok(())
+    }
+}
+
+/// Every name that a proxy decides by is left out, in its true spelling or in an alias: whoever merges trailers
+/// into the head would decide by it after the fact.
+fn may_trail(field: &Field, bytes: &[u8]) -> bool {
+    let name = field.name.of(bytes);
+    field.known == Known::Other
+        && !HEAD_ONLY.iter().any(|only| token::eq_ignore_case(only, name))
+        && !HEAD_ONLY_STARTS
+            .iter()
+            .any(|start| name.get(..start.len()).is_some_and(|begin| token::eq_ignore_case(begin, start)))
+}
+
+/// Fields for framing, routing, authentication, conditions and caching (RFC 9110 §6.5.1) that are not in [`Known`].
+const HEAD_ONLY: [&[u8]; 9] = [
+    b"age",
+    b"authorization",
+    b"cache-control",
+    b"expires",
+    b"max-forwards",
+    b"pragma",
+    b"range",
+    b"vary",
+    b"www-authenticate",
+];
+const HEAD_ONLY_STARTS: [&[u8]; 3] = [b"content-", b"if-", b"x-forwarded-"];

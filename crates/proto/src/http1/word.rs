@@ -1,0 +1,129 @@
+//! Eight bytes at a time, in safe code: the scanning under lines, targets, names and paths.
+//!
+//! A mark function sets the top bit of every byte of a word that it looks for. Marks made by subtraction borrow
+//! from the byte above, so only the lowest mark is exact; [`find`] uses no other. Where marks are combined with
+//! `&`, use [`equal_exact`].
+
+/// Eight times the same byte.
+pub(super) const fn splat(byte: u8) -> u64 {
+    0x0101_0101_0101_0101 * byte as u64
+}
+
+/// Marks bytes less than `bound` (at most 128); the lowest mark is exact.
+#[inline]
+pub(super) const fn less(word: u64, bound: u8) -> u64 {
+    word.wrapping_sub(splat(bound)) & !word & HIGH
+}
+
+/// Marks bytes equal to `byte`; the lowest mark is exact.
+#[inline]
+pub(super) const fn equal(word: u64, byte: u8) -> u64 {
+    less(word ^ splat(byte), 1)
+}
+
+/// Marks bytes equal to `byte`, every mark exact.
+#[inline]
+pub(super) const fn equal_exact(word: u64, byte: u8) -> u64 {
+    let differs = word ^ splat(byte);
+    // invariant: the sum cannot carry into the next byte, because bit 7 of both parts is masked away
+    !(((differs & !HIGH) + !HIGH) | differs) & HIGH
+}
+
+/// Marks bytes of 128 and above.
+#[inline]
+pub(super) const fn high(word: u64) -> u64 {
+    word & HIGH
+}
+
+/// The place of the first byte that `mark` marks. `mark` must not mark the letter `a`, which fills up the last
+/// word.
+#[inline]
+pub(super) fn find(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let marks = mark(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return Some(place * 8 + lowest(marks));
+        }
+    }
+    if rest.is_empty() {
+        return None;
+    }
+    let marks = mark(short(rest) | (splat(b'a') << (8 * rest.len())));
+    (marks != 0).then(|| words.len() * 8 + lowest(marks))
+}
+
+/// The first eight bytes as a number, the first byte lowest; missing ones are 0.
+#[inline]
+pub(super) fn first(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<8>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => short(bytes),
+    }
+}
+
+/// The last eight bytes in the same way.
+#[inline]
+pub(super) fn last(bytes: &[u8]) -> u64 {
+    match bytes.last_chunk::<8>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => short(bytes),
+    }
+}
+
+/// Less than eight bytes as a number: two reads that overlap instead of a loop.
+#[inline]
+fn short(bytes: &[u8]) -> u64 {
+    if let (Some(low), Some(high)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let shift = 8 * (bytes.len() - 4);
+        return u64::from(u32::from_le_bytes(*low)) | (u64::from(u32::from_le_bytes(*high)) << shift);
+    }
+    match *bytes {
+        [a, b, c] => u64::from_le_bytes([a, b, c, 0, 0, 0, 0, 0]),
+        [a, b] => u64::from_le_bytes([a, b, 0, 0, 0, 0, 0, 0]),
+        [a] => u64::from(a),
+        _ => 0,
+    }
+}
+
+const fn lowest(marks: u64) -> usize {
+    (marks.trailing_zeros() / 8) as usize
+}
+
+const HIGH: u64 = splat(0x80);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn short_words_read_every_byte_once() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        for len in 0..=9 {
+            let mut word = [0; 8];
+            let kept = len.min(8);
+            word[..kept].copy_from_slice(&bytes[..kept]);
+            assert_eq!(first(&bytes[..len]), u64::from_le_bytes(word), "{len}");
+        }
+        assert_eq!(last(&bytes), u64::from_le_bytes([2, 3, 4, 5, 6, 7, 8, 9]));
+    }
+
+    proptest! {
+        #[test]
+        fn find_agrees_with_a_loop(bytes in proptest::collection::vec(any::<u8>(), 0..40), byte: u8, bound in 0u8..=97) {
+            prop_assume!(byte != b'a');
+            prop_assert_eq!(find(&bytes, |w| equal(w, byte)), bytes.iter().position(|b| *b == byte));
+            prop_assert_eq!(find(&bytes, |w| equal_exact(w, byte)), bytes.iter().position(|b| *b == byte));
+            prop_assert_eq!(find(&bytes, |w| less(w, bound)), bytes.iter().position(|b| *b < bound));
+            prop_assert_eq!(find(&bytes, high), bytes.iter().position(|b| *b >= 128));
+        }
+
+        #[test]
+        fn exact_marks_are_exact_in_every_byte(bytes: [u8; 8], byte: u8) {
+            let expected = bytes.map(|b| if b == byte { 0x80 } else { 0 });
+            prop_assert_eq!(equal_exact(u64::from_le_bytes(bytes), byte), u64::from_le_bytes(expected));
+        }
+    }
+}

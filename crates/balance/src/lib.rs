@@ -4,16 +4,18 @@
 //! clock, locks or shares: time and randomness are arguments, so every decision can be replayed from a seed.
 //! Times are milliseconds since any start that the caller keeps to.
 
-pub mod algorithm;
-pub mod hash;
-pub mod health;
-pub mod pass_over;
-pub mod random;
-pub mod rules;
+mod algorithm;
+mod hash;
+mod health;
+mod idle_limit;
+mod pass_over;
+mod random;
+mod rules;
 
 pub use algorithm::{Maglev, RandomTwo, SmoothWeighted, least_connections};
 pub use hash::{hash_address, hash_bytes, hash_source};
 pub use health::{Health, HealthState, ProbeResult, Transition, fail_open, first_probe, next_probe};
+pub use idle_limit::IdleLimit;
 pub use pass_over::{PassOver, pass_over_millis};
 pub use random::Rng;
 pub use rules::{RequestView, RuleTable, rewrite_path};

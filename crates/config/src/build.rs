@@ -1,0 +1,152 @@
+//! From the checked tree to the nouns of `model`: what a value's type cannot say, and what goes together.
+//!
+//! Every function reports what is wrong and goes on with something harmless in its place; `parse` throws the
+//! result away when there was an error.
+
+mod action;
+mod address;
+mod bind;
+mod edits;
+mod health_check;
+mod http;
+mod listener;
+mod pattern;
+mod rule;
+mod status;
+mod target_group;
+mod template;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::{Action, Config, HttpSettings, Listener};
+
+use crate::files::Files;
+use crate::near::nearest;
+use crate::raw::Table;
+use crate::report::{Locate, Report};
+use crate::source::Span;
+
+/// What every part needs.
+struct Build<'b, 't> {
+    /// The folder that relative paths start from.
+    folder: &'b Path,
+    files: &'b dyn Files,
+    /// The target groups that exist, also those with errors.
+    groups: Vec<&'b str>,
+    report: &'b mut Report<'t>,
+}
+
+pub(crate) fn config(root: &Table, file_name: &str, files: &dyn Files, report: &mut Report<'_>) -> Config {
+    let folder = Path::new(file_name).parent().unwrap_or(Path::new(""));
+    let groups = root.tables("target_group").into_iter().map(|(name, _)| name).collect();
+    let mut build = Build { folder, files, groups, report };
+    let listeners = build.listeners(root);
+    let target_groups = target_group::target_groups(root, &mut build);
+    build.unused(root, &listeners);
+    Config {
+        workers: root.integer("workers"),
+        stop_timeout: root.duration("stop_timeout").unwrap_or(STOP_TIMEOUT),
+        admin_socket: root.table("admin").and_then(|admin| build.admin_socket(admin)),
+        listeners,
+        target_groups,
+    }
+}
+
+impl Build<'_, '_> {
+    fn listeners(&mut self, root: &Table) -> Vec<Listener> {
+        let instances = self.instances(root);
+        let tables = root.tables("listener");
+        if tables.is_empty() {
+            let problem = self.report.error(&Span::default(), "there is no listener");
+            problem.hint("`[listener.web]` with `bind` and `forward` is the least that is needed");
+        }
+        bind::check(&tables, self.report);
+        tables.into_iter().map(|(name, table)| listener::listener(name, table, &instances, self)).collect()
+    }
+
+    /// The settings of every instance by name; `default` is always there.
+    fn instances<'r>(&mut self, root: &'r Table) -> Vec<(&'r str, HttpSettings)> {
+        let mut instances = Vec::new();
+        for (name, table) in root.tables("load_balancer") {
+            instances.push((name, http::settings(HttpSettings::default(), table, self)));
+        }
+        if !instances.iter().any(|(name, _)| *name == DEFAULT_INSTANCE) {
+            instances.push((DEFAULT_INSTANCE, HttpSettings::default()));
+        }
+        instances
+    }
+
+    fn admin_socket(&mut self, admin: &Table) -> Option<PathBuf> {
+        let value = admin.value("bind")?;
+        let text = value.text()?;
+        let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) else {
+            let problem = self.report.error(value, "the admin API listens on a Unix socket only");
+            problem.hint("write `unix:` and a path, such as `\"unix:/run/evenkeel/admin.sock\"`");
+            return None;
+        };
+        if path.len() > SOCKET_PATH_MAX || path.contains('\0') {
+            let message = format!("the path of a Unix socket has at most {SOCKET_PATH_MAX} bytes and no NUL");
+            self.report.error(value, message);
+        }
+        Some(self.path(path))
+    }
+
+    /// Relative to the configuration's file.
+    fn path(&self, text: &str) -> PathBuf {
+        self.folder.join(text)
+    }
+
+    fn group_exists(&mut self, name: &str, at: &dyn Locate) -> bool {
+        let exists = self.groups.contains(&name);
+        if !exists {
+            let hint = match nearest(name, self.groups.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("write a `[target_group.{}]`", name.escape_debug()),
+            };
+            let message = format!("there is no target group `{}`", name.escape_debug());
+            self.report.error(at, message).hint(hint);
+        }
+        exists
+    }
+
+    /// A key that does nothing where it stands.
+    fn ineffective(&mut self, table: &Table, name: &str, why: &str) {
+        if let Some(entry) = table.entry(name) {
+            self.report.error(entry, format!("`{name}` has no effect here")).hint(why);
+        }
+    }
+
+    fn unused(&mut self, root: &Table, listeners: &[Listener]) {
+        let rules = listeners.iter().flat_map(|listener| listener.rules.iter().map(|rule| &rule.action));
+        let actions = rules.chain(listeners.iter().filter_map(|listener| listener.default_action.as_ref()));
+        let used: HashSet<_> = actions.flat_map(group_names).collect();
+        for (name, table) in root.tables("target_group") {
+            if !used.contains(name) {
+                self.report.warning(table, format!("nothing forwards to target group `{name}`"));
+            }
+        }
+        let tables = root.tables("listener");
+        let used = |name| tables.iter().any(|(_, table)| listener::instance_name(table) == name);
+        for (name, table) in root.tables("load_balancer") {
+            if !used(name) {
+                let problem = self.report.warning(table, format!("no listener belongs to `{name}`"));
+                problem.hint(format!("a listener belongs to it with `load_balancer = \"{name}\"`"));
+            }
+        }
+    }
+}
+
+fn group_names(action: &Action) -> impl Iterator<Item = &str> {
+    let groups = match action {
+        Action::Forward(groups) => groups.as_slice(),
+        Action::Redirect(_) | Action::Fixed(_) => &[],
+    };
+    groups.iter().map(|weighted| weighted.group.as_str())
+}
+
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_INSTANCE: &str = "default";
+/// limit: `sun_path` has 108 bytes, the last of them NUL (unix(7)).
+const SOCKET_PATH_MAX: usize = 107;

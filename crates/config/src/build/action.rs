@@ -1,0 +1,103 @@
+//! What a rule or listener does: forward, redirect or respond.
+
+use std::sync::Arc;
+
+use model::{Action, FixedResponse, Redirect, TargetGroupName, WeightedGroup};
+
+use super::{Build, template};
+use crate::raw::{Data, Table, Value};
+
+/// A rule's only action.
+pub(super) fn action(table: &Table, build: &mut Build<'_, '_>) -> Option<Action> {
+    let mut written = table.entries.iter().filter(|entry| ACTIONS.contains(&entry.name.as_str()));
+    let Some(first) = written.next() else {
+        let problem = build.report.error(table, "this rule does nothing");
+        problem.hint("it needs one of `forward`, `redirect` and `respond`");
+        return None;
+    };
+    for entry in written {
+        let message = format!("a rule has one action, and this one has `{}` already", first.name);
+        build.report.error(entry, message).hint("it needs one of `forward`, `redirect` and `respond`");
+    }
+    match first.name.as_str() {
+        "forward" => forward(&first.value, build),
+        "redirect" => redirect(first.value.table()?, build).map(Action::Redirect),
+        _ => respond(first.value.table()?, build).map(Action::Fixed),
+    }
+}
+
+/// A group's name, or names with weights.
+pub(super) fn forward(value: &Value, build: &mut Build<'_, '_>) -> Option<Action> {
+    let groups = match &value.data {
+        Data::Text(name) => {
+            build.group_exists(name, value);
+            vec![WeightedGroup { group: TargetGroupName::new(name), weight: 1 }]
+        }
+        Data::Table(table) => weighted(table, build)?,
+        _ => return None,
+    };
+    Some(Action::Forward(groups))
+}
+
+fn weighted(table: &Table, build: &mut Build<'_, '_>) -> Option<Vec<WeightedGroup>> {
+    let mut groups = Vec::new();
+    for entry in &table.entries {
+        build.group_exists(&entry.name, entry);
+        let weight = entry.value.integer().and_then(|weight| u32::try_from(weight).ok());
+        // A wrong weight is reported; 1 keeps it from looking like a group that gets nothing.
+        groups.push(WeightedGroup { group: TargetGroupName::new(&entry.name), weight: weight.unwrap_or(1) });
+    }
+    if groups.iter().all(|group| group.weight == 0) {
+        build.report.error(table, "no group gets anything").hint("at least one weight is above 0");
+        return None;
+    }
+    Some(groups)
+}
+
+fn redirect(table: &Table, build: &mut Build<'_, '_>) -> Option<Redirect> {
+    let code = table.integer("code").unwrap_or(302);
+    if ![301, 302, 303, 307, 308].contains(&code)
+        && let Some(value) = table.value("code")
+    {
+        build.report.error(value, format!("{code} does not redirect")).hint("301, 302, 303, 307 or 308");
+    }
+    let value = table.value("to")?;
+    match template::parse(value.text()?) {
+        Ok(to) => Some(Redirect { to, code }),
+        Err(wrong) => {
+            build.report.error(value, wrong.message).hint(wrong.hint);
+            None
+        }
+    }
+}
+
+fn respond(table: &Table, build: &mut Build<'_, '_>) -> Option<FixedResponse> {
+    let status: u16 = table.integer("status")?;
+    if matches!(status, 204 | 304) {
+        for name in ["body", "content_type"] {
+            build.ineffective(table, name, &format!("a response with status {status} has no body"));
+        }
+    }
+    let body = table.text("body").unwrap_or("");
+    if let Some(value) = table.value("body").filter(|_| body.len() > BODY_BYTES_MAX) {
+        build.report.error(value, format!("`body` is longer than {BODY_BYTES_MAX} bytes"));
+    }
+    let content_type = table.text("content_type").unwrap_or(CONTENT_TYPE);
+    if let Some(value) = table.value("content_type").filter(|_| !is_media_type(content_type)) {
+        let message = format!("`{}` is not a media type", content_type.escape_debug());
+        build.report.error(value, message).hint("such as `\"application/json\"`");
+    }
+    Some(FixedResponse { status, content_type: content_type.to_owned(), body: Arc::from(body.as_bytes()) })
+}
+
+/// As much of RFC 9110 §8.3.1 as keeps the field whole.
+fn is_media_type(text: &str) -> bool {
+    let visible = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let parts = text.split_once('/');
+    visible && parts.is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty()) && text.trim() == text
+}
+
+const ACTIONS: [&str; 3] = ["forward", "redirect", "respond"];
+const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
+/// limit: kept in memory and sent from there, as error pages are.
+const BODY_BYTES_MAX: usize = 256 * 1024;

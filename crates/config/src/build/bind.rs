@@ -1,0 +1,68 @@
+//! Which addresses can be listened on together.
+
+use std::net::SocketAddr;
+
+use super::address::socket_address;
+use crate::raw::{Table, Value};
+use crate::report::Report;
+
+/// Reports addresses that two listeners, or one twice, would listen on.
+pub(super) fn check(listeners: &[(&str, &Table)], report: &mut Report<'_>) {
+    let mut taken: Vec<(SocketAddr, &str, &Value)> = Vec::new();
+    for (name, table) in listeners {
+        for value in table.list("bind") {
+            // A wrong address is reported where it is read.
+            let Some(address) = value.text().and_then(|text| text.parse().ok()) else { continue };
+            if let Some((other, owner, at)) = taken.iter().find(|(other, ..)| overlap(*other, address)) {
+                let line = report.line(*at);
+                let problem = report.error(value, format!("{address} is taken by listener `{owner}`"));
+                problem.hint(format!("line {line} listens on {other}, which includes it or is part of it"));
+            }
+            taken.push((address, name, value));
+        }
+    }
+}
+
+pub(super) fn addresses(table: &Table, report: &mut Report<'_>) -> Vec<SocketAddr> {
+    let Some(value) = table.value("bind") else { return Vec::new() };
+    if value.list().is_empty() {
+        report.error(value, "`bind` is empty").hint("such as `\"0.0.0.0:8080\"`");
+    }
+    value.list().iter().filter_map(|value| socket_address(value, report)).collect()
+}
+
+/// A wildcard includes every address of its family, `[::]` those of IPv4 too. Port 0 is never the same twice.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    if one.port() != other.port() || one.port() == 0 {
+        return false;
+    }
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    let both = |address: std::net::IpAddr| address.is_unspecified() && address.is_ipv6();
+    let same_family = a.is_ipv4() == b.is_ipv4();
+    a == b || both(a) || both(b) || (same_family && (a.is_unspecified() || b.is_unspecified()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_include_specific_addresses() {
+        for (one, other, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("0.0.0.0:80", "127.0.0.2:80", true),
+            ("[::]:80", "127.0.0.2:80", true),
+            ("[::]:80", "0.0.0.0:80", true),
+            ("[::]:80", "[::1]:80", true),
+            ("[::1]:80", "0.0.0.0:80", false),
+            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(overlap(one, other), expected, "{one} {other}");
+            assert_eq!(overlap(other, one), expected, "{other} {one}");
+        }
+    }
+}

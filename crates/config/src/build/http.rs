@@ -1,0 +1,131 @@
+//! The settings that a listener inherits from its load balancer.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use model::{AccessLog, ErrorPage, HttpLimits, HttpSettings, LogFormat, LogPath};
+
+use super::{Build, address, status};
+use crate::raw::{Entry, Table};
+
+/// `inherited` with what stands in `table` in its place.
+pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build<'_, '_>) -> HttpSettings {
+    let inherited_forwarded = inherited.forwarded;
+    HttpSettings {
+        keepalive_timeout: table.duration("keepalive_timeout").unwrap_or(inherited.keepalive_timeout),
+        keepalive_requests: table.integer("keepalive_requests").unwrap_or(inherited.keepalive_requests),
+        header_timeout: table.duration("header_timeout").unwrap_or(inherited.header_timeout),
+        body_timeout: table.duration("body_timeout").unwrap_or(inherited.body_timeout),
+        send_timeout: table.duration("send_timeout").unwrap_or(inherited.send_timeout),
+        limits: match table.table("limits") {
+            Some(table) => limits(inherited.limits, table, build),
+            None => inherited.limits,
+        },
+        forwarded: model::ForwardedHeaders {
+            x_forwarded: table.bool("x_forwarded").unwrap_or(inherited_forwarded.x_forwarded),
+            forwarded: table.bool("forwarded").unwrap_or(inherited_forwarded.forwarded),
+        },
+        trusted_proxies: match table.value("trusted_proxies") {
+            Some(value) => address::ranges(value.list(), build.report),
+            None => inherited.trusted_proxies,
+        },
+        error_pages: match table.table("error_pages") {
+            Some(table) => error_pages(table, build),
+            None => inherited.error_pages,
+        },
+        access_log: match table.value("access_log") {
+            Some(value) => value.table().and_then(|table| access_log(table, build)),
+            None => inherited.access_log,
+        },
+    }
+}
+
+fn limits(inherited: HttpLimits, table: &Table, build: &mut Build<'_, '_>) -> HttpLimits {
+    let body_bytes = match table.value("body") {
+        Some(value) => value.integer(),
+        None => inherited.body_bytes,
+    };
+    let limits = HttpLimits {
+        request_line_bytes: table.integer("request_line").unwrap_or(inherited.request_line_bytes),
+        field_bytes: table.integer("field").unwrap_or(inherited.field_bytes),
+        fields_bytes: table.integer("fields").unwrap_or(inherited.fields_bytes),
+        fields_count: table.integer("fields_count").unwrap_or(inherited.fields_count),
+        body_bytes,
+    };
+    if limits.field_bytes > limits.fields_bytes {
+        let at = table.value("field").or_else(|| table.value("fields"));
+        let message = "one header field would be allowed more than all together";
+        if let Some(at) = at {
+            build.report.error(at, message).hint("raise `limits.fields` or lower `limits.field`");
+        }
+    }
+    limits
+}
+
+/// The narrowest first, so that the first that has a status is the one that counts.
+fn error_pages(table: &Table, build: &mut Build<'_, '_>) -> Vec<ErrorPage> {
+    let mut pages: Vec<_> = table.entries.iter().filter_map(|entry| error_page(entry, build)).collect();
+    pages.sort_by_key(|((first, last), _)| (last - first, *first));
+    pages.into_iter().map(|(_, page)| page).collect()
+}
+
+fn error_page(entry: &Entry, build: &mut Build<'_, '_>) -> Option<((u16, u16), ErrorPage)> {
+    let range = status::parse(&entry.name, 400, 599);
+    if range.is_none() {
+        let message = format!("`{}` is not a status of an error", entry.name.escape_debug());
+        build
+            .report
+            .error(entry, message)
+            .hint("a status (`503`), a class (`5xx`) or a range (`500-504`) within 400–599");
+    }
+    let text = entry.value.text()?;
+    let Some(content_type) = content_type(text) else {
+        let message = format!("the type of `{}` is not known", text.escape_debug());
+        build.report.error(&entry.value, message).hint("its name ends in `.html`, `.json` or `.txt`");
+        return None;
+    };
+    match build.files.read(&build.path(text), ERROR_PAGE_BYTES_MAX) {
+        Ok(body) => {
+            let range = range?;
+            let content_type = content_type.to_owned();
+            Some((
+                range,
+                ErrorPage { statuses: status::set(vec![range]), content_type, body: Arc::from(body) },
+            ))
+        }
+        Err(error) => {
+            let message = format!("cannot read `{}`: {error}", text.escape_debug());
+            let problem = build.report.error(&entry.value, message);
+            if Path::new(text).is_relative() {
+                problem.hint("a relative path starts at this file's folder");
+            }
+            None
+        }
+    }
+}
+
+fn content_type(path: &str) -> Option<&'static str> {
+    match Path::new(path).extension()?.to_str()? {
+        "html" => Some("text/html; charset=utf-8"),
+        "json" => Some("application/json"),
+        "txt" => Some("text/plain; charset=utf-8"),
+        _ => None,
+    }
+}
+
+fn access_log(table: &Table, build: &mut Build<'_, '_>) -> Option<AccessLog> {
+    let value = table.value("path")?;
+    let path = match value.text()? {
+        "-" => LogPath::Stdout,
+        "" => {
+            build.report.error(value, "`path` is empty").hint("a file, or `-` for standard output");
+            return None;
+        }
+        text => LogPath::File(build.path(text)),
+    };
+    let format = if table.text("format") == Some("json") { LogFormat::Json } else { LogFormat::Text };
+    Some(AccessLog { path, format })
+}
+
+/// limit: pages are kept in memory.
+const ERROR_PAGE_BYTES_MAX: usize = 256 * 1024;

@@ -1,0 +1,49 @@
+//! One listener with its rules.
+
+use model::{HttpSettings, Listener, ListenerName};
+
+use super::{Build, DEFAULT_INSTANCE, action, bind, http, rule};
+use crate::near::nearest;
+use crate::raw::Table;
+
+pub(super) fn listener(
+    name: &str,
+    table: &Table,
+    instances: &[(&str, HttpSettings)],
+    build: &mut Build<'_, '_>,
+) -> Listener {
+    let inherited = inherited(table, instances, build);
+    let rules = rule::rules(table, build);
+    let default_action = table.value("forward").and_then(|value| action::forward(value, build));
+    if !table.has("forward") && !table.has("rule") {
+        let message = format!("listener `{name}` can do nothing: it has no `forward` and no rule");
+        build.report.error(table, message).hint("`forward = \"GROUP\"` sends its requests to a target group");
+    }
+    Listener {
+        name: ListenerName::new(name),
+        bind: bind::addresses(table, build.report),
+        http: http::settings(inherited, table, build),
+        rules,
+        default_action,
+    }
+}
+
+pub(super) fn instance_name(table: &Table) -> &str {
+    table.text("load_balancer").unwrap_or(DEFAULT_INSTANCE)
+}
+
+fn inherited(table: &Table, instances: &[(&str, HttpSettings)], build: &mut Build<'_, '_>) -> HttpSettings {
+    let wanted = instance_name(table);
+    if let Some((_, settings)) = instances.iter().find(|(name, _)| *name == wanted) {
+        return settings.clone();
+    }
+    if let Some(value) = table.value("load_balancer") {
+        let shown = wanted.escape_debug();
+        let hint = match nearest(wanted, instances.iter().map(|(name, _)| *name)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write a `[load_balancer.{shown}]`"),
+        };
+        build.report.error(value, format!("there is no load balancer `{shown}`")).hint(hint);
+    }
+    HttpSettings::default()
+}

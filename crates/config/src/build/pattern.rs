@@ -1,0 +1,227 @@
+//! What rules compare with: hosts, paths, values, and the rewrite that follows from a path.
+
+use model::{HostPattern, PathPattern, PathRewrite, ValuePattern};
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::raw::Value;
+use crate::report::Report;
+
+pub(super) fn host(value: Option<&Value>, report: &mut Report<'_>) -> HostPattern {
+    let Some((value, text)) = value.and_then(|value| Some((value, value.text()?))) else {
+        return HostPattern::Any;
+    };
+    if let Some(pattern) = text.strip_prefix("~ ") {
+        return regex(pattern, value, report).map_or(HostPattern::Any, HostPattern::Regex);
+    }
+    let lower = text.to_ascii_lowercase();
+    let (found, name) = if let Some(name) = lower.strip_prefix("*.") {
+        (HostPattern::LeadingWildcard(format!(".{name}")), name)
+    } else if let Some(name) = lower.strip_suffix(".*") {
+        (HostPattern::TrailingWildcard(format!("{name}.")), name)
+    } else {
+        (HostPattern::Exact(lower.clone()), lower.as_str())
+    };
+    if !is_host(name) {
+        report.error(value, format!("`{}` is not a host", text.escape_debug())).hint(host_hint(text));
+    }
+    found
+}
+
+pub(super) fn path(value: Option<&Value>, report: &mut Report<'_>) -> PathPattern {
+    let Some((value, text)) = value.and_then(|value| Some((value, value.text()?))) else {
+        return PathPattern::Any;
+    };
+    if let Some(pattern) = text.strip_prefix("~ ") {
+        return regex(pattern, value, report).map_or(PathPattern::Any, PathPattern::Regex);
+    }
+    let (exact, path) = match text.strip_prefix("= ") {
+        Some(path) => (true, path),
+        None => (false, text),
+    };
+    if !path.starts_with('/') {
+        let message = format!("`{}` is not a path", text.escape_debug());
+        report.error(value, message).hint("`/prefix`, `= /exact` or `~ regex`, with a space after the sign");
+    } else if let Some(hint) = never_matches(path) {
+        report.error(value, format!("no path matches `{}`", path.escape_debug())).hint(hint);
+    }
+    if exact { PathPattern::Exact(path.to_owned()) } else { PathPattern::Prefix(path.to_owned()) }
+}
+
+pub(super) fn value(value: &Value, report: &mut Report<'_>) -> Option<ValuePattern> {
+    let text = value.text()?;
+    if text == "*" {
+        return Some(ValuePattern::Present);
+    }
+    match text.strip_prefix("~ ") {
+        Some(pattern) => regex(pattern, value, report).map(ValuePattern::Regex),
+        None => Some(ValuePattern::Exact(text.to_owned())),
+    }
+}
+
+/// What `rewrite` means with this path.
+pub(super) fn rewrite(value: &Value, path: &PathPattern, report: &mut Report<'_>) -> Option<PathRewrite> {
+    let text = value.text()?;
+    let wrong = text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '?' | '#'));
+    if let Some(c) = wrong {
+        let problem = report.error(value, format!("a path cannot have `{}` in it", c.escape_debug()));
+        problem.hint("write it percent-encoded; the query stays as the client sent it");
+    }
+    match path {
+        PathPattern::Regex(regex) => {
+            check_references(value, text, regex, report);
+            Some(PathRewrite::Regex(text.to_owned()))
+        }
+        _ if !text.starts_with('/') => {
+            report.error(value, "`rewrite` is a path").hint("it starts with `/`");
+            None
+        }
+        PathPattern::Prefix(prefix) => {
+            if prefix.ends_with('/') != text.ends_with('/') {
+                let problem = report.error(value, format!("`{prefix}` would not become a path of `{text}`"));
+                problem.hint("either both end with `/` or none does");
+            }
+            Some(PathRewrite::Prefix(text.to_owned()))
+        }
+        PathPattern::Any | PathPattern::Exact(_) => Some(PathRewrite::Whole(text.to_owned())),
+    }
+}
+
+/// A token (RFC 9110 §5.6.2).
+pub(super) fn is_token(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
+/// A name of a host, or an address; IPv6 in brackets (RFC 3986 §3.2.2).
+pub(super) fn is_host(text: &str) -> bool {
+    if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(allowed);
+    text.len() <= 253 && text.split('.').all(label)
+}
+
+fn host_hint(text: &str) -> &'static str {
+    if !text.is_ascii() {
+        "write international names in their `xn--` form (punycode)"
+    } else if text == "*" {
+        "leave `host` out to match every host"
+    } else if text.contains("://") || text.contains('/') {
+        "a host only, without scheme and path"
+    } else if text.contains(':') {
+        "a host only, without its port"
+    } else if text.contains('*') {
+        "a wildcard stands for whole labels at one end: `*.example.com` or `www.example.*`"
+    } else if text.starts_with('~') {
+        "a regular expression is written `~ regex`, with a space"
+    } else if text.ends_with('.') {
+        "without the dot at the end"
+    } else {
+        "labels of letters, digits and `-` with dots between, such as `www.example.com`"
+    }
+}
+
+/// Why a path's text cannot be that of a normalised path (RFC 3986 §6.2.2).
+fn never_matches(path: &str) -> Option<&'static str> {
+    if path.contains(['?', '#']) {
+        return Some("the query is not part of the path: use the condition `query`");
+    }
+    if path.split('/').any(|segment| segment == "." || segment == "..") {
+        return Some("the segments `.` and `..` are resolved before paths are compared");
+    }
+    if path.contains(char::is_control) {
+        return Some("control characters are refused before paths are compared");
+    }
+    None
+}
+
+fn regex(pattern: &str, value: &Value, report: &mut Report<'_>) -> Option<Regex> {
+    match RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build() {
+        Ok(regex) => Some(regex),
+        Err(error) => {
+            let text = error.to_string();
+            let reason = text.lines().last().unwrap_or("").trim();
+            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+            let message = format!("`{}` is not a regular expression: {reason}", pattern.escape_debug());
+            report.error(value, message);
+            None
+        }
+    }
+}
+
+/// Every `$…` must name a group; `$1x` names a group `1x`, which is never meant.
+fn check_references(value: &Value, text: &str, regex: &Regex, report: &mut Report<'_>) {
+    for name in references(text) {
+        let known = match name.parse::<usize>() {
+            Ok(number) => number < regex.captures_len(),
+            Err(_) => regex.capture_names().flatten().any(|known| known == name),
+        };
+        if !known {
+            let problem =
+                report.error(value, format!("the regular expression of `path` has no group `{name}`"));
+            problem.hint(
+                "groups are `$1` or `${name}`, with braces before a letter or digit; a `$` itself is `$$`",
+            );
+        }
+    }
+}
+
+/// The names behind `$` as crate `regex` reads them in a replacement.
+fn references(text: &str) -> Vec<&str> {
+    let (mut names, mut rest) = (Vec::new(), text);
+    while let Some((_, after)) = rest.split_once('$') {
+        if let Some(after) = after.strip_prefix('$') {
+            rest = after;
+        } else if let Some((name, after)) = after.strip_prefix('{').and_then(|after| after.split_once('}')) {
+            names.push(name);
+            rest = after;
+        } else {
+            let end = after.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+            let (name, after) = after.split_at(end);
+            names.push(name);
+            rest = after;
+        }
+    }
+    names
+}
+
+/// limit: memory of one compiled expression.
+const REGEX_BYTES_MAX: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_names_or_addresses() {
+        for (text, expected) in [
+            ("www.example.com", true),
+            ("localhost", true),
+            ("192.0.2.1", true),
+            ("[2001:db8::1]", true),
+            ("[nonsense]", false),
+            ("_service.example", true),
+            ("www..com", false),
+            ("", false),
+            ("example.com.", false),
+            ("example.com:80", false),
+            ("bücher.example", false),
+        ] {
+            assert_eq!(is_host(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn references_are_read_as_regex_reads_them() {
+        assert_eq!(references("/$1/${name}/$$/$1x$"), ["1", "name", "1x", ""]);
+        assert_eq!(references("/plain"), [""; 0]);
+    }
+
+    #[test]
+    fn every_host_hint_is_reached() {
+        let texts = ["bücher.de", "*", "http://x", "x:80", "a.*.b", "~x", "x.", "a b"];
+        let hints: std::collections::HashSet<_> = texts.map(host_hint).into_iter().collect();
+        assert_eq!(hints.len(), texts.len());
+    }
+}

@@ -1,0 +1,133 @@
+//! A listener's rules, and rules that can never match.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+
+use model::{Action, Conditions, FieldCondition, FieldEdits, NamedCondition, Rule, WebSocket};
+
+use super::{Build, action, address, edits, pattern};
+use crate::raw::{Table, Value};
+
+pub(super) fn rules(listener: &Table, build: &mut Build<'_, '_>) -> Vec<Rule> {
+    let mut first_lines: HashMap<String, usize> = HashMap::new();
+    let mut rules = Vec::new();
+    for (_, table) in listener.tables("rule") {
+        let errors_before = build.report.error_count();
+        let rule = rule(table, build);
+        // A rule with errors may differ from another only in what is wrong.
+        if build.report.error_count() == errors_before {
+            let line = build.report.line(table);
+            match first_lines.entry(identity(&rule)) {
+                Slot::Vacant(slot) => drop(slot.insert(line)),
+                Slot::Occupied(slot) => {
+                    let problem = build.report.error(table, "this rule has no effect: it can never match");
+                    problem.hint(format!(
+                        "the rule in line {} has the same host, path and conditions and comes first",
+                        slot.get()
+                    ));
+                }
+            }
+            if rule_matches_all(&rule) {
+                build.ineffective(
+                    listener,
+                    "forward",
+                    &format!("the rule in line {line} matches every request"),
+                );
+            }
+        }
+        rules.push(rule);
+    }
+    rules
+}
+
+fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
+    let path = pattern::path(table.value("path"), build.report);
+    let action = action::action(table, build);
+    let forwards = table.has("forward");
+    if !forwards && (table.has("redirect") || table.has("respond")) {
+        for name in ["rewrite", "request_headers", "websocket"] {
+            build.ineffective(table, name, "it is only for rules with `forward`");
+        }
+    }
+    let websocket = table.table("websocket").and_then(|websocket| websocket.duration("idle_timeout"));
+    Rule {
+        host: pattern::host(table.value("host"), build.report),
+        conditions: conditions(table, build),
+        action: action.unwrap_or(Action::Forward(Vec::new())),
+        rewrite: table.value("rewrite").and_then(|value| pattern::rewrite(value, &path, build.report)),
+        path,
+        request_fields: edits_of(table, "request_headers", edits::Side::Request, build),
+        response_fields: edits_of(table, "response_headers", edits::Side::Response, build),
+        websocket: websocket.map_or_else(WebSocket::default, |idle_timeout| WebSocket { idle_timeout }),
+    }
+}
+
+fn edits_of(table: &Table, name: &str, side: edits::Side, build: &mut Build<'_, '_>) -> FieldEdits {
+    table.table(name).map(|table| edits::edits(table, side, build.report)).unwrap_or_default()
+}
+
+fn conditions(table: &Table, build: &mut Build<'_, '_>) -> Conditions {
+    Conditions {
+        methods: table.list("method").iter().filter_map(|value| method(value, build)).collect(),
+        headers: headers(table, build),
+        queries: named(table, "query", build),
+        cookies: named(table, "cookie", build),
+        sources: address::ranges(table.list("source"), build.report),
+    }
+}
+
+/// Methods are case-sensitive tokens (RFC 9110 §9.1).
+fn method(value: &Value, build: &mut Build<'_, '_>) -> Option<String> {
+    let text = value.text()?;
+    let upper = text.to_ascii_uppercase();
+    if !pattern::is_token(text) {
+        build.report.error(value, format!("`{}` is not a method", text.escape_debug()));
+    } else if text != upper {
+        let problem = build.report.error(value, format!("no client sends the method `{text}`"));
+        problem.hint(format!("methods are in upper case: `\"{upper}\"`"));
+    }
+    Some(text.to_owned())
+}
+
+fn headers(table: &Table, build: &mut Build<'_, '_>) -> Vec<FieldCondition> {
+    let mut found = Vec::new();
+    for entry in table.table("header").map_or(&[][..], |table| &table.entries) {
+        edits::check_name(&entry.name, entry, build.report);
+        if let Some(value) = pattern::value(&entry.value, build.report) {
+            found.push(FieldCondition { name: entry.name.to_ascii_lowercase(), value });
+        }
+    }
+    found
+}
+
+fn named(table: &Table, kind: &str, build: &mut Build<'_, '_>) -> Vec<NamedCondition> {
+    let mut found = Vec::new();
+    for entry in table.table(kind).map_or(&[][..], |table| &table.entries) {
+        if entry.name.is_empty() {
+            build.report.error(entry, "the name is empty");
+        }
+        if let Some(value) = pattern::value(&entry.value, build.report) {
+            found.push(NamedCondition { name: entry.name.clone(), value });
+        }
+    }
+    found
+}
+
+fn rule_matches_all(rule: &Rule) -> bool {
+    matches!(rule.host, model::HostPattern::Any)
+        && matches!(rule.path, model::PathPattern::Any)
+        && rule.conditions.count() == 0
+}
+
+/// Equal for rules that match the same requests as far as their text shows; the order of conditions does not count.
+fn identity(rule: &Rule) -> String {
+    let mut conditions: Vec<String> = Vec::new();
+    let Conditions { methods, headers, queries, cookies, sources } = &rule.conditions;
+    conditions.extend(methods.iter().map(|method| format!("method {method:?}")));
+    conditions.extend(headers.iter().map(|header| format!("header {header:?}")));
+    conditions.extend(queries.iter().map(|query| format!("query {query:?}")));
+    conditions.extend(cookies.iter().map(|cookie| format!("cookie {cookie:?}")));
+    conditions.extend(sources.iter().map(|source| format!("source {source:?}")));
+    conditions.sort();
+    format!("{:?} {:?} {conditions:?}", rule.host, rule.path)
+}

@@ -1,0 +1,115 @@
+//! Target groups: targets, algorithm, timeouts.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+
+use model::{
+    Algorithm, HashKey, Limits, Target, TargetGroup, TargetGroupName, TargetKeepalive, TargetTimeouts,
+};
+
+use super::{Build, address, edits, health_check};
+use crate::raw::{Table, Value};
+
+pub(super) fn target_groups(root: &Table, build: &mut Build<'_, '_>) -> Vec<TargetGroup> {
+    let tables = root.tables("target_group");
+    tables.into_iter().map(|(name, table)| target_group(name, table, build)).collect()
+}
+
+fn target_group(name: &str, table: &Table, build: &mut Build<'_, '_>) -> TargetGroup {
+    TargetGroup {
+        name: TargetGroupName::new(name),
+        targets: targets(table, build),
+        algorithm: algorithm(table, build),
+        health_check: table.table("health_check").and_then(|table| health_check::health_check(table, build)),
+        timeouts: table.table("timeouts").map(timeouts).unwrap_or_default(),
+        keepalive: table.table("keepalive").map(keepalive).unwrap_or_default(),
+    }
+}
+
+fn targets(table: &Table, build: &mut Build<'_, '_>) -> Vec<Target> {
+    let values = table.list("targets");
+    let mut targets = Vec::new();
+    let mut seen = HashSet::new();
+    for value in values {
+        let Some(target) = target(value, build) else { continue };
+        let address = SocketAddr::new(target.address.ip().to_canonical(), target.address.port());
+        if !seen.insert(address) {
+            let problem = build.report.error(value, format!("target {address} is there twice"));
+            problem.hint("a `weight` gives one target more work");
+        }
+        targets.push(target);
+    }
+    let Some(at) = table.value("targets") else { return targets };
+    if matches!(&at.data, crate::raw::Data::List(values) if values.is_empty()) {
+        build.report.error(at, "a target group needs at least one target");
+    }
+    if values.len() > Limits::TARGETS_MAX {
+        build.report.error(at, format!("a target group has at most {} targets", Limits::TARGETS_MAX));
+    }
+    if !targets.is_empty() && targets.iter().all(|target| target.weight == 0) {
+        build.report.warning(at, "every target has weight 0: none takes new work");
+    }
+    targets
+}
+
+fn target(value: &Value, build: &mut Build<'_, '_>) -> Option<Target> {
+    let (at, weight) = match value.table() {
+        Some(table) => (table.value("address")?, table.integer("weight").unwrap_or(1)),
+        None => (value, 1),
+    };
+    let address = address::socket_address(at, build.report)?;
+    let ip = address.ip().to_canonical();
+    if address.port() == 0 {
+        build.report.error(at, "a target's port cannot be 0");
+    } else if ip.is_unspecified() || ip.is_multicast() {
+        let problem = build.report.error(at, format!("{ip} is not the address of one target"));
+        problem.hint("a target on this machine is `127.0.0.1` or `[::1]`");
+    }
+    Some(Target { address, weight })
+}
+
+fn algorithm(table: &Table, build: &mut Build<'_, '_>) -> Algorithm {
+    let word = table.text("algorithm").unwrap_or("weighted_round_robin");
+    if word != "hash" {
+        build.ineffective(table, "hash_on", "it is only for `algorithm = \"hash\"`");
+    }
+    match word {
+        "least_connections" => Algorithm::LeastConnections,
+        "random_two" => Algorithm::RandomTwo,
+        "source_ip_hash" => Algorithm::SourceIpHash,
+        "hash" => hash(table, build),
+        _ => Algorithm::WeightedRoundRobin,
+    }
+}
+
+fn hash(table: &Table, build: &mut Build<'_, '_>) -> Algorithm {
+    let header = table.table("hash_on").and_then(|table| table.value("header"));
+    if !table.has("hash_on")
+        && let Some(value) = table.value("algorithm")
+    {
+        let problem = build.report.error(value, "`algorithm = \"hash\"` needs `hash_on`");
+        problem.hint("for example `hash_on = { header = \"X-User\" }`");
+    }
+    let name = header.and_then(Value::text).unwrap_or("");
+    if let Some(value) = header {
+        edits::check_name(name, value, build.report);
+    }
+    Algorithm::Hash(HashKey::Header(name.to_ascii_lowercase()))
+}
+
+fn timeouts(table: &Table) -> TargetTimeouts {
+    let default = TargetTimeouts::default();
+    TargetTimeouts {
+        connect: table.duration("connect").unwrap_or(default.connect),
+        response: table.duration("response").unwrap_or(default.response),
+        idle: table.duration("idle").unwrap_or(default.idle),
+    }
+}
+
+fn keepalive(table: &Table) -> TargetKeepalive {
+    let default = TargetKeepalive::default();
+    TargetKeepalive {
+        idle_timeout: table.duration("idle_timeout").unwrap_or(default.idle_timeout),
+        idle_max: table.integer("idle_max").unwrap_or(default.idle_max),
+    }
+}

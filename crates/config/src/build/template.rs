@@ -1,0 +1,119 @@
+//! A redirect's `to`: text with `{host}`, `{path}` and `{query}`.
+
+use model::TemplatePiece;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) message: String,
+    pub(super) hint: &'static str,
+}
+
+/// The pieces; text between two placeholders is one piece.
+pub(super) fn parse(text: &str) -> Result<Vec<TemplatePiece>, Wrong> {
+    if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic()) {
+        let message = format!("an address cannot have `{}` in it", c.escape_debug());
+        return Err(Wrong { message, hint: "write it percent-encoded, a space as `%20`" });
+    }
+    let pieces = pieces(text)?;
+    if starts_well(&pieces) {
+        return Ok(pieces);
+    }
+    Err(Wrong { message: format!("`{text}` is neither an address nor a path"), hint: START })
+}
+
+fn pieces(text: &str) -> Result<Vec<TemplatePiece>, Wrong> {
+    let (mut pieces, mut literal, mut rest) = (Vec::new(), String::new(), text);
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, from) = rest.split_at(at);
+        literal.push_str(before);
+        if let Some(after) = from.strip_prefix("{{") {
+            literal.push('{');
+            rest = after;
+        } else if let Some(after) = from.strip_prefix("}}") {
+            literal.push('}');
+            rest = after;
+        } else {
+            let (piece, after) = placeholder(from)?;
+            flush(&mut literal, &mut pieces);
+            pieces.push(piece);
+            rest = after;
+        }
+    }
+    literal.push_str(rest);
+    flush(&mut literal, &mut pieces);
+    Ok(pieces)
+}
+
+fn placeholder(text: &str) -> Result<(TemplatePiece, &str), Wrong> {
+    for (name, piece) in PLACEHOLDERS {
+        if let Some(after) = text.strip_prefix(name) {
+            return Ok((piece, after));
+        }
+    }
+    let shown = text.split_inclusive('}').next().unwrap_or(text);
+    let message = format!("`{shown}` is not a placeholder");
+    Err(Wrong { message, hint: "`{host}`, `{path}` and `{query}` are; a brace itself is written twice" })
+}
+
+fn flush(literal: &mut String, pieces: &mut Vec<TemplatePiece>) {
+    if !literal.is_empty() {
+        pieces.push(TemplatePiece::Text(std::mem::take(literal)));
+    }
+}
+
+fn starts_well(pieces: &[TemplatePiece]) -> bool {
+    match pieces {
+        // `/` in front of a path makes `//…`, which names a host: the client's choice of it.
+        [TemplatePiece::Text(text), TemplatePiece::Path, ..] if text == "/" => false,
+        [TemplatePiece::Text(text), ..] => {
+            let schemes = ["http://", "https://"];
+            text.starts_with('/') || schemes.iter().any(|scheme| text.starts_with(scheme))
+        }
+        [TemplatePiece::Path | TemplatePiece::Query, ..] => true,
+        [TemplatePiece::Host, ..] | [] => false,
+    }
+}
+
+const PLACEHOLDERS: [(&str, TemplatePiece); 3] =
+    [("{host}", TemplatePiece::Host), ("{path}", TemplatePiece::Path), ("{query}", TemplatePiece::Query)];
+const START: &str =
+    "it starts with `http://`, `https://`, a path (`/new`), `{path}` or `{query}`; `{path}` has its own `/`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use TemplatePiece::{Host, Path, Query, Text};
+
+    #[test]
+    fn reads_placeholders_and_braces() {
+        let text = |text: &str| Text(text.to_owned());
+        for (to, expected) in [
+            ("/new", vec![text("/new")]),
+            ("https://{host}{path}{query}", vec![text("https://"), Host, Path, Query]),
+            ("{path}/", vec![Path, text("/")]),
+            ("/{{a}}{query}", vec![text("/{a}"), Query]),
+        ] {
+            assert_eq!(parse(to), Ok(expected), "{to}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_address() {
+        for to in [
+            "",
+            "new",
+            "ftp://x/",
+            "{host}/x",
+            "/{uri}",
+            "/{",
+            "/}",
+            "/{path",
+            "/a b",
+            "/ä",
+            "/\r\nX: y",
+            "/{path}",
+        ] {
+            assert!(parse(to).is_err(), "{to}");
+        }
+    }
+}

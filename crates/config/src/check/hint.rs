@@ -1,0 +1,22 @@
+//! What an operator most likely meant by a key that is unknown.
+
+use super::elsewhere;
+use crate::keys::{FOREIGN_WORDS, Fields, LATER_KEYS};
+use crate::near::nearest;
+
+/// A slip of the fingers first, then a key of another table, then another product's word.
+pub(super) fn unknown(fields: Fields, name: &str) -> Option<String> {
+    let here = fields.iter().copied().flatten().map(|key| key.name);
+    if let Some((_, hint)) = FOREIGN_WORDS.iter().find(|(word, _)| *word == name) {
+        return Some((*hint).to_owned());
+    }
+    if LATER_KEYS.contains(&name) {
+        return Some("this version does not have it yet".to_owned());
+    }
+    if let Some(near) = nearest(name, here) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let others = elsewhere(name);
+    let tables: Vec<_> = others.iter().map(|(path, _)| format!("`{path}`")).collect();
+    (!tables.is_empty()).then(|| format!("there is a key of this name at {}", tables.join(" and ")))
+}

@@ -1,0 +1,165 @@
+//! One value against its kind.
+
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use crate::keys::Kind;
+use crate::near::nearest;
+use crate::raw::Data;
+use crate::units::{parse_duration, parse_size, print_duration, print_size};
+
+/// Why a value is not what its kind says.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+/// Whether a value is written in the way of this kind; right or wrong.
+pub(super) fn fits(kind: &Kind, written: &DeValue<'_>) -> bool {
+    match (kind, written) {
+        // Words and sizes are both strings: a word must be one of them.
+        (Kind::Word(words, later), DeValue::String(text)) => {
+            words.contains(&text.as_ref()) || later.contains(&text.as_ref())
+        }
+        (Kind::Word(..), _) => false,
+        (Kind::Text(_) | Kind::Duration(..) | Kind::Size(..), written) => written.is_str(),
+        (Kind::Integer(..), written) => written.is_integer(),
+        (Kind::Bool, written) => written.is_bool(),
+        (Kind::List(_) | Kind::Tables(_), written) => written.is_array(),
+        (Kind::Table(_) | Kind::Named(_) | Kind::Map(..), written) => written.is_table(),
+        (Kind::OneOrMore(_), _) => true,
+        (Kind::Either(one, other), written) => fits(one, written) || fits(other, written),
+    }
+}
+
+/// A value that has no values below it.
+pub(super) fn read(kind: &Kind, name: &str, written: &DeValue<'_>) -> Result<Data, Wrong> {
+    match (kind, written) {
+        (Kind::Bool, DeValue::Boolean(value)) => Ok(Data::Bool(*value)),
+        (Kind::Text(_), DeValue::String(text)) => Ok(Data::Text(text.as_ref().to_owned())),
+        (Kind::Word(words, later), DeValue::String(text)) => word(words, later, name, text),
+        (Kind::Integer(first, last), DeValue::Integer(number)) => {
+            let parsed = i128::from_str_radix(number.as_str(), number.radix()).ok();
+            let parsed = parsed.and_then(|number| u64::try_from(number).ok());
+            let inside = parsed.filter(|number| (first..=last).contains(&number));
+            let message = || format!("`{name}` must be from {first} to {last}, not {number}");
+            inside.map(Data::Integer).ok_or_else(|| Wrong { message: message(), hint: None })
+        }
+        (Kind::Duration(first, last), DeValue::String(text)) => duration(*first, *last, name, text),
+        (Kind::Size(first, last), DeValue::String(text)) => size(*first, *last, name, text),
+        (kind, written) => Err(other_type(kind, name, written)),
+    }
+}
+
+fn word(words: &[&str], later: &[&str], name: &str, text: &str) -> Result<Data, Wrong> {
+    if words.contains(&text) {
+        return Ok(Data::Text(text.to_owned()));
+    }
+    let all: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    if later.contains(&text) {
+        let message = format!("`{name} = \"{text}\"` is not available in this version");
+        return Err(Wrong { message, hint: Some(format!("available: {}", all.join(", "))) });
+    }
+    let hint = match nearest(text, words.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("one of {}", all.join(", ")),
+    };
+    Err(Wrong { message: format!("`{name}` cannot be `{}`", text.escape_debug()), hint: Some(hint) })
+}
+
+fn duration(first: u64, last: u64, name: &str, text: &str) -> Result<Data, Wrong> {
+    let Some(found) = parse_duration(text) else {
+        let message = format!("`{}` is not a duration", text.escape_debug());
+        return Err(Wrong { message, hint: Some(duration_hint(text)) });
+    };
+    let (first, last) = (Duration::from_millis(first), Duration::from_millis(last));
+    if (first..=last).contains(&found) {
+        return Ok(Data::Duration(found));
+    }
+    let (first, last) = (print_duration(first), print_duration(last));
+    Err(Wrong { message: format!("`{name}` must be from {first} to {last}, not {text}"), hint: None })
+}
+
+fn duration_hint(text: &str) -> String {
+    if text.starts_with('-') {
+        return "a duration cannot be negative".to_owned();
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return format!("a duration needs a unit: `\"{text}s\"` is seconds");
+    }
+    "a duration is a whole number and one of the units `ms`, `s`, `m` and `h`, such as `\"75s\"`".to_owned()
+}
+
+fn size(first: u64, last: u64, name: &str, text: &str) -> Result<Data, Wrong> {
+    let Some(found) = parse_size(text) else {
+        let message = format!("`{}` is not a size", text.escape_debug());
+        let hint =
+            "a size is a whole number and one of the units `B`, `KiB`, `MiB` and `GiB`, such as `\"16KiB\"`";
+        return Err(Wrong { message, hint: Some(hint.to_owned()) });
+    };
+    if (first..=last).contains(&found) {
+        return Ok(Data::Integer(found));
+    }
+    let (first, last) = (print_size(first), print_size(last));
+    Err(Wrong { message: format!("`{name}` must be from {first} to {last}, not {text}"), hint: None })
+}
+
+fn other_type(kind: &Kind, name: &str, written: &DeValue<'_>) -> Wrong {
+    let message = format!("`{name}` must be {}, not {}", wanted(kind), type_of(written));
+    Wrong { message, hint: type_hint(kind, name, written) }
+}
+
+fn type_hint(kind: &Kind, name: &str, written: &DeValue<'_>) -> Option<String> {
+    match (kind, written) {
+        (Kind::Duration(..), DeValue::Integer(number)) if number.as_str().starts_with('-') => {
+            Some("a duration cannot be negative".to_owned())
+        }
+        (Kind::Duration(..), DeValue::Integer(number)) => {
+            Some(format!("a duration needs a unit: `{name} = \"{number}s\"` is seconds"))
+        }
+        (Kind::Size(..), DeValue::Integer(number)) => {
+            Some(format!("a size needs a unit: `{name} = \"{number}B\"` is bytes"))
+        }
+        (Kind::Bool, DeValue::String(_)) => {
+            Some(format!("`{name} = true` or `{name} = false`, without quotes"))
+        }
+        (Kind::Integer(..), DeValue::String(text)) if text.parse::<u64>().is_ok() => {
+            Some(format!("`{name} = {text}`, without quotes"))
+        }
+        (Kind::Tables(_), DeValue::Table(_)) => {
+            Some(format!("each `{name}` opens with double brackets: `[[….{name}]]`"))
+        }
+        (Kind::List(_), DeValue::String(text)) => Some(format!("`{name} = [\"{}\"]`", text.escape_debug())),
+        _ => None,
+    }
+}
+
+/// The kind's name in "must be …".
+fn wanted(kind: &Kind) -> String {
+    match kind {
+        Kind::Bool => "`true` or `false`".to_owned(),
+        Kind::Duration(..) => "a duration".to_owned(),
+        Kind::Size(..) => "a size".to_owned(),
+        Kind::Integer(..) => "an integer".to_owned(),
+        Kind::Word([only], _) => format!("`\"{only}\"`"),
+        Kind::Text(_) | Kind::Word(..) => "a string".to_owned(),
+        Kind::List(_) | Kind::OneOrMore(_) => "a list".to_owned(),
+        Kind::Tables(_) => "a list of tables".to_owned(),
+        Kind::Map(..) | Kind::Table(_) | Kind::Named(_) => "a table".to_owned(),
+        Kind::Either(one, other) => format!("{} or {}", wanted(one), wanted(other)),
+    }
+}
+
+fn type_of(written: &DeValue<'_>) -> &'static str {
+    match written {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,224 @@
+//! One error or warning as an operator reads it, and its forms for people and programs.
+
+use std::fmt::{self, Write};
+
+use serde_json::json;
+
+use crate::source::Place;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// Something that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub severity: Severity,
+    pub file: String,
+    /// From 1; 0 when the whole file is meant.
+    pub line: usize,
+    /// In characters, from 1; 0 when the whole file is meant.
+    pub column: usize,
+    /// How many characters are meant, from `column`; within the line.
+    pub length: usize,
+    pub message: String,
+    pub excerpt: Option<Excerpt>,
+    pub hint: Option<String>,
+    /// The path of the key, as `listener.web.bind`; empty where there is none.
+    pub key: String,
+}
+
+/// The line that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt {
+    /// A part of the line when it is long; without control characters.
+    pub text: String,
+    /// Characters of `text` in front of the marked ones.
+    pub indent: usize,
+}
+
+impl Diagnostic {
+    pub(crate) fn at(severity: Severity, file: &str, place: Place, message: String) -> Self {
+        Self {
+            severity,
+            file: file.to_owned(),
+            line: place.line,
+            column: place.column,
+            length: place.length,
+            message,
+            excerpt: Some(Excerpt { text: place.excerpt, indent: place.indent }),
+            hint: None,
+            key: String::new(),
+        }
+    }
+
+    /// For a terminal, with a line feed at the end.
+    pub fn render(&self, color: bool) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut out, if color { &COLORED } else { &PLAIN });
+        out
+    }
+
+    /// One JSON object on one line.
+    pub fn to_json(&self) -> String {
+        json!({
+            "severity": self.severity.word(),
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "length": self.length,
+            "message": self.message,
+            "excerpt": self.excerpt.as_ref().map(|excerpt| &excerpt.text),
+            "hint": self.hint,
+            "key": self.key,
+        })
+        .to_string()
+    }
+
+    fn write(&self, out: &mut String, style: &Style) -> fmt::Result {
+        let Style { bold, dim, reset, .. } = style;
+        let level = if self.severity == Severity::Error { style.error } else { style.warning };
+        writeln!(out, "{level}{}{reset}{bold}: {}{reset}", self.severity.word(), self.message)?;
+        let number = self.line.to_string();
+        let gutter = " ".repeat(number.len());
+        if let Some(excerpt) = &self.excerpt {
+            let position = format!("{}:{}:{}", self.file, self.line, self.column);
+            writeln!(out, "{gutter}{dim}-->{reset} {position}")?;
+            writeln!(out, "{gutter} {dim}|{reset}")?;
+            writeln!(out, "{dim}{number} |{reset} {}", excerpt.text.trim_end())?;
+            let carets = "^".repeat(self.length);
+            writeln!(out, "{gutter} {dim}|{reset} {}{level}{carets}{reset}", " ".repeat(excerpt.indent))?;
+        } else {
+            writeln!(out, "{gutter}{dim}-->{reset} {}", self.file)?;
+        }
+        if let Some(hint) = &self.hint {
+            writeln!(out, "{gutter} {dim}={reset} {bold}help{reset}: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Severity {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// Everything that is wrong with a configuration, in the order of its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Errors(pub Vec<Diagnostic>);
+
+impl Errors {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// For a terminal: all of them, an empty line between two.
+    pub fn render(&self, color: bool) -> String {
+        let all: Vec<_> = self.0.iter().map(|diagnostic| diagnostic.render(color)).collect();
+        all.join("\n")
+    }
+
+    /// JSON lines: one object per error.
+    pub fn to_json(&self) -> String {
+        self.0.iter().map(|diagnostic| diagnostic.to_json() + "\n").collect()
+    }
+
+    pub(crate) fn whole_file(file: &str, message: String) -> Self {
+        Self(vec![Diagnostic {
+            severity: Severity::Error,
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            length: 0,
+            message,
+            excerpt: None,
+            hint: None,
+            key: String::new(),
+        }])
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Errors {}
+
+/// SGR sequences (ECMA-48 §8.3.117).
+struct Style {
+    error: &'static str,
+    warning: &'static str,
+    bold: &'static str,
+    dim: &'static str,
+    reset: &'static str,
+}
+
+const PLAIN: Style = Style { error: "", warning: "", bold: "", dim: "", reset: "" };
+
+const COLORED: Style = Style {
+    error: "\u{1b}[1;31m",
+    warning: "\u{1b}[1;33m",
+    bold: "\u{1b}[1m",
+    dim: "\u{1b}[1;34m",
+    reset: "\u{1b}[0m",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Source, Span};
+
+    fn example() -> Diagnostic {
+        let place = Source::new("[listener.web]\nbind = \"x\"\nforwrad = \"app\"\n").place(Span::new(26, 33));
+        let mut found =
+            Diagnostic::at(Severity::Error, "plain.toml", place, "unknown key `forwrad`".to_owned());
+        found.hint = Some("did you mean `forward`?".to_owned());
+        found.key = "listener.web.forwrad".to_owned();
+        found
+    }
+
+    #[test]
+    fn renders_place_excerpt_and_hint() {
+        let expected = "error: unknown key `forwrad`\n --> plain.toml:3:1\n  |\n3 | forwrad = \"app\"\n  | ^^^^^^^\n  = help: did you mean `forward`?\n";
+        assert_eq!(example().render(false), expected);
+    }
+
+    #[test]
+    fn color_adds_nothing_but_color() {
+        let colored = example().render(true);
+        assert!(colored.starts_with("\u{1b}[1;31merror\u{1b}[0m"), "{colored:?}");
+        let mut plain = colored;
+        for code in [COLORED.error, COLORED.bold, COLORED.dim, COLORED.reset] {
+            plain = plain.replace(code, "");
+        }
+        assert_eq!(plain, example().render(false));
+    }
+
+    #[test]
+    fn json_is_one_line_per_error() {
+        let text = Errors(vec![example(), example()]).to_json();
+        assert_eq!(text.lines().count(), 2);
+        let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!(first["line"], 3);
+        assert_eq!(first["column"], 1);
+        assert_eq!(first["length"], 7);
+        assert_eq!(first["key"], "listener.web.forwrad");
+        assert_eq!(first["excerpt"], "forwrad = \"app\"");
+        assert_eq!(first["severity"], "error");
+    }
+
+    #[test]
+    fn a_whole_file_has_no_position() {
+        let errors = Errors::whole_file("x.toml", "cannot read it".to_owned());
+        assert_eq!(errors.to_string(), "error: cannot read it\n --> x.toml\n");
+    }
+}

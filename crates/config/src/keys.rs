@@ -1,0 +1,176 @@
+//! The definition of every key, once: checks, reference, schema and help come from it.
+//!
+//! A key enters with its feature. `check` gives each value the type that [`Kind`] says; what a kind cannot say (an
+//! address, a pattern, what goes together) is checked in `build`.
+
+mod http;
+mod listener;
+mod rule;
+mod target_group;
+mod top;
+
+pub(crate) use top::ROOT;
+
+/// A key's definition.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) default: Default,
+    /// The requirements that it serves.
+    pub(crate) rows: &'static str,
+    /// One paragraph.
+    pub(crate) help: &'static str,
+    /// A line of TOML as it stands in the key's table; empty for tables that a header opens.
+    pub(crate) example: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Default {
+    /// The key must be there.
+    Required,
+    /// What holds without the key, as an operator would write it.
+    Is(&'static str),
+    /// What holds without the key, in words.
+    Means(&'static str),
+}
+
+/// The keys of a table: several groups where tables share some.
+pub(crate) type Fields = &'static [&'static [Key]];
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Bool,
+    /// In milliseconds, inclusive.
+    Duration(u64, u64),
+    /// In bytes, inclusive.
+    Size(u64, u64),
+    /// Inclusive.
+    Integer(u64, u64),
+    /// A string; says what is in it.
+    Text(&'static str),
+    /// One of the first; the second are of later versions.
+    Word(&'static [&'static str], &'static [&'static str]),
+    List(&'static Kind),
+    /// One value or a list of them.
+    OneOrMore(&'static Kind),
+    /// Names that the operator chooses; says what they are.
+    Map(&'static str, &'static Kind),
+    /// Written in one way or the other; their TOML types differ.
+    Either(&'static Kind, &'static Kind),
+    Table(Fields),
+    /// `[[…]]`
+    Tables(Fields),
+    /// `[….NAME]`
+    Named(Fields),
+}
+
+impl Kind {
+    /// The keys below, with the path's piece between.
+    pub(crate) fn fields(&self) -> Option<(&'static str, Fields)> {
+        match self {
+            Self::Table(fields) => Some(("", fields)),
+            Self::Tables(fields) => Some(("[]", fields)),
+            Self::Named(fields) => Some((".*", fields)),
+            Self::Either(one, other) => one.fields().or_else(|| other.fields()),
+            Self::List(kind) | Self::OneOrMore(kind) => kind.fields().map(|(_, fields)| ("[]", fields)),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn find(fields: Fields, name: &str) -> Option<&'static Key> {
+    fields.iter().copied().flatten().find(|key| key.name == name)
+}
+
+/// Every key with its path (`listener.*.rule[].path`), a table before its keys.
+pub(crate) fn all() -> Vec<(String, &'static Key)> {
+    let mut found = Vec::new();
+    collect("", ROOT, &mut found);
+    found
+}
+
+fn collect(prefix: &str, fields: Fields, found: &mut Vec<(String, &'static Key)>) {
+    for key in fields.iter().copied().flatten() {
+        let path = format!("{prefix}{}", key.name);
+        found.push((path.clone(), key));
+        if let Some((piece, below)) = key.kind.fields() {
+            collect(&format!("{path}{piece}."), below, found);
+        }
+    }
+}
+
+/// Words of other products, and what they are called here.
+pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
+    ("acl", "conditions stand in a `[[listener.NAME.rule]]`"),
+    ("backend", "a set of targets is a `[target_group.NAME]`"),
+    ("backends", "a set of targets is a `[target_group.NAME]`"),
+    ("balance", "a target group's `algorithm` says how a target is chosen"),
+    ("cluster", "a set of targets is a `[target_group.NAME]`"),
+    ("entrypoint", "an address to listen on is the `bind` of a `[listener.NAME]`"),
+    ("frontend", "an address to listen on is the `bind` of a `[listener.NAME]`"),
+    ("listen", "an address to listen on is the `bind` of a `[listener.NAME]`"),
+    ("location", "a path is a condition of a `[[listener.NAME.rule]]`"),
+    ("pool", "a set of targets is a `[target_group.NAME]`"),
+    ("proxy_pass", "`forward` names the target group that gets the requests"),
+    ("route", "what happens to which request is a `[[listener.NAME.rule]]`"),
+    ("routes", "what happens to which request is a `[[listener.NAME.rule]]`"),
+    (
+        "server",
+        "an address to listen on is a `[listener.NAME]`, a server behind is one of the `targets` of a `[target_group.NAME]`",
+    ),
+    ("servers", "the servers behind are the `targets` of a `[target_group.NAME]`"),
+    (
+        "timeout",
+        "clients: `keepalive_timeout`, `header_timeout`, `body_timeout`, `send_timeout` of a listener; targets: `timeouts` of a target group",
+    ),
+    ("upstream", "a set of targets is a `[target_group.NAME]`"),
+    ("upstreams", "a set of targets is a `[target_group.NAME]`"),
+];
+
+/// Keys that later versions bring.
+pub(crate) const LATER_KEYS: &[&str] = &[
+    "certificates",
+    "client_auth",
+    "max_connections",
+    "max_connections_per_client",
+    "persistence",
+    "redirect_http",
+    "session_store",
+    "sticky",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_are_complete() {
+        for (path, key) in all() {
+            assert!(!key.help.is_empty() && key.help.ends_with('.'), "{path}: help");
+            assert!(!key.rows.is_empty(), "{path}: rows");
+            assert!(!key.help.contains('\n'), "{path}: one paragraph");
+            let headed = matches!(key.kind, Kind::Named(_) | Kind::Tables(_));
+            assert_eq!(key.example.is_empty(), headed || path == "admin", "{path}: example");
+        }
+    }
+
+    #[test]
+    fn no_table_defines_a_key_twice() {
+        let mut paths: Vec<_> = all().into_iter().map(|(path, _)| path).collect();
+        let count = paths.len();
+        paths.sort();
+        paths.dedup();
+        assert_eq!(paths.len(), count);
+    }
+
+    #[test]
+    fn hints_do_not_hide_keys() {
+        let names: Vec<_> = all().into_iter().map(|(_, key)| key.name).collect();
+        for word in FOREIGN_WORDS.iter().map(|(word, _)| word).chain(LATER_KEYS) {
+            // A health check's `timeout` is found by its own table.
+            assert!(*word == "timeout" || !names.contains(word), "{word}");
+        }
+    }
+}

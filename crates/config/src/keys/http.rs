@@ -1,0 +1,160 @@
+//! What a listener inherits from its load balancer.
+
+use super::Default::{Is, Means, Required};
+use super::{Key, Kind};
+
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "keepalive_timeout",
+        kind: Kind::Duration(0, 3_600_000),
+        default: Is("\"75s\""),
+        rows: "KA1",
+        help: "How long a client's connection may be idle after a response before it is closed. With `0s` every response closes it.",
+        example: "keepalive_timeout = \"30s\"",
+    },
+    Key {
+        name: "keepalive_requests",
+        kind: Kind::Integer(1, 10_000_000),
+        default: Is("10000"),
+        rows: "KA8",
+        help: "How many requests one client connection may carry; the last response closes it.",
+        example: "keepalive_requests = 1000",
+    },
+    Key {
+        name: "header_timeout",
+        kind: CLIENT_TIMEOUT,
+        default: Is("\"60s\""),
+        rows: "KA12",
+        help: "How long a client may take for the whole head of a request; then status 408 and the connection is closed.",
+        example: "header_timeout = \"10s\"",
+    },
+    Key {
+        name: "body_timeout",
+        kind: CLIENT_TIMEOUT,
+        default: Is("\"60s\""),
+        rows: "KA12",
+        help: "How long a client may send nothing within a request's body; then status 408 and the connection is closed. It never limits the whole body.",
+        example: "body_timeout = \"30s\"",
+    },
+    Key {
+        name: "send_timeout",
+        kind: CLIENT_TIMEOUT,
+        default: Is("\"60s\""),
+        rows: "KA12",
+        help: "How long a client may take nothing of a response; then the connection is closed.",
+        example: "send_timeout = \"30s\"",
+    },
+    Key {
+        name: "limits",
+        kind: Kind::Table(&[LIMITS]),
+        default: Means("the limits below"),
+        rows: "HTTP4",
+        help: "Limits on one request. Each key is inherited for itself.",
+        example: "limits = { fields = \"128KiB\", body = \"10MiB\" }",
+    },
+    Key {
+        name: "x_forwarded",
+        kind: Kind::Bool,
+        default: Is("true"),
+        rows: "HTTP5",
+        help: "Whether targets get `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Port`. What a client sends under these names is removed unless it is one of the `trusted_proxies`.",
+        example: "x_forwarded = false",
+    },
+    Key {
+        name: "forwarded",
+        kind: Kind::Bool,
+        default: Is("false"),
+        rows: "HTTP5",
+        help: "Whether targets get `Forwarded` (RFC 7239).",
+        example: "forwarded = true",
+    },
+    Key {
+        name: "trusted_proxies",
+        kind: Kind::List(&Kind::Text("address range")),
+        default: Is("[]"),
+        rows: "HTTP5",
+        help: "Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed, as addresses or ranges in CIDR form. A listener's list takes the place of the inherited one.",
+        example: "trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::/32\"]",
+    },
+    Key {
+        name: "error_pages",
+        kind: Kind::Map("status", &Kind::Text("file")),
+        default: Means("a short page of our own"),
+        rows: "HTTP5",
+        help: "Pages for the statuses that Evenkeel makes itself, by status, class (`5xx`) or range (`500-504`); the narrowest one counts. The type follows from the extension: `html`, `json` or `txt`. A file has at most 256 KiB and is read at start and reload. A listener's table takes the place of the inherited one.",
+        example: "error_pages = { 503 = \"sorry.html\", 4xx = \"error.json\" }",
+    },
+    Key {
+        name: "access_log",
+        kind: Kind::Either(&Kind::Word(&["off"], &[]), &Kind::Table(&[ACCESS_LOG])),
+        default: Is("\"off\""),
+        rows: "OP2",
+        help: "A line per request. `\"off\"` ends an inherited one.",
+        example: "access_log = { path = \"access.log\", format = \"json\" }",
+    },
+];
+
+const LIMITS: &[Key] = &[
+    Key {
+        name: "request_line",
+        kind: Kind::Size(256, MIB),
+        default: Is("\"16KiB\""),
+        rows: "HTTP4",
+        help: "The request line; beyond it status 414.",
+        example: "limits = { request_line = \"8KiB\" }",
+    },
+    Key {
+        name: "field",
+        kind: Kind::Size(256, MIB),
+        default: Is("\"16KiB\""),
+        rows: "HTTP4",
+        help: "One header field with its name; beyond it status 431.",
+        example: "limits = { field = \"32KiB\" }",
+    },
+    Key {
+        name: "fields",
+        kind: Kind::Size(1024, 16 * MIB),
+        default: Is("\"64KiB\""),
+        rows: "HTTP4",
+        help: "All header fields together; beyond it status 431. It cannot be less than `field`.",
+        example: "limits = { fields = \"128KiB\" }",
+    },
+    Key {
+        name: "fields_count",
+        kind: Kind::Integer(1, 10_000),
+        default: Is("100"),
+        rows: "HTTP4",
+        help: "The number of header fields; beyond it status 431.",
+        example: "limits = { fields_count = 200 }",
+    },
+    Key {
+        name: "body",
+        kind: Kind::Either(&Kind::Word(&["unlimited"], &[]), &Kind::Size(0, 1 << 50)),
+        default: Is("\"unlimited\""),
+        rows: "HTTP4",
+        help: "The body, declared or counted; beyond it status 413. Bodies are streamed, never stored, whatever the limit is.",
+        example: "limits = { body = \"10MiB\" }",
+    },
+];
+
+const ACCESS_LOG: &[Key] = &[
+    Key {
+        name: "path",
+        kind: Kind::Text("file, or `-` for standard output"),
+        default: Required,
+        rows: "OP2",
+        help: "The file that lines are appended to, or `-` for standard output. A relative path is relative to this file.",
+        example: "access_log = { path = \"-\" }",
+    },
+    Key {
+        name: "format",
+        kind: Kind::Word(&["text", "json"], &[]),
+        default: Is("\"text\""),
+        rows: "OP2",
+        help: "Text for people, or one JSON object per line.",
+        example: "access_log = { path = \"access.log\", format = \"json\" }",
+    },
+];
+
+const CLIENT_TIMEOUT: Kind = Kind::Duration(1_000, 3_600_000);
+const MIB: u64 = 1024 * 1024;

@@ -1,0 +1,207 @@
+//! A rule's conditions and actions.
+
+use super::Default::{Is, Means, Required};
+use super::listener::FORWARD;
+use super::{Key, Kind};
+
+pub(super) const CONDITIONS: &[Key] = &[
+    Key {
+        name: "host",
+        kind: Kind::Text("host pattern"),
+        default: Means("any host"),
+        rows: "HTTP1",
+        help: "The host that the client asks for, without port: exact, `*.example.com` (one or more labels in front), `www.example.*` (one or more labels behind) or `~` and a regular expression, which is compared with the name in lower case. International names are written in their `xn--` form.",
+        example: "host = \"*.example.com\"",
+    },
+    Key {
+        name: "path",
+        kind: Kind::Text("path pattern"),
+        default: Means("any path"),
+        rows: "HTTP1",
+        help: "The path after normalisation: a prefix (`/api` is itself and all under it, `/api/` only what is under it), `= /x` for exactly that path, or `~` and a regular expression. A regular expression matches anywhere in the path unless `^` and `$` hold it.",
+        example: "path = \"/api/\"",
+    },
+    Key {
+        name: "method",
+        kind: Kind::OneOrMore(&Kind::Text("method")),
+        default: Means("any method"),
+        rows: "HTTP1",
+        help: "One of these methods, in upper case.",
+        example: "method = [\"GET\", \"HEAD\"]",
+    },
+    Key {
+        name: "header",
+        kind: Kind::Map("header", VALUE),
+        default: Means("no condition"),
+        rows: "HTTP1",
+        help: "Headers that must be there: with exactly this value, with `\"*\"` for any value, or `\"~ …\"` for a regular expression that matches anywhere in the value.",
+        example: "header = { X-Canary = \"1\", User-Agent = \"~ (?i)bot\" }",
+    },
+    Key {
+        name: "query",
+        kind: Kind::Map("parameter", VALUE),
+        default: Means("no condition"),
+        rows: "HTTP1",
+        help: "Query parameters that must be there; values as in `header`.",
+        example: "query = { preview = \"*\" }",
+    },
+    Key {
+        name: "cookie",
+        kind: Kind::Map("cookie", VALUE),
+        default: Means("no condition"),
+        rows: "HTTP1",
+        help: "Cookies that must be there; values as in `header`.",
+        example: "cookie = { beta = \"yes\" }",
+    },
+    Key {
+        name: "source",
+        kind: Kind::List(&Kind::Text("address range")),
+        default: Means("any client"),
+        rows: "HTTP1",
+        help: "Addresses or ranges in CIDR form, one of which holds the client. Behind `trusted_proxies` the client is the one that they name.",
+        example: "source = [\"192.0.2.0/24\"]",
+    },
+];
+
+pub(super) const ACTIONS: &[Key] = &[
+    Key {
+        name: "forward",
+        kind: FORWARD,
+        default: Means("one of `forward`, `redirect` and `respond` is needed"),
+        rows: "HTTP1",
+        help: "The target group that gets the request, or several with weights of 0–1000.",
+        example: "forward = { app = 90, app-next = 10 }",
+    },
+    Key {
+        name: "redirect",
+        kind: Kind::Table(&[REDIRECT]),
+        default: Means("one of `forward`, `redirect` and `respond` is needed"),
+        rows: "HTTP1",
+        help: "Sends the client elsewhere.",
+        example: "redirect = { to = \"https://{host}{path}{query}\", code = 308 }",
+    },
+    Key {
+        name: "respond",
+        kind: Kind::Table(&[RESPOND]),
+        default: Means("one of `forward`, `redirect` and `respond` is needed"),
+        rows: "HTTP1",
+        help: "Answers by itself.",
+        example: "respond = { status = 403, body = \"Not for you.\" }",
+    },
+    Key {
+        name: "rewrite",
+        kind: Kind::Text("path"),
+        default: Means("the target sees the client's path"),
+        rows: "HTTP1",
+        help: "What the target sees instead of what `path` matched: a prefix is replaced by this, an exact path (and any path where the rule has none) becomes this, and of a regular expression the match is replaced by this with `$1`, `${name}` and `$$` expanded. The query stays. Only with `forward`.",
+        example: "rewrite = \"/new/\"",
+    },
+    Key {
+        name: "request_headers",
+        kind: Kind::Table(&[EDITS]),
+        default: Means("no edits"),
+        rows: "HTTP1",
+        help: "Edits of the headers that the target gets. Only with `forward`. Fields that frame a message or belong to one connection cannot be edited; `Host` can be `set`.",
+        example: "request_headers = { set = { X-Tenant = \"shop\" }, remove = [\"Accept-Encoding\"] }",
+    },
+    Key {
+        name: "response_headers",
+        kind: Kind::Table(&[EDITS]),
+        default: Means("no edits"),
+        rows: "HTTP1",
+        help: "Edits of the headers that the client gets, with every action. Fields that frame a message or belong to one connection cannot be edited.",
+        example: "response_headers = { add = { Cache-Control = \"no-store\" } }",
+    },
+    Key {
+        name: "websocket",
+        kind: Kind::Table(&[WEBSOCKET]),
+        default: Means("upgrades are passed on with the settings below"),
+        rows: "HTTP1",
+        help: "What holds after an upgrade. Only with `forward`.",
+        example: "websocket = { idle_timeout = \"10m\" }",
+    },
+];
+
+const REDIRECT: &[Key] = &[
+    Key {
+        name: "to",
+        kind: Kind::Text("address"),
+        default: Required,
+        rows: "HTTP1",
+        help: "The new address: `http://…`, `https://…` or a path. `{host}` is the host without port, `{path}` the path as the client sent it, `{query}` the `?` and the query or nothing; `{{` and `}}` are braces.",
+        example: "redirect = { to = \"https://example.com/new\" }",
+    },
+    Key {
+        name: "code",
+        kind: Kind::Integer(301, 308),
+        default: Is("302"),
+        rows: "HTTP1",
+        help: "301, 302, 303, 307 or 308. 301 and 308 are remembered by clients for ever; 307 and 308 keep the method.",
+        example: "redirect = { to = \"/new\", code = 308 }",
+    },
+];
+
+const RESPOND: &[Key] = &[
+    Key {
+        name: "status",
+        kind: Kind::Integer(200, 599),
+        default: Required,
+        rows: "HTTP1",
+        help: "The status.",
+        example: "respond = { status = 204 }",
+    },
+    Key {
+        name: "body",
+        kind: Kind::Text("text"),
+        default: Is("\"\""),
+        rows: "HTTP1",
+        help: "The body, at most 256 KiB; 204 and 304 have none.",
+        example: "respond = { status = 200, body = \"ok\" }",
+    },
+    Key {
+        name: "content_type",
+        kind: Kind::Text("media type"),
+        default: Is("\"text/plain; charset=utf-8\""),
+        rows: "HTTP1",
+        help: "The type of `body`.",
+        example: "respond = { status = 200, body = \"{}\", content_type = \"application/json\" }",
+    },
+];
+
+const EDITS: &[Key] = &[
+    Key {
+        name: "set",
+        kind: Kind::Map("header", &Kind::Text("value")),
+        default: Is("{}"),
+        rows: "HTTP1",
+        help: "All fields of that name are removed and this one is added.",
+        example: "response_headers = { set = { Server = \"shop\" } }",
+    },
+    Key {
+        name: "add",
+        kind: Kind::Map("header", &Kind::Text("value")),
+        default: Is("{}"),
+        rows: "HTTP1",
+        help: "This field is added to those that are there.",
+        example: "response_headers = { add = { Vary = \"Cookie\" } }",
+    },
+    Key {
+        name: "remove",
+        kind: Kind::List(&Kind::Text("header")),
+        default: Is("[]"),
+        rows: "HTTP1",
+        help: "All fields of that name are removed.",
+        example: "response_headers = { remove = [\"X-Powered-By\"] }",
+    },
+];
+
+const WEBSOCKET: &[Key] = &[Key {
+    name: "idle_timeout",
+    kind: Kind::Duration(1_000, 86_400_000),
+    default: Is("\"60s\""),
+    rows: "HTTP1",
+    help: "Without a byte in either direction that long, the connection is closed.",
+    example: "websocket = { idle_timeout = \"1h\" }",
+}];
+
+const VALUE: &Kind = &Kind::Text("value, `*` or `~ regex`");

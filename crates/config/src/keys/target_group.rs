@@ -1,0 +1,215 @@
+//! What a target group has.
+
+use super::Default::{Is, Means, Required};
+use super::{Key, Kind};
+
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "protocol",
+        kind: Kind::Word(&["http"], &["https", "h2c", "h2", "tcp", "udp"]),
+        default: Is("\"http\""),
+        rows: "BAL1",
+        help: "What the targets speak. `http` is HTTP/1.1 without encryption.",
+        example: "protocol = \"http\"",
+    },
+    Key {
+        name: "targets",
+        kind: Kind::List(&Kind::Either(&Kind::Text("address and port"), &Kind::Table(&[TARGET]))),
+        default: Required,
+        rows: "BAL1",
+        help: "The targets, each an address with its port, or a table with its weight as well.",
+        example: "targets = [\"10.0.0.1:8080\", { address = \"10.0.0.2:8080\", weight = 5 }]",
+    },
+    Key {
+        name: "algorithm",
+        kind: Kind::Word(
+            &["weighted_round_robin", "least_connections", "random_two", "source_ip_hash", "hash"],
+            &["least_latency"],
+        ),
+        default: Is("\"weighted_round_robin\""),
+        rows: "BAL1",
+        help: "How a target is chosen: in turn by weight; the one with the fewest requests in flight for its weight; the less busy of two at random; by the client's address; or by what `hash_on` names.",
+        example: "algorithm = \"least_connections\"",
+    },
+    Key {
+        name: "hash_on",
+        kind: Kind::Table(&[HASH_ON]),
+        default: Means("needed with `algorithm = \"hash\"`, not allowed with others"),
+        rows: "BAL1",
+        help: "What is hashed. A request that does not have it is placed by the client's address.",
+        example: "hash_on = { header = \"X-User\" }",
+    },
+    Key {
+        name: "health_check",
+        kind: Kind::Table(&[HEALTH_CHECK]),
+        default: Means("no checks: every target counts as healthy"),
+        rows: "BAL2",
+        help: "Probes every target. A new target gets no requests until it is healthy.",
+        example: "health_check = { type = \"http\", path = \"/healthz\" }",
+    },
+    Key {
+        name: "timeouts",
+        kind: Kind::Table(&[TIMEOUTS]),
+        default: Means("the timeouts below"),
+        rows: "BAL5",
+        help: "How long a target may take.",
+        example: "timeouts = { connect = \"1s\", response = \"30s\" }",
+    },
+    Key {
+        name: "keepalive",
+        kind: Kind::Table(&[KEEPALIVE]),
+        default: Means("the settings below"),
+        rows: "KA5",
+        help: "Idle connections to targets, kept for later requests.",
+        example: "keepalive = { idle_timeout = \"30s\", idle_max = 64 }",
+    },
+];
+
+const TARGET: &[Key] = &[
+    Key {
+        name: "address",
+        kind: Kind::Text("address and port"),
+        default: Required,
+        rows: "BAL1",
+        help: "The target's address and port, IPv6 in brackets.",
+        example: "targets = [{ address = \"[2001:db8::1]:8080\" }]",
+    },
+    Key {
+        name: "weight",
+        kind: Kind::Integer(0, 1000),
+        default: Is("1"),
+        rows: "BAL1",
+        help: "Its share of the work in proportion to the others; 0 takes no new work.",
+        example: "targets = [{ address = \"10.0.0.1:8080\", weight = 10 }]",
+    },
+];
+
+const HASH_ON: &[Key] = &[Key {
+    name: "header",
+    kind: Kind::Text("header"),
+    default: Required,
+    rows: "BAL1",
+    help: "The request header whose value is hashed.",
+    example: "hash_on = { header = \"X-User\" }",
+}];
+
+const HEALTH_CHECK: &[Key] = &[
+    Key {
+        name: "type",
+        kind: Kind::Word(&["tcp", "http"], &["https", "grpc", "udp", "custom"]),
+        default: Required,
+        rows: "BAL2",
+        help: "With `tcp` a connection that is accepted is enough; with `http` a `GET` must be answered with an expected status.",
+        example: "health_check = { type = \"tcp\" }",
+    },
+    Key {
+        name: "path",
+        kind: Kind::Text("path"),
+        default: Is("\"/\""),
+        rows: "BAL2",
+        help: "What is asked for, with its query if there is one. Only with `type = \"http\"`.",
+        example: "health_check = { type = \"http\", path = \"/healthz\" }",
+    },
+    Key {
+        name: "host",
+        kind: Kind::Text("host"),
+        default: Means("the target's address"),
+        rows: "BAL2",
+        help: "The `Host` of the probe. Only with `type = \"http\"`.",
+        example: "health_check = { type = \"http\", host = \"app.example.com\" }",
+    },
+    Key {
+        name: "expected",
+        kind: Kind::OneOrMore(&Kind::Either(&Kind::Integer(200, 599), &Kind::Text("class or range"))),
+        default: Is("[\"200-399\"]"),
+        rows: "BAL2",
+        help: "Statuses of a healthy target: single ones, classes (`\"2xx\"`) and ranges (`\"200-399\"`). Only with `type = \"http\"`.",
+        example: "health_check = { type = \"http\", expected = [200, \"3xx\"] }",
+    },
+    Key {
+        name: "interval",
+        kind: Kind::Duration(100, 3_600_000),
+        default: Is("\"5s\""),
+        rows: "BAL2",
+        help: "The time from one probe of a target to the next, varied a little so that probes do not come in step.",
+        example: "health_check = { type = \"tcp\", interval = \"1s\" }",
+    },
+    Key {
+        name: "timeout",
+        kind: Kind::Duration(10, 3_600_000),
+        default: Means("`\"2s\"`, or `interval` where that is shorter"),
+        rows: "BAL2",
+        help: "How long a probe may take; not longer than `interval`.",
+        example: "health_check = { type = \"tcp\", timeout = \"500ms\" }",
+    },
+    Key {
+        name: "healthy",
+        kind: Kind::Integer(1, 100),
+        default: Is("3"),
+        rows: "BAL2",
+        help: "Successes in a row that make a target healthy.",
+        example: "health_check = { type = \"tcp\", healthy = 2 }",
+    },
+    Key {
+        name: "unhealthy",
+        kind: Kind::Integer(1, 100),
+        default: Is("3"),
+        rows: "BAL2",
+        help: "Failures in a row that make a target unhealthy.",
+        example: "health_check = { type = \"tcp\", unhealthy = 2 }",
+    },
+    Key {
+        name: "port",
+        kind: Kind::Integer(1, 65_535),
+        default: Means("the target's own"),
+        rows: "BAL2",
+        help: "The port that is probed.",
+        example: "health_check = { type = \"http\", port = 9000 }",
+    },
+];
+
+const TIMEOUTS: &[Key] = &[
+    Key {
+        name: "connect",
+        kind: Kind::Duration(100, 3_600_000),
+        default: Is("\"4s\""),
+        rows: "BAL5",
+        help: "How long a target may take to accept a connection; then another target is tried.",
+        example: "timeouts = { connect = \"1s\" }",
+    },
+    Key {
+        name: "response",
+        kind: Kind::Duration(100, 3_600_000),
+        default: Is("\"60s\""),
+        rows: "BAL5",
+        help: "How long a target may take until the first byte of its response; then status 504.",
+        example: "timeouts = { response = \"5m\" }",
+    },
+    Key {
+        name: "idle",
+        kind: Kind::Duration(100, 3_600_000),
+        default: Is("\"60s\""),
+        rows: "BAL5",
+        help: "How long a target may send nothing within its response, or take nothing of the request; then the exchange is ended.",
+        example: "timeouts = { idle = \"30s\" }",
+    },
+];
+
+const KEEPALIVE: &[Key] = &[
+    Key {
+        name: "idle_timeout",
+        kind: Kind::Duration(0, 3_600_000),
+        default: Is("\"60s\""),
+        rows: "KA5",
+        help: "How long a connection may be idle before it is closed; shorter than what the targets allow. With `0s` none is kept.",
+        example: "keepalive = { idle_timeout = \"4s\" }",
+    },
+    Key {
+        name: "idle_max",
+        kind: Kind::Integer(0, 100_000),
+        default: Is("512"),
+        rows: "KA5",
+        help: "Idle connections to one target that each worker keeps; 0 keeps none.",
+        example: "keepalive = { idle_max = 64 }",
+    },
+];

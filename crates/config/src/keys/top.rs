@@ -1,0 +1,66 @@
+//! The top level, and the tables that headers open there.
+
+use super::Default::{Is, Means, Required};
+use super::{Fields, Key, Kind, http, listener, target_group};
+
+pub(crate) const ROOT: Fields = &[TOP];
+
+const TOP: &[Key] = &[
+    Key {
+        name: "workers",
+        kind: Kind::Integer(1, model::Limits::WORKERS_MAX as u64),
+        default: Means("one per core"),
+        rows: "OP2",
+        help: "Worker threads. Each serves its own connections on every listener.",
+        example: "workers = 4",
+    },
+    Key {
+        name: "stop_timeout",
+        kind: Kind::Duration(0, 3_600_000),
+        default: Is("\"30s\""),
+        rows: "OP2",
+        help: "How long a graceful stop waits for requests in flight. Those that are left get status 503, or their connection is closed.",
+        example: "stop_timeout = \"1m\"",
+    },
+    Key {
+        name: "admin",
+        kind: Kind::Table(&[ADMIN]),
+        default: Means("the default socket"),
+        rows: "OP2",
+        help: "Where the running balancer answers `evenkeel status`, `reload` and the other commands.",
+        example: "",
+    },
+    Key {
+        name: "load_balancer",
+        kind: Kind::Named(&[http::KEYS]),
+        default: Means("an instance `default` with the defaults of its keys"),
+        rows: "OP2",
+        help: "An instance: what its listeners inherit. A listener belongs to the instance that its `load_balancer` names, otherwise to `default`, which is always there and may be written to change its settings.",
+        example: "",
+    },
+    Key {
+        name: "listener",
+        kind: Kind::Named(&[listener::KEYS, http::KEYS]),
+        default: Means("nothing is served: at least one is needed"),
+        rows: "HTTP1",
+        help: "Addresses to listen on and what happens to the requests that arrive there. Every key of `[load_balancer.NAME]` may stand here as well and goes before the inherited one.",
+        example: "",
+    },
+    Key {
+        name: "target_group",
+        kind: Kind::Named(&[target_group::KEYS]),
+        default: Means("none"),
+        rows: "BAL1",
+        help: "A set of targets that can serve the same requests, and how one of them is chosen, checked and talked to.",
+        example: "",
+    },
+];
+
+const ADMIN: &[Key] = &[Key {
+    name: "bind",
+    kind: Kind::Text("`unix:` and a path"),
+    default: Required,
+    rows: "OP2",
+    help: "The Unix socket of the admin API. Without `[admin]` it is `$XDG_RUNTIME_DIR/evenkeel.sock`, for root `/run/evenkeel/admin.sock`. A relative path is relative to this file.",
+    example: "bind = \"unix:/run/evenkeel/admin.sock\"",
+}];

@@ -1,0 +1,132 @@
+//! Collects what is wrong while the stages go on.
+
+use crate::diagnostic::{Diagnostic, Errors, Severity};
+use crate::source::{Source, Span};
+
+/// Something of the text that an error can point at.
+pub(crate) trait Locate {
+    fn span(&self) -> Span;
+
+    /// The path of its key.
+    fn path(&self) -> &str {
+        ""
+    }
+}
+
+impl Locate for Span {
+    fn span(&self) -> Span {
+        *self
+    }
+}
+
+/// An error or warning whose place is still a span.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    severity: Severity,
+    span: Span,
+    path: String,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn hint(&mut self, hint: impl Into<String>) {
+        self.hint = Some(hint.into());
+    }
+
+    pub(crate) fn maybe_hint(&mut self, hint: Option<String>) {
+        self.hint = hint;
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Report<'t> {
+    source: Source<'t>,
+    problems: Vec<Problem>,
+    /// Lines with a syntax error; what else is wrong there follows from it.
+    broken_lines: Vec<usize>,
+}
+
+impl<'t> Report<'t> {
+    pub(crate) fn new(source: Source<'t>) -> Self {
+        Self { source, problems: Vec::new(), broken_lines: Vec::new() }
+    }
+
+    pub(crate) fn error(&mut self, at: &dyn Locate, message: impl Into<String>) -> &mut Problem {
+        self.push(Severity::Error, at, message.into())
+    }
+
+    pub(crate) fn warning(&mut self, at: &dyn Locate, message: impl Into<String>) -> &mut Problem {
+        self.push(Severity::Warning, at, message.into())
+    }
+
+    pub(crate) fn syntax(&mut self, span: Option<Span>, message: &str) {
+        let span = span.unwrap_or_default();
+        let line = self.source.line(span.start);
+        // One slip can make a parser stumble several times.
+        if !self.broken_lines.contains(&line) {
+            self.error(&span, format!("not valid TOML: {message}"));
+            self.broken_lines.push(line);
+        }
+    }
+
+    pub(crate) fn error_count(&self) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
+    }
+
+    /// The line of something, from 1.
+    pub(crate) fn line(&self, at: &dyn Locate) -> usize {
+        self.source.line(at.span().start)
+    }
+
+    /// Errors and warnings, each in the order of the text.
+    pub(crate) fn finish(mut self, file: &str) -> (Errors, Vec<Diagnostic>) {
+        self.problems.sort_by_key(|problem| problem.span.start);
+        let (mut errors, mut warnings) = (Errors::default(), Vec::new());
+        for problem in self.problems {
+            let place = self.source.place(problem.span);
+            let mut diagnostic = Diagnostic::at(problem.severity, file, place, problem.message);
+            diagnostic.hint = problem.hint;
+            diagnostic.key = problem.path;
+            match problem.severity {
+                Severity::Error => errors.0.push(diagnostic),
+                Severity::Warning => warnings.push(diagnostic),
+            }
+        }
+        (errors, warnings)
+    }
+
+    fn push(&mut self, severity: Severity, at: &dyn Locate, message: String) -> &mut Problem {
+        let (span, path) = (at.span(), at.path().to_owned());
+        let index = self.problems.len();
+        self.problems.push(Problem { severity, span, path, message, hint: None });
+        &mut self.problems[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_by_place_and_parts_by_severity() {
+        let mut report = Report::new(Source::new("a\nb\nc\n"));
+        report.error(&Span::new(4, 5), "third").hint("c");
+        report.warning(&Span::new(2, 3), "second");
+        report.error(&Span::new(0, 1), "first");
+        let (errors, warnings) = report.finish("f");
+        let messages: Vec<_> = errors.0.iter().map(|e| (e.line, e.message.as_str())).collect();
+        assert_eq!(messages, [(1, "first"), (3, "third")]);
+        assert_eq!(errors.0[1].hint.as_deref(), Some("c"));
+        assert_eq!(warnings[0].line, 2);
+    }
+
+    #[test]
+    fn a_line_has_one_syntax_error() {
+        let mut report = Report::new(Source::new("a b c\nd\n"));
+        report.syntax(Some(Span::new(2, 3)), "x");
+        report.syntax(Some(Span::new(4, 5)), "y");
+        report.syntax(Some(Span::new(6, 7)), "z");
+        assert_eq!(report.finish("f").0.0.len(), 2);
+    }
+}

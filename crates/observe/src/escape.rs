@@ -148,3 +148,130 @@ fn push_text(out: &mut Vec<u8>, value: &[u8], allowed: impl Fn(u8) -> bool) {
 /// limit: of one value in a line; a longer one is cut and ends in `...`. Request lines may be 16 KiB by default, and
 /// many collectors cut or split lines beyond that.
 pub(crate) const VALUE_BYTES_MAX: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn with(push: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        push(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn parsed(value: &[u8]) -> String {
+        serde_json::from_str(&with(|out| {
+            out.push(b'"');
+            push_json(out, value);
+            out.push(b'"');
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_format_escapes_in_its_own_way() {
+        for (value, json, quoted, token) in [
+            ("plain/path?a=b", "plain/path?a=b", "plain/path?a=b", "plain/path?a=b"),
+            ("", "", "", "-"),
+            ("a b", "a b", "a b", r"a\x20b"),
+            ("\"\\", r#"\"\\"#, r#"\"\\"#, r#"\"\\"#),
+            ("a\r\n\0\u{7f}", r"a\u000d\u000a\u0000\u007f", r"a\x0d\x0a\x00\x7f", r"a\x0d\x0a\x00\x7f"),
+            ("\u{1b}[31m", r"\u001b[31m", r"\x1b[31m", r"\x1b[31m"),
+            ("\u{9b}2J", r"\u009b2J", r"\xc2\x9b2J", r"\xc2\x9b2J"),
+            ("ü", r"\u00fc", r"\xc3\xbc", r"\xc3\xbc"),
+            ("\u{202e}", r"\u202e", r"\xe2\x80\xae", r"\xe2\x80\xae"),
+            ("\u{1f980}", r"\ud83e\udd80", r"\xf0\x9f\xa6\x80", r"\xf0\x9f\xa6\x80"),
+        ] {
+            assert_eq!(with(|out| push_json(out, value.as_bytes())), json, "{value:?}");
+            assert_eq!(with(|out| push_quoted(out, value.as_bytes())), quoted, "{value:?}");
+            assert_eq!(with(|out| push_token(out, value.as_bytes())), token, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_marked() {
+        assert_eq!(parsed(b"a\xffb\xc3"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(with(|out| push_token(out, b"a\xffb")), r"a\xffb");
+    }
+
+    #[test]
+    fn a_giant_value_is_cut_and_marked() {
+        for (length, expected) in [
+            (VALUE_BYTES_MAX - 1, VALUE_BYTES_MAX - 1),
+            (VALUE_BYTES_MAX, VALUE_BYTES_MAX),
+            (VALUE_BYTES_MAX + 1, VALUE_BYTES_MAX + 3),
+            (10 * VALUE_BYTES_MAX, VALUE_BYTES_MAX + 3),
+        ] {
+            let value = vec![b'a'; length];
+            for written in [with(|out| push_json(out, &value)), with(|out| push_quoted(out, &value))] {
+                assert_eq!(written.len(), expected);
+                assert_eq!(written.ends_with("..."), length > VALUE_BYTES_MAX);
+            }
+        }
+    }
+
+    #[test]
+    fn digits_keep_their_width() {
+        for (number, width, text) in
+            [(0, 6, "000000"), (7, 2, "07"), (123_456, 6, "123456"), (1_234, 2, "34"), (5, 40, "000000005")]
+        {
+            assert_eq!(with(|out| push_padded(out, number, width)), text);
+        }
+    }
+
+    /// Undoes `push_quoted` and `push_token`.
+    fn unescape(text: &str) -> Vec<u8> {
+        let mut bytes = text.bytes();
+        let mut value = Vec::new();
+        while let Some(byte) = bytes.next() {
+            value.push(match byte {
+                b'\\' => match bytes.next().unwrap() {
+                    b'x' => {
+                        let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
+                        u8::from_str_radix(str::from_utf8(&digits).unwrap(), 16).unwrap()
+                    }
+                    escaped => escaped,
+                },
+                plain => plain,
+            });
+        }
+        value
+    }
+
+    proptest! {
+        #[test]
+        fn json_gives_back_every_text(value: String) {
+            prop_assert_eq!(parsed(value.as_bytes()), value);
+        }
+
+        #[test]
+        fn json_reads_bytes_as_a_lossy_reader_does(value: Vec<u8>) {
+            prop_assert_eq!(parsed(&value), String::from_utf8_lossy(&value));
+        }
+
+        #[test]
+        fn text_gives_back_every_byte(value: Vec<u8>) {
+            let (quoted, token) = (with(|out| push_quoted(out, &value)), with(|out| push_token(out, &value)));
+            prop_assert_eq!(unescape(&quoted), &value[..]);
+            prop_assert!(quoted.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+            prop_assert!(token.bytes().all(|byte| byte.is_ascii_graphic()));
+            if !value.is_empty() {
+                prop_assert_eq!(unescape(&token), value);
+            }
+        }
+
+        #[test]
+        fn numbers_are_as_the_standard_library_writes_them(number: u64, shift in 0_u32..64) {
+            let number = number >> shift;
+            prop_assert_eq!(with(|out| push_number(out, number)), number.to_string());
+        }
+
+        #[test]
+        fn addresses_too(address: SocketAddr) {
+            prop_assert_eq!(with(|out| push_address(out, address)), address.to_string());
+            prop_assert_eq!(with(|out| push_ip(out, address.ip())), address.ip().to_string());
+        }
+    }
+}

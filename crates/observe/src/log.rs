@@ -173,3 +173,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// limit: of buffers that wait for the writer, all workers together: about 4 MiB of lines.
 const ORDERS_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,96 @@ fn seconds(micros: u64) -> String {
     let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
+
+#[cfg(test)]
+pub(crate) mod parser;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::parser::parse;
+    use super::*;
+    use crate::Histogram;
+
+    fn page_of(write: impl FnOnce(&mut Family<'_>), kind: Kind, name: &'static str) -> String {
+        let mut page = Exposition::new();
+        write(&mut page.family(name, "Help.", kind));
+        page.into_string()
+    }
+
+    #[test]
+    fn a_family_is_announced_once_and_before_its_samples() {
+        let page = page_of(
+            |family| {
+                family.sample(&[], 1_u64);
+                family.sample(&[("listener", "web"), ("reason", "no_rule")], 2_u64);
+            },
+            Kind::Counter,
+            "evenkeel_x_total",
+        );
+        assert_eq!(
+            page,
+            "# HELP evenkeel_x_total Help.\n# TYPE evenkeel_x_total counter\n\
+             evenkeel_x_total 1\nevenkeel_x_total{listener=\"web\",reason=\"no_rule\"} 2\n"
+        );
+        assert_eq!(parse(&page).len(), 2);
+    }
+
+    #[test]
+    fn a_histogram_counts_up_to_each_bound_in_seconds() {
+        let histogram = Histogram::new();
+        [10, 60, 1_500_000, 61_000_000].into_iter().for_each(|micros| histogram.record(micros));
+        let page = page_of(
+            |family| family.histogram(&[("listener", "web")], &histogram.read()),
+            Kind::Histogram,
+            "evenkeel_x_seconds",
+        );
+        parse(&page);
+        for line in [
+            "evenkeel_x_seconds_bucket{listener=\"web\",le=\"0.00005\"} 1",
+            "evenkeel_x_seconds_bucket{listener=\"web\",le=\"0.0001\"} 2",
+            "evenkeel_x_seconds_bucket{listener=\"web\",le=\"1\"} 2",
+            "evenkeel_x_seconds_bucket{listener=\"web\",le=\"60\"} 3",
+            "evenkeel_x_seconds_bucket{listener=\"web\",le=\"+Inf\"} 4",
+            "evenkeel_x_seconds_sum{listener=\"web\"} 62.50007",
+            "evenkeel_x_seconds_count{listener=\"web\"} 4",
+        ] {
+            assert!(page.lines().any(|written| written == line), "{line} in\n{page}");
+        }
+    }
+
+    #[test]
+    fn help_is_one_line() {
+        let mut page = Exposition::new();
+        page.family("evenkeel_x", "One\nline with \\.", Kind::Gauge);
+        assert_eq!(page.as_str(), "# HELP evenkeel_x One\\nline with \\\\.\n# TYPE evenkeel_x gauge\n");
+    }
+
+    #[test]
+    fn seconds_are_exact() {
+        for (micros, text) in [
+            (0, "0"),
+            (1, "0.000001"),
+            (50, "0.00005"),
+            (1_000_000, "1"),
+            (100_000_000, "100"),
+            (u64::MAX, "18446744073709.551615"),
+        ] {
+            assert_eq!(seconds(micros), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_label_value_is_read_back(value: String, level: i64) {
+            let page =
+                page_of(|f| f.sample(&[("listener", &value), ("other", "x")], level), Kind::Gauge, "evenkeel_x");
+            // The format ends lines with a line feed alone.
+            prop_assume!(!value.contains('\r'));
+            let samples = parse(&page);
+            prop_assert_eq!(&samples[0].labels["listener"], &value);
+            prop_assert_eq!(samples[0].value, level as f64);
+        }
+    }
+}

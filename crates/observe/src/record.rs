@@ -271,5 +271,4 @@ impl Fields for Text<'_> {
 const LINE_BYTES: usize = 1024;
 
 #[cfg(test)]
-#[path = "record_tests.rs"]
 pub(crate) mod tests;

@@ -28,44 +28,9 @@ pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerW
     let labelled: Vec<_> =
         listeners.iter().map(|(name, cells)| (vec![("listener", name.to_string())], *cells)).collect();
     render_rows(page, LISTENER_ROWS, &labelled);
-
-    let mut family = page.family(
-        "evenkeel_listener_responses_total",
-        "Responses by who made the status and by its class.",
-        Kind::Counter,
-    );
-    for (name, cells) in listeners {
-        for made_by in MadeBy::ALL {
-            for (class, label) in StatusClasses::LABELS.iter().enumerate() {
-                let labels = [("listener", name.as_str()), ("made_by", made_by.as_str()), ("class", label)];
-                family.sample(&labels, cells.sum(|c| c.responses.by(made_by).read()[class]));
-            }
-        }
-    }
-
-    let mut family = page.family(
-        "evenkeel_listener_failures_total",
-        "Requests that failed, by reason; see the table of reasons in the documentation.",
-        Kind::Counter,
-    );
-    for (name, cells) in listeners {
-        for &failure in Failure::ALL {
-            let labels = [("listener", name.as_str()), ("reason", failure.outcome().reason)];
-            family.sample(&labels, cells.sum(|c| c.failures.read(failure)));
-        }
-    }
-
-    let mut family = page.family(
-        "evenkeel_listener_phase_seconds",
-        "How long the phases of requests took; a request that skips a phase is not counted in it.",
-        Kind::Histogram,
-    );
-    for (name, cells) in listeners {
-        for (phase, choose) in PHASES {
-            let labels = [("listener", name.as_str()), ("phase", phase)];
-            family.histogram(&labels, &cells.histogram(choose));
-        }
-    }
+    render_responses(page, listeners);
+    render_failures(page, listeners);
+    render_phases(page, listeners);
 }
 
 /// All workers together, for each target. A reason that never occurred with a target is left out: targets may be
@@ -123,6 +88,43 @@ pub fn render_logs(page: &mut Exposition, totals: &LogTotals) {
         ),
     ] {
         page.family(name, help, Kind::Counter).sample(&[], count);
+    }
+}
+
+type Listeners<'c> = [(ListenerName, &'c PerWorker<ListenerCells>)];
+
+fn render_responses(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "Responses by who made the status and by its class.";
+    let mut family = page.family("evenkeel_listener_responses_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for made_by in MadeBy::ALL {
+            for (class, label) in StatusClasses::LABELS.iter().enumerate() {
+                let labels = [("listener", name.as_str()), ("made_by", made_by.as_str()), ("class", label)];
+                family.sample(&labels, cells.sum(|c| c.responses.by(made_by).read()[class]));
+            }
+        }
+    }
+}
+
+fn render_failures(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "Requests that failed, by reason.";
+    let mut family = page.family("evenkeel_listener_failures_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for &failure in Failure::ALL {
+            let labels = [("listener", name.as_str()), ("reason", failure.outcome().reason)];
+            family.sample(&labels, cells.sum(|c| c.failures.read(failure)));
+        }
+    }
+}
+
+fn render_phases(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "How long the phases of requests took; a request that skips a phase is not counted in it.";
+    let mut family = page.family("evenkeel_listener_phase_seconds", help, Kind::Histogram);
+    for (name, cells) in listeners {
+        for (phase, choose) in PHASES {
+            let labels = [("listener", name.as_str()), ("phase", phase)];
+            family.histogram(&labels, &cells.histogram(choose));
+        }
     }
 }
 
@@ -247,3 +249,6 @@ const TARGET_HISTOGRAMS: [(&str, &str, Choose<TargetCells>); 2] = [
         &c.respond
     }),
 ];
+
+#[cfg(test)]
+mod tests;

@@ -101,3 +101,33 @@ impl fmt::Debug for LogBuffer {
 const FLUSH_BYTES: usize = 16 * 1024;
 /// limit: of emptied buffers that wait for one worker.
 const RETURNED_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::{AccessLog, LogPath};
+
+    use super::*;
+    use crate::AccessLogs;
+
+    #[test]
+    fn emptied_buffers_come_back_and_giants_do_not() {
+        let logs = AccessLogs::start().unwrap();
+        let log = AccessLog { path: LogPath::File("/dev/null".into()), format: LogFormat::Text };
+        let mut buffer = logs.open(&log).unwrap().buffer();
+        let mut say = |bytes: usize| {
+            buffer.push(|_, out| out.extend([b"x".repeat(bytes), b"\n".to_vec()].concat()));
+            buffer.flush();
+            assert!(logs.flush_and_wait(Duration::from_secs(30)));
+            buffer.text.capacity()
+        };
+        // The writer may be quick or slow to give the first ones back; after that two of them alternate.
+        let allocated = (0..20).filter(|_| say(100) == 0).count();
+        assert!(allocated <= 2, "{allocated} of 20: the steady state allocates nothing");
+        say(1 << 20);
+        for _ in 0..3 {
+            assert!(say(100) < 1 << 20);
+        }
+    }
+}

@@ -115,3 +115,93 @@ fn write_counted(file: &mut impl Write, text: &[u8]) -> (usize, io::Result<()>) 
     }
     (written, Ok(()))
 }
+
+#[cfg(test)]
+impl Sink {
+    /// Makes the writer wait, as a disk that hangs would.
+    pub(super) fn hang(&self) -> impl Drop {
+        lock(&self.output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Takes as many bytes as the next step says, or fails; takes everything after the last step.
+    #[derive(Debug, Default)]
+    struct Scripted {
+        steps: VecDeque<Result<usize, io::ErrorKind>>,
+        taken: Vec<u8>,
+    }
+
+    impl Write for Scripted {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            let bytes = self.steps.pop_front().unwrap_or(Ok(text.len()))?.min(text.len());
+            self.taken.extend_from_slice(&text[..bytes]);
+            Ok(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn output(steps: impl Into<VecDeque<Result<usize, io::ErrorKind>>>) -> Output<Scripted> {
+        Output { file: Scripted { steps: steps.into(), taken: Vec::new() }, torn: false }
+    }
+
+    #[test]
+    fn short_writes_and_interrupts_are_gone_on_with() {
+        let mut output = output([Ok(1), Err(io::ErrorKind::Interrupted), Ok(3)]);
+        let (lines, result) = output.write(b"one\ntwo\n");
+        result.unwrap();
+        assert_eq!((lines, &output.file.taken[..]), (2, &b"one\ntwo\n"[..]));
+    }
+
+    #[test]
+    fn a_cut_line_is_ended_before_the_next() {
+        let mut output = output([Ok(6), Err(io::ErrorKind::StorageFull), Err(io::ErrorKind::StorageFull)]);
+        let (lines, result) = output.write(b"one\ntwo\n");
+        assert_eq!((lines, result.unwrap_err().kind()), (1, io::ErrorKind::StorageFull));
+        assert_eq!(output.write(b"three\n").0, 0, "still full");
+        assert_eq!(output.write(b"four\n").0, 1);
+        assert_eq!(output.file.taken, b"one\ntw\nfour\n");
+    }
+
+    #[test]
+    fn a_file_that_takes_nothing_is_an_error() {
+        let (lines, result) = output([Ok(0)]).write(b"one\n");
+        assert_eq!((lines, result.unwrap_err().kind()), (0, io::ErrorKind::WriteZero));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_fails_only_cut_lines_are_spoilt(
+            steps in prop::collection::vec(
+                prop_oneof![(0_usize..12).prop_map(Ok), Just(Err(io::ErrorKind::StorageFull))], 0..30),
+            batches in prop::collection::vec(1_usize..4, 1..20),
+        ) {
+            let mut output = output(steps);
+            let (mut written, mut errors) = (0, 0);
+            for lines in batches {
+                let (count, result) = output.write("a line\n".repeat(lines).as_bytes());
+                prop_assert!(count <= lines as u64);
+                prop_assert!(result.is_err() || count == lines as u64);
+                written += count;
+                errors += usize::from(result.is_err());
+            }
+            let text = String::from_utf8(output.file.taken).unwrap();
+            let (whole, cut): (Vec<_>, Vec<_>) = text.split('\n').partition(|line| *line == "a line");
+            // A line whose last byte alone was cut is whole in the end and was counted as lost.
+            prop_assert!(whole.len() as u64 >= written);
+            prop_assert!(whole.len() as u64 <= written + errors as u64);
+            prop_assert!(cut.iter().all(|line| "a line".starts_with(line)), "{}", text);
+            prop_assert!(cut.len() <= errors + 1);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Tests of the metrics page: a golden file, the strict reader, and that no cell is forgotten.
+
+use model::TargetGroupName;
+
+use super::*;
+use crate::prometheus::parser::{Sample, parse};
+use crate::record::tests::example;
+use crate::{AccessRecord, PhaseTimes};
+
+fn key(group: &str, address: &str) -> TargetKey {
+    TargetKey { group: TargetGroupName::new(group), address: address.parse().unwrap() }
+}
+
+/// Two workers, a listener with a name that needs escapes, two targets: everything that can differ.
+fn page() -> String {
+    let workers = PerWorker::<WorkerCells>::new(2);
+    workers.of(0).loop_turns.add(100);
+    workers.of(1).connections_open.add(3);
+
+    let (web, quiet) = (PerWorker::<ListenerCells>::new(2), PerWorker::<ListenerCells>::new(2));
+    web.of(0).count(&example());
+    web.of(1).count(&AccessRecord {
+        status: 502,
+        made_by: MadeBy::Evenkeel,
+        failure: Some(Failure::TargetRefused),
+        attempts: 3,
+        phases: PhaseTimes { connect: Some(900), total: 1_100, ..PhaseTimes::default() },
+        ..example()
+    });
+    web.of(0).received_bytes.add(1_000);
+    web.of(1).received_bytes.add(234);
+    web.of(0).connections_open.add(5);
+    web.of(1).connections_open.add(-1);
+
+    let (one, two) = (PerWorker::<TargetCells>::new(2), PerWorker::<TargetCells>::new(2));
+    one.of(0).requests.add(2);
+    one.of(1).failures.count(Failure::TargetRefused);
+    one.of(1).respond.record(4_022);
+    two.of(0).responses.count(200);
+
+    let totals = LogTotals { lines_written: 2, lines_dropped: 1, errors: 0 };
+    let mut page = Exposition::new();
+    render_workers(&mut page, &workers);
+    render_listeners(
+        &mut page,
+        &[(ListenerName::new("web"), &web), (ListenerName::new("a \"quiet\\\none"), &quiet)],
+    );
+    render_targets(&mut page, &[(key("app", "10.0.0.9:8080"), &one), (key("app", "[2001:db8::1]:80"), &two)]);
+    render_logs(&mut page, &totals);
+    page.into_string()
+}
+
+fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
+    let matches = |sample: &&Sample| {
+        sample.name == name && labels.iter().all(|(k, v)| sample.labels.get(*k).is_some_and(|have| have == v))
+    };
+    let found: Vec<_> = samples.iter().filter(matches).collect();
+    assert_eq!(found.len(), 1, "{name} {labels:?}");
+    found[0].value
+}
+
+#[test]
+fn the_page_is_as_it_was() {
+    let page = page();
+    // Written anew with UPDATE_GOLDEN=1; look at the difference before it is committed.
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/metrics.txt"), &page).unwrap();
+    }
+    for (place, (now, golden)) in page.lines().zip(GOLDEN.lines()).enumerate() {
+        assert_eq!(now, golden, "line {}", place + 1);
+    }
+    assert_eq!(page.lines().count(), GOLDEN.lines().count());
+}
+
+#[test]
+fn a_strict_reader_finds_every_number() {
+    let samples = parse(&page());
+    let web = ("listener", "web");
+    for (name, labels, expected) in [
+        ("evenkeel_worker_loop_turns_total", &[("worker", "0")][..], 100.0),
+        ("evenkeel_worker_connections_open", &[("worker", "1")], 3.0),
+        ("evenkeel_listener_requests_total", &[web], 2.0),
+        ("evenkeel_listener_received_bytes_total", &[web], 1_234.0),
+        ("evenkeel_listener_connections_open", &[web], 4.0),
+        ("evenkeel_listener_retries_total", &[web], 2.0),
+        ("evenkeel_listener_responses_total", &[web, ("made_by", "target"), ("class", "2xx")], 1.0),
+        ("evenkeel_listener_responses_total", &[web, ("made_by", "evenkeel"), ("class", "5xx")], 1.0),
+        ("evenkeel_listener_failures_total", &[web, ("reason", "target_refused")], 1.0),
+        ("evenkeel_listener_failures_total", &[web, ("reason", "no_rule")], 0.0),
+        ("evenkeel_listener_phase_seconds_count", &[web, ("phase", "total")], 2.0),
+        ("evenkeel_listener_phase_seconds_sum", &[web, ("phase", "total")], 0.005_35),
+        ("evenkeel_listener_phase_seconds_count", &[web, ("phase", "connect")], 1.0),
+        ("evenkeel_listener_requests_total", &[("listener", "a \"quiet\\\none")], 0.0),
+        ("evenkeel_target_requests_total", &[("group", "app"), ("target", "10.0.0.9:8080")], 2.0),
+        ("evenkeel_target_failures_total", &[("target", "10.0.0.9:8080"), ("reason", "target_refused")], 1.0),
+        ("evenkeel_target_responses_total", &[("target", "[2001:db8::1]:80"), ("class", "2xx")], 1.0),
+        ("evenkeel_target_respond_seconds_count", &[("target", "10.0.0.9:8080")], 1.0),
+        ("evenkeel_access_log_lines_dropped_total", &[], 1.0),
+    ] {
+        assert_eq!(value(&samples, name, labels), expected, "{name} {labels:?}");
+    }
+}
+
+#[test]
+fn a_target_without_failures_has_no_samples_of_them() {
+    let samples = parse(&page());
+    let failures = samples.iter().filter(|s| s.name == "evenkeel_target_failures_total").count();
+    assert_eq!(failures, 1);
+}
+
+#[test]
+fn an_empty_configuration_is_a_valid_page() {
+    let mut page = Exposition::new();
+    render_listeners(&mut page, &[]);
+    render_targets(&mut page, &[]);
+    assert_eq!(parse(page.as_str()), []);
+}
+
+/// Each row must read a cell of its own: a copied row that reads its neighbour's cell would go unnoticed.
+fn every_row_reads_its_own_cell<T>(rows: &[Row<T>], cells: &T) {
+    let addresses: std::collections::HashSet<usize> = rows
+        .iter()
+        .map(|row| match row.read {
+            Read::Counter(read) => std::ptr::from_ref(read(cells)).addr(),
+            Read::Gauge(read) => std::ptr::from_ref(read(cells)).addr(),
+        })
+        .collect();
+    assert_eq!(addresses.len(), rows.len());
+}
+
+#[test]
+fn no_two_rows_read_the_same_cell() {
+    every_row_reads_its_own_cell(WORKER_ROWS, &WorkerCells::default());
+    every_row_reads_its_own_cell(LISTENER_ROWS, &ListenerCells::default());
+    every_row_reads_its_own_cell(TARGET_ROWS, &TargetCells::default());
+}
+
+#[test]
+fn every_cell_has_a_row() {
+    // A family of cells has no other fields than cells and the arrays that have families of their own, so its
+    // size tells how many rows it must have.
+    let cell = size_of::<Counter>();
+    assert_eq!(size_of::<WorkerCells>(), WORKER_ROWS.len() * cell);
+    let arrays =
+        size_of::<crate::Responses>() + size_of::<crate::Failures>() + PHASES.len() * size_of::<Histogram>();
+    assert_eq!(size_of::<ListenerCells>(), LISTENER_ROWS.len() * cell + arrays);
+    let arrays = size_of::<StatusClasses>()
+        + size_of::<crate::Failures>()
+        + TARGET_HISTOGRAMS.len() * size_of::<Histogram>();
+    assert_eq!(size_of::<TargetCells>(), TARGET_ROWS.len() * cell + arrays);
+}
+
+const GOLDEN: &str = include_str!("../../testdata/metrics.txt");

@@ -1,2 +1,48 @@
-//! Tasks of the house: ci, test, tidy, bench, docs, dev.
-fn main() {}
+//! Tasks of the house: what a person or the CI runs beside `cargo build`.
+//!
+//! `cargo xtask` lists them. Each task is one module; none of them knows another, except that `test` is made of the
+//! checks.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a command line tool: it prints, reads the clock and waits for other processes"
+)]
+
+mod bench;
+mod workspace;
+
+use std::process::ExitCode;
+
+/// A task's end: `Err` is for people and says what failed and what to do.
+type Outcome<T = ()> = Result<T, String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) = match arguments.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("help", arguments.as_slice()),
+    };
+    let outcome = match task {
+        "bench" => bench::run(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("no task {task:?}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{task}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const USAGE: &str = "usage: cargo xtask TASK
+
+  bench [CASE…]  compare with HAProxy, nginx and the floor (--help for more)";

@@ -1,0 +1,188 @@
+//! Who is compared, and how each is started.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::process::{Placement, Process, free_port};
+use crate::{Outcome, workspace};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Contender {
+    Floor,
+    Evenkeel,
+    Haproxy,
+    Nginx,
+}
+
+/// Which of a contender's configurations in `bench/` is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    Plain,
+    /// Tuned for large bodies.
+    Bulk,
+    /// JSON access log.
+    Log,
+    /// Plain, with that many host rules ([`rule_host`]) behind it. Evenkeel only.
+    Rules(usize),
+}
+
+/// A contender that serves on `port`. Its directory goes when it goes.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) process: Process,
+    pub(crate) port: u16,
+    _directory: TempDir,
+}
+
+impl Contender {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Evenkeel => "evenkeel",
+            Self::Haproxy => "haproxy",
+            Self::Nginx => "nginx",
+        }
+    }
+
+    /// Starts it in a fresh directory and waits until it serves.
+    pub(crate) fn start(
+        self,
+        variant: Variant,
+        placement: Placement,
+        binaries: &Path,
+        target_port: u16,
+    ) -> Outcome<Running> {
+        let named = |error: String| format!("{}: {error}", self.name());
+        let directory = TempDir::new().map_err(|error| named(error.to_string()))?;
+        let port = free_port()?;
+        let mut command = self.command(variant, placement, binaries, directory.path(), port, target_port)?;
+        let log = directory.path().join("stderr");
+        command.stdout(create(&directory.path().join("stdout"))?).stderr(create(&log)?);
+        let mut process = Process::start(command)?;
+        process.wait_ready(port).map_err(|error| {
+            named(format!("{error}\n{}", std::fs::read_to_string(&log).unwrap_or_default()))
+        })?;
+        Ok(Running { process, port, _directory: directory })
+    }
+
+    fn command(
+        self,
+        variant: Variant,
+        placement: Placement,
+        binaries: &Path,
+        directory: &Path,
+        port: u16,
+        target_port: u16,
+    ) -> Outcome<Command> {
+        if self == Self::Floor {
+            let mut command = placement.command(&binaries.join("bench-floor"));
+            command.args(["--listen", &local(port), "--target", &local(target_port)]);
+            return Ok(command);
+        }
+        let template = workspace::root().join("bench").join(self.template(variant));
+        let text = std::fs::read_to_string(&template)
+            .map_err(|error| format!("{}: {error}", template.display()))?
+            .replace("@PORT@", &port.to_string())
+            .replace("@TARGET_PORT@", &target_port.to_string())
+            .replace("@DIR@", &directory.display().to_string());
+        let config = directory.join("config");
+        std::fs::write(&config, text + &rules(variant))
+            .map_err(|error| format!("{}: {error}", config.display()))?;
+        let mut command = placement.command(&self.program(binaries));
+        match self {
+            Self::Haproxy => command.args(["-db", "-f"]),
+            Self::Nginx => command.arg("-c"),
+            Self::Evenkeel | Self::Floor => command.args(["run", "-c"]),
+        };
+        command.arg(config);
+        Ok(command)
+    }
+
+    fn template(self, variant: Variant) -> String {
+        let stem = match (self, variant) {
+            // Evenkeel's own default is meant to be right for large bodies.
+            (Self::Evenkeel, Variant::Bulk) | (_, Variant::Plain | Variant::Rules(_)) => {
+                self.name().to_owned()
+            }
+            (_, Variant::Bulk) => format!("{}-bulk", self.name()),
+            (_, Variant::Log) => format!("{}-log", self.name()),
+        };
+        let extension = match self {
+            Self::Haproxy => "cfg",
+            Self::Nginx => "conf",
+            Self::Evenkeel | Self::Floor => "toml",
+        };
+        format!("{stem}.{extension}")
+    }
+
+    fn program(self, binaries: &Path) -> PathBuf {
+        match self {
+            Self::Floor => binaries.join("bench-floor"),
+            Self::Evenkeel => binaries.join("evenkeel"),
+            Self::Haproxy => "haproxy".into(),
+            Self::Nginx => "nginx".into(),
+        }
+    }
+}
+
+/// Starts the target on `port`.
+pub(crate) fn start_target(placement: Placement, binaries: &Path) -> Outcome<(Process, u16)> {
+    let port = free_port()?;
+    let mut command = placement.command(&binaries.join("bench-target"));
+    command.args(["--listen", &local(port)]).stdout(Stdio::null());
+    let mut process = Process::start(command)?;
+    process.wait_ready(port).map_err(|error| format!("bench-target: {error}"))?;
+    Ok((process, port))
+}
+
+/// The host of the rule with that number.
+pub(crate) fn rule_host(number: usize) -> String {
+    format!("host-{number}.example.com")
+}
+
+fn rules(variant: Variant) -> String {
+    let Variant::Rules(count) = variant else { return String::new() };
+    (0..count)
+        .map(|number| {
+            format!("\n[[listener.web.rule]]\nhost = \"{}\"\nforward = \"app\"\n", rule_host(number))
+        })
+        .collect()
+}
+
+fn local(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+fn create(path: &Path) -> Outcome<File> {
+    File::create(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_exists_and_names_both_ports() {
+        for contender in [Contender::Evenkeel, Contender::Haproxy, Contender::Nginx] {
+            for variant in [Variant::Plain, Variant::Bulk, Variant::Log, Variant::Rules(1)] {
+                let path = workspace::root().join("bench").join(contender.template(variant));
+                let text =
+                    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                for placeholder in ["@PORT@", "@TARGET_PORT@"] {
+                    assert!(text.contains(placeholder), "{} {placeholder}", path.display());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rules_are_as_many_as_asked_for() {
+        assert_eq!(rules(Variant::Plain), "");
+        let text = rules(Variant::Rules(3));
+        assert_eq!(text.matches("[[listener.web.rule]]").count(), 3);
+        assert!(text.contains(&rule_host(2)) && !text.contains(&rule_host(3)));
+    }
+}

@@ -1,0 +1,86 @@
+//! Idle keep-alive connections, opened by ourselves.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::contender::Running;
+use crate::Outcome;
+
+/// Resident bytes that each of `count` idle connections costs the proxy, after one request each.
+pub(crate) fn bytes_per_connection(running: &Running, count: usize) -> Outcome<f64> {
+    let failed = |error: io::Error| format!("idle connections: {error}");
+    // Its first connections make the proxy allocate what it has once.
+    let first = open(running.port, FIRST).map_err(failed)?;
+    let before = running.process.resident()?;
+    let connections = open(running.port, count).map_err(failed)?;
+    // What a proxy gives back when a connection becomes idle, it has given back by then.
+    std::thread::sleep(SETTLE);
+    let after = running.process.resident()?;
+    drop((first, connections));
+    Ok(after.saturating_sub(before) as f64 / count as f64)
+}
+
+/// Lets us and the processes that we start have that many open files; the hard limit may forbid it.
+pub(crate) fn raise_open_files(count: u64) -> Outcome {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= count) {
+        return Ok(());
+    }
+    let maximum = maximum.map(|maximum| maximum.max(count));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(count), maximum })
+        .map_err(|error| format!("cannot open {count} files ({error}); run `ulimit -n {count}` first"))
+}
+
+fn open(port: u16, count: usize) -> io::Result<Vec<TcpStream>> {
+    (0..count)
+        .map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+            stream.write_all(b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+            read_answer(&mut stream)?;
+            Ok(stream)
+        })
+        .collect()
+}
+
+/// The small answer ends with its body's last character.
+fn read_answer(stream: &mut TcpStream) -> io::Result<()> {
+    let mut answer = Vec::new();
+    let mut scratch = [0; 1024];
+    while !answer.ends_with(b"Hello, world!") {
+        match stream.read(&mut scratch)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            count => answer.extend_from_slice(&scratch[..count]),
+        }
+    }
+    Ok(())
+}
+
+const FIRST: usize = 64;
+const SETTLE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_in_pieces_is_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, ").unwrap();
+        server.write_all(b"world!").unwrap();
+        read_answer(&mut client).unwrap();
+        drop(server);
+        assert_eq!(read_answer(&mut client).unwrap_err().kind(), ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn the_limit_we_have_is_enough() {
+        raise_open_files(16).unwrap();
+    }
+}

@@ -1,0 +1,321 @@
+//! The rounds.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::case::{Against, Case, Measure, Regime};
+use super::contender::{Contender, Running, Variant, rule_host, start_target};
+use super::load::{self, Load, Seen};
+use super::memory;
+use super::process::{Placement, real_time_permitted};
+use super::report::{Finding, Spread};
+use crate::Outcome;
+
+/// How this run measures.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) binaries: PathBuf,
+    pub(crate) rounds: usize,
+    pub(crate) seconds: u64,
+    /// Whether throughput is measured at real-time priority.
+    pub(crate) real_time: bool,
+}
+
+/// One measurement of one contender.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    /// Microseconds per request.
+    cpu: f64,
+    rate: f64,
+    p50: Duration,
+    p90: Duration,
+}
+
+impl Bench {
+    pub(crate) fn new(binaries: PathBuf, rounds: usize, seconds: u64) -> Self {
+        Self { binaries, rounds, seconds, real_time: real_time_permitted() }
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        let priority = if self.real_time {
+            "real-time priority (chrt -r 10)"
+        } else {
+            "ordinary priority: real-time is not permitted here, so other work on the machine counts"
+        };
+        format!("{} rounds, {} s each after {WARM_UP} s of warm-up, {priority}", self.rounds, self.seconds)
+    }
+
+    pub(crate) fn throughput(
+        &self,
+        case: &'static Case,
+        load: Load,
+        variant: Variant,
+        contenders: &[Contender],
+    ) -> Outcome<Finding> {
+        let (target, port) = start_target(self.placement(0), &self.binaries)?;
+        let mut finding = Finding { case, absolutes: Vec::new(), rows: Vec::new() };
+        let rounds = self.in_turns(contenders, &mut finding, |contender| {
+            let running = self.start(contender, variant, case.regime, port)?;
+            self.sample(&running, load, None)
+        });
+        drop(target);
+        for &contender in contenders {
+            finding.absolutes.extend(absolute(contender.name(), &samples(&rounds, contender)));
+        }
+        for &other in contenders.iter().filter(|&&other| other != Contender::Evenkeel) {
+            finding.compare(Measure::Cpu, Against::Contender(other), ratios(&rounds, other, |s| s.cpu));
+        }
+        for &other in contenders.iter().filter(|&&other| is_opponent(other)) {
+            let against = Against::Contender(other);
+            finding.compare(Measure::Rate, against, ratios(&rounds, other, |s| s.rate));
+            finding.compare(Measure::P50, against, ratios(&rounds, other, |s| s.p50.as_secs_f64()));
+            finding.compare(Measure::P90, against, ratios(&rounds, other, |s| s.p90.as_secs_f64()));
+        }
+        Ok(finding)
+    }
+
+    pub(crate) fn rules(&self, case: &'static Case, load: Load, count: usize) -> Outcome<Finding> {
+        let (target, port) = start_target(self.placement(0), &self.binaries)?;
+        let mut finding = Finding { case, absolutes: Vec::new(), rows: Vec::new() };
+        let mut by_count: [Vec<Sample>; 2] = Default::default();
+        for _ in 0..self.rounds {
+            let round: Outcome<Vec<Sample>> = [1, count]
+                .into_iter()
+                .map(|count| {
+                    let running =
+                        self.start(Contender::Evenkeel, Variant::Rules(count), case.regime, port)?;
+                    self.sample(&running, load, Some(&rule_host(count - 1)))
+                })
+                .collect();
+            match round.as_deref() {
+                Ok([one, many]) => [*one, *many].iter().zip(&mut by_count).for_each(|(s, all)| all.push(*s)),
+                Ok(_) => {}
+                Err(error) => note(&mut finding, error),
+            }
+        }
+        drop(target);
+        let [one, many] = &by_count;
+        finding.absolutes.extend(absolute("one rule", one));
+        finding.absolutes.extend(absolute(&format!("{count} rules"), many));
+        let ratios = one.iter().zip(many).map(|(one, many)| many.cpu / one.cpu).collect();
+        finding.compare(Measure::Cpu, Against::OneRule, ratios);
+        Ok(finding)
+    }
+
+    /// Without real-time priority: its throttling stops the world for 50 ms in each second, which is all that a p99
+    /// would show.
+    pub(crate) fn tail(
+        &self,
+        case: &'static Case,
+        load: Load,
+        share: f64,
+        contenders: &[Contender],
+    ) -> Outcome<Finding> {
+        let ordinary = Self { real_time: false, binaries: self.binaries.clone(), ..*self };
+        let (target, port) = start_target(ordinary.placement(0), &self.binaries)?;
+        let mut finding = Finding { case, absolutes: Vec::new(), rows: Vec::new() };
+        let capacity = (0..CAPACITY_ROUNDS)
+            .map(|_| {
+                let running = ordinary.start(Contender::Haproxy, Variant::Plain, case.regime, port)?;
+                Ok(ordinary.sample(&running, load, None)?.rate)
+            })
+            .collect::<Outcome<Vec<f64>>>()?;
+        let capacity = Spread::of(capacity).map_or(0.0, |spread| spread.median);
+        finding.absolutes.push(format!("haproxy's capacity {capacity:.0}/s, load {:.0}/s", capacity * share));
+        let rounds = self.in_turns(contenders, &mut finding, |contender| {
+            let running = ordinary.start(contender, Variant::Plain, case.regime, port)?;
+            load::open(load, running.port, capacity * share, self.seconds, ordinary.placement(0))
+        });
+        drop(target);
+        let times = |round: &Round<Vec<Duration>>, contender, share| {
+            let mut times = round.get(&contender)?.clone();
+            Some(load::quantile(&mut times, share)?.as_secs_f64())
+        };
+        for &contender in contenders {
+            let median =
+                |share| Spread::of(rounds.iter().filter_map(|r| times(r, contender, share)).collect());
+            if let (Some(p50), Some(p99)) = (median(0.5), median(0.99)) {
+                let (p50, p99) = (p50.median * 1e3, p99.median * 1e3);
+                finding.absolutes.push(format!("{:10} p50 {p50:.2} ms, p99 {p99:.2} ms", contender.name()));
+            }
+        }
+        for &other in contenders.iter().filter(|&&other| is_opponent(other)) {
+            for (measure, share) in [(Measure::P50, 0.5), (Measure::P90, 0.9), (Measure::P99, 0.99)] {
+                let ratio =
+                    |round| Some(times(round, Contender::Evenkeel, share)? / times(round, other, share)?);
+                finding.compare(
+                    measure,
+                    Against::Contender(other),
+                    rounds.iter().filter_map(ratio).collect(),
+                );
+            }
+        }
+        Ok(finding)
+    }
+
+    pub(crate) fn idle_memory(
+        &self,
+        case: &'static Case,
+        connections: usize,
+        contenders: &[Contender],
+    ) -> Outcome<Finding> {
+        let (target, port) = start_target(self.placement(0), &self.binaries)?;
+        let mut finding = Finding { case, absolutes: Vec::new(), rows: Vec::new() };
+        let rounds = self.in_turns(contenders, &mut finding, |contender| {
+            let running = self.start(contender, Variant::Plain, case.regime, port)?;
+            memory::bytes_per_connection(&running, connections)
+        });
+        drop(target);
+        for &contender in contenders {
+            let bytes = rounds.iter().filter_map(|round| round.get(&contender).copied()).collect();
+            if let Some(Spread { median, .. }) = Spread::of(bytes) {
+                finding.absolutes.push(format!("{:10} {median:.0} bytes", contender.name()));
+            }
+        }
+        for &other in contenders.iter().filter(|&&other| is_opponent(other)) {
+            finding.compare(
+                Measure::Memory,
+                Against::Contender(other),
+                ratios(&rounds, other, |&bytes| bytes),
+            );
+        }
+        Ok(finding)
+    }
+
+    /// Measures every contender once in each round, in rotating order. A contender that fails is left out and noted.
+    fn in_turns<T>(
+        &self,
+        contenders: &[Contender],
+        finding: &mut Finding,
+        measure: impl Fn(Contender) -> Outcome<T>,
+    ) -> Vec<Round<T>> {
+        (0..self.rounds)
+            .map(|number| {
+                let mut order = contenders.to_vec();
+                order.rotate_left(number % contenders.len());
+                let mut round = Round::new();
+                for contender in order {
+                    match measure(contender) {
+                        Ok(value) => {
+                            round.insert(contender, value);
+                        }
+                        Err(error) => note(finding, &error),
+                    }
+                }
+                round
+            })
+            .collect()
+    }
+
+    fn sample(&self, running: &Running, load: Load, host: Option<&str>) -> Outcome<Sample> {
+        let clients = self.placement(0);
+        load::closed(load, host, running.port, WARM_UP, clients)?;
+        let before = running.process.cpu()?;
+        let Seen { requests, rate, p50, p90 } =
+            load::closed(load, host, running.port, self.seconds, clients)?;
+        let cpu = running.process.cpu()?.saturating_sub(before);
+        Ok(Sample { cpu: cpu.as_secs_f64() * 1e6 / requests.max(1) as f64, rate, p50, p90 })
+    }
+
+    fn start(
+        &self,
+        contender: Contender,
+        variant: Variant,
+        regime: Regime,
+        target_port: u16,
+    ) -> Outcome<Running> {
+        contender.start(variant, self.placement(regime.proxy_core()), &self.binaries, target_port)
+    }
+
+    fn placement(&self, core: usize) -> Placement {
+        Placement { core, real_time: self.real_time }
+    }
+}
+
+type Round<T> = HashMap<Contender, T>;
+
+/// Evenkeel's value by the other's, of every round that has both.
+fn ratios<T>(rounds: &[Round<T>], other: Contender, value: impl Fn(&T) -> f64) -> Vec<f64> {
+    let ratio = |round: &Round<T>| Some(value(round.get(&Contender::Evenkeel)?) / value(round.get(&other)?));
+    rounds.iter().filter_map(ratio).collect()
+}
+
+fn samples(rounds: &[Round<Sample>], contender: Contender) -> Vec<Sample> {
+    rounds.iter().filter_map(|round| round.get(&contender).copied()).collect()
+}
+
+/// Medians over the rounds.
+fn absolute(name: &str, samples: &[Sample]) -> Option<String> {
+    let median = |value: fn(&Sample) -> f64| Some(Spread::of(samples.iter().map(value).collect())?.median);
+    let (cpu, rate) = (median(|s| s.cpu)?, median(|s| s.rate)?);
+    let (p50, p90) = (median(|s| s.p50.as_secs_f64() * 1e3)?, median(|s| s.p90.as_secs_f64() * 1e3)?);
+    Some(format!("{name:10} {cpu:8.2} µs/request {rate:9.0}/s   p50 {p50:.2} ms, p90 {p90:.2} ms"))
+}
+
+fn is_opponent(contender: Contender) -> bool {
+    matches!(contender, Contender::Haproxy | Contender::Nginx)
+}
+
+/// Each failure once, however many rounds it comes back in.
+fn note(finding: &mut Finding, error: &str) {
+    let text = format!("failed: {}", error.trim_end());
+    // What follows the first line is what the contender said, with process ids in it.
+    let known = finding.absolutes.iter().any(|line| line.lines().next() == text.lines().next());
+    if !known {
+        finding.absolutes.push(text);
+    }
+}
+
+/// Seconds.
+const WARM_UP: u64 = 1;
+const CAPACITY_ROUNDS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::super::case::CASES;
+    use super::*;
+
+    fn bench(rounds: usize) -> Bench {
+        Bench { binaries: PathBuf::new(), rounds, seconds: 1, real_time: false }
+    }
+
+    fn finding() -> Finding {
+        Finding { case: &CASES[0], absolutes: Vec::new(), rows: Vec::new() }
+    }
+
+    #[test]
+    fn everyone_is_first_once() {
+        let order = std::cell::RefCell::new(Vec::new());
+        let contenders = [Contender::Evenkeel, Contender::Haproxy, Contender::Nginx];
+        bench(3).in_turns(&contenders, &mut finding(), |contender| {
+            order.borrow_mut().push(contender);
+            Ok(())
+        });
+        let first: Vec<_> = order.borrow().iter().step_by(3).copied().collect();
+        assert_eq!(first, contenders);
+    }
+
+    #[test]
+    fn a_failure_leaves_the_others_and_is_told_once() {
+        let mut finding = finding();
+        let contenders = [Contender::Evenkeel, Contender::Haproxy];
+        let rounds = bench(4).in_turns(&contenders, &mut finding, |contender| match contender {
+            Contender::Evenkeel => Err("does not start\npid 17".into()),
+            _ => Ok(1.0),
+        });
+        assert_eq!(rounds.iter().filter(|round| round.len() == 1).count(), 4);
+        assert_eq!(finding.absolutes, ["failed: does not start\npid 17"]);
+        assert!(ratios(&rounds, Contender::Haproxy, |&value: &f64| value).is_empty());
+    }
+
+    #[test]
+    fn ratios_are_taken_within_a_round() {
+        let round = |evenkeel: f64, haproxy: f64| {
+            Round::from([(Contender::Evenkeel, evenkeel), (Contender::Haproxy, haproxy)])
+        };
+        let rounds = [round(1.0, 2.0), round(30.0, 40.0)];
+        assert_eq!(ratios(&rounds, Contender::Haproxy, |&value| value), [0.5, 0.75]);
+        assert!(ratios(&rounds, Contender::Nginx, |&value| value).is_empty());
+    }
+}

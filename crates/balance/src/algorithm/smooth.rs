@@ -23,7 +23,7 @@ enum Turns {
 struct Turn {
     weight: i64,
     /// How much of a turn it is owed, in units of the sum of all weights.
-    // invariant: the credits of all turns add up to 0, and each stays within the sum of weights times ln(n) + 1.
+    // invariant: the credits of all turns add up to 0, and each stays within the sum of weights times (ln(n) + 1.5).
     credit: i64,
 }
 

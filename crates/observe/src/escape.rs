@@ -2,66 +2,50 @@
 //! line nor the terminal that shows it can be broken from outside.
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Appends the inside of a JSON string (RFC 8259 §7). Text beyond ASCII becomes `\u` escapes, which a parser turns
 /// back; bytes that are no UTF-8 become U+FFFD.
 pub(crate) fn push_json(out: &mut Vec<u8>, value: &[u8]) {
-    let (value, cut) = bounded(value);
-    let plain = plain_prefix(value);
-    out.extend_from_slice(&value[..plain]);
-    if plain < value.len() {
-        push_json_slow(out, &value[plain..]);
-    }
-    out.extend_from_slice(cut);
+    push_escaped(out, value, is_plain, push_json_slow);
 }
 
 /// Appends the inside of a quoted value: `\"`, `\\`, and `\xNN` for every byte that is not printable ASCII.
 pub(crate) fn push_quoted(out: &mut Vec<u8>, value: &[u8]) {
-    push_text(out, value, |byte| byte == b' ' || byte.is_ascii_graphic());
+    push_escaped(out, value, is_plain, |out, rest| push_text_slow(out, rest, b' '));
 }
 
 /// Appends a value that stands without quotes: as [`push_quoted`], and a space is `\x20`. An empty value is `-`.
 pub(crate) fn push_token(out: &mut Vec<u8>, value: &[u8]) {
-    if value.is_empty() {
-        out.push(b'-');
-    }
-    push_text(out, value, |byte| byte.is_ascii_graphic());
+    let value = if value.is_empty() { b"-" } else { value };
+    push_escaped(
+        out,
+        value,
+        |byte| is_plain(byte) & (byte != b' '),
+        |out, rest| push_text_slow(out, rest, b'!'),
+    );
 }
 
-pub(crate) fn push_number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
     let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
+    let at = put_number(&mut digits, 20, number);
     out.extend_from_slice(&digits[at..]);
 }
 
-/// Appends the last `width` (at most 9) digits, with leading zeros.
-pub(crate) fn push_padded(out: &mut Vec<u8>, mut number: u32, width: usize) {
-    let mut digits = [b'0'; 9];
+/// Fills `digits` with the last digits of `number`, with leading zeros.
+pub(crate) fn put_padded(digits: &mut [u8], mut number: u32) {
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
-    out.extend_from_slice(&digits[digits.len() - width.min(digits.len())..]);
 }
 
 pub(crate) fn push_ip(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(v4) => {
-            for (place, octet) in v4.octets().into_iter().enumerate() {
-                if place > 0 {
-                    out.push(b'.');
-                }
-                push_number(out, u64::from(octet));
-            }
+            let mut text = [0; 15];
+            let at = put_octets(&mut text, 15, v4);
+            out.extend_from_slice(&text[at..]);
         }
         // Writing into a `Vec` cannot fail.
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),
@@ -71,11 +55,56 @@ pub(crate) fn push_ip(out: &mut Vec<u8>, address: IpAddr) {
 pub(crate) fn push_address(out: &mut Vec<u8>, address: SocketAddr) {
     match address {
         SocketAddr::V4(v4) => {
-            push_ip(out, IpAddr::V4(*v4.ip()));
-            out.push(b':');
-            push_number(out, u64::from(v4.port()));
+            let mut text = [b':'; 21];
+            let colon = put_number(&mut text, 21, u64::from(v4.port())) - 1;
+            let at = put_octets(&mut text, colon, *v4.ip());
+            out.extend_from_slice(&text[at..]);
         }
         SocketAddr::V6(v6) => drop(write!(out, "{v6}")),
+    }
+}
+
+/// Writes the octets so that they end before `end`; where they begin.
+fn put_octets(text: &mut [u8], end: usize, address: Ipv4Addr) -> usize {
+    let [first, second, third, fourth] = address.octets();
+    let mut at = put_number(text, end, u64::from(fourth));
+    for octet in [third, second, first] {
+        at -= 1;
+        text[at] = b'.';
+        at = put_number(text, at, u64::from(octet));
+    }
+    at
+}
+
+/// Writes the digits so that they end before `end`; where they begin.
+fn put_number(text: &mut [u8], end: usize, mut number: u64) -> usize {
+    let mut at = end;
+    loop {
+        at -= 1;
+        text[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return at;
+        }
+    }
+}
+
+/// Copies what is plain, which is nearly always everything, and leaves the rest to `slow`.
+#[inline]
+fn push_escaped(
+    out: &mut Vec<u8>,
+    value: &[u8],
+    plain: impl Fn(u8) -> bool,
+    slow: impl FnOnce(&mut Vec<u8>, &[u8]),
+) {
+    let (value, cut) = bounded(value);
+    let (plain, rest) = value.split_at(plain_prefix(value, plain));
+    out.extend_from_slice(plain);
+    if !rest.is_empty() {
+        slow(out, rest);
+    }
+    if !cut.is_empty() {
+        out.extend_from_slice(cut);
     }
 }
 
@@ -87,17 +116,13 @@ fn bounded(value: &[u8]) -> (&[u8], &'static [u8]) {
     }
 }
 
-/// How many bytes from the start need no escape in JSON.
-fn plain_prefix(value: &[u8]) -> usize {
-    let mut words = value.chunks_exact(8);
-    let mut plain = 0;
-    for word in words.by_ref() {
-        if !word.iter().fold(true, |all, &byte| all & is_plain(byte)) {
-            break;
-        }
-        plain += 8;
-    }
-    plain + value[plain..].iter().take_while(|&&byte| is_plain(byte)).count()
+/// How many bytes from the start are plain. Sixteen at a time without a branch, which compiles to vector code.
+#[inline]
+fn plain_prefix(value: &[u8], plain: impl Fn(u8) -> bool) -> usize {
+    let whole =
+        value.chunks_exact(16).take_while(|part| part.iter().fold(true, |all, &byte| all & plain(byte)));
+    let skipped = 16 * whole.count();
+    skipped + value[skipped..].iter().take_while(|&&byte| plain(byte)).count()
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -130,19 +155,18 @@ fn push_hex(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
 }
 
-fn push_text(out: &mut Vec<u8>, value: &[u8], allowed: impl Fn(u8) -> bool) {
-    let (value, cut) = bounded(value);
+#[cold]
+fn push_text_slow(out: &mut Vec<u8>, value: &[u8], lowest: u8) {
     for &byte in value {
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            _ if allowed(byte) => out.push(byte),
+            _ if (lowest..=b'~').contains(&byte) => out.push(byte),
             _ => {
                 out.extend_from_slice(b"\\x");
                 push_hex(out, byte);
             }
         }
     }
-    out.extend_from_slice(cut);
 }
 
 /// limit: of one value in a line; a longer one is cut and ends in `...`. Request lines may be 16 KiB by default, and
@@ -214,10 +238,24 @@ mod tests {
 
     #[test]
     fn digits_keep_their_width() {
-        for (number, width, text) in
-            [(0, 6, "000000"), (7, 2, "07"), (123_456, 6, "123456"), (1_234, 2, "34"), (5, 40, "000000005")]
-        {
-            assert_eq!(with(|out| push_padded(out, number, width)), text);
+        for (number, text) in [(0, "000000"), (7, "000007"), (123_456, "123456"), (7_654_321, "654321")] {
+            let mut digits = [0; 6];
+            put_padded(&mut digits, number);
+            assert_eq!(str::from_utf8(&digits), Ok(text));
+        }
+    }
+
+    #[test]
+    fn a_bad_byte_is_found_wherever_it_stands() {
+        for length in 1..50 {
+            for place in 0..length {
+                let mut value = vec![b'a'; length];
+                value[place] = b'"';
+                let expected = format!("{}\\\"{}", "a".repeat(place), "a".repeat(length - place - 1));
+                assert_eq!(with(|out| push_json(out, &value)), expected);
+                assert_eq!(with(|out| push_quoted(out, &value)), expected);
+                assert_eq!(with(|out| push_token(out, &value)), expected);
+            }
         }
     }
 

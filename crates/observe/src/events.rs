@@ -14,7 +14,7 @@ use crate::escape::{push_number, push_quoted, push_token};
 
 /// Writes one line to stderr: time, level, message and `key=value` pairs.
 ///
-/// `message` is a fixed text and the key of the rate limit: [`LINES_PER_SECOND`] lines a second, so that nobody
+/// `message` is a fixed text and the key of the rate limit: ten lines a second, so that nobody
 /// fills the disk from outside; the next line of the same message tells how many were left out. May block as
 /// long as stderr does, so a worker calls it for what is rare and never for a request.
 pub fn event(level: LogLevel, message: &'static str, fields: &[(&'static str, &dyn Display)]) {
@@ -30,7 +30,7 @@ pub fn event(level: LogLevel, message: &'static str, fields: &[(&'static str, &d
 }
 
 /// Appends the line that [`event`] writes.
-pub fn write_event(
+fn write_event(
     out: &mut Vec<u8>,
     unix_seconds: u64,
     level: LogLevel,

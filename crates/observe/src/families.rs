@@ -13,7 +13,7 @@ pub struct WorkerCells {
     pub accept_errors: Counter,
     /// Connections refused because no file descriptor was left.
     pub connections_refused: Counter,
-    /// Connections closed because all memory or slots for them were taken (KA10).
+    /// Idle connections closed to make room for new ones (KA10).
     pub connections_shed: Counter,
     pub loop_turns: Counter,
     /// A task panicked; its connection was closed. Always a bug of Evenkeel.

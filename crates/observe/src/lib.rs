@@ -16,7 +16,7 @@ mod render;
 mod timestamp;
 
 pub use cells::{CachePadded, Counter, Gauge};
-pub use events::{event, write_event};
+pub use events::event;
 pub use families::{
     Failures, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, Responses, StatusClasses, TargetCells,
     WorkerCells,

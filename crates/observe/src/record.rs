@@ -8,6 +8,17 @@ use model::{Failure, ListenerName, LogFormat, TargetGroupName};
 use crate::escape::{push_address, push_ip, push_json, push_number, push_quoted, push_token};
 use crate::{MadeBy, PhaseTimes, Timestamp};
 
+macro_rules! key {
+    ($name:literal) => {
+        Key {
+            json: concat!(",\"", $name, "\":"),
+            json_string: concat!(",\"", $name, "\":\""),
+            text: concat!(" ", $name, "="),
+            text_quoted: concat!(" ", $name, "=\""),
+        }
+    };
+}
+
 /// Everything that is told about one request. All of it is borrowed or copied: writing it allocates nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessRecord<'a> {
@@ -70,10 +81,10 @@ impl AccessRecord<'_> {
         timestamp.write_micros(self.unix_micros, out);
         out.push(b'"');
         let mut fields = Json(out);
-        fields.number("status", u64::from(self.status));
-        fields.token("method", self.method);
-        fields.token("host", self.host);
-        fields.token("request_target", self.request_target);
+        fields.number(key!("status"), u64::from(self.status));
+        fields.token(key!("method"), self.method);
+        fields.token(key!("host"), self.host);
+        fields.token(key!("request_target"), self.request_target);
         self.write_fields(&mut fields);
         out.extend_from_slice(b"}\n");
     }
@@ -94,59 +105,69 @@ impl AccessRecord<'_> {
 
     /// What both formats write in the same order and under the same names: what went wrong first.
     fn write_fields(&self, fields: &mut impl Fields) {
-        fields.token("made_by", self.made_by.as_str().as_bytes());
+        fields.token(key!("made_by"), self.made_by.as_str().as_bytes());
         if let Some(failure) = self.failure {
-            fields.token("reason", failure.outcome().reason.as_bytes());
+            fields.token(key!("reason"), failure.outcome().reason.as_bytes());
         }
-        fields.quoted("detail", self.detail.as_bytes());
+        fields.quoted(key!("detail"), self.detail.as_bytes());
         self.write_phases(fields);
-        fields.token("listener", self.listener.as_str().as_bytes());
-        fields.number_if("rule", self.rule.map(u64::from));
+        fields.token(key!("listener"), self.listener.as_str().as_bytes());
+        fields.number_if(key!("rule"), self.rule.map(u64::from));
         self.write_target(fields);
-        fields.ip("client", self.client);
-        fields.address("peer", self.peer);
-        fields.token("version", self.version.as_bytes());
-        fields.number("request_body_bytes", self.request_body_bytes);
-        fields.number("response_body_bytes", self.response_body_bytes);
-        fields.number("connection_request", u64::from(self.connection_request));
-        fields.flag("tunnel", self.tunnel);
-        fields.quoted("user_agent", self.user_agent.unwrap_or_default());
-        fields.quoted("referer", self.referer.unwrap_or_default());
-        fields.token("request_id", self.request_id);
+        fields.ip(key!("client"), self.client);
+        fields.address(key!("peer"), self.peer);
+        fields.token(key!("version"), self.version.as_bytes());
+        fields.number(key!("request_body_bytes"), self.request_body_bytes);
+        fields.number(key!("response_body_bytes"), self.response_body_bytes);
+        fields.number(key!("connection_request"), u64::from(self.connection_request));
+        fields.flag(key!("tunnel"), self.tunnel);
+        fields.quoted(key!("user_agent"), self.user_agent.unwrap_or_default());
+        fields.quoted(key!("referer"), self.referer.unwrap_or_default());
+        fields.token(key!("request_id"), self.request_id);
     }
 
     fn write_phases(&self, fields: &mut impl Fields) {
-        fields.number("total_us", self.phases.total);
-        fields.number_if("read_head_us", self.phases.read_head);
-        fields.number_if("connect_us", self.phases.connect);
-        fields.number_if("respond_us", self.phases.respond);
-        fields.number_if("relay_us", self.phases.relay);
+        fields.number(key!("total_us"), self.phases.total);
+        fields.number_if(key!("read_head_us"), self.phases.read_head);
+        fields.number_if(key!("connect_us"), self.phases.connect);
+        fields.number_if(key!("respond_us"), self.phases.respond);
+        fields.number_if(key!("relay_us"), self.phases.relay);
     }
 
     fn write_target(&self, fields: &mut impl Fields) {
         if let Some(group) = self.group {
-            fields.token("group", group.as_str().as_bytes());
+            fields.token(key!("group"), group.as_str().as_bytes());
         }
         if let Some(target) = self.target {
-            fields.address("target", target);
+            fields.address(key!("target"), target);
         }
-        fields.number("attempts", u64::from(self.attempts));
-        fields.flag("reused", self.reused);
+        fields.number(key!("attempts"), u64::from(self.attempts));
+        fields.flag(key!("reused"), self.reused);
     }
+}
+
+/// A field's name with what surrounds it in each format, put together by `key!` when it is compiled: one copy
+/// for each field instead of three.
+#[derive(Clone, Copy)]
+struct Key {
+    json: &'static str,
+    json_string: &'static str,
+    text: &'static str,
+    text_quoted: &'static str,
 }
 
 /// Writes named values in one format. What is absent, empty or false is not written.
 trait Fields {
-    fn number(&mut self, key: &'static str, value: u64);
+    fn number(&mut self, key: Key, value: u64);
     /// A value that seldom holds spaces.
-    fn token(&mut self, key: &'static str, value: &[u8]);
+    fn token(&mut self, key: Key, value: &[u8]);
     /// A value that is free text.
-    fn quoted(&mut self, key: &'static str, value: &[u8]);
-    fn ip(&mut self, key: &'static str, value: IpAddr);
-    fn address(&mut self, key: &'static str, value: SocketAddr);
-    fn flag(&mut self, key: &'static str, value: bool);
+    fn quoted(&mut self, key: Key, value: &[u8]);
+    fn ip(&mut self, key: Key, value: IpAddr);
+    fn address(&mut self, key: Key, value: SocketAddr);
+    fn flag(&mut self, key: Key, value: bool);
 
-    fn number_if(&mut self, key: &'static str, value: Option<u64>) {
+    fn number_if(&mut self, key: Key, value: Option<u64>) {
         if let Some(value) = value {
             self.number(key, value);
         }
@@ -157,16 +178,8 @@ struct Json<'o>(&'o mut Vec<u8>);
 
 impl Json<'_> {
     #[inline]
-    fn key(&mut self, key: &'static str) {
-        self.0.extend_from_slice(b",\"");
-        self.0.extend_from_slice(key.as_bytes());
-        self.0.extend_from_slice(b"\":");
-    }
-
-    #[inline]
-    fn string(&mut self, key: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
-        self.key(key);
-        self.0.push(b'"');
+    fn string(&mut self, key: Key, write: impl FnOnce(&mut Vec<u8>)) {
+        self.0.extend_from_slice(key.json_string.as_bytes());
         write(self.0);
         self.0.push(b'"');
     }
@@ -174,37 +187,37 @@ impl Json<'_> {
 
 impl Fields for Json<'_> {
     #[inline]
-    fn number(&mut self, key: &'static str, value: u64) {
-        self.key(key);
+    fn number(&mut self, key: Key, value: u64) {
+        self.0.extend_from_slice(key.json.as_bytes());
         push_number(self.0, value);
     }
 
     #[inline]
-    fn token(&mut self, key: &'static str, value: &[u8]) {
+    fn token(&mut self, key: Key, value: &[u8]) {
         self.quoted(key, value);
     }
 
     #[inline]
-    fn quoted(&mut self, key: &'static str, value: &[u8]) {
+    fn quoted(&mut self, key: Key, value: &[u8]) {
         if !value.is_empty() {
             self.string(key, |out| push_json(out, value));
         }
     }
 
     #[inline]
-    fn ip(&mut self, key: &'static str, value: IpAddr) {
+    fn ip(&mut self, key: Key, value: IpAddr) {
         self.string(key, |out| push_ip(out, value));
     }
 
     #[inline]
-    fn address(&mut self, key: &'static str, value: SocketAddr) {
+    fn address(&mut self, key: Key, value: SocketAddr) {
         self.string(key, |out| push_address(out, value));
     }
 
     #[inline]
-    fn flag(&mut self, key: &'static str, value: bool) {
+    fn flag(&mut self, key: Key, value: bool) {
         if value {
-            self.key(key);
+            self.0.extend_from_slice(key.json.as_bytes());
             self.0.extend_from_slice(b"true");
         }
     }
@@ -212,56 +225,46 @@ impl Fields for Json<'_> {
 
 struct Text<'o>(&'o mut Vec<u8>);
 
-impl Text<'_> {
-    #[inline]
-    fn key(&mut self, key: &'static str) {
-        self.0.push(b' ');
-        self.0.extend_from_slice(key.as_bytes());
-        self.0.push(b'=');
-    }
-}
-
 impl Fields for Text<'_> {
     #[inline]
-    fn number(&mut self, key: &'static str, value: u64) {
-        self.key(key);
+    fn number(&mut self, key: Key, value: u64) {
+        self.0.extend_from_slice(key.text.as_bytes());
         push_number(self.0, value);
     }
 
     #[inline]
-    fn token(&mut self, key: &'static str, value: &[u8]) {
+    fn token(&mut self, key: Key, value: &[u8]) {
         if !value.is_empty() {
-            self.key(key);
+            self.0.extend_from_slice(key.text.as_bytes());
             push_token(self.0, value);
         }
     }
 
     #[inline]
-    fn quoted(&mut self, key: &'static str, value: &[u8]) {
+    fn quoted(&mut self, key: Key, value: &[u8]) {
         if !value.is_empty() {
-            self.key(key);
-            self.0.push(b'"');
+            self.0.extend_from_slice(key.text_quoted.as_bytes());
             push_quoted(self.0, value);
             self.0.push(b'"');
         }
     }
 
     #[inline]
-    fn ip(&mut self, key: &'static str, value: IpAddr) {
-        self.key(key);
+    fn ip(&mut self, key: Key, value: IpAddr) {
+        self.0.extend_from_slice(key.text.as_bytes());
         push_ip(self.0, value);
     }
 
     #[inline]
-    fn address(&mut self, key: &'static str, value: SocketAddr) {
-        self.key(key);
+    fn address(&mut self, key: Key, value: SocketAddr) {
+        self.0.extend_from_slice(key.text.as_bytes());
         push_address(self.0, value);
     }
 
     #[inline]
-    fn flag(&mut self, key: &'static str, value: bool) {
+    fn flag(&mut self, key: Key, value: bool) {
         if value {
-            self.key(key);
+            self.0.extend_from_slice(key.text.as_bytes());
             self.0.push(b'1');
         }
     }

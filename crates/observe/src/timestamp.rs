@@ -1,34 +1,32 @@
 //! Wall time as RFC 3339 in UTC.
 
-use crate::escape::push_padded;
+use crate::escape::put_padded;
 
 /// Writes times; remembers the last second's text, since a busy worker writes thousands of lines in one.
 #[derive(Debug)]
 pub struct Timestamp {
     second: u64,
-    /// `YYYY-MM-DDThh:mm:ss` of `second`.
-    text: [u8; 19],
+    /// `YYYY-MM-DDThh:mm:ss` of `second`, and the last fraction.
+    text: [u8; 27],
 }
 
 impl Timestamp {
     pub const fn new() -> Self {
-        Self { second: 0, text: *b"1970-01-01T00:00:00" }
+        Self { second: 0, text: *b"1970-01-01T00:00:00.000000Z" }
     }
 
     /// Appends `2026-01-31T23:59:59.000001Z` for microseconds since 1970. A time beyond the year 9999 is written
     /// as the last second of it.
     pub fn write_micros(&mut self, unix_micros: u64, out: &mut Vec<u8>) {
         self.set(unix_micros / 1_000_000);
+        put_padded(&mut self.text[20..26], (unix_micros % 1_000_000) as u32);
         out.extend_from_slice(&self.text);
-        out.push(b'.');
-        push_padded(out, (unix_micros % 1_000_000) as u32, 6);
-        out.push(b'Z');
     }
 
     /// The same without a fraction.
     pub fn write_seconds(&mut self, unix_seconds: u64, out: &mut Vec<u8>) {
         self.set(unix_seconds);
-        out.extend_from_slice(&self.text);
+        out.extend_from_slice(&self.text[..19]);
         out.push(b'Z');
     }
 
@@ -36,7 +34,7 @@ impl Timestamp {
         let second = second.min(LAST_SECOND);
         if second != self.second {
             self.second = second;
-            self.text = format(second);
+            self.text[..19].copy_from_slice(&format(second));
         }
     }
 }

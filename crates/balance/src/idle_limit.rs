@@ -110,7 +110,8 @@ fn outlives(idle_millis: u64, limit: u64) -> bool {
 }
 
 /// The margin covers a round trip (the target counts from when it sent, and our request is on its way for a while)
-/// and the coarseness of both clocks. Where the round trip is longer, reuses that fail lower the limit further. At a timeout of 1 s it costs 4 % of the reuse, at 5 s 2.4 %.
+/// and the coarseness of both clocks; where the round trip is longer, reuses that fail lower the limit further. At a
+/// timeout of 1 s it costs 4 % of the reuse, at 5 s 2.4 %.
 fn less_margin(millis: u64) -> u64 {
     millis.saturating_sub(MARGIN_MILLIS + millis / 50)
 }

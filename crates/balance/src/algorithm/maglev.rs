@@ -17,15 +17,14 @@ pub struct Maglev {
 
 impl Maglev {
     /// From each target's key ([`hash_address`](crate::hash_address)) and weight. The order of the targets does not
-    /// matter. Targets beyond `model::Limits::TARGETS_MAX` (10 000) are an error of the caller; beyond 65 536 they
-    /// are never picked.
+    /// matter. A group has at most `model::Limits::TARGETS_MAX` targets; from the 65 536th on none would get a slot.
     pub fn build(targets: &[(u64, u32)]) -> Self {
         let keys = targets.iter().map(|&(key, weight)| (weight > 0).then_some(key)).collect();
         let mut seekers: Vec<_> = (targets.iter().enumerate())
             .filter_map(|(target, &(key, weight))| {
                 Some(Seeker::new(u16::try_from(target).ok()?, key, weight))
             })
-            .filter(|seeker| seeker.weight > 0)
+            .filter(|seeker| seeker.weight > 0 && seeker.target != FREE)
             .collect();
         // Who comes first takes a contested slot: by key, so that the same set always gives the same table.
         seekers.sort_unstable_by_key(|seeker| seeker.key);

@@ -58,7 +58,7 @@ impl Build<'_, '_> {
     fn listeners(&mut self, root: &Table) -> Vec<Listener> {
         let instances = self.instances(root);
         let tables = root.tables("listener");
-        if tables.is_empty() {
+        if root.table("listener").is_none_or(|listeners| listeners.entries.is_empty()) {
             let problem = self.report.error(&Span::default(), "there is no listener");
             problem.hint("`[listener.web]` with `bind` and `forward` is the least that is needed");
         }

@@ -37,8 +37,10 @@ impl Check<'_, '_> {
                 }
                 None => {
                     let at = Table { path: below, span: name_span, entries: Vec::new() };
-                    let problem = self.report.error(&at, format!("unknown key `{text}`"));
+                    let problem = self.report.error(&at, format!("unknown key `{}`", text.escape_debug()));
                     problem.maybe_hint(hint::unknown(fields, text));
+                    // Otherwise the key that was meant would be reported as missing.
+                    entries.extend(hint::slip(fields, text).map(|meant| Entry::wrong(meant, at)));
                 }
             }
         }
@@ -115,6 +117,7 @@ impl Check<'_, '_> {
             let DeValue::Table(inner) = value.get_ref() else {
                 let problem = self.report.error(&at, format!("`{name}` needs a name of its own"));
                 problem.hint(format!("write the keys under `[{name}.NAME]`"));
+                entries.push(Entry::wrong(text, at));
                 continue;
             };
             if !is_name(text) {

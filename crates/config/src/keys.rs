@@ -17,8 +17,6 @@ pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) default: Default,
-    /// The requirements that it serves.
-    pub(crate) rows: &'static str,
     /// One paragraph.
     pub(crate) help: &'static str,
     /// A line of TOML as it stands in the key's table; empty for tables that a header opens.
@@ -149,7 +147,6 @@ mod tests {
     fn definitions_are_complete() {
         for (path, key) in all() {
             assert!(!key.help.is_empty() && key.help.ends_with('.'), "{path}: help");
-            assert!(!key.rows.is_empty(), "{path}: rows");
             assert!(!key.help.contains('\n'), "{path}: one paragraph");
             let headed = matches!(key.kind, Kind::Named(_) | Kind::Tables(_));
             assert_eq!(key.example.is_empty(), headed || path == "admin", "{path}: example");

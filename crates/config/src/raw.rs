@@ -135,6 +135,14 @@ impl Table {
     }
 }
 
+impl Entry {
+    /// Something that was meant to be `name`, and is reported.
+    pub(crate) fn wrong(name: &str, at: Table) -> Self {
+        let value = Value { path: at.path, span: at.span, data: Data::Wrong };
+        Self { name: name.to_owned(), span: at.span, value }
+    }
+}
+
 impl Locate for Value {
     fn span(&self) -> Span {
         self.span

@@ -1,5 +1,7 @@
 //! Collects what is wrong while the stages go on.
 
+use std::collections::HashSet;
+
 use crate::diagnostic::{Diagnostic, Errors, Severity};
 use crate::source::{Source, Span};
 
@@ -27,6 +29,7 @@ pub(crate) struct Problem {
     path: String,
     message: String,
     hint: Option<String>,
+    is_syntax: bool,
 }
 
 impl Problem {
@@ -44,12 +47,13 @@ pub(crate) struct Report<'t> {
     source: Source<'t>,
     problems: Vec<Problem>,
     /// Lines with a syntax error; what else is wrong there follows from it.
-    broken_lines: Vec<usize>,
+    broken_lines: HashSet<usize>,
+    error_count: usize,
 }
 
 impl<'t> Report<'t> {
     pub(crate) fn new(source: Source<'t>) -> Self {
-        Self { source, problems: Vec::new(), broken_lines: Vec::new() }
+        Self { source, problems: Vec::new(), broken_lines: HashSet::new(), error_count: 0 }
     }
 
     pub(crate) fn error(&mut self, at: &dyn Locate, message: impl Into<String>) -> &mut Problem {
@@ -64,14 +68,13 @@ impl<'t> Report<'t> {
         let span = span.unwrap_or_default();
         let line = self.source.line(span.start);
         // One slip can make a parser stumble several times.
-        if !self.broken_lines.contains(&line) {
-            self.error(&span, format!("not valid TOML: {message}"));
-            self.broken_lines.push(line);
+        if self.broken_lines.insert(line) {
+            self.error(&span, format!("not valid TOML: {message}")).is_syntax = true;
         }
     }
 
     pub(crate) fn error_count(&self) -> usize {
-        self.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
+        self.error_count
     }
 
     /// The line of something, from 1.
@@ -83,6 +86,9 @@ impl<'t> Report<'t> {
     pub(crate) fn finish(mut self, file: &str) -> (Errors, Vec<Diagnostic>) {
         self.problems.sort_by_key(|problem| problem.span.start);
         let (mut errors, mut warnings) = (Errors::default(), Vec::new());
+        let (source, broken_lines) = (&self.source, &self.broken_lines);
+        let follows = |p: &Problem| !p.is_syntax && broken_lines.contains(&source.line(p.span.start));
+        self.problems.retain(|problem| !follows(problem));
         for problem in self.problems {
             let place = self.source.place(problem.span);
             let mut diagnostic = Diagnostic::at(problem.severity, file, place, problem.message);
@@ -97,9 +103,10 @@ impl<'t> Report<'t> {
     }
 
     fn push(&mut self, severity: Severity, at: &dyn Locate, message: String) -> &mut Problem {
+        self.error_count += usize::from(severity == Severity::Error);
         let (span, path) = (at.span(), at.path().to_owned());
         let index = self.problems.len();
-        self.problems.push(Problem { severity, span, path, message, hint: None });
+        self.problems.push(Problem { severity, span, path, message, hint: None, is_syntax: false });
         &mut self.problems[index]
     }
 }
@@ -127,6 +134,8 @@ mod tests {
         report.syntax(Some(Span::new(2, 3)), "x");
         report.syntax(Some(Span::new(4, 5)), "y");
         report.syntax(Some(Span::new(6, 7)), "z");
-        assert_eq!(report.finish("f").0.0.len(), 2);
+        report.error(&Span::new(0, 1), "what follows from it");
+        let messages: Vec<_> = report.finish("f").0.0.into_iter().map(|e| e.message).collect();
+        assert_eq!(messages, ["not valid TOML: x", "not valid TOML: z"]);
     }
 }

@@ -1,5 +1,6 @@
 //! Addresses with ports, and address ranges.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 use model::{Cidr, InvalidCidr};
@@ -20,11 +21,11 @@ pub(super) fn socket_address(value: &Value, report: &mut Report<'_>) -> Option<S
 
 /// Address ranges in CIDR form.
 pub(super) fn ranges(values: &[Value], report: &mut Report<'_>) -> Vec<Cidr> {
-    let mut found = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for value in values {
         let Some(text) = value.text() else { continue };
         match text.parse::<Cidr>() {
-            Ok(range) if found.contains(&range) => {
+            Ok(range) if !seen.insert(range) => {
                 report.error(value, format!("`{range}` is there twice"));
             }
             Ok(range) => found.push(range),

@@ -1,5 +1,6 @@
 //! The settings that a listener inherits from its load balancer.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -96,7 +97,7 @@ fn error_page(entry: &Entry, build: &mut Build<'_, '_>) -> Option<((u16, u16), E
         Err(error) => {
             let message = format!("cannot read `{}`: {error}", text.escape_debug());
             let problem = build.report.error(&entry.value, message);
-            if Path::new(text).is_relative() {
+            if error.kind() == ErrorKind::NotFound && Path::new(text).is_relative() {
                 problem.hint("a relative path starts at this file's folder");
             }
             None

@@ -77,8 +77,9 @@ pub(super) fn rewrite(value: &Value, path: &PathPattern, report: &mut Report<'_>
         }
         PathPattern::Prefix(prefix) => {
             if prefix.ends_with('/') != text.ends_with('/') {
-                let problem = report.error(value, format!("`{prefix}` would not become a path of `{text}`"));
-                problem.hint("either both end with `/` or none does");
+                let tail = if prefix.ends_with('/') { "x" } else { "/x" };
+                let message = format!("`{prefix}{tail}` would become `{text}{tail}`");
+                report.error(value, message).hint("either both end with `/` or none does");
             }
             Some(PathRewrite::Prefix(text.to_owned()))
         }

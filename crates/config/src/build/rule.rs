@@ -1,7 +1,6 @@
 //! A listener's rules, and rules that can never match.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 
 use model::{Action, Conditions, FieldCondition, FieldEdits, NamedCondition, Rule, WebSocket};
 
@@ -17,16 +16,12 @@ pub(super) fn rules(listener: &Table, build: &mut Build<'_, '_>) -> Vec<Rule> {
         // A rule with errors may differ from another only in what is wrong.
         if build.report.error_count() == errors_before {
             let line = build.report.line(table);
-            match first_lines.entry(identity(&rule)) {
-                Slot::Vacant(slot) => drop(slot.insert(line)),
-                Slot::Occupied(slot) => {
-                    let problem = build.report.error(table, "this rule has no effect: it can never match");
-                    problem.hint(format!(
-                        "the rule in line {} has the same host, path and conditions and comes first",
-                        slot.get()
-                    ));
-                }
+            if let Some(first) = first_lines.get(&identity(&rule)) {
+                let problem = build.report.error(table, "this rule has no effect: it can never match");
+                let why = "has the same host, path and conditions and comes first";
+                problem.hint(format!("the rule in line {first} {why}"));
             }
+            first_lines.entry(identity(&rule)).or_insert(line);
             if rule_matches_all(&rule) {
                 build.ineffective(
                     listener,

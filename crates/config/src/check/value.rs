@@ -122,6 +122,9 @@ fn type_hint(kind: &Kind, name: &str, written: &DeValue<'_>) -> Option<String> {
         (Kind::Size(..), DeValue::Integer(number)) => {
             Some(format!("a size needs a unit: `{name} = \"{number}B\"` is bytes"))
         }
+        (Kind::Either(one, other), written) => {
+            type_hint(one, name, written).or_else(|| type_hint(other, name, written))
+        }
         (Kind::Bool, DeValue::String(_)) => {
             Some(format!("`{name} = true` or `{name} = false`, without quotes"))
         }

@@ -1,0 +1,145 @@
+//! The generated docs are those of the code, and what they show works.
+
+use std::io;
+use std::path::Path;
+
+use config::{Files, parse, reference_markdown, schema};
+
+struct AnyPage;
+
+impl Files for AnyPage {
+    fn read(&self, _path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
+        Ok(b"page".to_vec())
+    }
+}
+
+fn doc(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+const STALE: &str = "stale: run `cargo run -p config --example generate_docs`";
+
+#[test]
+fn the_reference_is_not_stale() {
+    assert!(doc("configuration.md") == reference_markdown(), "{STALE}");
+}
+
+#[test]
+fn the_schema_is_not_stale() {
+    // Compared as values: another crate of the build can change the order in which serde_json prints keys.
+    let of_docs: serde_json::Value = serde_json::from_str(&doc("configuration.schema.json")).expect(STALE);
+    let of_code: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    assert!(of_docs == of_code, "{STALE}");
+}
+
+/// The TOML blocks with the chapter they stand in.
+fn examples() -> Vec<(String, String)> {
+    let (mut found, mut chapter, mut block) = (Vec::new(), String::new(), None::<String>);
+    let text = reference_markdown();
+    for line in text.lines() {
+        match &mut block {
+            Some(_) if line == "```" => found.push((chapter.clone(), block.take().unwrap())),
+            Some(block) => *block += &format!("{line}\n"),
+            None if line == "```toml" => block = Some(String::new()),
+            None => {
+                if let Some(title) = line.strip_prefix("## ") {
+                    chapter = title.trim_matches('`').to_owned();
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The example of one key within the least that it needs; what is needed gives way to the example.
+fn within(chapter: &str, example: &str) -> String {
+    let name = example.split([' ', '=']).next().unwrap();
+    let keep = |table: &str, lines: &[&str]| {
+        let others = lines.iter().filter(|line| chapter != table || !line.starts_with(&format!("{name} ")));
+        others.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let own = |table: &str| if chapter == table { example } else { "" };
+    let action = if matches!(name, "redirect" | "respond") { vec![] } else { vec!["forward = \"app\""] };
+    let rule = match own("[[listener.NAME.rule]]") {
+        "" => String::new(),
+        example => {
+            let path = if name == "rewrite" { "path = \"/old/\"\n" } else { "query = { q = \"*\" }\n" };
+            let path = if name == "query" { "" } else { path };
+            format!("[[listener.web.rule]]\n{path}{}{example}", keep("[[listener.NAME.rule]]", &action))
+        }
+    };
+    let hash = if name == "hash_on" { "algorithm = \"hash\"\n" } else { "" };
+    [
+        own("Top level").to_owned(),
+        if chapter == "[admin]" { format!("[admin]\n{example}") } else { String::new() },
+        format!("[load_balancer.shop]\n{}", own("[load_balancer.NAME]")),
+        "[listener.other]\nload_balancer = \"shop\"\nbind = \"127.0.0.1:9\"\nforward = \"app-next\"\n"
+            .to_owned(),
+        format!(
+            "[listener.web]\n{}{}",
+            keep("[listener.NAME]", &["bind = \"127.0.0.1:8\"", "forward = \"app\""]),
+            own("[listener.NAME]")
+        ),
+        rule,
+        format!(
+            "[target_group.app]\n{hash}{}{}",
+            keep("[target_group.NAME]", &["targets = [\"127.0.0.1:1\"]"]),
+            own("[target_group.NAME]")
+        ),
+        "[target_group.app-next]\ntargets = [\"127.0.0.1:2\"]\n".to_owned(),
+    ]
+    .concat()
+}
+
+#[test]
+fn every_example_is_accepted() {
+    let examples = examples();
+    assert!(examples.len() > 70, "{}", examples.len());
+    for (chapter, example) in examples {
+        let whole = example.contains("\n[");
+        let text = if whole { example.clone() } else { within(&chapter, &example) };
+        if let Err(errors) = parse(&text, "example.toml", &AnyPage) {
+            panic!("{chapter}: {example}\n{errors}");
+        }
+    }
+}
+
+/// `### `key`` … `default: `value`` in the chapters, as dotted keys.
+fn documented_defaults(chapter: &str) -> String {
+    let text = reference_markdown();
+    let start = text.find(&format!("\n## {chapter}\n")).unwrap() + 4;
+    let body = &text[start..];
+    let body = &body[..body.find("\n## ").unwrap_or(body.len())];
+    let mut found = String::new();
+    for entry in body.split("\n### `").skip(1) {
+        let (name, rest) = entry.split_once('`').unwrap();
+        let Some((_, rest)) = rest.lines().nth(2).unwrap().split_once("; default: `") else { continue };
+        found += &format!("{name} = {}\n", rest.trim_end_matches('`'));
+    }
+    found
+}
+
+#[test]
+fn documented_defaults_are_the_defaults() {
+    let plain = "[listener.web]\nbind = \"0.0.0.0:80\"\nforward = \"app\"\n";
+    let group = "[target_group.app]\ntargets = [\"127.0.0.1:1\"]\n";
+    let check = "health_check.type = \"http\"\n";
+    let least = format!("{plain}{group}{check}");
+    let all = |chapter: &str, without: &str| {
+        let lines = documented_defaults(chapter);
+        let kept = lines.lines().filter(|line| without.is_empty() || !line.starts_with(without));
+        kept.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let (top, http) = (all("Top level", ""), all("`[load_balancer.NAME]`", "access_log."));
+    let (listener, targets) = (all("`[listener.NAME]`", ""), all("`[target_group.NAME]`", "targets."));
+    for (lines, at_least) in [(&top, 1), (&http, 13), (&listener, 2), (&targets, 12)] {
+        assert!(lines.lines().count() >= at_least, "{lines}");
+    }
+    let explicit = format!("{top}{plain}{listener}{http}{group}{check}{targets}");
+    let parsed = |text: &str| {
+        let loaded = parse(text, "x.toml", &AnyPage).unwrap_or_else(|errors| panic!("{errors}"));
+        format!("{:#?}", loaded.config)
+    };
+    assert_eq!(parsed(&explicit), parsed(&least));
+}

@@ -1,0 +1,171 @@
+//! Every key once, inheritance, and what stands in the model.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Files, Loaded, parse};
+use model::{
+    Action, Algorithm, CheckKind, Config, HashKey, HostPattern, Listener, LogFormat, LogPath, PathPattern,
+    PathRewrite, TemplatePiece, ValuePattern,
+};
+
+struct Pages;
+
+impl Files for Pages {
+    fn read(&self, path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
+        Ok(path.to_str().unwrap().as_bytes().to_vec())
+    }
+}
+
+fn config(text: &str) -> Config {
+    let Loaded { config, warnings } =
+        parse(text, "/etc/evenkeel/main.toml", &Pages).unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(warnings.is_empty(), "{warnings:?}");
+    config
+}
+
+fn full() -> Config {
+    config(include_str!("full.toml"))
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn top_level() {
+    let config = full();
+    assert_eq!((config.workers, config.stop_timeout), (Some(4), seconds(60)));
+    assert_eq!(config.admin_socket, Some(PathBuf::from("/run/evenkeel/admin.sock")));
+    let names: Vec<_> = config.listeners.iter().map(|listener| listener.name.as_str()).collect();
+    assert_eq!(names, ["web", "api"], "in the order of the file");
+    let names: Vec<_> = config.target_groups.iter().map(|group| group.name.as_str()).collect();
+    assert_eq!(names, ["shop", "app", "hashed"], "in the order of the file");
+}
+
+#[test]
+fn a_listener_inherits_key_by_key() {
+    let config = full();
+    let [web, api] = config.listeners.as_slice() else { panic!("{config:?}") };
+    assert_eq!(web.http.keepalive_timeout, seconds(5), "its own");
+    assert_eq!(web.http.keepalive_requests, 1000, "inherited");
+    assert_eq!(web.http.limits.fields_bytes, 128 * 1024, "inherited");
+    assert_eq!(web.http.limits.body_bytes, Some(1024), "its own");
+    assert_eq!(web.http.limits.fields_count, 100, "the default");
+    assert_eq!((web.http.forwarded.x_forwarded, web.http.forwarded.forwarded), (false, true));
+    assert_eq!(web.http.trusted_proxies.len(), 1);
+    assert_eq!(api.http.keepalive_timeout, seconds(75), "another instance");
+    assert_eq!(api.http.limits, model::HttpLimits::default());
+}
+
+#[test]
+fn a_listener_can_take_inherited_values_away() {
+    let text = |listener: &str| {
+        format!(
+            "[load_balancer.default]\naccess_log = {{ path = \"-\" }}\nlimits = {{ body = \"1KiB\" }}\n\
+             [listener.web]\nbind = \"0.0.0.0:80\"\nforward = \"app\"\n{listener}\n\
+             [target_group.app]\ntargets = [\"127.0.0.1:1\"]\n"
+        )
+    };
+    let inherited = &config(&text("")).listeners[0].http.clone();
+    assert_eq!(inherited.access_log.as_ref().map(|log| &log.path), Some(&LogPath::Stdout));
+    assert_eq!(inherited.limits.body_bytes, Some(1024));
+    let own =
+        &config(&text("access_log = \"off\"\nlimits = { body = \"unlimited\" }")).listeners[0].http.clone();
+    assert_eq!((own.access_log.as_ref(), own.limits.body_bytes), (None, None));
+}
+
+#[test]
+fn files_are_relative_to_the_configuration() {
+    let web = full().listeners.remove(0);
+    let log = web.http.access_log.unwrap();
+    assert_eq!(log.path, LogPath::File(PathBuf::from("/etc/evenkeel/access.log")));
+    assert_eq!(log.format, LogFormat::Json);
+    let page = |status| web.http.error_pages.iter().find(|page| page.statuses.contains(status)).unwrap();
+    assert_eq!(&*page(503).body, b"/etc/evenkeel/sorry.html");
+    assert_eq!(page(503).content_type, "text/html; charset=utf-8");
+    assert_eq!(&*page(502).body, b"/etc/evenkeel/range.txt", "the narrowest first");
+    assert_eq!(page(599).content_type, "application/json");
+}
+
+fn rules() -> Listener {
+    full().listeners.remove(0)
+}
+
+#[test]
+fn rules_match() {
+    let rules = rules().rules;
+    assert!(matches!(&rules[0].host, HostPattern::LeadingWildcard(host) if host == ".example.com"));
+    assert!(matches!(&rules[0].path, PathPattern::Prefix(path) if path == "/api/"));
+    let conditions = &rules[0].conditions;
+    assert_eq!(conditions.methods, ["GET", "HEAD"]);
+    assert_eq!(conditions.headers[0].name, "x-canary");
+    assert!(matches!(conditions.headers[0].value, ValuePattern::Present));
+    assert!(matches!(&conditions.headers[1].value, ValuePattern::Regex(regex) if regex.is_match(b"a Bot")));
+    assert_eq!(conditions.queries[0].name, "Preview");
+    assert!(matches!(&conditions.cookies[0].value, ValuePattern::Exact(value) if value == "yes"));
+    assert!(conditions.sources[0].contains("10.1.1.1".parse().unwrap()));
+    assert_eq!(conditions.count(), 6);
+    assert!(matches!(&rules[1].host, HostPattern::TrailingWildcard(host) if host == "www.example."));
+    assert!(matches!(&rules[1].path, PathPattern::Exact(path) if path == "/old"));
+    assert!(matches!(&rules[2].host, HostPattern::Regex(regex) if regex.as_str() == "^shop[0-9]+\\."));
+    assert!(
+        matches!(&rules[3].host, HostPattern::Exact(host) if host == "xn--bcher-kva.example"),
+        "lower case"
+    );
+    assert!(matches!(rules[3].path, PathPattern::Any));
+}
+
+#[test]
+fn rules_act() {
+    let rules = rules().rules;
+    let Action::Forward(groups) = &rules[0].action else { panic!() };
+    let weights: Vec<_> = groups.iter().map(|group| (group.group.as_str(), group.weight)).collect();
+    assert_eq!(weights, [("shop", 90), ("app", 0)]);
+    assert_eq!(rules[0].rewrite, Some(PathRewrite::Prefix("/".to_owned())));
+    assert_eq!(rules[0].websocket.idle_timeout, seconds(600));
+    let Action::Redirect(redirect) = &rules[1].action else { panic!() };
+    assert_eq!(redirect.code, 308);
+    assert_eq!(redirect.to[1], TemplatePiece::Host);
+    assert_eq!(rules[2].rewrite, Some(PathRewrite::Regex("/new/${major}/$$".to_owned())));
+    assert_eq!(rules[2].websocket.idle_timeout, seconds(60));
+    let Action::Fixed(fixed) = &rules[3].action else { panic!() };
+    assert_eq!((fixed.status, &*fixed.body), (403, &b"{}"[..]));
+    assert_eq!(fixed.content_type, "application/json");
+    assert_eq!(rules[4].rewrite, Some(PathRewrite::Whole("/status".to_owned())));
+    let Action::Redirect(redirect) = &rules[5].action else { panic!() };
+    assert_eq!(redirect.code, 302, "the default");
+}
+
+#[test]
+fn rules_edit_headers() {
+    let rule = rules().rules.remove(0);
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(rule.request_fields.set, [pair("Host", "shop.internal"), pair("X-Tenant", "shop")]);
+    assert_eq!(rule.request_fields.add, [pair("Via-Keel", "a\tb")]);
+    assert_eq!(rule.request_fields.remove, ["Accept-Encoding"]);
+    assert_eq!(rule.response_fields.remove, ["X-Powered-By"]);
+}
+
+#[test]
+fn target_groups() {
+    let config = full();
+    let [shop, app, hashed] = config.target_groups.as_slice() else { panic!("{config:?}") };
+    let targets: Vec<_> = shop.targets.iter().map(|t| (t.address.to_string(), t.weight)).collect();
+    assert_eq!(targets, [("10.0.0.1:8080".to_owned(), 10), ("[2001:db8::1]:8080".to_owned(), 1)]);
+    assert_eq!(shop.algorithm, Algorithm::LeastConnections);
+    let check = shop.health_check.as_ref().unwrap();
+    assert_eq!((check.interval, check.timeout), (seconds(10), seconds(3)));
+    assert_eq!((check.healthy, check.unhealthy, check.port), (2, 5, Some(9000)));
+    let CheckKind::Http { path, host, expected } = &check.kind else { panic!() };
+    assert_eq!((path.as_str(), host.as_deref()), ("/healthz?deep=1", Some("shop.example.com:80")));
+    assert_eq!(expected.ranges, [(200, 299), (401, 401), (500, 501)]);
+    assert_eq!(shop.timeouts.connect, seconds(1));
+    assert_eq!((shop.timeouts.response, shop.timeouts.idle), (seconds(30), seconds(10)));
+    assert_eq!((shop.keepalive.idle_timeout, shop.keepalive.idle_max), (seconds(30), 64));
+    let check = app.health_check.as_ref().unwrap();
+    assert_eq!(check.kind, CheckKind::Tcp);
+    assert_eq!((check.interval, check.timeout), (seconds(1), seconds(1)), "the timeout is not longer");
+    assert_eq!(hashed.algorithm, Algorithm::Hash(HashKey::Header("x-user".to_owned())));
+}

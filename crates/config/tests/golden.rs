@@ -1,0 +1,69 @@
+//! Wrong configurations and, beside each, what an operator reads.
+//!
+//! `BLESS=1 cargo test -p config --test golden` writes the expected texts anew; read the difference before you commit it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use config::{Files, parse};
+
+/// One page that is there, one that is too large.
+struct Pages;
+
+impl Files for Pages {
+    fn read(&self, path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+        match path.to_str() {
+            Some("page.html") => Ok(b"<p>Sorry</p>".to_vec()),
+            Some("large.html") => {
+                let message = format!("it is larger than {bytes_max} bytes");
+                Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
+            }
+            _ => Err(io::Error::new(io::ErrorKind::NotFound, "No such file or directory")),
+        }
+    }
+}
+
+fn cases(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    found.sort();
+    found
+}
+
+fn compare(case: &Path, actual: &str) {
+    let path = case.with_extension("txt");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(actual, expected, "{}", case.display());
+}
+
+fn name(case: &Path) -> String {
+    case.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn wrong_configurations_are_refused_with_every_error() {
+    let cases = cases("wrong");
+    assert!(cases.len() >= 50, "{}", cases.len());
+    for case in cases {
+        let text = std::fs::read_to_string(&case).unwrap();
+        let errors = parse(&text, &name(&case), &Pages).unwrap_err();
+        assert!(errors.0.iter().all(|e| e.line > 0 && e.column > 0 && e.length > 0), "{errors}");
+        compare(&case, &errors.render(false));
+    }
+}
+
+#[test]
+fn doubtful_configurations_are_warned_about() {
+    let cases = cases("warned");
+    assert!(!cases.is_empty());
+    for case in cases {
+        let text = std::fs::read_to_string(&case).unwrap();
+        let warnings = parse(&text, &name(&case), &Pages).unwrap().warnings;
+        let all: Vec<_> = warnings.iter().map(|warning| warning.render(false)).collect();
+        compare(&case, &all.join("\n"));
+    }
+}

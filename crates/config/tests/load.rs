@@ -1,0 +1,55 @@
+//! Reading from the file system.
+
+use std::path::PathBuf;
+
+use config::load;
+
+const PLAIN: &str = "[listener.web]\nbind = \"0.0.0.0:80\"\nforward = \"app\"\n[target_group.app]\ntargets = [\"127.0.0.1:1\"]\n";
+
+fn folder(files: &[(&str, &[u8])]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let main = folder.path().join("main.toml");
+    (folder, main)
+}
+
+#[test]
+fn pages_stand_beside_the_file() {
+    let text = PLAIN.replace("[target_group", "error_pages = { 503 = \"sorry.txt\" }\n[target_group");
+    let (_folder, main) = folder(&[("main.toml", text.as_bytes()), ("sorry.txt", b"Sorry")]);
+    let loaded = load(&main).unwrap();
+    assert_eq!(&*loaded.config.listeners[0].http.error_pages[0].body, b"Sorry");
+}
+
+#[test]
+fn pages_have_a_limit() {
+    let text = PLAIN.replace("[target_group", "error_pages = { 503 = \"sorry.txt\" }\n[target_group");
+    let page = vec![b'x'; 256 * 1024 + 1];
+    let (_folder, main) = folder(&[("main.toml", text.as_bytes()), ("sorry.txt", &page)]);
+    let errors = load(&main).unwrap_err();
+    assert_eq!((errors.0[0].line, errors.0[0].key.as_str()), (4, "listener.web.error_pages.503"));
+}
+
+#[test]
+fn a_missing_file_is_an_error_without_a_line() {
+    let (_folder, main) = folder(&[]);
+    let errors = load(&main).unwrap_err();
+    assert_eq!((errors.0.len(), errors.0[0].line), (1, 0));
+    assert!(errors.0[0].message.starts_with("cannot read the configuration"), "{errors}");
+}
+
+#[test]
+fn what_is_not_utf_8_is_found() {
+    let (_folder, main) = folder(&[("main.toml", b"workers = 1\nx = \"\xff\"\n")]);
+    let errors = load(&main).unwrap_err();
+    assert_eq!((errors.0[0].line, errors.0[0].column), (2, 6));
+    assert_eq!(errors.0[0].message, "the text is not UTF-8");
+}
+
+#[test]
+fn a_text_has_a_limit() {
+    let (_folder, main) = folder(&[("main.toml", &vec![b'#'; 16 * 1024 * 1024 + 1])]);
+    assert!(load(&main).unwrap_err().0[0].message.contains("larger than"), "the limit");
+}

@@ -1,0 +1,86 @@
+//! No text makes the parser panic, and the same text always gives the same result.
+
+use std::io;
+use std::path::Path;
+
+use config::{Files, Loaded, parse};
+use proptest::prelude::*;
+
+struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+/// What a parse says, in full.
+fn outcome(text: &str) -> String {
+    match parse(text, "x.toml", &NoFiles) {
+        Ok(Loaded { config, warnings }) => format!("{config:?} {warnings:?}"),
+        Err(errors) => {
+            assert!(!errors.is_empty());
+            errors.render(true) + &errors.to_json()
+        }
+    }
+}
+
+const FULL: &str = include_str!("full.toml");
+
+/// Pieces from which a text that is nearly right can be put together.
+fn piece() -> impl Strategy<Value = String> {
+    let lines: Vec<String> = FULL.lines().map(|line| format!("{line}\n")).collect();
+    let odd = &[
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        "\"",
+        "'''",
+        "\\",
+        "é",
+        "\u{0}",
+        "\r",
+        "$",
+        "~ (",
+        "-1",
+        "99999999999999999999",
+    ];
+    let odd: Vec<String> = odd.iter().map(|odd| (*odd).to_owned()).collect();
+    prop_oneof![6 => proptest::sample::select(lines), 1 => proptest::sample::select(odd)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn arbitrary_text_is_read_or_refused(text in "\\PC{0,200}") {
+        prop_assert_eq!(outcome(&text), outcome(&text));
+    }
+
+    #[test]
+    fn nearly_right_text_is_read_or_refused(pieces in proptest::collection::vec(piece(), 0..40)) {
+        let text = pieces.concat();
+        prop_assert_eq!(outcome(&text), outcome(&text));
+    }
+
+    #[test]
+    fn a_cut_is_read_or_refused(cut in 0..FULL.len(), length in 0usize..40) {
+        let end = (cut + length).min(FULL.len());
+        let (before, after) = (FULL.get(..cut).unwrap_or(""), FULL.get(end..).unwrap_or(""));
+        outcome(&format!("{before}{after}"));
+    }
+
+    #[test]
+    fn errors_point_into_the_text(text in proptest::collection::vec(piece(), 0..20)) {
+        let text = text.concat();
+        if let Err(errors) = parse(&text, "x.toml", &NoFiles) {
+            for error in errors.0 {
+                let line = text.split('\n').nth(error.line - 1);
+                let width = line.map(|line| line.chars().count());
+                prop_assert!(width.is_some_and(|width| error.column <= width + 1), "{:?}", error);
+            }
+        }
+    }
+}

@@ -81,7 +81,7 @@ pub(crate) fn kind(kind: &Kind) -> String {
 /// A default in words, in Markdown.
 pub(crate) fn default(default: Default) -> String {
     match default {
-        Default::Required => "needed".to_owned(),
+        Default::Required => "required".to_owned(),
         Default::Is(value) => format!("default: `{value}`"),
         Default::Means(words) => format!("default: {words}"),
     }

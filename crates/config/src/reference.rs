@@ -64,12 +64,17 @@ fn is_or_is_below(path: &str, other: &str) -> bool {
 
 fn entry(out: &mut String, path: &str, key: &Key) {
     let path = path.replace("[]", "");
-    let (kind, default) = (help::kind(&key.kind), help::default(key.default));
+    let (kind, default) = (help::kind(&key.kind), capitalised(&help::default(key.default)));
     // Writing to a String cannot fail.
-    let _ = write!(out, "\n### `{path}`\n\n{kind}; {default}\n\n{}\n", key.help);
+    let _ = write!(out, "\n### `{path}`\n\nType: {kind}. {default}.\n\n{}\n", key.help);
     if !key.example.is_empty() {
         let _ = write!(out, "\n```toml\n{}\n```\n", key.example);
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
 }
 
 const LOAD_BALANCER: &str = "load_balancer.*.";

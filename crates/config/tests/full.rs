@@ -1,5 +1,7 @@
 //! Every key once, inheritance, and what stands in the model.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

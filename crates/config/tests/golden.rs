@@ -2,6 +2,8 @@
 //!
 //! `BLESS=1 cargo test -p config --test golden` writes the expected texts anew; read the difference before you commit it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! Reading from the file system.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::PathBuf;
 
 use config::load;

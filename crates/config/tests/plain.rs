@@ -1,5 +1,7 @@
 //! The plain example of the docs, and that every default is what the docs say.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use config::{Disk, parse};

@@ -1,5 +1,7 @@
 //! No text makes the parser panic, and the same text always gives the same result.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::io;
 use std::path::Path;
 
@@ -49,6 +51,25 @@ fn piece() -> impl Strategy<Value = String> {
     ];
     let odd: Vec<String> = odd.iter().map(|odd| (*odd).to_owned()).collect();
     prop_oneof![6 => proptest::sample::select(lines), 1 => proptest::sample::select(odd)]
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    for (open, close) in [("[", "]"), ("{ a = ", "}"), ("a.", "")] {
+        let text = format!("workers = {}1{}", open.repeat(100_000), close.repeat(100_000));
+        outcome(&text);
+        outcome(&format!("{}b = 1", open.repeat(100_000)));
+    }
+}
+
+#[test]
+fn thousands_of_errors_take_no_time() {
+    let mut text = String::new();
+    for number in 0..20_000 {
+        text += &format!("key{number} = {number}\n");
+    }
+    let errors = parse(&text, "x.toml", &NoFiles).unwrap_err();
+    assert_eq!(errors.0.len(), 20_001, "and no listener");
 }
 
 proptest! {

@@ -9,8 +9,9 @@ use super::word;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Normalized<'a> {
     pub path: &'a [u8],
-    /// Where in `path` a segment begins that hides `/`, `\` or NUL; before it nothing depends on how the target
-    /// reads them. A rule that looks at bytes from here on must not decide: the request is refused.
+    /// From where on `path` depends on how the target reads a hidden `/`, `\` or NUL: the start of the first segment
+    /// that hides one, or 0 where `..` could then climb elsewhere. A rule that looks at bytes from here on must not
+    /// decide; the request is refused.
     pub hidden_at: Option<usize>,
 }
 
@@ -93,12 +94,14 @@ impl Writer<'_> {
         };
         self.out.truncate(before + 1);
         // A target that reads a hidden separator as one takes another segment back than we do.
-        self.hidden_at = self.hidden_at.map(|at| at.min(before + 1));
+        self.hidden_at = self.hidden_at.map(|_| 0);
         Ok(())
     }
 
     fn decode(&mut self, segment: &[u8]) -> Result<(), PathError> {
         let start = self.out.len();
+        // What a target that reads hidden separators sees as a segment begins here.
+        let mut inner_start = start;
         let mut rest = segment;
         while let Some(plain) = rest.iter().position(|byte| matches!(byte, b'%' | b'\\')) {
             self.out.extend_from_slice(&rest[..plain]);
@@ -108,19 +111,36 @@ impl Writer<'_> {
                 [_, high, low, ..] => (decoded(high, low)?, 3),
                 _ => return Err(NOT_HEX),
             };
-            match byte {
-                b'/' | b'\\' | 0 => {
-                    self.hidden_at = Some(self.hidden_at.map_or(start, |at| at.min(start)));
-                    self.out.extend(rest[..taken].iter().map(u8::to_ascii_uppercase));
-                }
-                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => self.out.push(byte),
-                _ => self.out.extend(rest[..taken].iter().map(u8::to_ascii_uppercase)),
+            let hides = matches!(byte, b'/' | b'\\' | 0);
+            if hides {
+                self.hide_from(start, inner_start);
+            }
+            if is_unreserved(byte) {
+                self.out.push(byte);
+            } else {
+                self.out.extend(rest[..taken].iter().map(u8::to_ascii_uppercase));
+            }
+            if hides {
+                inner_start = self.out.len();
             }
             rest = &rest[taken..];
         }
         self.out.extend_from_slice(rest);
+        if inner_start > start {
+            self.hide_from(start, inner_start);
+        }
         Ok(())
     }
+
+    /// Notes a hidden segment at `start`; `out[inner_start..]` is a part of it between hidden separators.
+    fn hide_from(&mut self, start: usize, inner_start: usize) {
+        let from = if &self.out[inner_start..] == b".." { 0 } else { start };
+        self.hidden_at = Some(self.hidden_at.map_or(from, |at| at.min(from)));
+    }
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~')
 }
 
 fn decoded(high: u8, low: u8) -> Result<u8, PathError> {

@@ -1,0 +1,308 @@
+//! What must hold for any bytes whatever. The fuzz targets call these checks with what they invent, the tests beside
+//! this file with the corpus and with properties.
+
+#![allow(dead_code, reason = "every test and fuzz target uses its part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a check fails by panicking")]
+
+use model::HttpLimits;
+use proto::http1::{
+    BodyLength, Chunks, Field, HeadError, Known, Method, Progress, RequestHead, ResponseBody, ResponseHead,
+    path,
+};
+
+/// Limits that short inputs reach too.
+pub(crate) const TIGHT: HttpLimits = HttpLimits {
+    request_line_bytes: 40,
+    field_bytes: 48,
+    fields_bytes: 100,
+    fields_count: 4,
+    body_bytes: None,
+};
+
+/// A request head: the same however it is cut, and never another than httparse reads.
+pub(crate) fn request_head(bytes: &[u8]) {
+    for limits in [HttpLimits::default(), TIGHT] {
+        let mut head = RequestHead::new();
+        let whole = head.parse(bytes, &limits);
+        let same = |other: &RequestHead, result| {
+            assert_eq!(whole, result);
+            if matches!(result, Ok(Progress::Complete { .. })) {
+                assert_eq!(format!("{head:?}"), format!("{other:?}"));
+            }
+        };
+        for_every_cut(bytes, |pieces| {
+            let mut other = RequestHead::new();
+            let result = feed(pieces, |seen| other.parse(seen, &limits));
+            same(&other, result);
+        });
+        if let Ok(Progress::Complete { head_bytes }) = whole {
+            let copy = bytes[..head_bytes].to_vec();
+            let mut other = RequestHead::new();
+            other.parse(b"GET / HTTP/1.1\r\nHost: left.over\r\n\r\n", &limits).unwrap();
+            other.clear();
+            let result = other.parse(&copy, &limits);
+            same(&other, result);
+            request_invariants(&copy, &head);
+            request_as_httparse(&copy, &head);
+        }
+    }
+}
+
+/// A response head, in the same way.
+pub(crate) fn response_head(bytes: &[u8]) {
+    for limits in [HttpLimits::default(), TIGHT] {
+        let mut head = ResponseHead::new();
+        let whole = head.parse(bytes, &limits);
+        let same = |other: &ResponseHead, result| {
+            assert_eq!(whole, result);
+            if matches!(result, Ok(Progress::Complete { .. })) {
+                assert_eq!(format!("{head:?}"), format!("{other:?}"));
+            }
+        };
+        for_every_cut(bytes, |pieces| {
+            let mut other = ResponseHead::new();
+            let result = feed(pieces, |seen| other.parse(seen, &limits));
+            same(&other, result);
+        });
+        if let Ok(Progress::Complete { head_bytes }) = whole {
+            let copy = bytes[..head_bytes].to_vec();
+            let mut other = ResponseHead::new();
+            let result = other.parse(&copy, &limits);
+            same(&other, result);
+            field_invariants(&copy, head.fields());
+            assert!((100..600).contains(&head.status()));
+            assert_eq!(head.body_length(Method::Head), ResponseBody::None);
+            response_as_httparse(&copy, &head);
+        }
+    }
+}
+
+/// A chunked body: the same data, end and fault however it is cut, and the data that httparse's sizes give.
+pub(crate) fn chunks(bytes: &[u8]) {
+    for limits in [HttpLimits::default(), TIGHT] {
+        let whole = decode(&[bytes], &limits);
+        for_every_cut(bytes, |pieces| assert_eq!(decode(pieces, &limits), whole));
+        if let Ok(body) = &whole
+            && body.complete
+        {
+            assert_eq!(body.data, chunks_as_httparse(&bytes[..body.consumed]));
+            for line in body.trailers.split_inclusive(|byte| *byte == b'\n') {
+                assert!(line.ends_with(b"\r\n") && line.contains(&b':'), "{line:?}");
+            }
+        }
+    }
+}
+
+/// A path: in normal form at most once, and nothing before `hidden_at` depends on who decodes when.
+pub(crate) fn path(bytes: &[u8]) {
+    let mut scratch = b"left over".to_vec();
+    let Ok(normal) = path::normalize(bytes, &mut scratch) else {
+        assert!(!path::is_normal(bytes));
+        return;
+    };
+    let mut again = Vec::new();
+    let twice = path::normalize(normal.path, &mut again).unwrap();
+    assert_eq!(twice.path, normal.path);
+    if bytes.is_empty() || bytes == b"*" {
+        return;
+    }
+    assert_eq!(path::is_normal(bytes), normal.path == bytes && !normal.hides_separator());
+    let segments: Vec<&[u8]> = normal.path.strip_prefix(b"/").unwrap().split(|byte| *byte == b'/').collect();
+    let (last, inner) = segments.split_last().unwrap();
+    assert!(inner.iter().all(|segment| !matches!(*segment, b"" | b"." | b"..")));
+    assert!(!matches!(*last, b"." | b".."));
+    let stable = &normal.path[..normal.hidden_at.unwrap_or(normal.path.len())];
+    for backslash in [b'/', b'\\'] {
+        if let Some(seen) = decode_then_clean(bytes, backslash) {
+            let expected = decode_all(stable, b'\\');
+            match normal.hidden_at {
+                None => assert_eq!(seen, expected),
+                Some(_) => assert!(seen.starts_with(&expected), "{seen:?} {expected:?}"),
+            }
+        } else {
+            assert!(normal.hidden_at.is_none_or(|at| at == 0));
+            assert!(normal.hidden_at.is_some());
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Body {
+    data: Vec<u8>,
+    consumed: usize,
+    complete: bool,
+    trailers: Vec<u8>,
+}
+
+fn decode(pieces: &[&[u8]], limits: &HttpLimits) -> Result<Body, &'static str> {
+    let mut decoder = Chunks::new();
+    let mut body = Body { data: Vec::new(), consumed: 0, complete: false, trailers: Vec::new() };
+    for piece in pieces {
+        let mut buf = piece.to_vec();
+        let decoded = decoder.decode(&mut buf, limits).map_err(|error| error.detail)?;
+        assert!(decoded.data <= decoded.consumed && decoded.consumed <= piece.len());
+        assert!(decoded.consumed == piece.len() || decoder.is_complete());
+        body.data.extend_from_slice(&buf[..decoded.data]);
+        body.consumed += decoded.consumed;
+    }
+    body.complete = decoder.is_complete();
+    if body.complete {
+        body.trailers = decoder.trailers().to_vec();
+    }
+    Ok(body)
+}
+
+/// Cuts in two at every place (at places spread over a long input), and in pieces of equal size.
+fn for_every_cut(bytes: &[u8], mut check: impl FnMut(&[&[u8]])) {
+    for at in (0..=bytes.len()).step_by(bytes.len() / 64 + 1) {
+        let (before, after) = bytes.split_at(at);
+        check(&[before, after]);
+    }
+    for size in [1, 2, 3, 7, 64] {
+        if bytes.len() / size <= 4096 {
+            check(&bytes.chunks(size).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Hands over a growing head, each time in other memory and of the exact size.
+fn feed(
+    pieces: &[&[u8]],
+    mut parse: impl FnMut(&[u8]) -> Result<Progress, HeadError>,
+) -> Result<Progress, HeadError> {
+    let mut seen = Vec::new();
+    let mut result = parse(&seen);
+    for piece in pieces {
+        seen.extend_from_slice(piece);
+        result = parse(&seen.clone());
+        if result != Ok(Progress::NeedMore) {
+            break;
+        }
+    }
+    result
+}
+
+fn request_invariants(buf: &[u8], head: &RequestHead) {
+    field_invariants(buf, head.fields());
+    let start = &buf[head.message_start()..];
+    assert!(start.starts_with(head.method_span().of(buf)));
+    let target = head.target().of(buf);
+    assert!(!target.is_empty() && target.iter().all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#'));
+    assert!(!head.path().of(buf).contains(&b'?'));
+    let lengths = count(head.fields(), Known::ContentLength);
+    let codings = count(head.fields(), Known::TransferEncoding);
+    let expected = match head.body() {
+        BodyLength::None => (0, 0),
+        BodyLength::Length(_) => (1, 0),
+        BodyLength::Chunked => (0, 1),
+    };
+    assert_eq!((lengths, codings), expected);
+    if let Some(host) = head.host() {
+        let name = head.host_name().unwrap();
+        assert!(host.start == name.start && name.end <= host.end);
+        assert!(!host.of(buf).iter().any(|byte| b"@/\\ %#?".contains(byte)));
+    }
+}
+
+fn field_invariants(buf: &[u8], fields: &[Field]) {
+    for pair in fields.windows(2) {
+        assert_eq!(pair[0].line.end, pair[1].line.start);
+    }
+    for field in fields {
+        let (line, name, value) = (field.line.of(buf), field.name.of(buf), field.value.of(buf));
+        assert!(line.ends_with(b"\r\n") && line.starts_with(name) && line[name.len()] == b':');
+        assert!(!line[..line.len() - 2].iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127)));
+        assert_eq!(value, value.trim_ascii());
+        assert!(proto::http1::token::is_token(name));
+        assert!(!(field.is(Known::Host) && field.named_by_connection));
+        assert!(!(field.is(Known::ContentLength) && field.named_by_connection));
+        assert!(!(field.is(Known::TransferEncoding) && field.named_by_connection));
+    }
+}
+
+fn count(fields: &[Field], known: Known) -> usize {
+    fields.iter().filter(|field| field.is(known)).count()
+}
+
+fn request_as_httparse(buf: &[u8], head: &RequestHead) {
+    let mut space = [httparse::EMPTY_HEADER; 128];
+    let mut other = httparse::Request::new(&mut space);
+    assert_eq!(other.parse(buf), Ok(httparse::Status::Complete(buf.len())));
+    assert_eq!(other.method.map(str::as_bytes), Some(head.method_span().of(buf)));
+    assert_eq!(other.path.map(str::as_bytes), Some(head.target().of(buf)));
+    assert_eq!(other.version, Some(head.version() as u8));
+    same_fields(buf, head.fields(), other.headers);
+}
+
+fn response_as_httparse(buf: &[u8], head: &ResponseHead) {
+    let mut space = [httparse::EMPTY_HEADER; 128];
+    let mut other = httparse::Response::new(&mut space);
+    assert_eq!(other.parse(buf), Ok(httparse::Status::Complete(buf.len())));
+    assert_eq!(other.code, Some(head.status()));
+    assert_eq!(other.version, Some(head.version() as u8));
+    same_fields(buf, head.fields(), other.headers);
+}
+
+fn same_fields(buf: &[u8], fields: &[Field], others: &[httparse::Header<'_>]) {
+    assert_eq!(fields.len(), others.len());
+    for (field, other) in fields.iter().zip(others) {
+        assert_eq!((field.name.of(buf), field.value.of(buf)), (other.name.as_bytes(), other.value));
+    }
+}
+
+fn chunks_as_httparse(mut bytes: &[u8]) -> Vec<u8> {
+    let mut data = Vec::new();
+    loop {
+        let Ok(httparse::Status::Complete((head, size))) = httparse::parse_chunk_size(bytes) else {
+            panic!("httparse reads no chunk in {bytes:?}");
+        };
+        if size == 0 {
+            return data;
+        }
+        let end = head + size as usize;
+        data.extend_from_slice(&bytes[head..end]);
+        bytes = bytes[end..].strip_prefix(b"\r\n").unwrap();
+    }
+}
+
+/// The path as a target sees it that decodes everything first; `None` where it then leaves the root.
+fn decode_then_clean(path: &[u8], backslash: u8) -> Option<Vec<u8>> {
+    let decoded = decode_all(path, backslash);
+    let mut kept: Vec<&[u8]> = Vec::new();
+    let mut ends_in_name = false;
+    for segment in decoded[1..].split(|byte| *byte == b'/') {
+        ends_in_name = false;
+        match segment {
+            b"" | b"." => {}
+            b".." => {
+                kept.pop()?;
+            }
+            name => {
+                kept.push(name);
+                ends_in_name = true;
+            }
+        }
+    }
+    let mut clean = b"/".to_vec();
+    clean.extend_from_slice(&kept.join(&b'/'));
+    if !ends_in_name && !kept.is_empty() {
+        clean.push(b'/');
+    }
+    Some(clean)
+}
+
+fn decode_all(path: &[u8], backslash: u8) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut at = 0;
+    while at < path.len() {
+        let mut byte = path[at];
+        if byte == b'%' {
+            let text = std::str::from_utf8(&path[at + 1..at + 3]).unwrap();
+            byte = u8::from_str_radix(text, 16).unwrap();
+            at += 2;
+        }
+        decoded.push(if byte == b'\\' { backslash } else { byte });
+        at += 1;
+    }
+    decoded
+}

@@ -1,0 +1,121 @@
+//! Properties of the HTTP/1 formats over invented input: mostly near misses of real messages, because random bytes
+//! alone are refused too early to find anything.
+
+mod oracle;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Pieces of messages, joined in any order by the strategies below.
+fn pieces(known: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        12 => select(known).prop_map(|text| text.as_bytes().to_vec()),
+        1 => vec(any::<u8>(), 0..4),
+        1 => select(&b"\r\n\t :;,/\0\x7f\x80"[..]).prop_map(|byte| vec![byte]),
+    ];
+    vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+}
+
+fn head(first: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+    let line = prop_oneof![
+        20 => select(FIELDS).prop_map(|field| format!("{field}\r\n").into_bytes()),
+        3 => pieces(FIELDS),
+        1 => Just(b"\r\n".to_vec()),
+    ];
+    let start = prop_oneof![9 => select(first).prop_map(|text| text.as_bytes().to_vec()), 1 => pieces(first)];
+    (start, vec(line, 0..7), any::<bool>()).prop_map(|(start, lines, ended)| {
+        let end = if ended { &b"\r\n"[..] } else { b"" };
+        [start.as_slice(), &lines.concat(), end].concat()
+    })
+}
+
+const REQUEST_LINES: &[&str] = &[
+    "GET / HTTP/1.1\r\n",
+    "\r\nPOST /a/b?c=d HTTP/1.1\r\n",
+    "GET / HTTP/1.0\r\n",
+    "OPTIONS * HTTP/1.1\r\n",
+    "GET http://a:80/x HTTP/1.1\r\n",
+    "DELETE https://[::1]?q HTTP/1.1\r\n",
+];
+
+const STATUS_LINES: &[&str] = &[
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.0 404\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\n",
+    "HTTP/1.1 204 \r\n",
+    "HTTP/1.1 304 Not Modified\r\n",
+];
+
+const FIELDS: &[&str] = &[
+    "Host: a",
+    "Host: a:80",
+    "host:[::1]",
+    "Connection: close",
+    "Connection: keep-alive, x-own, upgrade",
+    "Content-Length: 5",
+    "Content-Length: 0",
+    "Transfer-Encoding: chunked",
+    "transfer_encoding: chunked",
+    "Expect: 100-continue",
+    "Upgrade: websocket",
+    "X-Own:\t v\u{e4}lue ",
+    "TE: trailers",
+    "Keep-Alive: timeout=5, max=10",
+    "X_Forwarded_For: 1",
+    "Empty:",
+    "a",
+];
+
+const CHUNK_PIECES: &[&str] = &[
+    "5\r\nhello\r\n",
+    "a;x=\"y\"\r\n0123456789\r\n",
+    "001\r\nx\r\n",
+    "3 ;e\r\nabc\r\n",
+    "0\r\n",
+    "\r\n",
+    "X-Sum: 1\r\n",
+    "Host: a\r\n",
+    "Content-Length: 3\r\n",
+    "5",
+    "ffffffffffffffff\r\n",
+];
+
+const PATH_PIECES: &[&str] = &[
+    "/", "/", "a", "b-_~", ".", "..", "%2e", "%2E", "%2f", "%5C", "%00", "%41", "%c3%a4", "%25", "\\", ";x",
+    "%",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn requests(bytes in head(REQUEST_LINES)) {
+        oracle::request_head(&bytes);
+    }
+
+    #[test]
+    fn responses(bytes in head(STATUS_LINES)) {
+        oracle::response_head(&bytes);
+    }
+
+    #[test]
+    fn chunked_bodies(bytes in pieces(CHUNK_PIECES)) {
+        oracle::chunks(&bytes);
+    }
+
+    #[test]
+    fn paths(bytes in pieces(PATH_PIECES)) {
+        let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte > b' ').collect();
+        oracle::path(&bytes);
+        oracle::path(&[b"/", bytes.as_slice()].concat());
+    }
+
+    #[test]
+    fn random_bytes(bytes in vec(any::<u8>(), 0..200)) {
+        oracle::request_head(&bytes);
+        oracle::response_head(&bytes);
+        oracle::chunks(&bytes);
+        oracle::path(&bytes);
+    }
+}

@@ -185,6 +185,11 @@ failures! {
     /// The client took no byte of the response for `send_timeout`.
     ClientSendTimeout => 499 "client_send_timeout" None, Client Relay Never Info,
         "The client did not take the response in time.", "`send_timeout` is the limit between two writes.";
+    /// No byte in either direction of a tunnel for `websocket.idle_timeout`; its status was 101.
+    TunnelIdle => 101 "tunnel_idle" None, Local Relay Never Info,
+        "The tunnel was idle too long.", "Clients or servers that ping keep it open; `websocket.idle_timeout` is the limit.";
+    TunnelBroken => 101 "tunnel_broken" None, Local Relay Never Info,
+        "One side of the tunnel was lost.", "The client or the target reset the connection.";
     /// A graceful stop reached its deadline with this request in flight.
     Stopped => 503 "stopped" Some("proxy_internal_response"), Local Relay Never Warning,
         "The load balancer is stopping.", "`stop_timeout` ended before the request did.";

@@ -27,13 +27,15 @@ mod listener;
 mod pipe;
 mod reactor;
 mod remote;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod stream;
 mod sys;
 mod worker;
 
 pub use address_lock::{AddressLock, LockError};
 pub use buffer::{Buffer, BufferFull, CLASSES, LARGE, SMALL};
-pub use linux::Linux;
+pub use linux::{Linux, raise_descriptor_limit};
 pub use listener::{Accepted, Listener, ListenerSocket, bind};
 pub use pipe::{Moved, Pipe};
 pub use reactor::Ticks;

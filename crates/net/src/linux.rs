@@ -148,6 +148,16 @@ impl Sys for Linux {
     }
 }
 
+/// Raises the soft limit of open files to the hard one, and says what holds now.
+pub fn raise_descriptor_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let now = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+    // No limit at all: what the kernel can number.
+    now.current.unwrap_or(u64::from(u32::MAX / 4))
+}
+
 struct EventFd(OwnedFd);
 
 impl Bell for EventFd {

@@ -93,6 +93,14 @@ pub(crate) enum State {
     Late,
 }
 
+/// See [`Reactor::standing`].
+#[cfg(any(test, feature = "sim"))]
+pub(crate) struct Standing {
+    pub(crate) fd: Fd,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
 impl Reactor {
     pub(crate) fn insert(&mut self, fd: Fd) -> SourceId {
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -197,6 +205,14 @@ impl Reactor {
         }
     }
 
+    pub(crate) fn has_read_deadline(&self, id: SourceId) -> bool {
+        self.deadlines[Direction::Read as usize][id.slot as usize] != 0
+    }
+
+    pub(crate) fn forget_late(&mut self, id: SourceId) {
+        self.sources[id.slot as usize].flags &= !READ_LATE;
+    }
+
     /// The tick of the next look at deadlines, where there are any.
     pub(crate) fn next_deadline(&self) -> Option<u32> {
         (self.earliest != 0).then_some(self.earliest)
@@ -259,6 +275,18 @@ impl Reactor {
             }
         }
         self.unregistered = 0;
+    }
+
+    /// What the worker believes about each source, for the simulator to compare with its world.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn standing(&self) -> impl Iterator<Item = Standing> + '_ {
+        self.sources.iter().filter(|source| source.flags & OPEN != 0 && source.fd >= 0).map(|source| {
+            Standing {
+                fd: source.fd,
+                readable: source.flags & READABLE != 0,
+                writable: source.flags & WRITABLE != 0,
+            }
+        })
     }
 
     pub(crate) fn has_unregistered(&self) -> bool {

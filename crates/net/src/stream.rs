@@ -124,8 +124,12 @@ impl<S: Sys> TcpStream<S> {
 
     /// Whether nothing has come that nobody asked for, asking the kernel where that is not known.
     pub fn check_quiet(&self) -> bool {
-        self.is_quiet()
-            || (self.try_fill(&mut Buffer::new(), crate::buffer::SMALL).is_none() && self.is_quiet())
+        self.is_quiet() || self.check_open()
+    }
+
+    /// Asks the kernel whether the connection is open and nothing has come that nobody asked for.
+    pub fn check_open(&self) -> bool {
+        self.try_fill(&mut Buffer::new(), crate::buffer::CLASSES[0]).is_none() && self.is_quiet()
     }
 
     /// Waits until the connection is gone in both directions (reset, or both sides closed). A peer that has only
@@ -263,9 +267,24 @@ impl<S: Sys> TcpStream<S> {
         self.worker.0.sys.shutdown_write(self.fd)
     }
 
-    /// Closes with a reset, so that the peer cannot take a part for the whole.
-    pub fn abort(self) {
+    /// Makes the coming close a reset, so that the peer cannot take a part for the whole.
+    pub fn abort_on_close(&self) {
         self.worker.0.sys.abort_on_close(self.fd);
+    }
+
+    /// Waits until a write would say something; on a new connection, until it stands or has failed.
+    pub async fn writable(&self) -> io::Result<()> {
+        poll_fn(|context| self.poll_ready(context, Direction::Write)).await
+    }
+
+    /// Whether the read deadline is still to come: a wait that ended as `TimedOut` all the same was roused.
+    pub fn has_read_deadline(&self) -> bool {
+        self.worker.0.reactor.borrow().has_read_deadline(self.id)
+    }
+
+    /// After a rouse: waits go on under the same deadline.
+    pub fn forget_late(&self) {
+        self.worker.0.reactor.borrow_mut().forget_late(self.id);
     }
 
     fn poll_ready(&self, context: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {

@@ -1,1 +1,18 @@
-//! The data plane: the story of a request.
+//! The data plane: what happens to a connection and to a request.
+//!
+//! [`Engine`] is the door for `control`: it starts the workers, hands them a new [`Snapshot`] and stops them. Inside
+//! a worker, `connection` takes what a listener accepts, and `http` tells the story of a request.
+
+mod connection;
+mod date;
+mod engine;
+mod http;
+mod live;
+mod local;
+mod pool;
+mod snapshot;
+mod worker;
+
+pub use engine::{BoundListener, Engine, EngineError, StopReport};
+pub use live::{Health, Live, TargetLive};
+pub use snapshot::{GroupPlan, ListenerPlan, Snapshot};

@@ -1,0 +1,201 @@
+//! Scripted peers: clients and targets at the other end of the simulated connections.
+
+use std::cell::{Ref, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::connection::{Closed, Connection};
+use super::rng::Rng;
+
+/// One thing that a peer does; meanwhile it reads whatever comes, unless told to [`Act::StopReading`].
+#[derive(Clone, Debug)]
+pub enum Act {
+    Send(Vec<u8>),
+    Pause(Duration),
+    /// Waits until this many bytes have come in all, or nothing more will.
+    Await(usize),
+    AwaitEnd,
+    /// Sends back whatever comes, and FIN after the worker's.
+    Echo,
+    /// Sends for ever.
+    Flood,
+    StopReading,
+    StartReading,
+    /// Sends FIN; a script that ends does so too, and then waits for the worker's.
+    Finish,
+    Reset,
+}
+
+/// How the worker's side ended, as the peer saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Finished,
+    Reset,
+}
+
+/// What a peer saw.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub received: Vec<u8>,
+    pub end: Option<End>,
+}
+
+/// A look at a peer from the test.
+#[derive(Clone, Debug, Default)]
+pub struct Peer(Rc<RefCell<Report>>);
+
+impl Peer {
+    pub fn report(&self) -> Ref<'_, Report> {
+        self.0.borrow()
+    }
+}
+
+/// A peer at work.
+#[derive(Debug)]
+pub(super) struct Actor {
+    peer: Peer,
+    acts: VecDeque<Act>,
+    unsent: VecDeque<u8>,
+    echoing: bool,
+    reading: bool,
+    finished: bool,
+}
+
+/// When a peer wants to be asked again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Soon,
+    After(Duration),
+    /// When the worker has done something to the connection.
+    Change,
+    Done,
+}
+
+impl Actor {
+    pub(super) fn new(script: Vec<Act>) -> Self {
+        let acts = script.into();
+        Self {
+            peer: Peer::default(),
+            acts,
+            unsent: VecDeque::new(),
+            echoing: false,
+            reading: true,
+            finished: false,
+        }
+    }
+
+    pub(super) fn peer(&self) -> Peer {
+        self.peer.clone()
+    }
+
+    pub(super) fn refused(&self) {
+        self.peer.0.borrow_mut().end = Some(End::Reset);
+    }
+
+    pub(super) fn step(&mut self, connection: &mut Connection, rng: &mut Rng) -> Next {
+        self.receive(connection, rng);
+        let ended = self.end();
+        if ended == Some(End::Reset) || connection.is_reset() {
+            return Next::Done;
+        }
+        if connection.closed.is_some() && !self.unsent.is_empty() {
+            self.peer.0.borrow_mut().end = Some(End::Reset);
+            return Next::Done;
+        }
+        if !self.unsent.is_empty() {
+            return self.send(connection, rng);
+        }
+        let more = self.reading && connection.to_receive() > 0;
+        match self.act(connection, rng) {
+            Next::Change if more => Next::Soon,
+            next => next,
+        }
+    }
+
+    fn end(&self) -> Option<End> {
+        self.peer.0.borrow().end
+    }
+
+    fn receive(&mut self, connection: &mut Connection, rng: &mut Rng) {
+        let mut report = self.peer.0.borrow_mut();
+        if connection.closed == Some(Closed::Reset) && report.end.is_none() {
+            report.end = Some(End::Reset);
+        }
+        if !self.reading || report.end.is_some() {
+            return;
+        }
+        let all = connection.to_receive();
+        let bytes = connection.peer_receive(if rng.one_in(2) { all } else { rng.up_to(all) });
+        report.received.extend(&bytes);
+        if self.echoing {
+            self.unsent.extend(bytes);
+        }
+        let finished = connection.write_finished || connection.closed.is_some();
+        if finished && connection.to_receive() == 0 {
+            report.end = Some(End::Finished);
+        }
+    }
+
+    fn send(&mut self, connection: &mut Connection, rng: &mut Rng) -> Next {
+        let chunk = if rng.one_in(2) { self.unsent.len() } else { rng.up_to(self.unsent.len()) };
+        let bytes: Vec<u8> = self.unsent.iter().take(chunk).copied().collect();
+        let sent = connection.peer_send(&bytes);
+        self.unsent.drain(..sent);
+        if sent == 0 && !(self.reading && connection.to_receive() > 0) { Next::Change } else { Next::Soon }
+    }
+
+    fn act(&mut self, connection: &mut Connection, rng: &mut Rng) -> Next {
+        let (received, ended) = (self.peer.0.borrow().received.len(), self.end().is_some());
+        let next = match self.acts.front_mut() {
+            None if self.finished => return if ended { Next::Done } else { Next::Change },
+            None => {
+                self.finish(connection);
+                return Next::Soon;
+            }
+            Some(Act::Await(count)) if received < *count && !ended => return Next::Change,
+            Some(Act::AwaitEnd) if !ended => return Next::Change,
+            Some(Act::Echo) if !ended => {
+                let began = std::mem::replace(&mut self.echoing, true);
+                return if began { Next::Change } else { Next::Soon };
+            }
+            Some(Act::Await(_) | Act::AwaitEnd | Act::Echo) => Next::Soon,
+            Some(Act::Send(bytes)) => {
+                self.unsent.extend(std::mem::take(bytes));
+                Next::Soon
+            }
+            Some(Act::Pause(pause)) => Next::After(*pause),
+            Some(Act::Flood) => {
+                connection.peer_floods();
+                Next::Change
+            }
+            Some(Act::StopReading) => {
+                self.reading = false;
+                Next::Soon
+            }
+            Some(Act::StartReading) => {
+                self.reading = true;
+                Next::Soon
+            }
+            Some(Act::Finish) => {
+                self.finish(connection);
+                Next::Soon
+            }
+            Some(Act::Reset) => {
+                connection.peer_reset(io::ErrorKind::ConnectionReset, rng.one_in(2));
+                Next::Done
+            }
+        };
+        if !(matches!(self.acts.front(), Some(Act::Flood)) && !ended) {
+            self.acts.pop_front();
+        }
+        next
+    }
+
+    fn finish(&mut self, connection: &mut Connection) {
+        if !std::mem::replace(&mut self.finished, true) {
+            connection.peer_finish();
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The workers as the control plane sees them: started together, given a new snapshot together, stopped together.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use model::{Config, Limits, ListenerName};
+use net::{AddressLock, Linux, ListenerSocket, Worker};
+use observe::AccessLogs;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::live::Live;
+use crate::snapshot::Snapshot;
+use crate::worker::{self, Command};
+
+/// The running data plane. Its methods block; call them from a thread that may.
+#[derive(Debug)]
+pub struct Engine {
+    live: Arc<Live>,
+    logs: AccessLogs,
+    workers: Vec<Handle>,
+    published: Mutex<Published>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    commands: mpsc::Sender<Command>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Published {
+    snapshot: Arc<Snapshot>,
+    /// By configured address.
+    bound: HashMap<SocketAddr, Bound>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    actual: SocketAddr,
+    _lock: AddressLock,
+}
+
+/// Sockets for one address, one for each worker, not yet handed over.
+struct Fresh {
+    address: SocketAddr,
+    bound: Bound,
+    sockets: Vec<ListenerSocket>,
+}
+
+/// An address that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundListener {
+    pub listener: ListenerName,
+    pub configured: SocketAddr,
+    /// With the port that the kernel chose where 0 is configured.
+    pub actual: SocketAddr,
+}
+
+/// How a graceful stop ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StopReport {
+    /// Connections that were still open at the deadline and were cut.
+    pub cut: usize,
+}
+
+/// Why the engine did not start or did not take a config. Nothing has changed then.
+#[derive(Debug)]
+pub enum EngineError {
+    /// An address cannot be listened at.
+    Bind {
+        listener: ListenerName,
+        address: SocketAddr,
+        error: String,
+    },
+    AccessLog {
+        listener: ListenerName,
+        error: io::Error,
+    },
+    Start(io::Error),
+    /// A worker is gone: a bug, or the engine was stopped.
+    WorkerGone,
+}
+
+impl Engine {
+    /// Binds every address or none, and serves `config` when it returns. `seed` must be hard to guess: request ids
+    /// are made from it.
+    pub fn start(config: &Config, seed: [u64; 2]) -> Result<Self, EngineError> {
+        let descriptors = net::raise_descriptor_limit();
+        let count = worker_count(config);
+        let live = Arc::new(Live::new(count));
+        let logs = AccessLogs::start().map_err(EngineError::Start)?;
+        let snapshot = Arc::new(compile(config, 1, &live, &logs)?);
+        let fresh = bind_all(&snapshot, count, &HashMap::new())?;
+        let workers = (0..count)
+            .map(|number| spawn_worker(number, &live, seed, descriptors))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(EngineError::Start)?;
+        let nothing = Snapshot { generation: 0, listeners: Vec::new(), groups: Vec::new() };
+        let published = Published { snapshot: Arc::new(nothing), bound: HashMap::new() };
+        let engine = Self { live, logs, workers, published: Mutex::new(published) };
+        engine.publish(&mut engine.lock(), snapshot, fresh)?;
+        Ok(engine)
+    }
+
+    /// Serves `config` from each worker's next request on, and returns the new generation when all do. On an error
+    /// nothing has changed. The number of workers stays as it was at the start.
+    pub fn apply(&self, config: &Config) -> Result<u64, EngineError> {
+        let mut published = self.lock();
+        let generation = published.snapshot.generation + 1;
+        let snapshot = Arc::new(compile(config, generation, &self.live, &self.logs)?);
+        let fresh = bind_all(&snapshot, self.workers.len(), &published.bound)?;
+        self.publish(&mut published, snapshot, fresh)?;
+        Ok(generation)
+    }
+
+    /// Accepts nothing more, lets what is in flight finish within `within`, and ends the workers.
+    pub fn stop(self, within: Duration) -> StopReport {
+        let answers: Vec<_> = self
+            .workers
+            .iter()
+            .filter_map(|handle| {
+                let (done, answer) = oneshot::channel();
+                handle.commands.blocking_send(Command::Stop { within, done }).ok().map(|()| answer)
+            })
+            .collect();
+        let cut = answers.into_iter().filter_map(|answer| answer.blocking_recv().ok()).sum();
+        for handle in self.workers {
+            let _ = handle.thread.join();
+        }
+        self.logs.flush_and_wait(LOG_PATIENCE);
+        StopReport { cut }
+    }
+
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.lock().snapshot)
+    }
+
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    pub fn logs(&self) -> &AccessLogs {
+        &self.logs
+    }
+
+    /// In the order of the config.
+    pub fn bound(&self) -> Vec<BoundListener> {
+        let published = self.lock();
+        let addresses =
+            published.snapshot.listeners.iter().flat_map(|l| l.bind.iter().map(|&a| (l.name.clone(), a)));
+        addresses
+            .filter_map(|(listener, configured)| {
+                let bound = published.bound.get(&configured)?;
+                Some(BoundListener { listener, configured, actual: bound.actual })
+            })
+            .collect()
+    }
+
+    /// Hands the snapshot to every worker and waits until all serve it.
+    fn publish(
+        &self,
+        published: &mut Published,
+        snapshot: Arc<Snapshot>,
+        fresh: Vec<Fresh>,
+    ) -> Result<(), EngineError> {
+        let mut shares: Vec<Vec<(SocketAddr, ListenerSocket)>> =
+            self.workers.iter().map(|_| Vec::new()).collect();
+        for Fresh { address, bound, sockets } in fresh {
+            published.bound.insert(address, bound);
+            shares.iter_mut().zip(sockets).for_each(|(share, socket)| share.push((address, socket)));
+        }
+        let mut answers = Vec::new();
+        for (handle, sockets) in self.workers.iter().zip(shares) {
+            let (done, answer) = oneshot::channel();
+            let command = Command::Adopt { snapshot: Arc::clone(&snapshot), sockets, done };
+            handle.commands.blocking_send(command).map_err(|_| EngineError::WorkerGone)?;
+            answers.push(answer);
+        }
+        for answer in answers {
+            answer.blocking_recv().map_err(|_| EngineError::WorkerGone)?;
+        }
+        let wanted: HashSet<_> =
+            snapshot.listeners.iter().flat_map(|listener| listener.bind.iter().copied()).collect();
+        published.bound.retain(|address, _| wanted.contains(address));
+        snapshot.retain(&self.live);
+        published.snapshot = snapshot;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Published> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn worker_count(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    config.workers.map_or_else(cores, usize::from).clamp(1, Limits::WORKERS_MAX - 1)
+}
+
+fn compile(
+    config: &Config,
+    generation: u64,
+    live: &Live,
+    logs: &AccessLogs,
+) -> Result<Snapshot, EngineError> {
+    Snapshot::compile(config, generation, live, logs)
+        .map_err(|failed| EngineError::AccessLog { listener: failed.listener, error: failed.error })
+}
+
+/// Binds what `snapshot` listens at and `bound` does not have yet.
+fn bind_all(
+    snapshot: &Snapshot,
+    workers: usize,
+    bound: &HashMap<SocketAddr, Bound>,
+) -> Result<Vec<Fresh>, EngineError> {
+    let addresses =
+        snapshot.listeners.iter().flat_map(|l| l.bind.iter().map(move |&address| (&l.name, address)));
+    addresses
+        .filter(|(_, address)| !bound.contains_key(address))
+        .map(|(listener, address)| {
+            bind_one(address, workers).map_err(|error| EngineError::Bind {
+                listener: listener.clone(),
+                address,
+                error,
+            })
+        })
+        .collect()
+}
+
+fn bind_one(address: SocketAddr, workers: usize) -> Result<Fresh, String> {
+    let lock = AddressLock::take(address).map_err(|error| error.to_string())?;
+    let first = net::bind(address).map_err(|error| error.to_string())?;
+    let actual = first.local_address().map_err(|error| error.to_string())?;
+    let mut sockets = vec![first];
+    for _ in 1..workers {
+        sockets.push(net::bind(actual).map_err(|error| error.to_string())?);
+    }
+    Ok(Fresh { address, bound: Bound { actual, _lock: lock }, sockets })
+}
+
+fn spawn_worker(number: usize, live: &Arc<Live>, seed: [u64; 2], descriptors: u64) -> io::Result<Handle> {
+    let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+    let live = Arc::clone(live);
+    let seed =
+        balance::hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), number.to_ne_bytes()].concat());
+    let for_clients = i32::try_from(descriptors - descriptors / 16).unwrap_or(i32::MAX);
+    let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let main = |worker| worker::run(worker, live, number, seed, for_clients, receiver);
+        if let Err(error) = Linux::new().and_then(|sys| Worker::run(sys, main)) {
+            observe::event(model::LogLevel::Error, "a worker ended", &[("error", &error)]);
+        }
+    })?;
+    Ok(Handle { commands, thread })
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind { listener, address, error } => {
+                write!(f, "listener `{listener}` cannot listen at {address}: {error}")
+            }
+            Self::AccessLog { listener, error } => {
+                write!(f, "the access log of listener `{listener}` cannot be opened: {error}")
+            }
+            Self::Start(error) => write!(f, "cannot start the workers: {error}"),
+            Self::WorkerGone => f.write_str("a worker is gone"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+// limit: commands that wait for one worker.
+const COMMANDS_MAX: usize = 16;
+const LOG_PATIENCE: Duration = Duration::from_secs(2);

@@ -1,0 +1,114 @@
+//! The story of a request.
+//!
+//! ```text
+//! read_head → route → admit → pick → connect → forward → respond → relay → finish
+//! ```
+//!
+//! [`serve_request`] begins a [`Request`], tells the steps in the order in which they happen, and always ends in
+//! `finish`: the one place where a status is logged and counted. A step that ends the story early says so with a
+//! [`Stop`]. Nothing else decides the order.
+
+mod admit;
+mod attempt;
+mod body;
+mod connect;
+mod failure;
+mod finish;
+mod forward;
+mod forwarded;
+mod pick;
+mod read_head;
+mod relay;
+mod reply;
+mod request;
+mod respond;
+mod route;
+mod tunnel;
+
+use model::Failure;
+use net::{Buffer, Sys};
+
+use crate::connection::Client;
+use crate::snapshot::ActionPlan;
+use request::Request;
+
+pub(crate) use request::HeadPool;
+
+/// What becomes of the client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It waits for another request.
+    Idle,
+    Close,
+}
+
+/// An early end of the story.
+#[derive(Clone, Copy, Debug)]
+enum Stop {
+    /// A ready reply: redirect or fixed response of this rule.
+    Reply {
+        rule: usize,
+    },
+    Failed(Failed),
+}
+
+/// A failure, and what exactly it was.
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    failure: Failure,
+    detail: &'static str,
+}
+
+/// Serves what the client has sent, pipelined requests in their order, until the connection is idle again or ends.
+pub(crate) async fn serve_requests<S: Sys>(client: &mut Client<S>) -> Next {
+    let mut input = Buffer::new();
+    loop {
+        match serve_request(client, &mut input).await {
+            Next::Idle if !input.is_empty() => {}
+            next => return next,
+        }
+    }
+}
+
+/// One request, from its first byte to its access record.
+async fn serve_request<S: Sys>(client: &mut Client<S>, input: &mut Buffer) -> Next {
+    client.requests = client.requests.saturating_add(1);
+    let mut request = Request::begin(client);
+    let stop = answer(&mut request, client, input).await.err();
+    finish::finish(request, client, input, stop).await
+}
+
+/// The steps. `Ok`: the target's response has gone to the client.
+async fn answer<S: Sys>(
+    request: &mut Request<S>,
+    client: &Client<S>,
+    input: &mut Buffer,
+) -> Result<(), Stop> {
+    if !read_head::read_head(request, client, input).await? {
+        return Ok(());
+    }
+    let rule = route::route(request)?;
+    if !matches!(request.listener.plan.rules[rule].action, ActionPlan::Forward { .. }) {
+        return Err(Stop::Reply { rule });
+    }
+    let admitted = admit::admit(request, rule)?;
+    Ok(attempt::forward_and_respond(request, client, input, &admitted).await?)
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, detail: "" }
+    }
+}
+
+impl From<Failed> for Stop {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(failed)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure.into())
+    }
+}

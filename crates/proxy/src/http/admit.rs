@@ -1,0 +1,34 @@
+//! Checks that a request may be forwarded. Only what was admitted can be given to a target.
+
+use model::Failure;
+use net::Sys;
+use proto::http1::BodyLength;
+
+use super::Failed;
+use super::body::BodyReader;
+use super::request::Request;
+
+/// The proof that a request was admitted, with what the checks found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted {
+    pub(super) rule: usize,
+    pub(super) body: BodyLength,
+    pub(super) body_bytes_max: Option<u64>,
+}
+
+impl Admitted {
+    pub(super) fn body_reader(&self) -> BodyReader {
+        BodyReader::of_request(self.body, self.body_bytes_max)
+    }
+}
+
+pub(super) fn admit<S: Sys>(request: &Request<S>, rule: usize) -> Result<Admitted, Failed> {
+    let body_bytes_max = request.listener.plan.http.limits.body_bytes;
+    let body = request.head().body();
+    if let (BodyLength::Length(length), Some(max)) = (body, body_bytes_max)
+        && length > max
+    {
+        return Err(Failed { failure: Failure::RequestBodyTooLarge, detail: "declared length" });
+    }
+    Ok(Admitted { rule, body, body_bytes_max })
+}

@@ -1,0 +1,219 @@
+//! Message bodies: how they are read from one side and framed for the other (RFC 9112 §6, §7).
+
+use model::HttpLimits;
+use net::Buffer;
+use proto::http1::{BodyLength, Chunks, ResponseBody, encode};
+
+/// Reads a body out of what has arrived. Does no I/O.
+#[derive(Debug)]
+pub(super) struct BodyReader {
+    reading: Reading,
+    /// Bytes of the body so far, without its framing.
+    pub(super) bytes: u64,
+    bytes_max: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Reading {
+    Complete,
+    /// So many bytes are still to come; never 0.
+    Length(u64),
+    Chunked(Chunks),
+    UntilClose,
+}
+
+/// Why a body cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyFault {
+    Malformed(&'static str),
+    TooLarge,
+    NoMemory,
+}
+
+/// How a body is framed for its receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyWriter {
+    /// As it is: its length was told, or the connection's end ends it.
+    Plain,
+    Chunked,
+}
+
+impl BodyReader {
+    pub(super) fn of_request(body: BodyLength, bytes_max: Option<u64>) -> Self {
+        let reading = match body {
+            BodyLength::None | BodyLength::Length(0) => Reading::Complete,
+            BodyLength::Length(length) => Reading::Length(length),
+            BodyLength::Chunked => Reading::Chunked(Chunks::new()),
+        };
+        Self { reading, bytes: 0, bytes_max }
+    }
+
+    pub(super) fn of_response(body: ResponseBody) -> Self {
+        let reading = match body {
+            ResponseBody::None | ResponseBody::Length(0) => Reading::Complete,
+            ResponseBody::Length(length) => Reading::Length(length),
+            ResponseBody::Chunked => Reading::Chunked(Chunks::new()),
+            ResponseBody::UntilClose => Reading::UntilClose,
+        };
+        Self { reading, bytes: 0, bytes_max: None }
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        match &self.reading {
+            Reading::Complete => true,
+            Reading::Chunked(chunks) => chunks.is_complete(),
+            Reading::Length(_) | Reading::UntilClose => false,
+        }
+    }
+
+    /// How many bytes are still to come, where the framing has nothing between them.
+    pub(super) fn plain_left(&self) -> Option<u64> {
+        match self.reading {
+            Reading::Length(left) => Some(left),
+            Reading::Complete | Reading::Chunked(_) | Reading::UntilClose => None,
+        }
+    }
+
+    /// Trailer lines of a complete chunked body.
+    pub(super) fn trailers(&self) -> &[u8] {
+        match &self.reading {
+            Reading::Chunked(chunks) => chunks.trailers(),
+            Reading::Complete | Reading::Length(_) | Reading::UntilClose => &[],
+        }
+    }
+
+    /// Takes the data of the body out of `input`; what belongs to the next message stays there.
+    pub(super) fn take(&mut self, input: &mut Buffer, limits: &HttpLimits) -> Result<Buffer, BodyFault> {
+        let data = match &mut self.reading {
+            Reading::Complete => Buffer::new(),
+            Reading::UntilClose => std::mem::take(input),
+            Reading::Length(left) => {
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                let rest = input.split_rest(take).map_err(|_| BodyFault::NoMemory)?;
+                std::mem::replace(input, rest)
+            }
+            Reading::Chunked(chunks) => {
+                let malformed = |error: proto::http1::ChunkError| BodyFault::Malformed(error.detail);
+                let decoded = chunks.decode(input.bytes_mut(), limits).map_err(malformed)?;
+                let rest = input.split_rest(decoded.consumed).map_err(|_| BodyFault::NoMemory)?;
+                input.truncate(decoded.data);
+                std::mem::replace(input, rest)
+            }
+        };
+        self.advance(data.len() as u64)?;
+        Ok(data)
+    }
+
+    /// Counts bytes that went their way without coming here.
+    pub(super) fn advance(&mut self, count: u64) -> Result<(), BodyFault> {
+        self.bytes += count;
+        if self.bytes_max.is_some_and(|max| self.bytes > max) {
+            return Err(BodyFault::TooLarge);
+        }
+        if let Reading::Length(left) = &mut self.reading {
+            *left -= count.min(*left);
+            if *left == 0 {
+                self.reading = Reading::Complete;
+            }
+        }
+        Ok(())
+    }
+
+    /// The sender closed: whether that is an end of the body.
+    pub(super) fn end_of_stream(&mut self) -> bool {
+        if matches!(self.reading, Reading::UntilClose) {
+            self.reading = Reading::Complete;
+        }
+        self.is_complete()
+    }
+}
+
+impl BodyWriter {
+    /// Frames `data`: what goes before it is appended to `head`, what follows it is returned, or stands behind it
+    /// already where there was room. `reader` tells whether this was the last of the body.
+    pub(super) fn frame(self, data: &mut Buffer, reader: &BodyReader, head: &mut Vec<u8>) -> Vec<u8> {
+        if self == Self::Plain {
+            return Vec::new();
+        }
+        let mut behind = Vec::new();
+        if !data.is_empty() {
+            encode::write_chunk_head(head, data.len() as u64);
+            behind.extend_from_slice(b"\r\n");
+        }
+        if reader.is_complete() {
+            encode::write_last_chunk(&mut behind, reader.trailers());
+        }
+        if data.is_empty() {
+            head.append(&mut behind);
+        } else if data.extend(&behind).is_ok() {
+            behind.clear();
+        }
+        behind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(bytes: &[u8]) -> Buffer {
+        let mut buffer = Buffer::new();
+        buffer.extend(bytes).unwrap();
+        buffer
+    }
+
+    #[test]
+    fn a_body_of_known_length_leaves_the_next_message_alone() {
+        let mut reader = BodyReader::of_request(BodyLength::Length(4), None);
+        let mut input = buffer(b"bodyGET / ");
+        let data = reader.take(&mut input, &HttpLimits::default()).unwrap();
+        assert_eq!((data.bytes(), input.bytes(), reader.is_complete()), (&b"body"[..], &b"GET / "[..], true));
+    }
+
+    #[test]
+    fn chunks_are_taken_apart_and_put_together() {
+        let mut reader = BodyReader::of_request(BodyLength::Chunked, None);
+        let mut input = buffer(b"3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\n\r\nnext");
+        let mut data = reader.take(&mut input, &HttpLimits::default()).unwrap();
+        assert_eq!((data.bytes(), input.bytes(), reader.bytes), (&b"abcde"[..], &b"next"[..], 5));
+        let mut head = Vec::new();
+        let behind = BodyWriter::Chunked.frame(&mut data, &reader, &mut head);
+        let sent = [&head, data.bytes(), &behind].concat();
+        assert_eq!(sent, b"5\r\nabcde\r\n0\r\nA: b\r\n\r\n");
+    }
+
+    #[test]
+    fn a_chunk_that_fills_its_buffer_is_framed_all_the_same() {
+        let mut reader = BodyReader::of_response(ResponseBody::UntilClose);
+        let mut input = buffer(&vec![b'x'; net::LARGE]);
+        let mut data = reader.take(&mut input, &HttpLimits::default()).unwrap();
+        let mut head = Vec::new();
+        let behind = BodyWriter::Chunked.frame(&mut data, &reader, &mut head);
+        assert_eq!(
+            (head.as_slice(), data.len(), behind.as_slice()),
+            (&b"10000\r\n"[..], net::LARGE, &b"\r\n"[..])
+        );
+        assert!(reader.end_of_stream());
+        assert!(BodyWriter::Chunked.frame(&mut Buffer::new(), &reader, &mut head).is_empty());
+        assert_eq!(head, b"10000\r\n0\r\n\r\n");
+    }
+
+    #[test]
+    fn a_body_is_counted_against_its_limit() {
+        let mut reader = BodyReader::of_request(BodyLength::Chunked, Some(4));
+        let result = reader.take(&mut buffer(b"5\r\nabcde\r\n"), &HttpLimits::default());
+        assert_eq!(result.map(|data| data.len()), Err(BodyFault::TooLarge));
+    }
+
+    #[test]
+    fn the_end_of_the_stream_ends_only_what_nothing_else_ends() {
+        for (body, ends) in [
+            (ResponseBody::UntilClose, true),
+            (ResponseBody::Length(1), false),
+            (ResponseBody::Chunked, false),
+            (ResponseBody::None, true),
+        ] {
+            assert_eq!(BodyReader::of_response(body).end_of_stream(), ends, "{body:?}");
+        }
+    }
+}

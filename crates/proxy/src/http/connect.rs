@@ -1,0 +1,50 @@
+//! Opens a connection to a target: an idle one where one is good, else a new one.
+
+use std::rc::Rc;
+
+use net::{Sys, TcpStream};
+
+use super::failure;
+use super::request::Request;
+use crate::pool::{LocalTarget, TargetConnection};
+use model::Failure;
+
+/// An attempt in flight at a target.
+pub(super) struct InFlight<S: Sys>(Rc<LocalTarget<S>>);
+
+impl<S: Sys> InFlight<S> {
+    pub(super) fn begin(target: &Rc<LocalTarget<S>>) -> Self {
+        target.live.begin_request();
+        let cells = target.cells();
+        cells.requests.increment();
+        cells.requests_in_flight.increment();
+        Self(Rc::clone(target))
+    }
+}
+
+impl<S: Sys> Drop for InFlight<S> {
+    fn drop(&mut self) {
+        self.0.live.end_request();
+        self.0.cells().requests_in_flight.decrement();
+    }
+}
+
+/// A new connection may still be in the making: the first write waits for it. `fresh`: no idle one is taken.
+pub(super) fn connect<S: Sys>(
+    request: &Request<S>,
+    target: &Rc<LocalTarget<S>>,
+    fresh: bool,
+) -> Result<TargetConnection<S>, Failure> {
+    let proxy = &request.proxy;
+    let may_repeat = request.head().method().is_idempotent();
+    while !fresh && let Some(connection) = target.reuse(proxy.now_millis()) {
+        // What cannot be repeated is worth a question to the kernel: has the target closed just now?
+        if may_repeat || connection.stream.check_open() {
+            target.cells().connections_reused.increment();
+            return Ok(connection);
+        }
+    }
+    let address = target.live.key().address;
+    let stream = TcpStream::connect(&proxy.worker, address).map_err(|error| failure::on_connect(&error))?;
+    Ok(target.opened(stream))
+}

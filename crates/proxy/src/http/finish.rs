@@ -1,0 +1,142 @@
+//! The end of every request: the reply that is still owed, the access record, and what becomes of the connection.
+
+use std::time::Duration;
+
+use model::Limits;
+use net::{Buffer, SMALL, Sys};
+use observe::MadeBy;
+
+use super::body::BodyReader;
+use super::request::Request;
+use super::{Failed, Next, Stop, failure, forward, reply};
+use crate::connection::Client;
+
+pub(super) async fn finish<S: Sys>(
+    mut request: Request<S>,
+    client: &Client<S>,
+    input: &mut Buffer,
+    stop: Option<Stop>,
+) -> Next {
+    let next = match stop {
+        None if !request.is_read => Next::Close,
+        None => persist(&request),
+        Some(Stop::Reply { rule }) => reply_ready(&mut request, client, input, rule).await,
+        Some(Stop::Failed(failed)) => fail(&mut request, client, input, failed).await,
+    };
+    request.record();
+    next
+}
+
+fn persist<S: Sys>(request: &Request<S>) -> Next {
+    if request.persists { Next::Idle } else { Next::Close }
+}
+
+async fn reply_ready<S: Sys>(
+    request: &mut Request<S>,
+    client: &Client<S>,
+    input: &mut Buffer,
+    rule: usize,
+) -> Next {
+    skip_body(request, input);
+    let listener = std::rc::Rc::clone(&request.listener);
+    let plan = &listener.plan.rules[rule];
+    request.status = reply::status_of(plan);
+    send(request, client, input, |request, out| reply::write_ready(request, plan, out)).await
+}
+
+async fn fail<S: Sys>(
+    request: &mut Request<S>,
+    client: &Client<S>,
+    input: &mut Buffer,
+    failed: Failed,
+) -> Next {
+    (request.failure, request.detail) = (Some(failed.failure), failed.detail);
+    if request.is_answered {
+        // The status has gone out. The connection is cut so that the part cannot be taken for the whole.
+        client.stream.abort_on_close();
+        return Next::Close;
+    }
+    request.status = failed.failure.outcome().status;
+    request.made_by = MadeBy::Evenkeel;
+    if reply::is_silent(failed.failure) {
+        return Next::Close;
+    }
+    if request.attempts == 0 {
+        skip_body(request, input);
+    }
+    send(request, client, input, |request, out| reply::write_failure(request, failed, out)).await
+}
+
+/// A body that has arrived as a whole does not cost the client its connection.
+fn skip_body<S: Sys>(request: &mut Request<S>, input: &mut Buffer) {
+    if !request.is_read {
+        request.persists = false;
+        return;
+    }
+    let http = &request.listener.plan.http;
+    let mut reader = BodyReader::of_request(request.head().body(), http.limits.body_bytes);
+    let taken = reader.take(input, &http.limits);
+    request.is_uploaded = taken.is_ok() && reader.is_complete();
+    request.request_body_bytes = reader.bytes;
+    request.persists &= request.is_uploaded;
+}
+
+async fn send<S: Sys>(
+    request: &mut Request<S>,
+    client: &Client<S>,
+    input: &mut Buffer,
+    write: impl FnOnce(&Request<S>, &mut Vec<u8>) -> u64,
+) -> Next {
+    if !request.is_read {
+        request.persists = false;
+    }
+    request.is_answered = true;
+    client.stream.set_write_deadline(client.proxy.worker.after(request.listener.plan.http.send_timeout));
+    let mut body_bytes = 0;
+    let sent = forward::send_scratch(request, &client.stream, |out| {
+        body_bytes = write(request, out);
+    });
+    let sent = sent.await;
+    request.response_body_bytes = body_bytes;
+    if let Err(error) = sent {
+        request.failure.get_or_insert(failure::on_send_to_client(&error));
+        return Next::Close;
+    }
+    if !request.is_uploaded {
+        linger(client, input).await;
+    }
+    persist(request)
+}
+
+/// Reads on for a moment what the client still sends: closing at once would reset the connection, and with it the
+/// reply that is still on its way (KA7).
+async fn linger<S: Sys>(client: &Client<S>, input: &mut Buffer) {
+    if client.stream.shutdown_write().is_err() {
+        return;
+    }
+    client
+        .stream
+        .set_read_deadline(client.proxy.worker.after(Duration::from_millis(Limits::LINGER_MILLISECONDS)));
+    let mut left = Limits::LINGER_BYTES_MAX;
+    loop {
+        input.consume(input.len());
+        match client.stream.fill(input, SMALL).await {
+            Ok(count) if count > 0 && left > 0 => left = left.saturating_sub(count as u64),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    input.consume(input.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Failure;
+
+    use super::*;
+
+    #[test]
+    fn failures_that_nobody_can_be_told_are_silent() {
+        let silent: Vec<_> = Failure::ALL.iter().filter(|&&failure| reply::is_silent(failure)).collect();
+        assert_eq!(silent, [&Failure::ClientAborted, &Failure::ClientSendTimeout]);
+    }
+}

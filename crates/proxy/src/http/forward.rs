@@ -1,0 +1,212 @@
+//! Writes the request for the target: the client's head with our edits, in the client's spelling and order.
+
+use std::io;
+
+use balance::rewrite_path;
+use model::FieldEdits;
+use net::{Buffer, Sys};
+use proto::http1::{BodyLength, Field, Known, TargetForm, encode, token};
+
+use super::attempt::{Destination, Upload};
+use super::body::BodyWriter;
+use super::forwarded;
+use super::relay::send_now;
+use super::request::Request;
+use crate::connection::Client;
+use crate::pool::TargetConnection;
+
+/// How far a request had gone when sending it failed.
+#[derive(Debug)]
+pub(super) enum SendError {
+    /// Not a byte was sent.
+    Unsent(io::Error),
+    Partly(io::Error),
+}
+
+/// Sends the head and what of the body is here; returns how many bytes. On a new connection this is also where the
+/// connect is waited for.
+pub(super) async fn send<S: Sys>(
+    request: &Request<S>,
+    client: &Client<S>,
+    to: &Destination<'_, S>,
+    connection: &TargetConnection<S>,
+    upload: &Upload<'_>,
+) -> Result<u64, SendError> {
+    let (stream, timeouts) = (&connection.stream, to.group.plan.group.timeouts);
+    let worker = &request.proxy.worker;
+    let (mut rest, mut body, total) = {
+        let mut out = request.proxy.scratch.borrow_mut();
+        write(request, client, to, upload, &mut out);
+        let plain = if upload.writer == BodyWriter::Plain { upload.first.bytes() } else { &[] };
+        let total = out.len() + plain.len();
+        let sent = stream.try_write(&out, plain).map_err(SendError::Unsent)?;
+        if sent == total {
+            return Ok(total as u64);
+        }
+        let (rest, body) = rest_of(&out, plain, sent).map_err(SendError::Unsent)?;
+        (rest, body, total)
+    };
+    let before = rest.len() + body.len();
+    if before == total && !connection.is_reused() {
+        stream.set_write_deadline(worker.after(timeouts.connect));
+        stream.writable().await.map_err(SendError::Unsent)?;
+    }
+    stream.set_write_deadline(worker.after(timeouts.idle));
+    let written = stream.write_all(&mut rest, &mut body).await;
+    let unsent = before == total && rest.len() + body.len() == total;
+    written.map_err(|error| if unsent { SendError::Unsent(error) } else { SendError::Partly(error) })?;
+    Ok(total as u64)
+}
+
+fn rest_of(head: &[u8], body: &[u8], sent: usize) -> io::Result<(Buffer, Buffer)> {
+    let (mut rest, mut rest_of_body) = (Buffer::new(), Buffer::new());
+    let of_head = sent.min(head.len());
+    rest.extend(&head[of_head..]).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    rest_of_body.extend(&body[sent - of_head..]).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    Ok((rest, rest_of_body))
+}
+
+/// The head, and behind it the first chunk where the body is chunked.
+fn write<S: Sys>(
+    request: &Request<S>,
+    client: &Client<S>,
+    to: &Destination<'_, S>,
+    upload: &Upload<'_>,
+    out: &mut Vec<u8>,
+) {
+    out.clear();
+    write_request_line(request, to, out);
+    write_fields(request, client, to, out);
+    out.extend_from_slice(b"\r\n");
+    if upload.writer == BodyWriter::Chunked {
+        if !upload.first.is_empty() {
+            encode::write_chunk_head(out, upload.first.len() as u64);
+            out.extend_from_slice(upload.first.bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        if upload.reader.is_complete() {
+            encode::write_last_chunk(out, upload.reader.trailers());
+        }
+    }
+}
+
+/// In origin-form (RFC 9112 §3.2.1), with the path that the rule rewrites or else as the client sent it.
+fn write_request_line<S: Sys>(request: &Request<S>, to: &Destination<'_, S>, out: &mut Vec<u8>) {
+    let head = request.head();
+    out.extend_from_slice(request.text(head.method_span()));
+    out.push(b' ');
+    let rule = &request.listener.plan.rules[to.rule];
+    match &rule.rewrite {
+        Some(rewrite) => rewrite_path(rewrite, &rule.path, request.path(), out),
+        None if head.target_form() == TargetForm::Origin || head.path().is_empty() => {
+            let path = request.text(head.path());
+            out.extend_from_slice(if path.is_empty() { b"/" } else { path });
+        }
+        None => out.extend_from_slice(request.text(head.path())),
+    }
+    if let Some(query) = head.query() {
+        out.push(b'?');
+        out.extend_from_slice(request.text(query));
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// What is for the next hop only is left out first (RFC 9110 §7.6.1), then the rule's edits and our own fields are
+/// made.
+fn write_fields<S: Sys>(
+    request: &Request<S>,
+    client: &Client<S>,
+    to: &Destination<'_, S>,
+    out: &mut Vec<u8>,
+) {
+    let (head, bytes) = (request.head(), request.bytes.bytes());
+    let edits = &request.listener.plan.rules[to.rule].request_fields;
+    let is_upgrade = head.upgrade();
+    write_host(request, to, edits, out);
+    encode::copy_fields(out, bytes, head.fields(), |field| {
+        goes_on(request, field, is_upgrade) && !is_edited(edits, field.name.of(bytes))
+    });
+    if is_upgrade {
+        out.extend_from_slice(b"Connection: Upgrade\r\n");
+    } else if head.te_trailers() {
+        out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
+    }
+    if head.body() == BodyLength::Chunked {
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    forwarded::write(request, client, out);
+    out.extend_from_slice(b"X-Request-Id: ");
+    out.extend_from_slice(request.id());
+    out.extend_from_slice(b"\r\n");
+    write_edits(edits, out);
+}
+
+/// `Host` comes first (RFC 9110 §7.2). HTTP/1.0 may come without one; the authority of an absolute target decides,
+/// and is what `Host` says.
+fn write_host<S: Sys>(request: &Request<S>, to: &Destination<'_, S>, edits: &FieldEdits, out: &mut Vec<u8>) {
+    if edits.set.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        return;
+    }
+    let has_field = request.head().fields_of(Known::Host).next().is_some();
+    if has_field {
+        return;
+    }
+    out.extend_from_slice(b"Host: ");
+    match request.head().host() {
+        Some(host) => out.extend_from_slice(request.text(host)),
+        None => out.extend_from_slice(to.target.live.key().address.to_string().as_bytes()),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn goes_on<S: Sys>(request: &Request<S>, field: &Field, is_upgrade: bool) -> bool {
+    match field.known {
+        Known::Other => !field.named_by_connection,
+        Known::Upgrade => is_upgrade && !field.alias,
+        Known::XRequestId => false,
+        Known::XForwardedFor
+        | Known::XForwardedProto
+        | Known::XForwardedHost
+        | Known::XForwardedPort
+        | Known::Forwarded => !field.alias && forwarded::keeps(request, field.known),
+        // An alias of what decides the framing or the host means nothing to us and may mean something to a target.
+        Known::Host | Known::ContentLength | Known::TransferEncoding if field.alias => false,
+        // Written anew where they are meant for the target.
+        Known::TransferEncoding | Known::Te => false,
+        _ => !field.is_hop_by_hop(),
+    }
+}
+
+pub(super) fn is_edited(edits: &FieldEdits, name: &[u8]) -> bool {
+    if edits.is_empty() {
+        return false;
+    }
+    let is = |edited: &str| token::eq_ignore_case(edited.as_bytes(), name);
+    edits.remove.iter().any(|edited| is(edited)) || edits.set.iter().any(|(edited, _)| is(edited))
+}
+
+pub(super) fn write_edits(edits: &FieldEdits, out: &mut Vec<u8>) {
+    for (name, value) in edits.set.iter().chain(&edits.add) {
+        for part in [name.as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+}
+
+/// Sends what `write` writes; the borrow of the worker's scratch ends before the wait.
+pub(super) async fn send_scratch<S: Sys>(
+    request: &Request<S>,
+    to: &net::TcpStream<S>,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> io::Result<()> {
+    let mut rest = {
+        let mut out = request.proxy.scratch.borrow_mut();
+        out.clear();
+        write(&mut out);
+        send_now(to, &out, &mut Buffer::new())?
+    };
+    if rest.is_empty() {
+        return Ok(());
+    }
+    to.write_all(&mut rest, &mut Buffer::new()).await
+}

@@ -1,0 +1,233 @@
+//! Replies that we make: redirects, fixed responses, and the pages of failures.
+
+use model::{Failure, HttpSettings, Redirect, Side, TemplatePiece};
+use net::Sys;
+use proto::http1::{Known, Method, encode, token};
+
+use super::Failed;
+use super::forward::{is_edited, write_edits};
+use super::request::Request;
+use super::respond::write_connection;
+use crate::snapshot::{ActionPlan, RulePlan};
+
+/// The status of the ready reply of a rule.
+pub(super) fn status_of(rule: &RulePlan) -> u16 {
+    match &rule.action {
+        ActionPlan::Redirect(redirect) => redirect.code,
+        ActionPlan::Fixed(fixed) => fixed.status,
+        ActionPlan::Forward { .. } => Failure::Internal.outcome().status,
+    }
+}
+
+/// Writes the ready reply of a rule.
+pub(super) fn write_ready<S: Sys>(request: &Request<S>, rule: &RulePlan, out: &mut Vec<u8>) -> u64 {
+    write_status_line(status_of(rule), out);
+    let no_body: &[u8] = &[];
+    let (content_type, body) = match &rule.action {
+        ActionPlan::Redirect(redirect) => {
+            out.extend_from_slice(b"Location: ");
+            write_location(request, redirect, out);
+            out.extend_from_slice(b"\r\n");
+            ("", no_body)
+        }
+        ActionPlan::Fixed(fixed) => (fixed.content_type.as_str(), &*fixed.body),
+        ActionPlan::Forward { .. } => ("", no_body),
+    };
+    let edits = &rule.response_fields;
+    if !content_type.is_empty() && !body.is_empty() && !is_edited(edits, b"content-type") {
+        write_field("Content-Type", content_type.as_bytes(), out);
+    }
+    write_edits(edits, out);
+    write_end(request, status_of(rule), body, out)
+}
+
+/// Writes the reply to a request that failed, with its reason word and the request id.
+pub(super) fn write_failure<S: Sys>(request: &Request<S>, failed: Failed, out: &mut Vec<u8>) -> u64 {
+    let outcome = failed.failure.outcome();
+    write_status_line(outcome.status, out);
+    if let Some(error) = outcome.proxy_error {
+        // RFC 9209 §2; `details` is the reason word, by which log, metrics and docs know the failure.
+        for part in [
+            &b"Proxy-Status: evenkeel; error="[..],
+            error.as_bytes(),
+            b"; details=\"",
+            outcome.reason.as_bytes(),
+            b"\"\r\n",
+        ] {
+            out.extend_from_slice(part);
+        }
+    }
+    if outcome.status == 405 {
+        write_field("Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE", out);
+    }
+    write_field("X-Request-Id", request.id(), out);
+    write_field("Cache-Control", b"no-store", out);
+    let (content_type, body) = page(request, failed.failure);
+    write_field("Content-Type", content_type.as_bytes(), out);
+    write_end(request, outcome.status, &body, out)
+}
+
+/// The operator's own page where one is configured, else one in the format that the client likes.
+fn page<'a, S: Sys>(request: &'a Request<S>, failure: Failure) -> (&'a str, std::borrow::Cow<'a, [u8]>) {
+    let http: &HttpSettings = &request.listener.plan.http;
+    let outcome = failure.outcome();
+    if let Some(page) = http.error_pages.iter().find(|page| page.statuses.contains(outcome.status)) {
+        return (&page.content_type, (&*page.body).into());
+    }
+    let id = String::from_utf8_lossy(request.id());
+    let (status, phrase, reason, what) =
+        (outcome.status, phrase(outcome.status), outcome.reason, outcome.what);
+    // Our own words and the id need no escaping: none holds a quote, an angle bracket or an ampersand.
+    match liked_format(request) {
+        Format::Html => {
+            let page = format!(
+                "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{status} {phrase}</title>\n\
+                 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:36em;margin:15vh auto;padding:0 1em}}\
+                 small{{color:#666}}</style>\n<h1>{status} {phrase}</h1>\n<p>{what}</p>\n\
+                 <p><small>reason {reason}, request {id}</small></p>\n</html>\n",
+                id = html_safe(&id),
+            );
+            ("text/html; charset=utf-8", page.into_bytes().into())
+        }
+        Format::Json => {
+            let page = format!(
+                "{{\"status\":{status},\"reason\":\"{reason}\",\"message\":\"{what}\",\"request_id\":\"{id}\"}}\n",
+                id = id.replace(['"', '\\'], "_"),
+            );
+            ("application/json", page.into_bytes().into())
+        }
+        Format::Text => {
+            let page = format!("{status} {phrase}\n{what}\nreason {reason}, request {id}\n");
+            ("text/plain; charset=utf-8", page.into_bytes().into())
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Html,
+    Json,
+    Text,
+}
+
+/// A rough reading of `Accept` (RFC 9110 §12.5.1): the first format of ours that the client names.
+fn liked_format<S: Sys>(request: &Request<S>) -> Format {
+    let accept = if request.is_read { request.field(Known::Accept) } else { None };
+    let ranges = token::list(accept.unwrap_or_default());
+    let name = |range: &'_ [u8]| {
+        range.split(|&byte| byte == b';').next().map(token::trim).unwrap_or_default().to_ascii_lowercase()
+    };
+    ranges
+        .map(name)
+        .find_map(|name| match name.as_slice() {
+            b"text/html" | b"application/xhtml+xml" => Some(Format::Html),
+            b"application/json" | b"application/*" => Some(Format::Json),
+            b"text/plain" => Some(Format::Text),
+            _ => None,
+        })
+        .unwrap_or(Format::Text)
+}
+
+fn html_safe(id: &str) -> String {
+    id.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn write_location<S: Sys>(request: &Request<S>, redirect: &Redirect, out: &mut Vec<u8>) {
+    let head = request.head();
+    for piece in &redirect.to {
+        match piece {
+            TemplatePiece::Text(text) => out.extend_from_slice(text.as_bytes()),
+            TemplatePiece::Host => {
+                out.extend_from_slice(head.host_name().map_or(&[], |span| request.text(span)))
+            }
+            TemplatePiece::Path => {
+                let path = request.text(head.path());
+                out.extend_from_slice(if path.is_empty() { b"/" } else { path });
+            }
+            TemplatePiece::Query => {
+                if let Some(query) = head.query() {
+                    out.push(b'?');
+                    out.extend_from_slice(request.text(query));
+                }
+            }
+        }
+    }
+}
+
+fn write_status_line(status: u16, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    encode::write_decimal(out, status.into());
+    out.push(b' ');
+    out.extend_from_slice(phrase(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// The fields that every reply ends with, and the body; returns the bytes of the body that are sent.
+fn write_end<S: Sys>(request: &Request<S>, status: u16, body: &[u8], out: &mut Vec<u8>) -> u64 {
+    write_field("Date", crate::date::http_date(request.proxy.worker.wall() / 1_000_000).as_bytes(), out);
+    let has_body = !matches!(status, 204 | 304);
+    if has_body {
+        out.extend_from_slice(b"Content-Length: ");
+        encode::write_decimal(out, body.len() as u64);
+        out.extend_from_slice(b"\r\n");
+    }
+    write_connection(request, out);
+    out.extend_from_slice(b"\r\n");
+    if !has_body || (request.is_read && request.head().method() == Method::Head) {
+        return 0;
+    }
+    out.extend_from_slice(body);
+    body.len() as u64
+}
+
+/// The phrases of RFC 9110 §15 and RFC 6585 for what we send ourselves.
+fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        410 => "Gone",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        418 => "I'm a teapot",
+        421 => "Misdirected Request",
+        425 => "Too Early",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        451 => "Unavailable For Legal Reasons",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+/// Whether a failure is one that no reply can reach.
+pub(super) fn is_silent(failure: Failure) -> bool {
+    let outcome = failure.outcome();
+    outcome.side == Side::Client && outcome.status == 499
+}

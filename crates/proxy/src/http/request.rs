@@ -1,0 +1,276 @@
+//! A request: what is known about it from its first byte to its access record.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use model::{Failure, TargetGroupName};
+use net::{Buffer, Sys};
+use observe::{AccessRecord, MadeBy, PhaseTimes};
+use proto::http1::{Known, RequestHead, ResponseHead, Span, Version};
+
+use crate::connection::Client;
+use crate::local::LocalListener;
+use crate::worker::Proxy;
+
+pub(crate) struct Request<S: Sys> {
+    pub(super) proxy: Rc<Proxy<S>>,
+    /// The listener in the generation with which the request began.
+    pub(super) listener: Rc<LocalListener<S>>,
+    pub(super) heads: HeadLease,
+    /// The bytes of the head, when it is complete.
+    pub(super) bytes: Buffer,
+    pub(super) is_read: bool,
+    pub(super) id: RequestId,
+    pub(super) peer: SocketAddr,
+    /// The client, after trusted proxies were taken into account.
+    pub(super) source: IpAddr,
+    /// The peer is a trusted proxy.
+    pub(super) is_trusted: bool,
+    /// The normalised path, where it differs from the one sent.
+    pub(super) normal_path: Option<Vec<u8>>,
+    pub(super) number: u32,
+    /// The client's connection goes on after this request, as far as is known.
+    pub(super) persists: bool,
+    pub(super) rule: Option<usize>,
+    pub(super) group: Option<TargetGroupName>,
+    pub(super) target: Option<SocketAddr>,
+    pub(super) attempts: u32,
+    pub(super) is_reused: bool,
+    pub(super) is_tunnel: bool,
+    pub(super) status: u16,
+    pub(super) made_by: MadeBy,
+    pub(super) failure: Option<Failure>,
+    pub(super) detail: &'static str,
+    /// The head of a final response has begun to go to the client: no other reply can be made.
+    pub(super) is_answered: bool,
+    /// The client sent all that belongs to the request.
+    pub(super) is_uploaded: bool,
+    pub(super) request_body_bytes: u64,
+    pub(super) response_body_bytes: u64,
+    /// Nanoseconds of the worker's clock.
+    pub(super) started: u64,
+    pub(super) phases: PhaseTimes,
+    is_finished: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RequestId {
+    /// 32 hexadecimal digits of ours.
+    Own([u8; 32]),
+    /// A trusted proxy's, within the head.
+    Theirs(Span),
+}
+
+/// Parsed heads, kept by the worker so that their lists of fields are allocated once.
+#[derive(Debug, Default)]
+pub(crate) struct HeadPool(Rc<RefCell<Vec<Box<Heads>>>>);
+
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    pub(super) request: RequestHead,
+    pub(super) response: ResponseHead,
+}
+
+#[derive(Debug)]
+pub(super) struct HeadLease {
+    heads: Option<Box<Heads>>,
+    pool: Rc<RefCell<Vec<Box<Heads>>>>,
+}
+
+impl HeadPool {
+    fn lease(&self) -> HeadLease {
+        let heads = self.0.borrow_mut().pop().unwrap_or_default();
+        HeadLease { heads: Some(heads), pool: Rc::clone(&self.0) }
+    }
+}
+
+impl std::ops::Deref for HeadLease {
+    type Target = Heads;
+
+    #[expect(clippy::expect_used, reason = "the heads are there until the drop")]
+    fn deref(&self) -> &Heads {
+        self.heads.as_deref().expect("leased")
+    }
+}
+
+impl std::ops::DerefMut for HeadLease {
+    #[expect(clippy::expect_used, reason = "the heads are there until the drop")]
+    fn deref_mut(&mut self) -> &mut Heads {
+        self.heads.as_deref_mut().expect("leased")
+    }
+}
+
+impl Drop for HeadLease {
+    fn drop(&mut self) {
+        let Some(mut heads) = self.heads.take() else { return };
+        let mut pool = self.pool.borrow_mut();
+        if pool.len() < POOLED_HEADS_MAX {
+            heads.request.clear();
+            heads.response.clear();
+            pool.push(heads);
+        }
+    }
+}
+
+impl<S: Sys> Request<S> {
+    pub(super) fn begin(client: &Client<S>) -> Self {
+        let proxy = Rc::clone(&client.proxy);
+        let listener = Rc::clone(&client.door.listener.borrow());
+        listener.cells().requests_in_flight.increment();
+        let id = new_id(&proxy);
+        Self {
+            heads: proxy.heads.lease(),
+            bytes: Buffer::new(),
+            is_read: false,
+            id: RequestId::Own(id),
+            peer: client.peer,
+            source: client.peer.ip(),
+            is_trusted: false,
+            normal_path: None,
+            number: client.requests,
+            persists: false,
+            rule: None,
+            group: None,
+            target: None,
+            attempts: 0,
+            is_reused: false,
+            is_tunnel: false,
+            status: 0,
+            made_by: MadeBy::Evenkeel,
+            failure: None,
+            detail: "",
+            is_answered: false,
+            is_uploaded: false,
+            request_body_bytes: 0,
+            response_body_bytes: 0,
+            started: proxy.worker.now(),
+            phases: PhaseTimes::default(),
+            is_finished: false,
+            proxy,
+            listener,
+        }
+    }
+
+    pub(super) fn head(&self) -> &RequestHead {
+        &self.heads.request
+    }
+
+    /// The bytes of a part of the head.
+    pub(super) fn text(&self, span: Span) -> &[u8] {
+        span.of(self.bytes.bytes())
+    }
+
+    pub(super) fn field(&self, known: Known) -> Option<&[u8]> {
+        self.head().fields_of(known).next().map(|field| self.text(field.value))
+    }
+
+    pub(super) fn id(&self) -> &[u8] {
+        match &self.id {
+            RequestId::Own(id) => id,
+            RequestId::Theirs(span) => self.text(*span),
+        }
+    }
+
+    /// The path by which rules match.
+    pub(super) fn path(&self) -> &[u8] {
+        match &self.normal_path {
+            Some(path) => path,
+            None => match self.text(self.head().path()) {
+                [] => b"/",
+                path => path,
+            },
+        }
+    }
+
+    /// Microseconds since `since` (nanoseconds of the worker's clock).
+    pub(super) fn micros_since(&self, since: u64) -> u64 {
+        self.proxy.worker.now().saturating_sub(since) / 1_000
+    }
+
+    /// Counts and logs the request. Called once, by `finish`, or by the drop of a request that was cut off.
+    pub(super) fn record(&mut self) {
+        self.is_finished = true;
+        self.phases.total = self.micros_since(self.started);
+        let cells = self.listener.cells();
+        cells.requests_in_flight.decrement();
+        if self.status == 0 {
+            // The connection ended before a request was there.
+            return;
+        }
+        let plan = &self.listener.plan;
+        let (head, read) = (self.head(), self.is_read);
+        let text = |span: Span| if read { self.text(span) } else { &[] };
+        let record = AccessRecord {
+            unix_micros: self.proxy.worker.wall(),
+            request_id: self.id(),
+            listener: &plan.name,
+            client: self.source,
+            peer: self.peer,
+            method: text(head.method_span()),
+            host: head.host().map_or(&[], text),
+            request_target: text(head.target()),
+            version: match (read, head.version()) {
+                (false, _) => "",
+                (true, Version::Http10) => "1.0",
+                (true, Version::Http11) => "1.1",
+            },
+            status: self.status,
+            made_by: self.made_by,
+            failure: self.failure,
+            detail: self.detail,
+            rule: self
+                .rule
+                .filter(|&rule| !plan.has_default || rule + 1 < plan.rules.len())
+                .and_then(|r| r.try_into().ok()),
+            group: self.group.as_ref(),
+            target: self.target,
+            attempts: self.attempts,
+            reused: self.is_reused,
+            request_body_bytes: self.request_body_bytes,
+            response_body_bytes: self.response_body_bytes,
+            phases: self.phases,
+            user_agent: read.then(|| self.field(Known::UserAgent)).flatten(),
+            referer: read.then(|| self.field(Known::Referer)).flatten(),
+            tunnel: self.is_tunnel,
+            connection_request: self.number,
+        };
+        cells.count(&record);
+        cells.received_bytes.add(self.request_body_bytes + self.bytes.len() as u64);
+        cells.sent_bytes.add(self.response_body_bytes);
+        if let Some(log) = &self.listener.log {
+            log.borrow_mut().record(&record);
+        }
+    }
+}
+
+/// A request that ends without `finish` was cut off: by the deadline of a graceful stop, or by a panic.
+impl<S: Sys> Drop for Request<S> {
+    fn drop(&mut self) {
+        if self.is_finished {
+            return;
+        }
+        if self.status != 0 || self.is_read {
+            let failure = if self.proxy.stopping.get() { Failure::Stopped } else { Failure::Internal };
+            (self.failure, self.status) = (Some(failure), failure.outcome().status);
+        }
+        self.record();
+    }
+}
+
+fn new_id<S: Sys>(proxy: &Proxy<S>) -> [u8; 32] {
+    let mut random = proxy.random.borrow_mut();
+    let mut id = [0; 32];
+    for half in id.chunks_exact_mut(16) {
+        let mut bits = random.next_u64();
+        for digit in half {
+            *digit = HEX[(bits & 15) as usize];
+            bits >>= 4;
+        }
+    }
+    id
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+// limit: parsed heads kept by a worker.
+const POOLED_HEADS_MAX: usize = 256;

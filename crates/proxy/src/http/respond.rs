@@ -1,0 +1,346 @@
+//! Reads the target's response and relays it to the client.
+
+use std::cell::Cell;
+use std::io;
+
+use model::{Failure, Limits};
+use net::{Buffer, LARGE, Sys};
+use observe::MadeBy;
+use proto::http1::{Field, Known, Progress, ResponseBody, Version, encode};
+
+use super::attempt::Destination;
+use super::body::{BodyFault, BodyReader, BodyWriter};
+use super::relay::{Flow, FlowError, send, send_now};
+use super::request::Request;
+use super::{Failed, failure, forward, read_head};
+use crate::connection::Client;
+use crate::pool::TargetConnection;
+
+/// How an exchange ended, seen from the target's connection.
+pub(super) enum Ended {
+    Reusable,
+    Closed,
+    /// It is a tunnel now; these bytes came behind the 101.
+    Tunnel {
+        from_target: Buffer,
+    },
+}
+
+/// The final response, or the tunnel, after any interim ones.
+pub(super) async fn respond<S: Sys>(
+    request: &mut Request<S>,
+    client: &Client<S>,
+    to: &Destination<'_, S>,
+    connection: &TargetConnection<S>,
+    is_uploaded: &Cell<bool>,
+) -> Result<Ended, Failed> {
+    let sent = request.proxy.worker.now();
+    let mut input = Buffer::new();
+    for _ in 0..=Limits::INTERIM_RESPONSES_MAX {
+        let head_bytes = read(request, to, connection, &mut input, sent).await?;
+        let status = request.heads.response.status();
+        match status {
+            101 => return switch(request, client, input, head_bytes, is_uploaded).await,
+            100..=199 => pass_interim(request, client, &mut input, head_bytes).await?,
+            _ => {
+                to.target.cells().responses.count(status);
+                return relay(request, client, to, connection, input, head_bytes, is_uploaded).await;
+            }
+        }
+    }
+    Err(Failed { failure: Failure::TargetResponseMalformed, detail: "too many interim responses" })
+}
+
+/// Reads a head; `input` then holds it and what followed.
+async fn read<S: Sys>(
+    request: &mut Request<S>,
+    to: &Destination<'_, S>,
+    connection: &TargetConnection<S>,
+    input: &mut Buffer,
+    sent: u64,
+) -> Result<usize, Failed> {
+    let stream = &connection.stream;
+    let timeouts = to.group.plan.group.timeouts;
+    let worker = request.proxy.worker.clone();
+    stream.set_read_deadline(worker.after(timeouts.response));
+    request.heads.response.clear();
+    loop {
+        if !input.is_empty() {
+            if request.phases.respond.is_none() {
+                let micros = request.micros_since(sent);
+                request.phases.respond = Some(micros);
+                to.target.cells().respond.record(micros);
+            }
+            let limits = &request.listener.plan.http.limits;
+            let parsed = request.heads.response.parse(input.bytes(), limits);
+            match parsed.map_err(|error| Failed { failure: error.failure, detail: error.detail })? {
+                Progress::Complete { head_bytes } => return Ok(head_bytes),
+                Progress::NeedMore => stream.set_read_deadline(worker.after(timeouts.idle)),
+            }
+        }
+        match stream.fill(input, LARGE).await {
+            Ok(0) if input.is_empty() => return Err(Failure::TargetClosedBeforeResponse.into()),
+            Ok(0) => {
+                return Err(Failed {
+                    failure: Failure::TargetResponseMalformed,
+                    detail: "closed within the head",
+                });
+            }
+            Ok(count) => to.target.cells().received_bytes.add(count as u64),
+            Err(error) => return Err(on_read_head(&error, input.is_empty())),
+        }
+    }
+}
+
+fn on_read_head(error: &io::Error, is_first: bool) -> Failed {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Failure::TargetResponseTimeout.into(),
+        io::ErrorKind::OutOfMemory => Failure::TargetResponseFieldsTooLarge.into(),
+        _ if is_first => Failure::TargetClosedBeforeResponse.into(),
+        _ => Failed { failure: Failure::TargetResponseMalformed, detail: "reset within the head" },
+    }
+}
+
+/// An interim response goes on to a client that can understand it (RFC 9110 §15.2).
+async fn pass_interim<S: Sys>(
+    request: &mut Request<S>,
+    client: &Client<S>,
+    input: &mut Buffer,
+    head_bytes: usize,
+) -> Result<(), Failed> {
+    if read_head::takes_chunks(request.head()) {
+        client.stream.set_write_deadline(client.proxy.worker.after(request.listener.plan.http.send_timeout));
+        let sent = forward::send_scratch(request, &client.stream, |out| {
+            write_status_line(request, input, out);
+            copy_fields(request, input, out, |field| {
+                !field.is_hop_by_hop() && field.known != Known::ContentLength
+            });
+            out.extend_from_slice(b"\r\n");
+        });
+        sent.await.map_err(|error| failure::on_send_to_client(&error))?;
+    }
+    input.consume(head_bytes);
+    Ok(())
+}
+
+/// A 101 to a request that asked for it (RFC 9110 §7.8). Not a byte of the tunnel has moved before.
+async fn switch<S: Sys>(
+    request: &mut Request<S>,
+    client: &Client<S>,
+    mut input: Buffer,
+    head_bytes: usize,
+    is_uploaded: &Cell<bool>,
+) -> Result<Ended, Failed> {
+    if !request.head().upgrade() {
+        return Err(Failure::TargetUpgradeUnasked.into());
+    }
+    if !request.heads.response.upgrade() || !is_uploaded.get() {
+        return Err(Failed {
+            failure: Failure::TargetUpgradeUnasked,
+            detail: "101 without Upgrade, or too early",
+        });
+    }
+    answered(request, 101);
+    client.stream.set_write_deadline(client.proxy.worker.after(request.listener.plan.http.send_timeout));
+    let sent = forward::send_scratch(request, &client.stream, |out| {
+        write_status_line(request, &input, out);
+        copy_fields(request, &input, out, |field| {
+            field.is(Known::Upgrade) || !(field.is_hop_by_hop() || field.known == Known::ContentLength)
+        });
+        out.extend_from_slice(b"Connection: Upgrade\r\n\r\n");
+    });
+    sent.await.map_err(|error| failure::on_send_to_client(&error))?;
+    input.consume(head_bytes);
+    Ok(Ended::Tunnel { from_target: input })
+}
+
+fn answered<S: Sys>(request: &mut Request<S>, status: u16) {
+    request.status = status;
+    request.made_by = MadeBy::Target;
+    request.is_answered = true;
+}
+
+/// Sends the response's head, with what of the body is here, and then the rest.
+async fn relay<S: Sys>(
+    request: &mut Request<S>,
+    client: &Client<S>,
+    to: &Destination<'_, S>,
+    connection: &TargetConnection<S>,
+    mut input: Buffer,
+    head_bytes: usize,
+    is_uploaded: &Cell<bool>,
+) -> Result<Ended, Failed> {
+    let began = request.proxy.worker.now();
+    let head = &request.heads.response;
+    let body = head.body_length(request.head().method());
+    let target_persists = head.persists() && body != ResponseBody::UntilClose;
+    head.keep_alive_timeout().into_iter().for_each(|seconds| to.target.learn_timeout(seconds));
+    let writer = frame_for_client(request, body);
+    // A client that waits for 100 Continue may or may not send its body after this: nobody can tell.
+    request.persists &= is_uploaded.get() || !request.head().expect_continue();
+    request.persists &= !client.door.closing.get();
+    let mut reader = BodyReader::of_response(body);
+    let result = {
+        let delivery = Delivery { request, client, to, connection, body, writer };
+        delivery.run(&mut input, head_bytes, &mut reader).await
+    };
+    request.response_body_bytes = reader.bytes;
+    request.phases.relay = Some(request.micros_since(began));
+    result?;
+    Ok(if target_persists && input.is_empty() { Ended::Reusable } else { Ended::Closed })
+}
+
+/// How the client gets the body. Only HTTP/1.1 knows chunks; where neither chunks nor a length can tell the end, the
+/// connection's end does (RFC 9112 §6.3, KA3).
+fn frame_for_client<S: Sys>(request: &mut Request<S>, body: ResponseBody) -> BodyWriter {
+    match body {
+        ResponseBody::None | ResponseBody::Length(_) => BodyWriter::Plain,
+        _ if read_head::takes_chunks(request.head()) => BodyWriter::Chunked,
+        ResponseBody::Chunked | ResponseBody::UntilClose => {
+            request.persists = false;
+            BodyWriter::Plain
+        }
+    }
+}
+
+/// A final response on its way to the client.
+struct Delivery<'a, 'b, S: Sys> {
+    request: &'a mut Request<S>,
+    client: &'a Client<S>,
+    to: &'a Destination<'b, S>,
+    connection: &'a TargetConnection<S>,
+    body: ResponseBody,
+    writer: BodyWriter,
+}
+
+impl<S: Sys> Delivery<'_, '_, S> {
+    async fn run(
+        mut self,
+        input: &mut Buffer,
+        head_bytes: usize,
+        reader: &mut BodyReader,
+    ) -> Result<(), Failed> {
+        let listener = std::rc::Rc::clone(&self.request.listener);
+        let http = &listener.plan.http;
+        let client = self.client;
+        client.stream.set_write_deadline(client.proxy.worker.after(http.send_timeout));
+        let (mut rest, mut data, behind) = self.send_first(input, head_bytes, reader)?;
+        if !(rest.is_empty() && data.is_empty() && behind.is_empty()) {
+            let written = client.stream.write_all(&mut rest, &mut data).await;
+            written.map_err(|error| failure::on_send_to_client(&error))?;
+            let written = send(&client.stream, &behind, &mut Buffer::new()).await;
+            written.map_err(|error| failure::on_send_to_client(&error))?;
+        }
+        if reader.is_complete() {
+            return Ok(());
+        }
+        let flow = Flow {
+            from: &self.connection.stream,
+            to: &client.stream,
+            input,
+            reader,
+            writer: self.writer,
+            limits: &http.limits,
+            read_timeout: self.to.group.plan.group.timeouts.idle,
+            write_timeout: http.send_timeout,
+        };
+        flow.run().await.map_err(on_relay)
+    }
+
+    /// Head and first data go in one write. Returns what did not go at once: the rest of the head, the data, and what
+    /// frames the data's end.
+    fn send_first(
+        &mut self,
+        input: &mut Buffer,
+        head_bytes: usize,
+        reader: &mut BodyReader,
+    ) -> Result<(Buffer, Buffer, Vec<u8>), Failed> {
+        let proxy = std::rc::Rc::clone(&self.request.proxy);
+        let mut out = proxy.scratch.borrow_mut();
+        out.clear();
+        self.write_head(input, &mut out);
+        input.consume(head_bytes);
+        let limits = &self.request.listener.plan.http.limits;
+        let mut data = reader.take(input, limits).map_err(on_fault)?;
+        let behind = self.writer.frame(&mut data, reader, &mut out);
+        let status = self.request.heads.response.status();
+        answered(self.request, status);
+        let rest = send_now(&self.client.stream, &out, &mut data);
+        Ok((rest.map_err(|error| failure::on_send_to_client(&error))?, data, behind))
+    }
+
+    fn write_head(&self, input: &Buffer, out: &mut Vec<u8>) {
+        let request = &*self.request;
+        let edits = &request.listener.plan.rules[self.to.rule].response_fields;
+        let keeps_length = match self.body {
+            ResponseBody::Length(_) => true,
+            // Of a HEAD or a 304 it tells about the body that there would be; a 204 has none (RFC 9110 §8.6).
+            ResponseBody::None => request.heads.response.status() != 204,
+            ResponseBody::Chunked | ResponseBody::UntilClose => false,
+        };
+        write_status_line(request, input, out);
+        copy_fields(request, input, out, |field| {
+            let goes_on = match field.known {
+                Known::Other => !field.named_by_connection,
+                Known::ContentLength => keeps_length && !field.alias,
+                Known::TransferEncoding => false,
+                _ => !field.is_hop_by_hop(),
+            };
+            goes_on && !forward::is_edited(edits, field.name.of(input.bytes()))
+        });
+        if self.writer == BodyWriter::Chunked {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        forward::write_edits(edits, out);
+        write_connection(request, out);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// What the client is told about its connection (RFC 9112 §9.3).
+pub(super) fn write_connection<S: Sys>(request: &Request<S>, out: &mut Vec<u8>) {
+    if !request.persists {
+        out.extend_from_slice(b"Connection: close\r\n");
+    } else if request.head().version() == Version::Http10 {
+        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    }
+}
+
+/// Our own version, whatever the target's is (RFC 9110 §2.5), with its status and reason.
+fn write_status_line<S: Sys>(request: &Request<S>, input: &Buffer, out: &mut Vec<u8>) {
+    let head = &request.heads.response;
+    out.extend_from_slice(b"HTTP/1.1 ");
+    encode::write_decimal(out, head.status().into());
+    out.push(b' ');
+    out.extend_from_slice(head.reason().of(input.bytes()));
+    out.extend_from_slice(b"\r\n");
+}
+
+fn copy_fields<S: Sys>(
+    request: &Request<S>,
+    input: &Buffer,
+    out: &mut Vec<u8>,
+    keep: impl Fn(&Field) -> bool,
+) {
+    encode::copy_fields(out, input.bytes(), request.heads.response.fields(), keep);
+}
+
+fn on_fault(fault: BodyFault) -> Failed {
+    match fault {
+        BodyFault::Malformed(detail) => Failed { failure: Failure::TargetResponseBody, detail },
+        BodyFault::TooLarge | BodyFault::NoMemory => Failure::LocalResources.into(),
+    }
+}
+
+fn on_relay(error: FlowError) -> Failed {
+    match error {
+        FlowError::Read(error) => match error.kind() {
+            io::ErrorKind::TimedOut => Failure::TargetStalled.into(),
+            io::ErrorKind::OutOfMemory => Failure::LocalResources.into(),
+            _ => Failed { failure: Failure::TargetResponseTruncated, detail: "reset" },
+        },
+        FlowError::Ended => Failed { failure: Failure::TargetResponseTruncated, detail: "closed" },
+        FlowError::Fault(fault) => on_fault(fault),
+        FlowError::Write(error) => failure::on_send_to_client(&error).into(),
+    }
+}

@@ -1,0 +1,174 @@
+//! Live state: what is known about targets and listeners beyond one snapshot.
+//!
+//! invariant: it is keyed by what an operator sees (name, address), never by a place in a snapshot, so that a
+//! reload carries it over.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use balance::PassOver;
+use model::{ListenerName, TargetKey};
+use observe::{CachePadded, ListenerCells, PerWorker, TargetCells, WorkerCells};
+
+/// The live state of everything, shared by all workers and the control plane.
+#[derive(Debug)]
+pub struct Live {
+    workers: usize,
+    worker_cells: Arc<PerWorker<WorkerCells>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    targets: HashMap<TargetKey, Arc<TargetLive>>,
+    listeners: HashMap<ListenerName, Arc<PerWorker<ListenerCells>>>,
+}
+
+impl Live {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self { workers, worker_cells: Arc::new(PerWorker::new(workers)), known: Mutex::default() }
+    }
+
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    pub fn worker_cells(&self) -> &Arc<PerWorker<WorkerCells>> {
+        &self.worker_cells
+    }
+
+    /// The state of this target; a new one begins as `health` says.
+    pub(crate) fn target(&self, key: &TargetKey, checked: bool) -> Arc<TargetLive> {
+        let mut known = self.lock();
+        let target = known
+            .targets
+            .entry(key.clone())
+            .or_insert_with(|| Arc::new(TargetLive::new(key.clone(), self.workers, checked)));
+        if !checked {
+            target.set_health(Health::Unchecked);
+        }
+        Arc::clone(target)
+    }
+
+    pub(crate) fn listener(&self, name: &ListenerName) -> Arc<PerWorker<ListenerCells>> {
+        let mut known = self.lock();
+        let cells =
+            known.listeners.entry(name.clone()).or_insert_with(|| Arc::new(PerWorker::new(self.workers)));
+        Arc::clone(cells)
+    }
+
+    /// Forgets what the published snapshot no longer names.
+    pub(crate) fn retain(&self, targets: &HashSet<TargetKey>, listeners: &HashSet<ListenerName>) {
+        let mut known = self.lock();
+        known.targets.retain(|key, _| targets.contains(key));
+        known.listeners.retain(|name, _| listeners.contains(name));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What active checks say about a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Health {
+    /// Nothing is probed: takes traffic.
+    Unchecked,
+    /// New, and not probed yet: takes none.
+    Unknown,
+    Healthy,
+    Unhealthy,
+}
+
+impl Health {
+    const ALL: [Self; 4] = [Self::Unchecked, Self::Unknown, Self::Healthy, Self::Unhealthy];
+
+    /// The word in status and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchecked => "unchecked",
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+
+    pub const fn takes_traffic(self) -> bool {
+        matches!(self, Self::Unchecked | Self::Healthy)
+    }
+}
+
+/// The live state of one target.
+#[derive(Debug)]
+pub struct TargetLive {
+    key: TargetKey,
+    health: AtomicU8,
+    /// A [`PassOver`].
+    pass_over: AtomicU64,
+    in_flight: CachePadded<AtomicU32>,
+    cells: PerWorker<TargetCells>,
+}
+
+impl TargetLive {
+    fn new(key: TargetKey, workers: usize, checked: bool) -> Self {
+        let health = if checked { Health::Unknown } else { Health::Unchecked };
+        Self {
+            key,
+            health: AtomicU8::new(health as u8),
+            pass_over: AtomicU64::new(0),
+            in_flight: CachePadded(AtomicU32::new(0)),
+            cells: PerWorker::new(workers),
+        }
+    }
+
+    pub fn key(&self) -> &TargetKey {
+        &self.key
+    }
+
+    pub fn health(&self) -> Health {
+        Health::ALL
+            .get(usize::from(self.health.load(Ordering::Relaxed)))
+            .copied()
+            .unwrap_or(Health::Unhealthy)
+    }
+
+    pub fn set_health(&self, health: Health) {
+        self.health.store(health as u8, Ordering::Relaxed);
+    }
+
+    /// Requests in flight, all workers together.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.0.load(Ordering::Relaxed)
+    }
+
+    pub fn cells(&self) -> &PerWorker<TargetCells> {
+        &self.cells
+    }
+
+    /// Whether a failed connect makes requests go elsewhere for the moment.
+    pub fn is_passed_over(&self, now_millis: u64) -> bool {
+        PassOver::from_bits(self.pass_over.load(Ordering::Relaxed)).holds(now_millis)
+    }
+
+    pub(crate) fn begin_request(&self) {
+        self.in_flight.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn end_request(&self) {
+        self.in_flight.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn connect_failed(&self, began_millis: u64, now_millis: u64) {
+        let next = |bits| Some(PassOver::from_bits(bits).after_failure(began_millis, now_millis).to_bits());
+        let _ = self.pass_over.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    }
+
+    pub(crate) fn connect_succeeded(&self) {
+        if self.pass_over.load(Ordering::Relaxed) != 0 {
+            self.pass_over.store(PassOver::default().after_success().to_bits(), Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A worker's own half of a snapshot: cursors, idle connections, log buffers. Nothing here is shared, so nothing
+//! here is locked.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use balance::{RuleTable, SmoothWeighted};
+use model::{ListenerName, TargetKey};
+use net::Sys;
+use observe::{ListenerCells, LogBuffer};
+
+use crate::pool::LocalTarget;
+use crate::snapshot::{ActionPlan, GroupPlan, ListenerPlan, PickerPlan, Snapshot};
+
+/// One generation, as one worker uses it.
+pub(crate) struct Local<S: Sys> {
+    pub(crate) listeners: Vec<Rc<LocalListener<S>>>,
+    targets: HashMap<TargetKey, Rc<LocalTarget<S>>>,
+}
+
+pub(crate) struct LocalListener<S: Sys> {
+    pub(crate) plan: Arc<ListenerPlan>,
+    pub(crate) table: RuleTable,
+    pub(crate) log: Option<RefCell<LogBuffer>>,
+    groups: Rc<[LocalGroup<S>]>,
+    /// For each rule, which of its groups is next.
+    turns: Vec<RefCell<SmoothWeighted>>,
+    worker: usize,
+}
+
+pub(crate) struct LocalGroup<S: Sys> {
+    pub(crate) plan: Arc<GroupPlan>,
+    pub(crate) targets: Vec<Rc<LocalTarget<S>>>,
+    pub(crate) turn: RefCell<SmoothWeighted>,
+}
+
+/// An address that is listened at, and what listens there now.
+pub(crate) struct Door<S: Sys> {
+    pub(crate) address: SocketAddr,
+    pub(crate) listener: RefCell<Rc<LocalListener<S>>>,
+    /// No longer configured, or the balancer stops: connections end after the response in flight.
+    pub(crate) closing: Cell<bool>,
+    /// Who waits for the closing.
+    pub(crate) waiting: RefCell<Option<Waker>>,
+}
+
+impl<S: Sys> Local<S> {
+    /// Builds the worker's half of `snapshot`; targets that `previous` knows keep their idle connections.
+    pub(crate) fn new(snapshot: &Snapshot, worker: usize, previous: Option<&Self>) -> Self {
+        let mut targets = HashMap::new();
+        let groups: Rc<[_]> = snapshot
+            .groups
+            .iter()
+            .map(|plan| LocalGroup::new(plan, worker, previous.map(|p| &p.targets), &mut targets))
+            .collect();
+        if let Some(previous) = previous {
+            let gone = previous.targets.iter().filter(|(key, _)| !targets.contains_key(key));
+            gone.for_each(|(_, target)| target.retire());
+        }
+        let listener = |plan: &Arc<ListenerPlan>| Rc::new(LocalListener::new(plan, &groups, worker));
+        Self { listeners: snapshot.listeners.iter().map(listener).collect(), targets }
+    }
+
+    pub(crate) fn listener(&self, name: &ListenerName) -> Option<&Rc<LocalListener<S>>> {
+        self.listeners.iter().find(|listener| listener.plan.name == *name)
+    }
+
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Rc<LocalTarget<S>>> {
+        self.targets.values()
+    }
+}
+
+impl<S: Sys> LocalListener<S> {
+    fn new(plan: &Arc<ListenerPlan>, groups: &Rc<[LocalGroup<S>]>, worker: usize) -> Self {
+        let turn = |weights: &[u32]| RefCell::new(SmoothWeighted::new(weights, worker as u64));
+        Self {
+            plan: Arc::clone(plan),
+            table: plan.table.clone(),
+            log: plan.log.as_ref().map(|handle| RefCell::new(handle.buffer())),
+            groups: Rc::clone(groups),
+            turns: plan
+                .rules
+                .iter()
+                .map(|rule| match &rule.action {
+                    ActionPlan::Forward { weights, .. } => turn(weights),
+                    ActionPlan::Redirect(_) | ActionPlan::Fixed(_) => turn(&[]),
+                })
+                .collect(),
+            worker,
+        }
+    }
+
+    pub(crate) fn cells(&self) -> &ListenerCells {
+        self.plan.cells.of(self.worker)
+    }
+
+    /// The group whose turn it is by the weights of this rule.
+    pub(crate) fn next_group(&self, rule: usize) -> Option<&LocalGroup<S>> {
+        let ActionPlan::Forward { groups, .. } = &self.plan.rules.get(rule)?.action else { return None };
+        let choice = if groups.len() == 1 { 0 } else { self.turns.get(rule)?.borrow_mut().pick(|_| true)? };
+        self.groups.get(*groups.get(choice)?)
+    }
+}
+
+impl<S: Sys> LocalGroup<S> {
+    fn new(
+        plan: &Arc<GroupPlan>,
+        worker: usize,
+        previous: Option<&HashMap<TargetKey, Rc<LocalTarget<S>>>>,
+        all: &mut HashMap<TargetKey, Rc<LocalTarget<S>>>,
+    ) -> Self {
+        let mut local = |live: &Arc<_>| {
+            let known = previous.and_then(|targets| targets.get(crate::live::TargetLive::key(live)));
+            let target = known.map_or_else(|| Rc::new(LocalTarget::new(live, worker)), Rc::clone);
+            target.set_keepalive(plan.group.keepalive);
+            all.insert(live.key().clone(), Rc::clone(&target));
+            target
+        };
+        let weights: Vec<_> = match plan.picker {
+            PickerPlan::Smooth => plan.group.targets.iter().map(|target| target.weight).collect(),
+            PickerPlan::Least | PickerPlan::RandomTwo(_) | PickerPlan::Maglev(_) => Vec::new(),
+        };
+        Self {
+            plan: Arc::clone(plan),
+            targets: plan.targets.iter().map(&mut local).collect(),
+            turn: RefCell::new(SmoothWeighted::new(&weights, worker as u64)),
+        }
+    }
+}
+
+impl<S: Sys> Door<S> {
+    pub(crate) fn new(address: SocketAddr, listener: Rc<LocalListener<S>>) -> Self {
+        Self {
+            address,
+            listener: RefCell::new(listener),
+            closing: Cell::new(false),
+            waiting: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.set(true);
+        let waker = self.waiting.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}

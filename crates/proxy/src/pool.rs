@@ -1,0 +1,156 @@
+//! Idle connections to one target, as one worker keeps them: last in, first out, so that few stay warm and the
+//! rest can end.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use balance::IdleLimit;
+use model::TargetKeepalive;
+use net::{Sys, TcpStream};
+use observe::TargetCells;
+
+use crate::live::TargetLive;
+
+/// A target, as one worker sees it.
+pub(crate) struct LocalTarget<S: Sys> {
+    pub(crate) live: Arc<TargetLive>,
+    worker: usize,
+    idle: RefCell<Vec<Idle<S>>>,
+    limit: RefCell<IdleLimit>,
+    keepalive: Cell<TargetKeepalive>,
+    /// No longer configured: connections that come back are closed.
+    retired: Cell<bool>,
+}
+
+struct Idle<S: Sys> {
+    connection: TargetConnection<S>,
+    since_millis: u64,
+}
+
+/// An open connection to a target. Dropping it closes it.
+pub(crate) struct TargetConnection<S: Sys> {
+    pub(crate) stream: TcpStream<S>,
+    /// How long it was idle before this request; `None`: it is new.
+    pub(crate) reused_after_millis: Option<u64>,
+    target: Rc<LocalTarget<S>>,
+}
+
+impl<S: Sys> Drop for TargetConnection<S> {
+    fn drop(&mut self) {
+        self.target.cells().connections_open.decrement();
+    }
+}
+
+impl<S: Sys> LocalTarget<S> {
+    pub(crate) fn new(live: &Arc<TargetLive>, worker: usize) -> Self {
+        Self {
+            live: Arc::clone(live),
+            worker,
+            idle: RefCell::default(),
+            limit: RefCell::default(),
+            keepalive: Cell::new(TargetKeepalive::default()),
+            retired: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn cells(&self) -> &TargetCells {
+        self.live.cells().of(self.worker)
+    }
+
+    pub(crate) fn set_keepalive(&self, keepalive: TargetKeepalive) {
+        self.keepalive.set(keepalive);
+        self.retired.set(false);
+    }
+
+    pub(crate) fn retire(&self) {
+        self.retired.set(true);
+        self.idle.borrow_mut().clear();
+    }
+
+    /// The warmest idle connection that is still good. One that is near the target's idle limit is left where it is:
+    /// how it ends tells whether the limit is right.
+    pub(crate) fn reuse(&self, now_millis: u64) -> Option<TargetConnection<S>> {
+        loop {
+            let mut idle = self.idle.borrow_mut().pop()?;
+            let idle_millis = now_millis.saturating_sub(idle.since_millis);
+            if !self.is_good(&idle, idle_millis) {
+                continue;
+            }
+            if !self.limit.borrow().may_reuse(idle_millis) {
+                self.idle.borrow_mut().push(idle);
+                return None;
+            }
+            idle.connection.reused_after_millis = Some(idle_millis);
+            return Some(idle.connection);
+        }
+    }
+
+    /// A connection that had been idle so long turned out to be closed when it was reused.
+    pub(crate) fn learn_closed(&self, idle_millis: u64) {
+        self.limit.borrow_mut().observe_closed(idle_millis);
+    }
+
+    /// Takes a new connection into account.
+    pub(crate) fn opened(self: &Rc<Self>, stream: TcpStream<S>) -> TargetConnection<S> {
+        let cells = self.cells();
+        cells.connections_opened.increment();
+        cells.connections_open.increment();
+        TargetConnection { stream, reused_after_millis: None, target: Rc::clone(self) }
+    }
+
+    /// `Keep-Alive: timeout=` of a response.
+    pub(crate) fn learn_timeout(&self, seconds: u32) {
+        self.limit.borrow_mut().observe_keep_alive_timeout(seconds);
+    }
+
+    /// Closes what is too old, what the target closed, and what said something unasked.
+    pub(crate) fn prune(&self, now_millis: u64) {
+        if self.idle.borrow().is_empty() {
+            return;
+        }
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        let is_good = |idle: &Idle<S>| self.is_good(idle, now_millis.saturating_sub(idle.since_millis));
+        let good: Vec<_> = idle.into_iter().filter(is_good).collect();
+        *self.idle.borrow_mut() = good;
+    }
+
+    fn is_good(&self, idle: &Idle<S>, idle_millis: u64) -> bool {
+        let mut limit = self.limit.borrow_mut();
+        if idle.connection.stream.is_read_closed() {
+            limit.observe_closed(idle_millis);
+            return false;
+        }
+        let timeout = u64::try_from(self.keepalive.get().idle_timeout.as_millis()).unwrap_or(u64::MAX);
+        if idle_millis >= timeout {
+            limit.observe_survived(idle_millis);
+            return false;
+        }
+        idle.connection.stream.is_quiet()
+    }
+
+    fn keep(&self, connection: TargetConnection<S>, now_millis: u64) {
+        let keepalive = self.keepalive.get();
+        let full = self.idle.borrow().len() >= keepalive.idle_max as usize;
+        if !full
+            && !self.retired.get()
+            && !keepalive.idle_timeout.is_zero()
+            && connection.stream.check_quiet()
+        {
+            self.idle.borrow_mut().push(Idle { connection, since_millis: now_millis });
+        }
+    }
+}
+
+impl<S: Sys> TargetConnection<S> {
+    pub(crate) fn is_reused(&self) -> bool {
+        self.reused_after_millis.is_some()
+    }
+
+    /// Gives the connection back for the next request.
+    // invariant: called in one place, after complete success; everything else drops the connection.
+    pub(crate) fn give_back(self, now_millis: u64) {
+        let target = Rc::clone(&self.target);
+        target.keep(self, now_millis);
+    }
+}

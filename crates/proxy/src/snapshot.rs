@@ -1,0 +1,187 @@
+//! What the data plane compiles from a config: immutable, shared by all workers, replaced as a whole.
+//!
+//! invariant: the same config always compiles to the same snapshot; a request works with one generation from
+//! beginning to end.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use balance::{Maglev, RandomTwo, RuleTable, hash_address};
+use model::{
+    Action, Algorithm, Config, FieldEdits, FixedResponse, HttpSettings, Listener, ListenerName, PathPattern,
+    PathRewrite, Redirect, TargetGroup, TargetGroupName, TargetKey, WebSocket, WeightedGroup,
+};
+use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
+
+use crate::live::{Live, TargetLive};
+
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counted from 1; every reload that changes anything makes the next.
+    pub generation: u64,
+    pub listeners: Vec<Arc<ListenerPlan>>,
+    pub groups: Vec<Arc<GroupPlan>>,
+}
+
+#[derive(Debug)]
+pub struct ListenerPlan {
+    pub name: ListenerName,
+    pub bind: Vec<SocketAddr>,
+    pub cells: Arc<PerWorker<ListenerCells>>,
+    pub(crate) http: HttpSettings,
+    pub(crate) table: RuleTable,
+    /// The rules in the order of the file, and behind them the default action where there is one.
+    pub(crate) rules: Vec<RulePlan>,
+    pub(crate) has_default: bool,
+    pub(crate) log: Option<LogHandle>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RulePlan {
+    pub(crate) path: PathPattern,
+    pub(crate) action: ActionPlan,
+    pub(crate) rewrite: Option<PathRewrite>,
+    pub(crate) request_fields: FieldEdits,
+    pub(crate) response_fields: FieldEdits,
+    pub(crate) websocket: WebSocket,
+}
+
+#[derive(Debug)]
+pub(crate) enum ActionPlan {
+    /// Places in [`Snapshot::groups`], with their weights.
+    Forward {
+        groups: Vec<usize>,
+        weights: Vec<u32>,
+    },
+    Redirect(Redirect),
+    Fixed(FixedResponse),
+}
+
+#[derive(Debug)]
+pub struct GroupPlan {
+    pub group: TargetGroup,
+    pub targets: Vec<Arc<TargetLive>>,
+    pub(crate) picker: PickerPlan,
+}
+
+/// What of an algorithm can be built once and shared.
+#[derive(Debug)]
+pub(crate) enum PickerPlan {
+    Smooth,
+    Least,
+    RandomTwo(RandomTwo),
+    Maglev(Maglev),
+}
+
+impl Snapshot {
+    /// Compiles a config. Fails, without a lasting effect, when an access log cannot be opened.
+    pub(crate) fn compile(
+        config: &Config,
+        generation: u64,
+        live: &Live,
+        logs: &AccessLogs,
+    ) -> Result<Self, LogError> {
+        let groups: Vec<_> =
+            config.target_groups.iter().map(|group| Arc::new(GroupPlan::compile(group, live))).collect();
+        let places: HashMap<_, _> =
+            config.target_groups.iter().enumerate().map(|(place, g)| (&g.name, place)).collect();
+        let listeners = config
+            .listeners
+            .iter()
+            .map(|listener| ListenerPlan::compile(listener, &places, live, logs).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { generation, listeners, groups })
+    }
+
+    pub(crate) fn retain(&self, live: &Live) {
+        let targets: HashSet<_> =
+            self.groups.iter().flat_map(|g| &g.targets).map(|t| t.key().clone()).collect();
+        let listeners: HashSet<_> = self.listeners.iter().map(|l| l.name.clone()).collect();
+        live.retain(&targets, &listeners);
+    }
+}
+
+/// An access log that cannot be opened.
+#[derive(Debug)]
+pub(crate) struct LogError {
+    pub(crate) listener: ListenerName,
+    pub(crate) error: io::Error,
+}
+
+impl ListenerPlan {
+    fn compile(
+        listener: &Listener,
+        places: &HashMap<&TargetGroupName, usize>,
+        live: &Live,
+        logs: &AccessLogs,
+    ) -> Result<Self, LogError> {
+        let log = listener.http.access_log.as_ref().map(|log| logs.open(log)).transpose();
+        let log = log.map_err(|error| LogError { listener: listener.name.clone(), error })?;
+        let mut rules: Vec<_> = listener
+            .rules
+            .iter()
+            .map(|rule| RulePlan {
+                path: rule.path.clone(),
+                action: ActionPlan::compile(&rule.action, places),
+                rewrite: rule.rewrite.clone(),
+                request_fields: rule.request_fields.clone(),
+                response_fields: rule.response_fields.clone(),
+                websocket: rule.websocket,
+            })
+            .collect();
+        rules.extend(listener.default_action.as_ref().map(|action| RulePlan {
+            path: PathPattern::Any,
+            action: ActionPlan::compile(action, places),
+            rewrite: None,
+            request_fields: FieldEdits::default(),
+            response_fields: FieldEdits::default(),
+            websocket: WebSocket::default(),
+        }));
+        Ok(Self {
+            name: listener.name.clone(),
+            bind: listener.bind.clone(),
+            cells: live.listener(&listener.name),
+            http: listener.http.clone(),
+            table: RuleTable::compile(&listener.rules),
+            rules,
+            has_default: listener.default_action.is_some(),
+            log,
+        })
+    }
+}
+
+impl ActionPlan {
+    fn compile(action: &Action, places: &HashMap<&TargetGroupName, usize>) -> Self {
+        match action {
+            Action::Forward(groups) => {
+                let known = |g: &WeightedGroup| places.get(&g.group).map(|&place| (place, g.weight));
+                let (groups, weights) = groups.iter().filter_map(known).unzip();
+                Self::Forward { groups, weights }
+            }
+            Action::Redirect(redirect) => Self::Redirect(redirect.clone()),
+            Action::Fixed(fixed) => Self::Fixed(fixed.clone()),
+        }
+    }
+}
+
+impl GroupPlan {
+    fn compile(group: &TargetGroup, live: &Live) -> Self {
+        let key = |address| TargetKey { group: group.name.clone(), address };
+        let checked = group.health_check.is_some();
+        let weights: Vec<_> = group.targets.iter().map(|target| target.weight).collect();
+        let picker = match group.algorithm {
+            Algorithm::WeightedRoundRobin => PickerPlan::Smooth,
+            Algorithm::LeastConnections => PickerPlan::Least,
+            Algorithm::RandomTwo => PickerPlan::RandomTwo(RandomTwo::new(&weights)),
+            Algorithm::SourceIpHash | Algorithm::Hash(_) => {
+                let targets: Vec<_> =
+                    group.targets.iter().map(|t| (hash_address(t.address), t.weight)).collect();
+                PickerPlan::Maglev(Maglev::build(&targets))
+            }
+        };
+        let targets = group.targets.iter().map(|target| live.target(&key(target.address), checked)).collect();
+        Self { group: group.clone(), targets, picker }
+    }
+}

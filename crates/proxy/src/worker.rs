@@ -1,0 +1,193 @@
+//! One worker of the data plane: what it serves at the moment, and the commands that change it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use balance::Rng;
+use model::ListenerName;
+use net::{Listener, ListenerSocket, Sys, Worker};
+use observe::WorkerCells;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::connection;
+use crate::http::HeadPool;
+use crate::live::Live;
+use crate::local::{Door, Local};
+use crate::snapshot::Snapshot;
+
+/// What the control plane asks of a worker. Each is answered when it is done.
+pub(crate) enum Command {
+    /// Serve this snapshot from the next request on.
+    Adopt { snapshot: Arc<Snapshot>, sockets: Vec<(SocketAddr, ListenerSocket)>, done: oneshot::Sender<()> },
+    /// Accept nothing more, finish what is in flight, and end; at the deadline end in any case.
+    Stop { within: Duration, done: oneshot::Sender<usize> },
+}
+
+pub(crate) struct Proxy<S: Sys> {
+    pub(crate) worker: Worker<S>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) number: usize,
+    pub(crate) random: RefCell<Rng>,
+    pub(crate) heads: HeadPool,
+    /// Where heads are put together before they are sent.
+    pub(crate) scratch: RefCell<Vec<u8>>,
+    /// Descriptors from this number on are kept free for targets, logs and the admin socket.
+    pub(crate) descriptors_for_clients: i32,
+    pub(crate) stopping: Cell<bool>,
+    local: RefCell<Rc<Local<S>>>,
+    doors: RefCell<HashMap<SocketAddr, Rc<Door<S>>>>,
+    connections: Cell<usize>,
+    waiting_for_last: RefCell<Option<Waker>>,
+}
+
+/// Runs until it is told to stop, or the control plane is gone.
+pub(crate) async fn run<S: Sys>(
+    worker: Worker<S>,
+    live: Arc<Live>,
+    number: usize,
+    seed: u64,
+    descriptors_for_clients: i32,
+    mut commands: mpsc::Receiver<Command>,
+) {
+    let nothing = Snapshot { generation: 0, listeners: Vec::new(), groups: Vec::new() };
+    let proxy = Rc::new(Proxy {
+        worker: worker.clone(),
+        live,
+        number,
+        random: RefCell::new(Rng::new(seed)),
+        heads: HeadPool::default(),
+        scratch: RefCell::default(),
+        descriptors_for_clients,
+        stopping: Cell::new(false),
+        local: RefCell::new(Rc::new(Local::new(&nothing, number, None))),
+        doors: RefCell::default(),
+        connections: Cell::new(0),
+        waiting_for_last: RefCell::default(),
+    });
+    worker.spawn(Rc::clone(&proxy).housekeeping());
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Adopt { snapshot, sockets, done } => {
+                proxy.adopt(&snapshot, sockets);
+                // Who asked may have given up waiting; the snapshot is in place all the same.
+                let _ = done.send(());
+            }
+            Command::Stop { within, done } => {
+                let left = proxy.stop(within).await;
+                proxy.local.borrow().targets().for_each(|target| target.retire());
+                let _ = done.send(left);
+                break;
+            }
+        }
+    }
+}
+
+impl<S: Sys> Proxy<S> {
+    pub(crate) fn cells(&self) -> &WorkerCells {
+        self.live.worker_cells().of(self.number)
+    }
+
+    pub(crate) fn now_millis(&self) -> u64 {
+        self.worker.now() / 1_000_000
+    }
+
+    fn adopt(self: &Rc<Self>, snapshot: &Snapshot, sockets: Vec<(SocketAddr, ListenerSocket)>) {
+        let local = Rc::new(Local::new(snapshot, self.number, Some(&self.local.borrow())));
+        let mut wanted: HashMap<SocketAddr, &ListenerName> = HashMap::new();
+        for listener in &snapshot.listeners {
+            wanted.extend(listener.bind.iter().map(|&address| (address, &listener.name)));
+        }
+        let mut doors = self.doors.borrow_mut();
+        let mut closed = false;
+        doors.retain(|address, door| match wanted.get(address).and_then(|name| local.listener(name)) {
+            Some(listener) => {
+                *door.listener.borrow_mut() = Rc::clone(listener);
+                true
+            }
+            None => {
+                door.close();
+                closed = true;
+                false
+            }
+        });
+        for (address, socket) in sockets {
+            let Some(listener) = wanted.get(&address).and_then(|name| local.listener(name)) else { continue };
+            let door = Rc::new(Door::new(socket.local_address().unwrap_or(address), Rc::clone(listener)));
+            let listener = Listener::new(&self.worker, socket);
+            self.worker.spawn(connection::accept(Rc::clone(self), Rc::clone(&door), listener));
+            doors.insert(address, door);
+        }
+        *self.local.borrow_mut() = local;
+        if closed {
+            self.worker.rouse_idle();
+        }
+    }
+
+    /// Returns how many connections were still open at the deadline.
+    async fn stop(&self, within: Duration) -> usize {
+        self.stopping.set(true);
+        self.doors.borrow().values().for_each(|door| door.close());
+        // The accept tasks empty their queues first, and what they accept is served.
+        self.worker.yield_now().await;
+        self.worker.rouse_idle();
+        tokio::select! {
+            biased;
+            () = self.no_connections() => {}
+            () = self.worker.sleep(within) => {}
+        }
+        self.connections.get()
+    }
+
+    async fn no_connections(&self) {
+        poll_fn(|context| {
+            if self.connections.get() == 0 {
+                return Poll::Ready(());
+            }
+            let old = self.waiting_for_last.borrow_mut().replace(context.waker().clone());
+            drop(old);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    pub(crate) fn connection_opened(&self) {
+        self.connections.set(self.connections.get() + 1);
+        self.cells().connections_open.increment();
+    }
+
+    pub(crate) fn connection_closed(&self) {
+        self.connections.set(self.connections.get() - 1);
+        self.cells().connections_open.decrement();
+        if self.connections.get() == 0 {
+            let waker = self.waiting_for_last.borrow_mut().take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// What is done now and then: idle target connections that ended are closed, lines of quiet logs are written.
+    async fn housekeeping(self: Rc<Self>) {
+        loop {
+            self.worker.sleep(HOUSEKEEPING_EVERY).await;
+            let now = self.now_millis();
+            let local = Rc::clone(&self.local.borrow());
+            local.targets().for_each(|target| target.prune(now));
+            for log in local.listeners.iter().filter_map(|listener| listener.log.as_ref()) {
+                log.borrow_mut().flush();
+            }
+            let (stats, cells) = (self.worker.stats(), self.cells());
+            cells.loop_turns.add(stats.looks - cells.loop_turns.read());
+            cells.task_panics.add(stats.panics - cells.task_panics.read());
+            cells.deadlines_fired.add(stats.deadlines_fired - cells.deadlines_fired.read());
+        }
+    }
+}
+
+const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(500);

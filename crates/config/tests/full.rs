@@ -171,3 +171,25 @@ fn target_groups() {
     assert_eq!((check.interval, check.timeout), (seconds(1), seconds(1)), "the timeout is not longer");
     assert_eq!(hashed.algorithm, Algorithm::Hash(HashKey::Header("x-user".to_owned())));
 }
+
+fn refusal(text: &str) -> String {
+    parse(text, "x.toml", &Pages).unwrap_err().0.remove(0).message
+}
+
+#[test]
+fn what_is_kept_in_memory_has_a_limit() {
+    let listener = "[listener.web]\nbind = \"0.0.0.0:80\"\nforward = \"app\"\n";
+    let group = |count: usize| {
+        let targets: String = (0..count).map(|n| format!("\"10.0.{}.{}:80\",", n / 250, n % 250)).collect();
+        format!("[target_group.app]\ntargets = [{targets}]\n")
+    };
+    assert_eq!(config(&format!("{listener}{}", group(10_000))).target_groups[0].targets.len(), 10_000);
+    assert_eq!(refusal(&format!("{listener}{}", group(10_001))), "a target group has at most 10000 targets");
+    let rule = |length| {
+        let body = "x".repeat(length);
+        format!("[[listener.web.rule]]\npath = \"/x\"\nrespond = {{ status = 200, body = \"{body}\" }}\n")
+    };
+    config(&format!("{listener}{}{}", rule(256 * 1024), group(1)));
+    let message = refusal(&format!("{listener}{}{}", rule(256 * 1024 + 1), group(1)));
+    assert_eq!(message, "`body` is longer than 262144 bytes");
+}

@@ -63,7 +63,7 @@ fn deep_nesting_is_refused() {
 }
 
 #[test]
-fn thousands_of_errors_take_no_time() {
+fn thousands_of_errors_are_all_reported() {
     let mut text = String::new();
     for number in 0..20_000 {
         text += &format!("key{number} = {number}\n");

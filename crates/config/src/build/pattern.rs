@@ -75,14 +75,7 @@ pub(super) fn rewrite(value: &Value, path: &PathPattern, report: &mut Report<'_>
             report.error(value, "`rewrite` is a path").hint("it starts with `/`");
             None
         }
-        PathPattern::Prefix(prefix) => {
-            if prefix.ends_with('/') != text.ends_with('/') {
-                let tail = if prefix.ends_with('/') { "x" } else { "/x" };
-                let message = format!("`{prefix}{tail}` would become `{text}{tail}`");
-                report.error(value, message).hint("either both end with `/` or none does");
-            }
-            Some(PathRewrite::Prefix(text.to_owned()))
-        }
+        PathPattern::Prefix(_) => Some(PathRewrite::Prefix(text.to_owned())),
         PathPattern::Any | PathPattern::Exact(_) => Some(PathRewrite::Whole(text.to_owned())),
     }
 }
@@ -131,10 +124,31 @@ fn never_matches(path: &str) -> Option<&'static str> {
     if path.split('/').any(|segment| segment == "." || segment == "..") {
         return Some("the segments `.` and `..` are resolved before paths are compared");
     }
-    if path.contains(char::is_control) {
-        return Some("control characters are refused before paths are compared");
+    if path.contains("//") {
+        return Some("repeated slashes are merged before paths are compared");
     }
-    None
+    if path.contains('\\') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some(
+            "a request with such a character is refused: write it percent-encoded, a space as `%20`",
+        );
+    }
+    path.split('%').skip(1).find_map(escape_never_matches)
+}
+
+/// The same of what stands behind a `%`.
+fn escape_never_matches(behind: &str) -> Option<&'static str> {
+    let digits = behind.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+        return Some("two hexadecimal digits follow a `%`; the sign itself is `%25`");
+    };
+    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        return Some("letters, digits, `-`, `.`, `_` and `~` are decoded before paths are compared");
+    }
+    if matches!(byte, b'/' | b'\\' | 0) {
+        return Some("a hidden `/`, `\\` or NUL never decides which rule matches: such a request is refused");
+    }
+    let lower = digits.is_some_and(|digits| digits.bytes().any(|byte| byte.is_ascii_lowercase()));
+    lower.then_some("the digits behind a `%` are in upper case when paths are compared")
 }
 
 fn regex(pattern: &str, value: &Value, report: &mut Report<'_>) -> Option<Regex> {
@@ -211,6 +225,19 @@ mod tests {
         ] {
             assert_eq!(is_host(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn paths_have_the_normal_form() {
+        for path in ["/", "/api", "/api/", "/a%20b", "/%C3%A4", "/.well-known/x", "/a...b", "/%25"] {
+            assert_eq!(never_matches(path), None, "{path}");
+        }
+        let paths = ["/a?b", "/../a", "/a//b", "/ä", "/%4", "/%ä", "/%41", "/%2F", "/%c3"];
+        for path in paths.iter().chain(&["/a/.", "/a b", "/a\\b", "/%", "/%zz", "/%7e", "/%5c", "/%00"]) {
+            assert!(never_matches(path).is_some(), "{path}");
+        }
+        let hints: std::collections::HashSet<_> = paths.iter().map(|path| never_matches(path)).collect();
+        assert_eq!(hints.len(), paths.len() - 1, "/%4 and /%ä share one");
     }
 
     #[test]

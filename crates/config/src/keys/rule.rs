@@ -16,7 +16,7 @@ pub(super) const CONDITIONS: &[Key] = &[
         name: "path",
         kind: Kind::Text("path pattern"),
         default: Means("any path"),
-        help: "The path after normalisation: a prefix (`/api` is itself and all under it, `/api/` only what is under it), `= /x` for exactly that path, or `~` and a regular expression. A regular expression matches anywhere in the path unless `^` and `$` hold it.",
+        help: "The path, compared after `%XX` of letters and digits are decoded, `.` and `..` resolved and repeated slashes merged: a prefix (`/api` is itself and all under it, `/api/` only what is under it), `= /x` for exactly that path, or `~` and a regular expression. A regular expression matches anywhere in the path unless `^` and `$` hold it.",
         example: "path = \"/api/\"",
     },
     Key {
@@ -82,7 +82,7 @@ pub(super) const ACTIONS: &[Key] = &[
         name: "rewrite",
         kind: Kind::Text("path"),
         default: Means("the target sees the client's path"),
-        help: "What the target sees instead of what `path` matched: a prefix is replaced by this, an exact path (and any path where the rule has none) becomes this, and of a regular expression the match is replaced by this with `$1`, `${name}` and `$$` expanded. The query stays. Only with `forward`.",
+        help: "What the target sees instead of what `path` matched: a prefix is replaced by this with one `/` at the border, an exact path (and any path where the rule has none) becomes this, and of a regular expression the match is replaced by this with `$1`, `${name}` and `$$` expanded. The query stays. Only with `forward`.",
         example: "rewrite = \"/new/\"",
     },
     Key {

@@ -101,6 +101,9 @@ impl Buffer {
 
     /// Copies `bytes` behind what is there.
     pub fn extend(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         if self.capacity() - (self.end as usize) < bytes.len() {
             self.move_to(class_for(self.len() + bytes.len()).ok_or(BufferFull)?)?;
         }
@@ -205,6 +208,8 @@ mod tests {
     fn an_empty_buffer_holds_no_block() {
         let before = leased_bytes();
         let mut buffer = Buffer::new();
+        assert_eq!(buffer.capacity(), 0);
+        buffer.extend(b"").unwrap();
         assert_eq!(buffer.capacity(), 0);
         buffer.extend(b"hello").unwrap();
         assert_eq!((buffer.bytes(), buffer.capacity()), (&b"hello"[..], 512));

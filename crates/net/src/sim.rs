@@ -235,8 +235,7 @@ impl Sim {
     fn wait_until(&self, until: Option<u64>, events: &mut Vec<Event>) -> bool {
         loop {
             let mut world = self.world.borrow_mut();
-            let next = world.next_step_at();
-            match (next, until) {
+            match (world.next_step_at(), until) {
                 (Some(at), Some(until)) if at > until => {
                     world.overshoot(until);
                     return true;
@@ -250,11 +249,11 @@ impl Sim {
             }
             drop(world);
             self.step();
-            let mut world = self.world.borrow_mut();
             // The process runs some time after the event that ends its wait: edges merge.
-            if world.rng.one_in(2) {
-                world.harvest(events);
+            while self.world.borrow_mut().is_delayed() {
+                self.step();
             }
+            self.world.borrow_mut().harvest(events);
             if !events.is_empty() {
                 return true;
             }
@@ -263,6 +262,11 @@ impl Sim {
 }
 
 impl World {
+    fn is_delayed(&mut self) -> bool {
+        let soon = self.now + 200_000;
+        self.next_step_at().is_some_and(|at| at <= soon) && self.rng.one_in(2)
+    }
+
     fn overshoot(&mut self, until: u64) {
         let late = if self.rng.one_in(2) { 0 } else { self.rng.below(20_000_000) };
         self.now = self.now.max(until) + late;

@@ -152,7 +152,7 @@ impl Connection {
             self.starved = true;
             count = rng.size(count);
         }
-        if self.connecting || (self.starved && count == 0) || count == 0 {
+        if self.connecting || count == 0 {
             self.wants_room = true;
             return Err(io::ErrorKind::WouldBlock.into());
         }

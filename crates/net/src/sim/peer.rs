@@ -187,7 +187,7 @@ impl Actor {
                 Next::Done
             }
         };
-        if !(matches!(self.acts.front(), Some(Act::Flood)) && !ended) {
+        if ended || !matches!(self.acts.front(), Some(Act::Flood)) {
             self.acts.pop_front();
         }
         next

@@ -77,7 +77,7 @@ impl World {
     pub(super) fn plan(&mut self, after: u64, step: Step) {
         self.steps += 1;
         // What is due at the same time happens in any order.
-        let order = self.rng.next() << 32 | self.steps;
+        let order = self.rng.word() << 32 | self.steps;
         self.agenda.insert((self.now.saturating_add(after), order), step);
     }
 

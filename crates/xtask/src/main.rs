@@ -10,6 +10,11 @@
 )]
 
 mod bench;
+mod checks;
+mod docs;
+mod licences;
+mod packages;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -24,7 +29,11 @@ fn main() -> ExitCode {
         None => ("help", arguments.as_slice()),
     };
     let outcome = match task {
+        "test" | "ci" => checks::run(),
         "bench" => bench::run(rest),
+        "docs" => docs::run(),
+        "dev" => workspace::run(workspace::cargo().args(["run", "--package", "evenkeel", "--", "demo"])),
+        "tidy" => tidy::run(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())
@@ -45,4 +54,8 @@ fn main() -> ExitCode {
 
 const USAGE: &str = "usage: cargo xtask TASK
 
-  bench [CASE…]  compare with HAProxy, nginx and the floor (--help for more)";
+  test           every check there is: format, clippy, tidy, licences, tests, documentation (also: ci)
+  tidy           floors, sizes, words and pages; a part of test
+  bench [CASE…]  compare with HAProxy, nginx and the floor (--help for more)
+  docs           make the pages that are made from the code
+  dev            build and run the demo";

@@ -24,7 +24,10 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn metadata(deep: bool) -> Outcome<Value> {
     let mut command = cargo();
     command.args(["metadata", "--format-version=1"]);
-    if !deep {
+    if deep {
+        // Without it cargo would want the packages of systems that we do not build for.
+        command.arg("--filter-platform").arg(format!("{}-unknown-linux-gnu", std::env::consts::ARCH));
+    } else {
         command.arg("--no-deps");
     }
     let output = command.output().map_err(|error| format!("cargo metadata: {error}"))?;

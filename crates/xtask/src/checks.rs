@@ -1,0 +1,132 @@
+//! `cargo xtask test` (also called `ci`): every check, in the order in which they are cheap. A failed check does not keep
+//! the next ones from running.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::{Outcome, licences, packages, tidy, workspace};
+
+/// How many tests ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+pub(crate) fn run() -> Outcome {
+    packages::ensure()?;
+    let mut count = Count::default();
+    let mut failed = Vec::new();
+    let mut check = |name: &'static str, outcome: &mut dyn FnMut() -> Outcome| {
+        println!("\n== {name}");
+        let begin = Instant::now();
+        match outcome() {
+            Ok(()) => println!("== {name}: ok, {} s", begin.elapsed().as_secs()),
+            Err(message) => {
+                println!("== {name}: FAILED\n{message}");
+                failed.push(name);
+            }
+        }
+    };
+    check("format", &mut || cargo("fmt --all -- --check"));
+    check("clippy", &mut || cargo("clippy --workspace --all-targets --quiet -- -D warnings"));
+    check("tidy", &mut tidy::run);
+    check("licences", &mut licences::check);
+    check("dependencies", &mut cargo_deny);
+    check("tests", &mut || tests(&mut count));
+    check("documentation", &mut documentation);
+    println!("\n{} passed, {} failed", count.passed, count.failed);
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+}
+
+fn cargo(arguments: &str) -> Outcome {
+    workspace::run(workspace::cargo().args(arguments.split(' ')))
+}
+
+/// Broken links are errors.
+fn documentation() -> Outcome {
+    workspace::run(
+        workspace::cargo()
+            .args(["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
+}
+
+/// Bans and known advisories, by the advisories that were fetched last. Licences are checked without it too.
+fn cargo_deny() -> Outcome {
+    let installed = workspace::cargo().args(["deny", "--version"]).output().is_ok_and(|o| o.status.success());
+    if !installed {
+        println!("cargo-deny is not installed: advisories are not checked");
+        return Ok(());
+    }
+    cargo("deny --offline check bans licenses advisories")
+}
+
+/// The scenarios run the real binary; they find it by `EVENKEEL_BIN`.
+fn tests(count: &mut Count) -> Outcome {
+    cargo("build --quiet --package evenkeel")?;
+    let mut command = workspace::cargo();
+    command
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .env("EVENKEEL_BIN", workspace::target_directory()?.join("debug/evenkeel"));
+    let (found, succeeded) = counted(command)?;
+    *count = found;
+    // A crate whose tests do not compile has none that fail.
+    if succeeded { Ok(()) } else { Err(format!("{} tests failed, or some did not compile", found.failed)) }
+}
+
+/// Runs `cargo test`, passes its output on and adds up the results.
+fn counted(mut command: Command) -> Outcome<(Count, bool)> {
+    let failed = |error: std::io::Error| format!("cargo test: {error}");
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut count = Count::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line.map_err(failed)?;
+            println!("{line}");
+            count.add(&line);
+        }
+    }
+    let status = child.wait().map_err(failed)?;
+    Ok((count, status.success()))
+}
+
+impl Count {
+    /// Lines as `test result: ok. 7 passed; 0 failed; 0 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        let before = |word: &str| -> u64 {
+            let number = result.split(word).next().and_then(|text| text.split_whitespace().last());
+            number.and_then(|number| number.parse().ok()).unwrap_or(0)
+        };
+        self.passed += before(" passed");
+        self.failed += before(" failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_add_up() {
+        let mut count = Count::default();
+        for line in [
+            "test result: ok. 7 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.12s",
+            "test tests::one ... ok",
+            "test result: FAILED. 42 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
+        ] {
+            count.add(line);
+        }
+        assert_eq!(count, Count { passed: 49, failed: 1 });
+    }
+
+    #[test]
+    fn output_is_read_to_its_end() {
+        let mut command = Command::new("printf");
+        command.arg("noise\\ntest result: ok. 3 passed; 0 failed;\\n");
+        assert_eq!(counted(command).unwrap(), (Count { passed: 3, failed: 0 }, true));
+        assert!(!counted(Command::new("false")).unwrap().1);
+    }
+}

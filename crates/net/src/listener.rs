@@ -25,6 +25,10 @@ pub fn bind(address: SocketAddr) -> io::Result<ListenerSocket> {
     sockopt::set_socket_reuseport(&socket, true)?;
     // Inherited by accepted connections, which saves a system call for each.
     sockopt::set_tcp_nodelay(&socket, true)?;
+    if address.is_ipv6() {
+        // Whatever the machine's default is.
+        sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(ListenerSocket(socket))

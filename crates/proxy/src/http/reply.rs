@@ -138,12 +138,9 @@ fn write_location<S: Sys>(request: &Request<S>, redirect: &Redirect, out: &mut V
         match piece {
             TemplatePiece::Text(text) => out.extend_from_slice(text.as_bytes()),
             TemplatePiece::Host => {
-                out.extend_from_slice(head.host_name().map_or(&[], |span| request.text(span)))
+                out.extend_from_slice(head.host_name().map_or(&[], |span| request.text(span)));
             }
-            TemplatePiece::Path => {
-                let path = request.text(head.path());
-                out.extend_from_slice(if path.is_empty() { b"/" } else { path });
-            }
+            TemplatePiece::Path => write_path(request.text(head.path()), out),
             TemplatePiece::Query => {
                 if let Some(query) = head.query() {
                     out.push(b'?');
@@ -152,6 +149,13 @@ fn write_location<S: Sys>(request: &Request<S>, redirect: &Redirect, out: &mut V
             }
         }
     }
+}
+
+/// The path as it was sent, with one slash in front: `//host/` as a whole `Location` would lead to another host.
+fn write_path(path: &[u8], out: &mut Vec<u8>) {
+    let slashes = path.iter().take_while(|&&byte| matches!(byte, b'/' | b'\\')).count();
+    out.push(b'/');
+    out.extend_from_slice(&path[slashes..]);
 }
 
 fn write_status_line(status: u16, out: &mut Vec<u8>) {
@@ -230,4 +234,24 @@ fn phrase(status: u16) -> &'static str {
 pub(super) fn is_silent(failure: Failure) -> bool {
     let outcome = failure.outcome();
     outcome.side == Side::Client && outcome.status == 499
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_to_the_path_stays_on_its_host() {
+        for (sent, written) in [
+            ("", "/"),
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("//evil.example", "/evil.example"),
+            ("/\\evil", "/evil"),
+        ] {
+            let mut out = Vec::new();
+            write_path(sent.as_bytes(), &mut out);
+            assert_eq!(out, written.as_bytes(), "{sent}");
+        }
+    }
 }

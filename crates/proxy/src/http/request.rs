@@ -63,6 +63,7 @@ pub(super) enum RequestId {
 }
 
 /// Parsed heads, kept by the worker so that their lists of fields are allocated once.
+#[expect(clippy::vec_box, reason = "they move in and out as pointers")]
 #[derive(Debug, Default)]
 pub(crate) struct HeadPool(Rc<RefCell<Vec<Box<Heads>>>>);
 
@@ -72,6 +73,7 @@ pub(super) struct Heads {
     pub(super) response: ResponseHead,
 }
 
+#[expect(clippy::vec_box, reason = "see `HeadPool`")]
 #[derive(Debug)]
 pub(super) struct HeadLease {
     heads: Option<Box<Heads>>,

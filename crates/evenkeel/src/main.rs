@@ -1,2 +1,103 @@
-//! The binary: command line, wiring, signals.
-fn main() {}
+//! The binary: its command line, and what each command is made of.
+
+mod ask;
+mod check;
+mod demo;
+mod output;
+mod reference;
+mod run;
+mod start;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use control::AdminAddress;
+
+// Workers allocate rarely, the control plane's scrapes and reloads a lot.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A load balancer for HTTP and WebSocket.
+///
+/// Exit codes: 0 fine; 1 what was asked about is not fine; 2 the command line is not valid.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel", version, disable_help_subcommand = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// Where the running evenkeel listens for these commands, as unix:PATH [default: see docs/operating.md]
+    #[arg(long, global = true, env = "EVENKEEL_ADMIN", value_name = "ADDRESS")]
+    admin: Option<AdminAddress>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the load balancer
+    Run {
+        /// The configuration
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Say everything that is wrong with a configuration, and whether it would load
+    Check {
+        file: PathBuf,
+        /// One JSON object for each error and warning
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a load balancer at work: three targets and their balancer in one process
+    Demo,
+    /// Have the running evenkeel serve what its configuration says now
+    Reload(Form),
+    /// Show what the running evenkeel serves; exit code 1 when something needs attention
+    Status(Form),
+    /// Show the targets of the running evenkeel
+    Targets(Form),
+    /// Work with the access logs of the running evenkeel
+    Logs {
+        #[command(subcommand)]
+        command: Logs,
+    },
+    /// Print the JSON schema of the configuration
+    Schema,
+    /// Explain a command, or a key of the configuration
+    Help {
+        /// A command (`run`), a key (`keepalive_timeout`) or a key's path (`health_check.timeout`)
+        name: Option<String>,
+    },
+    /// Print the version
+    Version,
+}
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Form {
+    /// As JSON, for programs; lists as one object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Logs {
+    /// Open every access log anew under its path, after a rotation
+    Reopen(Form),
+}
+
+fn main() -> ExitCode {
+    let Arguments { admin, command } = Arguments::parse();
+    match command {
+        Command::Run { config } => run::run(&config, admin),
+        Command::Check { file, json } => check::check(&file, json),
+        Command::Demo => demo::demo(admin),
+        Command::Reload(form) => ask::reload(admin, form.json),
+        Command::Status(form) => ask::status(admin, form.json),
+        Command::Targets(form) => ask::targets(admin, form.json),
+        Command::Logs { command: Logs::Reopen(form) } => ask::reopen_logs(admin, form.json),
+        Command::Schema => output::done(&config::schema()),
+        Command::Help { name } => reference::help(name.as_deref()),
+        Command::Version => output::done(&format!("evenkeel {VERSION}\n")),
+    }
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,229 @@
+//! The admin API's Unix socket as a file: made for one user, never another instance's, removed at the end.
+
+use std::fmt;
+use std::fs::{self, File, Metadata, Permissions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, fchmod};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::AdminAddress;
+
+/// Held as long as the API is served.
+#[derive(Debug)]
+pub struct AdminSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    /// Device and inode, so that another's file of the same name is left alone.
+    identity: (u64, u64),
+}
+
+#[derive(Debug)]
+pub enum SocketError {
+    OtherInstance(AdminAddress),
+    /// There is a file of another kind.
+    NotASocket(AdminAddress),
+    /// The directory of the default place belongs to another user, who could have put anything there.
+    NotOurs(PathBuf),
+    Io {
+        address: AdminAddress,
+        error: io::Error,
+    },
+}
+
+impl AdminSocket {
+    /// Listens at `address`, which only this user can open (mode 0600). A socket file that nobody answers at is
+    /// removed first. The directory is made when it is the default place's.
+    pub async fn bind(address: &AdminAddress) -> Result<Self, SocketError> {
+        let failed = |error| SocketError::Io { address: address.clone(), error };
+        if *address == AdminAddress::default_place() {
+            make_directory(address.path())?;
+        }
+        // Two instances that start at once take turns, so that neither removes the other's fresh socket.
+        let _turn = lock_directory(address.path()).map_err(failed)?;
+        remove_stale(address).await?;
+        let listener = listen(address.path()).map_err(failed)?;
+        let metadata = fs::symlink_metadata(address.path()).map_err(failed)?;
+        let listener = UnixListener::from_std(listener).map_err(failed)?;
+        Ok(Self { listener, path: address.path().to_owned(), identity: identity(&metadata) })
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherInstance(address) => write!(
+                f,
+                "another evenkeel answers at the admin socket {address}\n  help: `evenkeel status --admin {address}` \
+                 shows it; for a second one set another `bind` in `[admin]`, or use --admin"
+            ),
+            Self::NotASocket(address) => write!(
+                f,
+                "the admin socket cannot be made: {address} is a file of another kind\n  help: remove it, or set \
+                 another `bind` in `[admin]`"
+            ),
+            Self::NotOurs(path) => write!(
+                f,
+                "the admin socket's directory {} belongs to another user or is open to others\n  help: remove it, or \
+                 set `bind` in `[admin]`",
+                path.display()
+            ),
+            Self::Io { address, error } => write!(
+                f,
+                "the admin socket {address} cannot be made: {error}\n  help: the directory must exist and be \
+                 writable; `bind` in `[admin]` or --admin sets another place"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SocketError {}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn make_directory(path: &Path) -> Result<(), SocketError> {
+    let directory = directory(path);
+    let made = fs::DirBuilder::new().mode(0o700).recursive(true).create(directory);
+    made.map_err(|error| SocketError::Io { address: path.to_owned().into(), error })?;
+    let own = |metadata: &Metadata| {
+        let safe = metadata.permissions().mode() & 0o022 == 0;
+        metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw() && safe
+    };
+    match fs::symlink_metadata(directory) {
+        Ok(metadata) if own(&metadata) => Ok(()),
+        _ => Err(SocketError::NotOurs(directory.to_owned())),
+    }
+}
+
+fn lock_directory(path: &Path) -> io::Result<File> {
+    let file = File::open(directory(path))?;
+    file.lock()?;
+    Ok(file)
+}
+
+async fn remove_stale(address: &AdminAddress) -> Result<(), SocketError> {
+    let failed = |error| SocketError::Io { address: address.clone(), error };
+    match fs::symlink_metadata(address.path()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(SocketError::NotASocket(address.clone()));
+        }
+        Ok(_) => {}
+    }
+    match UnixStream::connect(address.path()).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(address.path()).map_err(failed)
+        }
+        // Its backlog is full: somebody is there.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(SocketError::OtherInstance(address.clone()))
+        }
+        Err(error) => Err(failed(error)),
+        Ok(_) => Err(SocketError::OtherInstance(address.clone())),
+    }
+}
+
+fn listen(path: &Path) -> io::Result<StdListener> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket: OwnedFd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // Before the file exists: Linux gives it the socket's own mode, so that it is never open to others.
+    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(StdListener::from(socket))
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+const BACKLOG: i32 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(dir: &tempfile::TempDir) -> AdminAddress {
+        dir.path().join("admin.sock").into()
+    }
+
+    #[tokio::test]
+    async fn is_for_this_user_only_and_gone_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = place(&dir);
+        let socket = AdminSocket::bind(&address).await.unwrap();
+        let mode = fs::metadata(address.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        UnixStream::connect(address.path()).await.unwrap();
+        drop(socket);
+        assert!(!address.path().exists());
+    }
+
+    #[tokio::test]
+    async fn refuses_where_another_answers_and_leaves_it_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = place(&dir);
+        let _first = AdminSocket::bind(&address).await.unwrap();
+        let error = AdminSocket::bind(&address).await.unwrap_err();
+        assert!(matches!(&error, SocketError::OtherInstance(at) if *at == address), "{error}");
+        UnixStream::connect(address.path()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_nobody_serves_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = place(&dir);
+        drop(StdListener::bind(address.path()).unwrap());
+        assert!(address.path().exists(), "the file of a killed process stays");
+        AdminSocket::bind(&address).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_of_another_kind_is_never_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = place(&dir);
+        fs::write(address.path(), "precious").unwrap();
+        let error = AdminSocket::bind(&address).await.unwrap_err();
+        assert!(matches!(error, SocketError::NotASocket(_)), "{error}");
+        assert_eq!(fs::read(address.path()).unwrap(), b"precious");
+    }
+
+    #[tokio::test]
+    async fn anothers_file_of_the_same_name_is_not_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = place(&dir);
+        let socket = AdminSocket::bind(&address).await.unwrap();
+        fs::rename(address.path(), dir.path().join("moved")).unwrap();
+        let _other = StdListener::bind(address.path()).unwrap();
+        drop(socket);
+        assert!(address.path().exists());
+    }
+
+    #[tokio::test]
+    async fn a_missing_directory_is_told() {
+        let address = AdminAddress::from(PathBuf::from("/nowhere/at/all/admin.sock"));
+        let error = AdminSocket::bind(&address).await.unwrap_err().to_string();
+        assert!(error.contains("/nowhere/at/all/admin.sock") && error.contains("help:"), "{error}");
+    }
+}

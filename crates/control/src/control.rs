@@ -1,0 +1,171 @@
+//! The balancer as its operator sees it: started, reloaded, asked, stopped.
+
+mod metrics;
+mod reload;
+mod report;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use balance::hash_bytes;
+use model::{Config, LogLevel};
+use proxy::{BoundListener, Engine, EngineError, Live, Snapshot, StopReport};
+use tokio::runtime::Handle;
+use tokio::sync::RwLock;
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+
+use crate::health::Probes;
+
+pub(crate) use reload::diagnostic_json;
+pub use reload::{ReloadError, Reloaded};
+
+/// What a [`Control`] is made of.
+#[derive(Debug)]
+pub struct Setup {
+    pub config: Config,
+    /// The file that a reload reads; `None`: there is nothing to reload.
+    pub path: Option<PathBuf>,
+    /// Hard to guess; see [`Engine::start`].
+    pub seed: [u64; 2],
+    /// The wall clock.
+    pub wall: fn() -> SystemTime,
+    pub version: &'static str,
+}
+
+/// The running balancer. Shared by the admin API and the signals.
+#[derive(Debug)]
+pub struct Control {
+    path: Option<PathBuf>,
+    version: &'static str,
+    wall: fn() -> SystemTime,
+    started: SystemTime,
+    began: Instant,
+    /// What a reload cannot change.
+    fixed: Fixed,
+    /// Taken by the stop. Read while the engine works, so that the stop waits for a reload under way.
+    engine: Arc<RwLock<Option<Engine>>>,
+    reloading: Arc<tokio::sync::Mutex<()>>,
+    live: Arc<Live>,
+    probes: Probes,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Fixed {
+    workers: Option<u16>,
+    admin_socket: Option<PathBuf>,
+}
+
+/// What changes with a reload; copied out, never held.
+#[derive(Clone, Debug)]
+struct State {
+    serving: Arc<Serving>,
+    last_reload: Option<LastReload>,
+    last_success: SystemTime,
+    stopping: bool,
+}
+
+/// What is served; it outlives the engine, so that a stop can be watched.
+#[derive(Debug)]
+struct Serving {
+    snapshot: Arc<Snapshot>,
+    bound: Vec<BoundListener>,
+    stop_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct LastReload {
+    at: SystemTime,
+    error: Option<String>,
+}
+
+impl Control {
+    /// Starts the workers; every listener serves when it returns. Call it within a tokio runtime.
+    ///
+    /// # Errors
+    /// When an address cannot be bound, a log not be opened or a thread not be started; nothing runs then.
+    pub async fn start(setup: Setup) -> Result<Arc<Self>, EngineError> {
+        let tasks = Handle::current();
+        let start =
+            move || Engine::start(&setup.config, setup.seed).map(|engine| Self::new(setup, engine, tasks));
+        spawn_blocking(start).await.unwrap_or(Err(EngineError::WorkerGone)).map(Arc::new)
+    }
+
+    /// What is bound, in the order of the config.
+    pub fn bound(&self) -> Vec<BoundListener> {
+        self.state().serving.bound.clone()
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.state().serving.snapshot.generation
+    }
+
+    pub fn workers(&self) -> usize {
+        self.live.workers()
+    }
+
+    /// How long a stop waits, as the last config says.
+    pub fn stop_timeout(&self) -> Duration {
+        self.state().serving.stop_timeout
+    }
+
+    /// Opens every access log anew under its path.
+    pub async fn reopen_logs(&self) {
+        if let Some(engine) = self.engine.read().await.as_ref() {
+            engine.logs().reopen();
+            observe::event(LogLevel::Info, "reopened the access logs", &[]);
+        }
+    }
+
+    /// Accepts nothing more, waits up to `within` for what is in flight, and ends the workers. Status and metrics
+    /// answer meanwhile.
+    pub async fn stop(&self, within: Duration) -> StopReport {
+        self.lock().stopping = true;
+        self.probes.end_all();
+        let Some(engine) = self.engine.write().await.take() else { return StopReport::default() };
+        spawn_blocking(move || engine.stop(within)).await.unwrap_or_default()
+    }
+
+    fn new(setup: Setup, engine: Engine, tasks: Handle) -> Self {
+        let Setup { config, path, seed, wall, version } = setup;
+        let started = wall();
+        let serving = Serving::of(&engine, &config);
+        let seed = hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), *b"probes\0\0"].concat());
+        let probes = Probes::new(tasks, wall, seed);
+        probes.adopt(&serving.snapshot.groups);
+        Self {
+            path,
+            version,
+            wall,
+            started,
+            began: Instant::now(),
+            fixed: Fixed { workers: config.workers, admin_socket: config.admin_socket },
+            live: Arc::clone(engine.live()),
+            engine: Arc::new(RwLock::new(Some(engine))),
+            reloading: Arc::default(),
+            probes,
+            state: Mutex::new(State {
+                serving: Arc::new(serving),
+                last_reload: None,
+                last_success: started,
+                stopping: false,
+            }),
+        }
+    }
+
+    fn state(&self) -> State {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Serving {
+    fn of(engine: &Engine, config: &Config) -> Self {
+        Self { snapshot: engine.snapshot(), bound: engine.bound(), stop_timeout: config.stop_timeout }
+    }
+}

@@ -1,0 +1,192 @@
+//! A new config for the running balancer: all of it, or nothing.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use config::{Diagnostic, Errors, Loaded, Severity};
+use model::LogLevel;
+use proxy::{Engine, EngineError};
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use super::{Control, Fixed, LastReload, Serving};
+use crate::hint::start_error;
+
+/// A reload that went well.
+#[derive(Debug)]
+pub struct Reloaded {
+    pub generation: u64,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Why nothing changed.
+#[derive(Debug)]
+pub enum ReloadError {
+    Config(Errors),
+    Engine(EngineError),
+    /// There is no file to read: the demo.
+    NoFile,
+    Stopping,
+    /// A bug of Evenkeel; the panic is in the log.
+    Panicked,
+}
+
+impl Control {
+    /// Reads the config file and serves what it says. Reloads take turns.
+    // cancel-safe: before its turn nothing has happened; from then on it runs to its end, whoever waits for it.
+    pub async fn reload(self: &Arc<Self>) -> Result<Reloaded, ReloadError> {
+        let turn = Arc::clone(&self.reloading).lock_owned().await;
+        let engine = Arc::clone(&self.engine).read_owned().await;
+        let control = Arc::clone(self);
+        let reload = move || {
+            let _turn = turn;
+            let result = control.try_reload(engine.as_ref());
+            control.note(&result);
+            result
+        };
+        spawn_blocking(reload).await.unwrap_or(Err(ReloadError::Panicked))
+    }
+
+    fn try_reload(&self, engine: Option<&Engine>) -> Result<Reloaded, ReloadError> {
+        let engine = engine.ok_or(ReloadError::Stopping)?;
+        let path = self.path.as_deref().ok_or(ReloadError::NoFile)?;
+        let Loaded { config, mut warnings } = config::load(path).map_err(ReloadError::Config)?;
+        let generation = engine.apply(&config).map_err(ReloadError::Engine)?;
+        let serving = Arc::new(Serving::of(engine, &config));
+        self.probes.adopt(&serving.snapshot.groups);
+        self.lock().serving = serving;
+        let wanted = Fixed { workers: config.workers, admin_socket: config.admin_socket };
+        warnings.extend(needs_restart(path, &self.fixed, &wanted));
+        Ok(Reloaded { generation, warnings })
+    }
+
+    /// Keeps the result for status, and tells the operators' log.
+    fn note(&self, result: &Result<Reloaded, ReloadError>) {
+        let at = (self.wall)();
+        let error = result.as_ref().err().map(ReloadError::render);
+        let mut state = self.lock();
+        if error.is_none() {
+            state.last_success = at;
+        }
+        state.last_reload = Some(LastReload { at, error });
+        drop(state);
+        match result {
+            Ok(Reloaded { generation, warnings }) => {
+                let fields: [(_, &dyn fmt::Display); 2] =
+                    [("generation", generation), ("warnings", &warnings.len())];
+                observe::event(LogLevel::Info, "reloaded the configuration", &fields);
+                for warning in warnings {
+                    let place = format!("{}:{}:{}", warning.file, warning.line, warning.column);
+                    let fields: [(_, &dyn fmt::Display); 2] = [("at", &place), ("message", &warning.message)];
+                    observe::event(LogLevel::Warning, "the configuration has a warning", &fields);
+                }
+            }
+            Err(error) => error.log(),
+        }
+    }
+}
+
+impl ReloadError {
+    /// For people.
+    pub fn render(&self) -> String {
+        match self {
+            Self::Config(errors) => errors.render(false),
+            Self::Engine(error) => start_error(error),
+            Self::NoFile => "there is no configuration file to reload: the demo runs without one".to_owned(),
+            Self::Stopping => "evenkeel is stopping".to_owned(),
+            Self::Panicked => {
+                "the reload panicked: a bug of Evenkeel, please report it with its log".to_owned()
+            }
+        }
+    }
+
+    /// For programs.
+    pub fn to_json(&self) -> Vec<Value> {
+        match self {
+            Self::Config(errors) => errors.0.iter().map(diagnostic_json).collect(),
+            _ => vec![json!({ "severity": "error", "message": self.render() })],
+        }
+    }
+
+    /// One line for each thing that is wrong, up to a number.
+    fn log(&self) {
+        let message = "the configuration was not reloaded";
+        let Self::Config(errors) = self else {
+            return observe::event(LogLevel::Error, message, &[("error", &self.render().replace('\n', " "))]);
+        };
+        observe::event(LogLevel::Error, message, &[("errors", &errors.0.len())]);
+        for error in errors.0.iter().take(LOGGED_MAX) {
+            let place = format!("{}:{}:{}", error.file, error.line, error.column);
+            let fields: [(_, &dyn fmt::Display); 2] = [("at", &place), ("message", &error.message)];
+            observe::event(LogLevel::Error, "the configuration has an error", &fields);
+        }
+    }
+}
+
+impl fmt::Display for ReloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render())
+    }
+}
+
+impl std::error::Error for ReloadError {}
+
+/// A diagnostic as a JSON value.
+pub(crate) fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
+    serde_json::from_str(&diagnostic.to_json()).unwrap_or_else(|_| json!({ "message": diagnostic.message }))
+}
+
+/// Warnings about settings that a reload does not touch.
+fn needs_restart(path: &Path, fixed: &Fixed, wanted: &Fixed) -> Vec<Diagnostic> {
+    let changed = [
+        ("workers", fixed.workers != wanted.workers),
+        ("admin.bind", fixed.admin_socket != wanted.admin_socket),
+    ];
+    let warning = |key: &str| Diagnostic {
+        severity: Severity::Warning,
+        file: path.display().to_string(),
+        line: 0,
+        column: 0,
+        length: 0,
+        message: format!("`{key}` changed, which takes a restart"),
+        excerpt: None,
+        hint: Some("the rest of the configuration is served".to_owned()),
+        key: key.to_owned(),
+    };
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| warning(key)).collect()
+}
+
+/// limit: of errors that go to the log; the caller gets all.
+const LOGGED_MAX: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn what_needs_a_restart_is_told() {
+        let fixed =
+            |workers, socket: Option<&str>| Fixed { workers, admin_socket: socket.map(PathBuf::from) };
+        let keys = |old, new| -> Vec<String> {
+            needs_restart(Path::new("e.toml"), &old, &new).into_iter().map(|warning| warning.key).collect()
+        };
+        assert!(keys(fixed(None, None), fixed(None, None)).is_empty());
+        assert_eq!(keys(fixed(None, None), fixed(Some(2), None)), ["workers"]);
+        assert_eq!(keys(fixed(Some(1), Some("/a")), fixed(Some(2), Some("/b"))), ["workers", "admin.bind"]);
+    }
+
+    #[test]
+    fn errors_have_a_form_for_people_and_one_for_programs() {
+        let errors = config::parse("[listener.web]\nforward = 1\n", "e.toml", &config::Disk).unwrap_err();
+        let count = errors.0.len();
+        let error = ReloadError::Config(errors);
+        assert!(error.render().contains("e.toml:"), "{error}");
+        let json = error.to_json();
+        assert!(json.len() == count && json[0]["line"].is_u64() && json[0]["file"] == "e.toml", "{json:?}");
+        let stopping = ReloadError::Stopping.to_json();
+        assert_eq!(stopping[0]["message"], "evenkeel is stopping");
+    }
+}

@@ -1,0 +1,62 @@
+//! `evenkeel check`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use config::{Diagnostic, Loaded};
+
+use crate::output::{failed_with, say, stdout_colors};
+
+pub(crate) fn check(file: &Path, json: bool) -> ExitCode {
+    match config::load(file) {
+        Ok(loaded) => {
+            say(&if json { lines(&loaded.warnings) } else { fine(file, &loaded) });
+            ExitCode::SUCCESS
+        }
+        Err(errors) if json => failed_with(&errors.to_json()),
+        Err(errors) => {
+            let count = errors.0.len();
+            let noun = if count == 1 { "error" } else { "errors" };
+            failed_with(&format!("{}\n{}: {count} {noun}\n", errors.render(stdout_colors()), file.display()))
+        }
+    }
+}
+
+/// Warnings as JSON lines.
+fn lines(warnings: &[Diagnostic]) -> String {
+    warnings.iter().map(|warning| warning.to_json() + "\n").collect()
+}
+
+fn fine(file: &Path, loaded: &Loaded) -> String {
+    let config = &loaded.config;
+    let warnings: String =
+        loaded.warnings.iter().map(|warning| warning.render(stdout_colors()) + "\n").collect();
+    let targets = config.target_groups.iter().map(|group| group.targets.len()).sum();
+    let rules = config.listeners.iter().map(|listener| listener.rules.len()).sum();
+    let counts = [
+        count(config.listeners.len(), "listener"),
+        count(rules, "rule"),
+        count(config.target_groups.len(), "target group"),
+        count(targets, "target"),
+        count(loaded.warnings.len(), "warning"),
+    ];
+    format!("{warnings}{}: ok ({})\n", file.display(), counts.join(", "))
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fine_file_is_summed_up() {
+        let text = "[listener.web]\nbind = \"127.0.0.1:8080\"\nforward = \"app\"\n\
+                    [target_group.app]\ntargets = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n";
+        let loaded = config::parse(text, "e.toml", &config::Disk).unwrap();
+        let summary = "e.toml: ok (1 listener, 0 rules, 1 target group, 2 targets, 0 warnings)\n";
+        assert_eq!(fine(Path::new("e.toml"), &loaded), summary);
+    }
+}

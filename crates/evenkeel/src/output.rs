@@ -1,0 +1,45 @@
+//! What goes to the terminal.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+/// Prints to standard output. A reader that went away (`| head`) is no error.
+pub(crate) fn say(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Prints to standard error, beside the operators' log.
+pub(crate) fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints the answer to a command that cannot fail.
+pub(crate) fn done(text: &str) -> ExitCode {
+    say(text);
+    ExitCode::SUCCESS
+}
+
+/// Says why a command failed.
+pub(crate) fn failed(why: &str) -> ExitCode {
+    tell(&format!("error: {why}\n"));
+    ExitCode::FAILURE
+}
+
+pub(crate) fn stdout_colors() -> bool {
+    io::stdout().is_terminal() && may_color()
+}
+
+pub(crate) fn stderr_colors() -> bool {
+    io::stderr().is_terminal() && may_color()
+}
+
+/// See no-color.org.
+fn may_color() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Prints the answer of a command that found something wrong.
+pub(crate) fn failed_with(answer: &str) -> ExitCode {
+    say(answer);
+    ExitCode::FAILURE
+}

@@ -1,0 +1,148 @@
+//! What `run` and `demo` share: the balancer started, served until a signal, stopped.
+
+use std::future::Future;
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use control::{AdminAddress, AdminSocket, Control, Notice, Setup, notify};
+use model::LogLevel;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::output::failed;
+
+/// The signals that mean something to a running balancer.
+pub(crate) struct Signals {
+    hangup: Signal,
+    reopen: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// From now on these signals no longer end the process by themselves.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Serves until a signal says stop, and stops; a second one ends the wait for what is in flight.
+    pub(crate) async fn serve(mut self, control: &Arc<Control>, socket: &AdminSocket) {
+        let admin = socket.serve(Arc::clone(control));
+        let reloads = reload_on(&mut self.hangup, control);
+        let reopens = reopen_on(&mut self.reopen, control);
+        let stop = async {
+            stop_signal(&mut self.interrupt, &mut self.terminate).await;
+            tokio::select! {
+                () = stop(control, control.stop_timeout()) => {}
+                () = stop_signal(&mut self.interrupt, &mut self.terminate) => {
+                    observe::event(LogLevel::Warning, "stopped at once by a second signal", &[]);
+                }
+            }
+        };
+        tokio::select! {
+            () = stop => {}
+            () = admin => {}
+            () = reloads => {}
+            () = reopens => {}
+        }
+    }
+}
+
+/// Runs the control plane's story to its end. Threads that still work then are left behind.
+pub(crate) fn block_on(story: impl Future<Output = ExitCode>) -> ExitCode {
+    log_panics();
+    match runtime() {
+        Ok(runtime) => {
+            let code = runtime.block_on(story);
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => failed(&format!("cannot start the control plane: {error}")),
+    }
+}
+
+pub(crate) fn setup(config: model::Config, path: Option<std::path::PathBuf>) -> io::Result<Setup> {
+    Ok(Setup { config, path, seed: seed()?, wall: wall_clock, version: crate::VERSION })
+}
+
+/// Where the admin API listens: the command line wins over the configuration.
+pub(crate) fn admin_address(asked: Option<AdminAddress>, config: &model::Config) -> AdminAddress {
+    let configured = || config.admin_socket.clone().map(AdminAddress::from);
+    asked.or_else(configured).unwrap_or_else(AdminAddress::default_place)
+}
+
+async fn stop_signal(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+async fn reload_on(hangup: &mut Signal, control: &Arc<Control>) {
+    while hangup.recv().await.is_some() {
+        notify(Notice::Reloading);
+        // What is wrong stands in the log and in status.
+        let _ = control.reload().await;
+        notify(Notice::Ready);
+    }
+}
+
+async fn reopen_on(signal: &mut Signal, control: &Control) {
+    while signal.recv().await.is_some() {
+        control.reopen_logs().await;
+    }
+}
+
+async fn stop(control: &Control, within: Duration) {
+    notify(Notice::Stopping);
+    observe::event(LogLevel::Info, "stopping", &[("within", &format!("{within:?}"))]);
+    let report = control.stop(within).await;
+    let level = if report.cut == 0 { LogLevel::Info } else { LogLevel::Warning };
+    observe::event(level, "stopped", &[("connections_cut", &report.cut)]);
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build()
+}
+
+/// A panic ends one task, not the process: it must at least be seen.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("");
+        observe::event(
+            LogLevel::Error,
+            "a bug of Evenkeel: a panic",
+            &[("thread", &thread.name().unwrap_or("")), ("at", &location), ("message", &message)],
+        );
+    }));
+}
+
+fn seed() -> io::Result<[u64; 2]> {
+    let mut seed = [0; 2];
+    for half in &mut seed {
+        let mut bytes = [0; 8];
+        let length = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+        if length != bytes.len() {
+            return Err(io::Error::other("the kernel gave too few random bytes"));
+        }
+        *half = u64::from_ne_bytes(bytes);
+    }
+    Ok(seed)
+}
+
+#[allow(clippy::disallowed_methods, reason = "the control plane takes its wall clock from here")]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// limit: reloads, metric pages, name look-ups of the log; each is short.
+const BLOCKING_THREADS_MAX: usize = 8;

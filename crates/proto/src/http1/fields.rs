@@ -49,10 +49,15 @@ pub(super) enum Fault {
 pub(super) type Refusal = (Fault, &'static str);
 
 impl Fields {
+    /// Forgets the fields but not the memory for them.
+    #[inline]
     pub(super) fn clear(&mut self) {
-        let mut list = std::mem::take(&mut self.list);
-        list.clear();
-        *self = Self { list, ..Self::default() };
+        self.list.clear();
+        self.bytes = 0;
+        self.seen = 0;
+        self.content_length = None;
+        self.transfer_encoding = None;
+        self.connection = Connection::default();
     }
 
     pub(super) fn list(&self) -> &[Field] {
@@ -117,10 +122,17 @@ impl Fields {
         }
         let mut options = 0;
         for place in 0..self.list.len() {
-            if !self.list[place].is(Known::Connection) {
+            let field = self.list[place];
+            if !field.is(Known::Connection) {
                 continue;
             }
-            for option in token::list(self.list[place].value.of(buf)) {
+            let value = field.value.of(buf);
+            // What nearly every client sends names no field, unless there is a `Keep-Alive`.
+            if token::eq_ignore_case(value, b"keep-alive") && !self.has(Known::KeepAlive) {
+                self.connection.keep_alive = true;
+                continue;
+            }
+            for option in token::list(value) {
                 options += 1;
                 // limit: every option is compared with every field
                 if options > CONNECTION_OPTIONS_MAX {
@@ -178,7 +190,7 @@ impl Fields {
             }
             _ => {}
         }
-        if is_end_to_end(known, option) || (known != Known::Other && !self.has(known)) {
+        if (known != Known::Other && !self.has(known)) || is_end_to_end(known, option) {
             return;
         }
         for field in &mut self.list {

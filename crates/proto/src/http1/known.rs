@@ -1,6 +1,6 @@
 //! The field names that a proxy decides by.
 
-use super::{token, word};
+use super::word;
 
 macro_rules! names {
     ($($known:ident $name:literal,)*) => {
@@ -12,8 +12,24 @@ macro_rules! names {
             Other,
         }
 
-        /// invariant: sorted by length, which [`STARTS`] relies on (checked when this is compiled).
-        static NAMES: [Name; Known::Other as usize] = [$(Name::new($name, Known::$known)),*];
+        #[allow(non_upper_case_globals, reason = "they are named as the variants are")]
+        mod keys {
+            $(pub(super) const $known: super::Key = super::Key::new($name.as_bytes());)*
+        }
+
+        impl Key {
+            /// A match on the length first: a jump and a comparison or two.
+            #[inline]
+            const fn known(self) -> Known {
+                match self {
+                    $(keys::$known => Known::$known,)*
+                    _ => Known::Other,
+                }
+            }
+        }
+
+        #[cfg(test)]
+        static NAMES: &[(&str, Known)] = &[$(($name, Known::$known)),*];
     };
 }
 
@@ -47,19 +63,10 @@ names! {
 }
 
 impl Known {
-    /// Which name this is, in any case of its letters.
+    /// Which name this is, in any case of its letters. `name` holds no CR.
     #[inline]
     pub fn of(name: &[u8]) -> Self {
-        let Some([from, to]) = STARTS.get(name.len()..).and_then(|starts| starts.first_chunk::<2>()) else {
-            return Self::Other;
-        };
-        let (first, last) = (word::first(name) | LOWER, word::last(name) | LOWER);
-        for candidate in &NAMES[usize::from(*from)..usize::from(*to)] {
-            if candidate.first == first && candidate.last == last && candidate.has_middle_of(name) {
-                return candidate.known;
-            }
-        }
-        Self::Other
+        if name.len() > NAME_BYTES_MAX { Self::Other } else { Key::new(name).known() }
     }
 
     /// Which name this is for a reader who takes `_` for `-`, as CGI and its heirs do; `None` where the name has
@@ -96,90 +103,65 @@ impl Known {
     }
 }
 
-struct Name {
-    text: &'static [u8],
+/// A name of at most 24 bytes as numbers, in lower case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    len: usize,
     first: u64,
+    /// The eight bytes behind `first`, of a name that `first` and `last` do not cover.
+    middle: u64,
     last: u64,
-    known: Known,
 }
 
-impl Name {
-    const fn new(text: &'static str, known: Known) -> Self {
-        let text = text.as_bytes();
-        let from = text.len().saturating_sub(8);
-        Self { text, first: read(text, 0), last: read(text, from), known }
-    }
-
-    /// Whether the bytes between the first and the last eight are equal too; the lengths are.
+impl Key {
     #[inline]
-    fn has_middle_of(&self, name: &[u8]) -> bool {
-        let len = self.text.len();
-        len <= 16 || token::eq_ignore_case(&self.text[8..len - 8], &name[8..len - 8])
+    const fn new(name: &[u8]) -> Self {
+        let middle = if name.len() > 16 { word::first(name.split_at(8).1) | LOWER } else { 0 };
+        Self { len: name.len(), first: word::first(name) | LOWER, middle, last: word::last(name) | LOWER }
     }
-}
-
-/// Up to eight bytes from `from`, as `word::first` reads them, in lower case.
-const fn read(text: &[u8], from: usize) -> u64 {
-    let mut word = 0;
-    let mut at = 0;
-    while at < 8 && from + at < text.len() {
-        word |= (text[from + at] as u64) << (8 * at);
-        at += 1;
-    }
-    word | LOWER
 }
 
 /// Sets the bit by which lower case differs from upper. Of the bytes that can stand in a field line only a letter
-/// becomes a lower-case letter by it, and only `-` a `-`, so equal words mean equal names.
+/// becomes a lower-case letter by it, and only `-` a `-`, so equal keys mean equal names.
 const LOWER: u64 = word::splat(0x20);
 
 const NAME_BYTES_MAX: usize = 19;
-
-/// `STARTS[n]` is where the names of `n` bytes begin in [`NAMES`].
-static STARTS: [u8; NAME_BYTES_MAX + 2] = {
-    let mut starts = [0; NAME_BYTES_MAX + 2];
-    let mut place = 0;
-    let mut len = 0;
-    while len < starts.len() {
-        while place < NAMES.len() && NAMES[place].text.len() < len {
-            place += 1;
-            assert!(place == NAMES.len() || NAMES[place - 1].text.len() <= NAMES[place].text.len());
-        }
-        starts[len] = place as u8;
-        len += 1;
-    }
-    assert!(place == NAMES.len());
-    assert!(NAMES.len() < 32);
-    starts
-};
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::http1::token;
+
+    fn by_comparison(name: &[u8]) -> Known {
+        let equal = |(known, _): &&(&str, Known)| token::eq_ignore_case(known.as_bytes(), name);
+        NAMES.iter().find(equal).map_or(Known::Other, |(_, known)| *known)
+    }
 
     #[test]
     fn every_name_is_known_in_any_case() {
-        for name in &NAMES {
-            assert_eq!(Known::of(name.text), name.known);
-            assert_eq!(Known::of(&name.text.to_ascii_uppercase()), name.known);
+        for (name, known) in NAMES {
+            assert_eq!(Known::of(name.as_bytes()), *known);
+            assert_eq!(Known::of(name.to_ascii_uppercase().as_bytes()), *known);
         }
+        assert_eq!(NAMES.iter().map(|(name, _)| name.len()).max(), Some(NAME_BYTES_MAX));
+        assert!(NAMES.len() < 32, "`Known::bit` has 32 of them");
     }
 
     #[test]
     fn a_name_that_differs_in_one_byte_is_another() {
-        for name in &NAMES {
-            for place in 0..name.text.len() {
+        for (name, _) in NAMES {
+            let name = name.as_bytes();
+            for place in 0..name.len() {
                 for byte in (0..=255).filter(|byte| token::is_token_byte(*byte)) {
-                    let mut other = name.text.to_vec();
+                    let mut other = name.to_vec();
                     other[place] = byte;
-                    let expected = NAMES.iter().find(|name| name.text.eq_ignore_ascii_case(&other));
-                    assert_eq!(Known::of(&other), expected.map_or(Known::Other, |name| name.known));
+                    assert_eq!(Known::of(&other), by_comparison(&other));
                 }
             }
-            assert_eq!(Known::of(&name.text[1..]), Known::Other);
-            assert_eq!(Known::of(&[name.text, b"x"].concat()), Known::Other);
+            assert_eq!(Known::of(&name[1..]), Known::Other);
+            assert_eq!(Known::of(&[name, b"x"].concat()), Known::Other);
         }
         assert_eq!(Known::of(b""), Known::Other);
         assert_eq!(Known::of(&[b'x'; 100]), Known::Other);
@@ -205,8 +187,7 @@ mod tests {
         #[test]
         fn any_bytes_are_some_name(name in proptest::collection::vec(any::<u8>(), 0..24)) {
             let name: Vec<u8> = name.into_iter().filter(|byte| *byte >= 0x20).collect();
-            let expected = NAMES.iter().find(|known| known.text.eq_ignore_ascii_case(&name));
-            prop_assert_eq!(Known::of(&name), expected.map_or(Known::Other, |name| name.known));
+            prop_assert_eq!(Known::of(&name), by_comparison(&name));
         }
     }
 }

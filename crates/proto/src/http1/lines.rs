@@ -67,10 +67,14 @@ impl Lines {
     }
 }
 
-/// Control bytes, HTAB among them: it is the caller's to let pass.
+/// Marks control bytes, HTAB among them: it is the caller's to let pass.
 #[inline]
-const fn control(word: u64) -> u64 {
-    word::less(word, 0x20) | word::equal(word, 0x7f)
+const fn control(bytes: u64) -> u64 {
+    // The two subtractions of `word::less` and `word::equal`; where 0x7f is looked for, the mask can be shared,
+    // because its top bit is 0.
+    let marks =
+        bytes.wrapping_sub(word::splat(0x20)) | (bytes ^ word::splat(0x7f)).wrapping_sub(word::splat(1));
+    marks & word::high(!bytes)
 }
 
 /// limit: offsets are kept in 32 bits; no configuration makes a head longer than this.

@@ -61,9 +61,14 @@ impl RequestHead {
 
     /// Makes ready for the next message.
     pub fn clear(&mut self) {
-        let mut fields = std::mem::take(&mut self.fields);
-        fields.clear();
-        *self = Self { fields, ..Self::default() };
+        self.state = State::Start;
+        self.lines = Lines::default();
+        self.line = RequestLine::default();
+        self.fields.clear();
+        self.body = BodyLength::None;
+        self.host = None;
+        self.expect_continue = false;
+        self.te_trailers = false;
     }
 
     /// Reads on in `buf`, which begins where the message begins and holds at least what it held at the last call.
@@ -187,7 +192,7 @@ impl RequestHead {
                 }
                 State::RequestLine => {
                     let Some(line) = self.request_line(buf, limits)? else { return Ok(Progress::NeedMore) };
-                    self.line = RequestLine::parse(buf, line)?;
+                    self.line.parse(buf, line)?;
                     self.state = State::Fields;
                 }
                 State::Fields => {

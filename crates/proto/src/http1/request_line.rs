@@ -78,7 +78,8 @@ pub(super) struct Target {
 
 impl RequestLine {
     /// Reads the line at `at`, which holds no control byte but HTAB.
-    pub(super) fn parse(buf: &[u8], at: Span) -> Result<Self, HeadError> {
+    #[inline]
+    pub(super) fn parse(&mut self, buf: &[u8], at: Span) -> Result<(), HeadError> {
         let line = at.of(buf);
         let Some(method_end) = word::find(line, |bytes| word::equal(bytes, b' ')) else {
             return Err(malformed("request line without a space"));
@@ -95,39 +96,43 @@ impl RequestLine {
         if rest.len() <= method_end + 1 {
             return Err(malformed("no request target"));
         }
-        let target = Target::parse(buf, at.part(method_end + 1, rest.len()), method)?;
-        Ok(Self { method, method_span: at.part(0, method_end), target, version })
+        self.method = method;
+        self.method_span = at.part(0, method_end);
+        self.version = version;
+        self.target.parse(buf, at.part(method_end + 1, rest.len()), method)
     }
 }
 
 impl Target {
-    fn parse(buf: &[u8], at: Span, method: Method) -> Result<Self, HeadError> {
+    /// Reads the target at `at`. Every part is written to its place as it is found: a target that is built and then
+    /// moved costs more than reading it.
+    #[inline]
+    fn parse(&mut self, buf: &[u8], at: Span, method: Method) -> Result<(), HeadError> {
         let bytes = at.of(buf);
-        let mark = |word: u64| unfit_in_target(word) | word::equal(word, b'?');
-        let path_end = match word::find(bytes, mark) {
+        let path_end = match word::find(bytes, ends_path) {
             None => bytes.len(),
             Some(end) if bytes[end] == b'?' => end,
             Some(end) => return Err(malformed(target_fault(bytes[end]))),
         };
-        let mut query = None;
+        self.span = at;
+        self.path = at.part(0, path_end);
         if path_end < bytes.len() {
             if let Some(fault) = word::find(&bytes[path_end..], unfit_in_target) {
                 return Err(malformed(target_fault(bytes[path_end + fault])));
             }
-            query = Some(at.part(path_end + 1, bytes.len()));
+            self.query = Some(at.part(path_end + 1, bytes.len()));
         }
-        let path = at.part(0, path_end);
-        let origin = Self { span: at, form: TargetForm::Origin, authority: None, path, query };
         match bytes {
-            [b'/', ..] => Ok(origin),
-            b"*" if method == Method::Options => Ok(Self { form: TargetForm::Asterisk, ..origin }),
-            b"*" => Err(malformed("asterisk without OPTIONS")),
-            _ => origin.split_authority(buf),
+            [b'/', ..] => self.form = TargetForm::Origin,
+            b"*" if method == Method::Options => self.form = TargetForm::Asterisk,
+            b"*" => return Err(malformed("asterisk without OPTIONS")),
+            _ => self.split_authority(buf)?,
         }
+        Ok(())
     }
 
     /// Makes an absolute-form of a target that does not begin with `/`.
-    fn split_authority(self, buf: &[u8]) -> Result<Self, HeadError> {
+    fn split_authority(&mut self, buf: &[u8]) -> Result<(), HeadError> {
         let before_query = self.path.of(buf);
         let scheme_bytes = [&b"http://"[..], b"https://"]
             .into_iter()
@@ -141,12 +146,10 @@ impl Target {
         if path_start == scheme_bytes {
             return Err(HeadError::new(Failure::RequestHost, "absolute target without a host"));
         }
-        Ok(Self {
-            form: TargetForm::Absolute,
-            authority: Some(self.path.part(scheme_bytes, path_start)),
-            path: self.path.part(path_start, before_query.len()),
-            ..self
-        })
+        self.form = TargetForm::Absolute;
+        self.authority = Some(self.path.part(scheme_bytes, path_start));
+        self.path = self.path.part(path_start, before_query.len());
+        Ok(())
     }
 }
 
@@ -170,7 +173,16 @@ fn split_version(line: &[u8]) -> Result<(&[u8], Version), HeadError> {
 /// Marks what can stand in no target: white space, bytes that are not ASCII, and `#`, which no client may send.
 #[inline]
 const fn unfit_in_target(bytes: u64) -> u64 {
-    word::less(bytes, 0x21) | word::high(bytes) | word::equal(bytes, b'#')
+    // As in `word::less` and `word::equal`, but bytes with the top bit need no mask: they are marked themselves.
+    let marks =
+        bytes.wrapping_sub(word::splat(0x21)) | (bytes ^ word::splat(b'#')).wrapping_sub(word::splat(1));
+    word::high(marks | bytes)
+}
+
+/// Marks the same and `?`.
+#[inline]
+const fn ends_path(bytes: u64) -> u64 {
+    unfit_in_target(bytes) | word::high((bytes ^ word::splat(b'?')).wrapping_sub(word::splat(1)))
 }
 
 #[cold]

@@ -60,9 +60,14 @@ impl ResponseHead {
 
     /// Makes ready for the next message.
     pub fn clear(&mut self) {
-        let mut fields = std::mem::take(&mut self.fields);
-        fields.clear();
-        *self = Self { fields, ..Self::default() };
+        self.state = State::StatusLine;
+        self.lines = Lines::default();
+        self.version = Version::Http11;
+        self.status = 0;
+        self.reason = Span::default();
+        self.framing = Framing::Unsaid;
+        self.fields.clear();
+        self.keep_alive_timeout = None;
     }
 
     /// Reads on in `buf`, as [`super::RequestHead::parse`] does. The status line counts as a field for the limits.

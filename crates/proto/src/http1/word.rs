@@ -39,23 +39,24 @@ pub(super) const fn high(word: u64) -> u64 {
 /// word.
 #[inline]
 pub(super) fn find(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (place, word) in words.iter().enumerate() {
+    let mut rest = bytes;
+    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
         let marks = mark(u64::from_le_bytes(*word));
         if marks != 0 {
-            return Some(place * 8 + lowest(marks));
+            return Some(bytes.len() - rest.len() + lowest(marks));
         }
+        rest = behind;
     }
     if rest.is_empty() {
         return None;
     }
     let marks = mark(short(rest) | (splat(b'a') << (8 * rest.len())));
-    (marks != 0).then(|| words.len() * 8 + lowest(marks))
+    (marks != 0).then(|| bytes.len() - rest.len() + lowest(marks))
 }
 
 /// The first eight bytes as a number, the first byte lowest; missing ones are 0.
 #[inline]
-pub(super) fn first(bytes: &[u8]) -> u64 {
+pub(super) const fn first(bytes: &[u8]) -> u64 {
     match bytes.first_chunk::<8>() {
         Some(word) => u64::from_le_bytes(*word),
         None => short(bytes),
@@ -64,7 +65,7 @@ pub(super) fn first(bytes: &[u8]) -> u64 {
 
 /// The last eight bytes in the same way.
 #[inline]
-pub(super) fn last(bytes: &[u8]) -> u64 {
+pub(super) const fn last(bytes: &[u8]) -> u64 {
     match bytes.last_chunk::<8>() {
         Some(word) => u64::from_le_bytes(*word),
         None => short(bytes),
@@ -73,15 +74,15 @@ pub(super) fn last(bytes: &[u8]) -> u64 {
 
 /// Less than eight bytes as a number: two reads that overlap instead of a loop.
 #[inline]
-fn short(bytes: &[u8]) -> u64 {
+const fn short(bytes: &[u8]) -> u64 {
     if let (Some(low), Some(high)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         let shift = 8 * (bytes.len() - 4);
-        return u64::from(u32::from_le_bytes(*low)) | (u64::from(u32::from_le_bytes(*high)) << shift);
+        return u32::from_le_bytes(*low) as u64 | (u32::from_le_bytes(*high) as u64) << shift;
     }
     match *bytes {
         [a, b, c] => u64::from_le_bytes([a, b, c, 0, 0, 0, 0, 0]),
         [a, b] => u64::from_le_bytes([a, b, 0, 0, 0, 0, 0, 0]),
-        [a] => u64::from(a),
+        [a] => a as u64,
         _ => 0,
     }
 }

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use observe::Exposition;
 use serde_json::json;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
@@ -55,7 +55,7 @@ fn routes(control: Arc<Control>) -> Router {
         .with_state(control)
 }
 
-async fn serve_connection(stream: UnixStream, routes: Router) {
+async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, routes: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
@@ -107,3 +107,51 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 /// From accept to close: one exchange. A client that does not read gives its place back then.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(60);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn big() -> Router {
+        Router::new().route("/", get(|| async { "x".repeat(1_000_000) }))
+    }
+
+    /// How long a connection lasts whose client sends this and, if it does, reads.
+    async fn lasts(request: &str, reads: bool) -> (Duration, usize) {
+        let (mut client, server) = duplex(1_000);
+        let began = Instant::now();
+        let exchange = async {
+            client.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            if reads {
+                client.read_to_end(&mut answer).await.unwrap();
+            }
+            (answer.len(), client)
+        };
+        let ((length, _client), ()) = tokio::join!(exchange, serve_connection(server, big()));
+        (began.elapsed(), length)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_exchange_ends_a_connection() {
+        let (time, length) = lasts("GET / HTTP/1.1\r\nHost: x\r\n\r\n", true).await;
+        assert!(time < Duration::from_secs(1) && length > 1_000_000, "{time:?} {length}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_ask_is_cut_off() {
+        for request in ["", "GET / HTTP/1.1\r\nHost:"] {
+            let (time, _) = lasts(request, true).await;
+            assert!((HEAD_PATIENCE..HEAD_PATIENCE * 2).contains(&time), "{time:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_is_cut_off() {
+        let (time, _) = lasts("GET / HTTP/1.1\r\nHost: x\r\n\r\n", false).await;
+        assert_eq!(time.as_secs(), CONNECTION_PATIENCE.as_secs());
+    }
+}

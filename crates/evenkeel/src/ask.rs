@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use control::{AdminAddress, Client, ClientError, ListenerView, Reply, StatusView, TargetView};
+use control::{AdminAddress, Client, ClientError, Reply, StatusView, TargetView, status_page, target_table};
 use serde_json::Value;
 use tokio::runtime::Builder;
 
 use crate::output::{done, failed, say, tell};
-use crate::table::{span, table};
 
 pub(crate) fn status(admin: Option<AdminAddress>, json: bool) -> ExitCode {
     ask(admin, async |client| {
@@ -69,81 +68,3 @@ fn ask(
 fn json_line(reply: &Reply) -> String {
     String::from_utf8_lossy(&reply.body).trim_end().to_owned() + "\n"
 }
-
-fn status_page(status: &StatusView) -> String {
-    let config = status.config.as_deref().unwrap_or("the demo's");
-    let stopping = if status.stopping { ", STOPPING" } else { "" };
-    let mut page = format!(
-        "evenkeel {}, pid {}, up {} (since {}){stopping}\n{config}: generation {}, {} workers\n",
-        status.version,
-        status.pid,
-        span(status.uptime_seconds),
-        status.started,
-        status.generation,
-        status.workers,
-    );
-    match &status.last_reload {
-        None => {}
-        Some(reload) if reload.ok => page += &format!("last reload: {}, ok\n", reload.at),
-        Some(reload) => {
-            let error = reload.error.as_deref().unwrap_or_default().trim_end();
-            page += &format!(
-                "LAST RELOAD FAILED: {}; generation {} is still served\n",
-                reload.at, status.generation
-            );
-            page.extend(error.lines().map(|line| format!("  {line}\n")));
-        }
-    }
-    let head = ["LISTENER", "ADDRESS", "CONNECTIONS", "TUNNELS", "IN FLIGHT", "REQUESTS", "FAILURES"];
-    page += &format!("\n{}", table(&head, &status.listeners.iter().map(listener_row).collect::<Vec<_>>()));
-    page + "\n" + &group_table(status)
-}
-
-fn listener_row(listener: &ListenerView) -> Vec<String> {
-    let addresses: Vec<_> = listener.bind.iter().map(|address| address.actual.as_str()).collect();
-    vec![
-        listener.name.clone(),
-        addresses.join(" "),
-        listener.connections_open.to_string(),
-        listener.tunnels_open.to_string(),
-        listener.requests_in_flight.to_string(),
-        listener.requests.to_string(),
-        listener.failures.to_string(),
-    ]
-}
-
-fn group_table(status: &StatusView) -> String {
-    let row = |group: &control::GroupView| {
-        let counts = [group.targets, group.healthy, group.unhealthy, group.unknown, group.unchecked];
-        let mut row = vec![group.name.clone()];
-        row.extend(counts.map(|count| count.to_string()));
-        row.push(if group.fail_open { "ALL UNHEALTHY: every target is tried" } else { "" }.to_owned());
-        row
-    };
-    let head = ["TARGET GROUP", "TARGETS", "HEALTHY", "UNHEALTHY", "UNKNOWN", "UNCHECKED", ""];
-    table(&head, &status.groups.iter().map(row).collect::<Vec<_>>())
-}
-
-fn target_table(targets: &[TargetView]) -> String {
-    let row = |target: &TargetView| {
-        let passed = if target.passed_over { " (passed over)" } else { "" };
-        // An error of the past is no news about a healthy target.
-        let error = target.last_error.as_deref().filter(|_| target.health != "healthy");
-        vec![
-            target.group.clone(),
-            target.address.clone(),
-            target.weight.to_string(),
-            format!("{}{passed}", target.health),
-            target.since.clone().unwrap_or_else(|| "-".to_owned()),
-            target.in_flight.to_string(),
-            target.requests.to_string(),
-            target.failures.to_string(),
-            error.unwrap_or_default().to_owned(),
-        ]
-    };
-    let head = ["GROUP", "TARGET", "WEIGHT", "HEALTH", "SINCE", "IN FLIGHT", "REQUESTS", "FAILURES", "ERROR"];
-    table(&head, &targets.iter().map(row).collect::<Vec<_>>())
-}
-
-#[cfg(test)]
-mod tests;

@@ -7,7 +7,6 @@ mod output;
 mod reference;
 mod run;
 mod start;
-mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Tables for people: aligned, no wider than what is in them.
 
 /// Lines of cells under a head. Columns are two spaces apart; numbers stand on the right.
-pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(head.get(column).map(|title| title.len())).max().unwrap_or(0)
@@ -31,7 +31,7 @@ fn is_numeric(rows: &[Vec<String>], column: usize) -> bool {
 }
 
 /// A span of time in its two largest units.
-pub(crate) fn span(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds}s"),

@@ -1,0 +1,71 @@
+use super::*;
+use crate::view::{AddressView, ReloadView};
+
+fn status() -> StatusView {
+    StatusView {
+        version: "0.1.0".into(),
+        pid: 7,
+        started: "2026-01-01T00:00:00Z".into(),
+        uptime_seconds: 3_700,
+        generation: 3,
+        workers: 2,
+        config: Some("/etc/evenkeel.toml".into()),
+        listeners: vec![ListenerView {
+            name: "web".into(),
+            bind: vec![AddressView { configured: "0.0.0.0:0".into(), actual: "0.0.0.0:8080".into() }],
+            connections_open: 12,
+            requests: 34_567,
+            ..ListenerView::default()
+        }],
+        groups: vec![GroupView { name: "app".into(), targets: 2, healthy: 2, ..GroupView::default() }],
+        ..StatusView::default()
+    }
+}
+
+#[test]
+fn a_fine_status_is_short() {
+    let expected = "\
+evenkeel 0.1.0, pid 7, up 1h 1m (since 2026-01-01T00:00:00Z)
+/etc/evenkeel.toml: generation 3, 2 workers
+
+LISTENER  ADDRESS       CONNECTIONS  TUNNELS  IN FLIGHT  REQUESTS  FAILURES
+web       0.0.0.0:8080           12        0          0     34567         0
+
+TARGET GROUP  TARGETS  HEALTHY  UNHEALTHY  UNKNOWN  UNCHECKED
+app                 2        2          0        0          0
+";
+    assert_eq!(status_page(&status()), expected);
+    assert!(status().is_fine());
+}
+
+#[test]
+fn what_needs_attention_is_loud_and_not_fine() {
+    let mut failing = status();
+    failing.groups[0].fail_open = true;
+    assert!(!failing.is_fine() && status_page(&failing).contains("ALL UNHEALTHY: every target is tried"));
+
+    let mut failed = status();
+    let at = "2026-01-01T01:00:00Z".to_owned();
+    failed.last_reload = Some(ReloadView { at, ok: false, error: Some("error: x\n --> f:1:1\n".into()) });
+    let page = status_page(&failed);
+    assert!(!failed.is_fine());
+    assert!(page.contains("LAST RELOAD FAILED: 2026-01-01T01:00:00Z; generation 3 is still served\n  error: x\n   --> f:1:1\n"), "{page}");
+}
+
+#[test]
+fn a_target_tells_its_error_while_it_is_news() {
+    let mut target = TargetView {
+        group: "app".into(),
+        address: "10.0.0.1:80".into(),
+        weight: 1,
+        health: "unhealthy".into(),
+        since: Some("2026-01-01T00:00:00Z".into()),
+        last_error: Some("connect refused".into()),
+        ..TargetView::default()
+    };
+    assert!(target_table(&[target.clone()]).ends_with("connect refused\n"));
+    target.health = "healthy".into();
+    target.passed_over = true;
+    let table = target_table(&[target]);
+    assert!(!table.contains("refused") && table.contains("healthy (passed over)"), "{table}");
+}

@@ -1,0 +1,133 @@
+//! A balancer with its admin API in this process, and a target whose health a test sets.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, SystemTime};
+
+use control::{AdminAddress, AdminSocket, Client, Control, Reply, Setup, StatusView, TargetView};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub struct Balancer {
+    pub control: Arc<Control>,
+    pub client: Client,
+    dir: TempDir,
+    admin: JoinHandle<()>,
+}
+
+impl Balancer {
+    pub async fn start(config: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("evenkeel.toml"), config).unwrap();
+        let socket = AdminSocket::bind(&address(dir.path())).await.unwrap();
+        let control = Control::start(setup(dir.path().join("evenkeel.toml"))).await.unwrap();
+        let served = Arc::clone(&control);
+        let admin = tokio::spawn(async move { socket.serve(served).await });
+        Self { control, client: Client::new(address(dir.path())), dir, admin }
+    }
+
+    pub fn address(&self) -> AdminAddress {
+        address(self.dir.path())
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("evenkeel.toml")
+    }
+
+    pub fn write(&self, config: &str) {
+        std::fs::write(self.path(), config).unwrap();
+    }
+
+    pub async fn status(&self) -> StatusView {
+        self.client.decode(&self.client.read("/status").await.unwrap()).unwrap()
+    }
+
+    pub async fn targets(&self) -> Vec<TargetView> {
+        self.client.decode(&self.client.read("/targets").await.unwrap()).unwrap()
+    }
+
+    pub async fn metrics(&self) -> String {
+        let reply = self.client.read("/metrics").await.unwrap();
+        assert_eq!(reply.status, 200);
+        String::from_utf8(reply.body).unwrap()
+    }
+
+    pub async fn reload(&self) -> (u16, serde_json::Value) {
+        let Reply { status, body } = self.client.order("/reload").await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// Waits until the first target is in this state.
+    pub async fn wait_for(&self, health: &str) -> TargetView {
+        wait_until(async || self.targets().await.into_iter().next().filter(|target| target.health == health))
+            .await
+    }
+
+    pub async fn stop(self) {
+        self.control.stop(Duration::from_secs(5)).await;
+        self.admin.abort();
+        let _ = self.admin.await;
+        assert!(!self.address().path().exists(), "the socket file is removed");
+    }
+}
+
+pub fn setup(path: PathBuf) -> Setup {
+    let config = config::load(&path).unwrap_or_else(|errors| panic!("{errors}")).config;
+    let wall = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    Setup { config, path: Some(path), seed: [1, 2], wall, version: "1.2.3" }
+}
+
+fn address(dir: &Path) -> AdminAddress {
+    dir.join("admin.sock").into()
+}
+
+/// A target that answers probes with the status that a test sets.
+pub struct Target {
+    pub address: SocketAddr,
+    status: Arc<AtomicU16>,
+}
+
+impl Target {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let status = Arc::new(AtomicU16::new(200));
+        let told = Arc::clone(&status);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = [0; 4096];
+                let _ = stream.read(&mut head).await;
+                let reply =
+                    format!("HTTP/1.1 {} X\r\nContent-Length: 0\r\n\r\n", told.load(Ordering::SeqCst));
+                let _ = stream.write_all(reply.as_bytes()).await;
+            }
+        });
+        Self { address, status }
+    }
+
+    pub fn answer(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+}
+
+/// Asks again until there is an answer.
+pub async fn wait_until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let story = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within(story).await
+}
+
+pub async fn within<T>(story: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), story).await.expect("not within 20 s")
+}

@@ -111,10 +111,8 @@ impl<S: Sys> TcpStream<S> {
     /// As [`Self::readable`], for a connection with nothing in flight: [`Worker::rouse_idle`] ends the wait early,
     /// as `TimedOut`.
     pub async fn idle(&self) -> io::Result<()> {
-        self.worker.0.reactor.borrow_mut().set_idle(self.id, true);
-        let result = self.readable().await;
-        self.worker.0.reactor.borrow_mut().set_idle(self.id, false);
-        result
+        let _mark = IdleMark::set(self);
+        self.readable().await
     }
 
     /// Whether nothing has come that nobody asked for, as far as the worker knows without asking the kernel.
@@ -303,6 +301,22 @@ impl<S: Sys> TcpStream<S> {
                 Poll::Pending
             }
         }
+    }
+}
+
+/// Marks a stream as idle while its wait lives: a wait that is given up must not leave a busy stream to be roused.
+struct IdleMark<'a, S: Sys>(&'a TcpStream<S>);
+
+impl<'a, S: Sys> IdleMark<'a, S> {
+    fn set(stream: &'a TcpStream<S>) -> Self {
+        stream.worker.0.reactor.borrow_mut().set_idle(stream.id, true);
+        Self(stream)
+    }
+}
+
+impl<S: Sys> Drop for IdleMark<'_, S> {
+    fn drop(&mut self) {
+        self.0.worker.0.reactor.borrow_mut().set_idle(self.0.id, false);
     }
 }
 

@@ -193,16 +193,11 @@ impl Sim {
         any
     }
 
-    /// Time passes in every call, and what is due meanwhile happens before it.
+    /// Time passes in every call, and what is due meanwhile happens before it, or a little later.
     fn pass(&self) {
-        let due = {
-            let mut world = self.world.borrow_mut();
-            let nanos = world.rng.below(4_000);
-            world.now += nanos;
-            let now = world.now;
-            world.next_step_at().is_some_and(|at| at <= now) && world.rng.one_in(2)
-        };
-        if due {
+        let nanos = self.world.borrow_mut().rng.below(4_000);
+        self.world.borrow_mut().now += nanos;
+        while self.world.borrow_mut().is_due() {
             self.step();
         }
     }
@@ -262,6 +257,11 @@ impl Sim {
 }
 
 impl World {
+    fn is_due(&mut self) -> bool {
+        let now = self.now;
+        self.next_step_at().is_some_and(|at| at <= now && (at + 100_000 < now || self.rng.one_in(2)))
+    }
+
     fn is_delayed(&mut self) -> bool {
         let soon = self.now + 200_000;
         self.next_step_at().is_some_and(|at| at <= soon) && self.rng.one_in(2)

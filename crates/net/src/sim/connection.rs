@@ -64,7 +64,7 @@ pub(super) enum Closed {
 
 impl Connection {
     pub(super) fn new(rng: &mut Rng, connecting: bool) -> Self {
-        let mut capacity = || if rng.one_in(3) { rng.up_to(16) } else { 16 + rng.size(4096) };
+        let mut capacity = || if rng.one_in(6) { rng.up_to(16) } else { 16 + rng.size(4096) };
         let (inbound_max, outbound_max) = (capacity(), capacity());
         Self {
             watch: Watch::default(),

@@ -58,7 +58,8 @@ pub(super) struct Actor {
     peer: Peer,
     acts: VecDeque<Act>,
     unsent: VecDeque<u8>,
-    echoing: bool,
+    /// No act before this time.
+    paused_until: u64,
     reading: bool,
     finished: bool,
 }
@@ -80,7 +81,7 @@ impl Actor {
             peer: Peer::default(),
             acts,
             unsent: VecDeque::new(),
-            echoing: false,
+            paused_until: 0,
             reading: true,
             finished: false,
         }
@@ -94,7 +95,7 @@ impl Actor {
         self.peer.0.borrow_mut().end = Some(End::Reset);
     }
 
-    pub(super) fn step(&mut self, connection: &mut Connection, rng: &mut Rng) -> Next {
+    pub(super) fn step(&mut self, connection: &mut Connection, rng: &mut Rng, now: u64) -> Next {
         self.receive(connection, rng);
         let ended = self.end();
         if ended == Some(End::Reset) || connection.is_reset() {
@@ -108,7 +109,8 @@ impl Actor {
             return self.send(connection, rng);
         }
         let more = self.reading && connection.to_receive() > 0;
-        match self.act(connection, rng) {
+        let next = if now < self.paused_until { Next::Change } else { self.act(connection, rng, now) };
+        match next {
             Next::Change if more => Next::Soon,
             next => next,
         }
@@ -129,7 +131,7 @@ impl Actor {
         let all = connection.to_receive();
         let bytes = connection.peer_receive(if rng.one_in(2) { all } else { rng.up_to(all) });
         report.received.extend(&bytes);
-        if self.echoing {
+        if matches!(self.acts.front(), Some(Act::Echo)) {
             self.unsent.extend(bytes);
         }
         let finished = connection.write_finished || connection.closed.is_some();
@@ -146,7 +148,7 @@ impl Actor {
         if sent == 0 && !(self.reading && connection.to_receive() > 0) { Next::Change } else { Next::Soon }
     }
 
-    fn act(&mut self, connection: &mut Connection, rng: &mut Rng) -> Next {
+    fn act(&mut self, connection: &mut Connection, rng: &mut Rng, now: u64) -> Next {
         let (received, ended) = (self.peer.0.borrow().received.len(), self.end().is_some());
         let next = match self.acts.front_mut() {
             None if self.finished => return if ended { Next::Done } else { Next::Change },
@@ -155,17 +157,16 @@ impl Actor {
                 return Next::Soon;
             }
             Some(Act::Await(count)) if received < *count && !ended => return Next::Change,
-            Some(Act::AwaitEnd) if !ended => return Next::Change,
-            Some(Act::Echo) if !ended => {
-                let began = std::mem::replace(&mut self.echoing, true);
-                return if began { Next::Change } else { Next::Soon };
-            }
+            Some(Act::AwaitEnd | Act::Echo) if !ended => return Next::Change,
             Some(Act::Await(_) | Act::AwaitEnd | Act::Echo) => Next::Soon,
             Some(Act::Send(bytes)) => {
                 self.unsent.extend(std::mem::take(bytes));
                 Next::Soon
             }
-            Some(Act::Pause(pause)) => Next::After(*pause),
+            Some(Act::Pause(pause)) => {
+                self.paused_until = now.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
+                Next::After(*pause)
+            }
             Some(Act::Flood) => {
                 connection.peer_floods();
                 Next::Change

@@ -1,6 +1,6 @@
 //! The state of a simulated world: descriptors, connections, and an agenda of what happens when.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub(super) struct World {
     /// Never used twice, so that a call on a closed one is always seen.
     next_fd: Fd,
     pairs: Vec<(Connection, Actor)>,
+    /// Whose peer is to look soon.
+    poked: BTreeSet<usize>,
     pub(super) targets: BTreeMap<SocketAddr, Target>,
     agenda: BTreeMap<(u64, u64), Step>,
     steps: u64,
@@ -67,6 +69,7 @@ impl World {
             nodes: BTreeMap::new(),
             next_fd: 3,
             pairs: Vec::new(),
+            poked: BTreeSet::new(),
             targets: BTreeMap::new(),
             agenda: BTreeMap::new(),
             steps: 0,
@@ -104,8 +107,9 @@ impl World {
     }
 
     fn step_peer(&mut self, number: usize) {
+        self.poked.remove(&number);
         let (connection, actor) = &mut self.pairs[number];
-        match actor.step(connection, &mut self.rng) {
+        match actor.step(connection, &mut self.rng, self.now) {
             Next::Soon => self.poke(number),
             Next::After(pause) => {
                 self.plan(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX), Step::Peer(number));
@@ -114,8 +118,11 @@ impl World {
         }
     }
 
-    /// Has the peer look at its connection soon. Too many looks do no harm.
+    /// Has the peer look at its connection soon.
     pub(super) fn poke(&mut self, number: usize) {
+        if !self.poked.insert(number) {
+            return;
+        }
         let after = self.rng.below(300_000);
         self.plan(after, Step::Peer(number));
     }

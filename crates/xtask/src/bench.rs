@@ -45,12 +45,13 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         .filter(|case| options.cases.is_empty() || options.cases.iter().any(|name| case.is_named(name)))
         .collect();
     require_tools()?;
+    let load = machine::load_average();
     if options.build {
         build_binaries()?;
     }
     let binaries = workspace::target_directory()?.join("release");
     memory::raise_open_files(OPEN_FILES)?;
-    let bench = run::Bench::new(binaries, options.rounds, options.seconds);
+    let bench = run::Bench::new(binaries, options.rounds, options.seconds, load);
     println!("{}", bench.describe());
     let mut findings = Vec::new();
     for case in cases {

@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     Throughput { load: Load, variant: Variant, contenders: &'static [Contender] },
     /// Closed loop: Evenkeel with many host rules, compared with itself with one.
     Rules { load: Load, count: usize },
-    /// Open loop at a share of HAProxy's capacity.
+    /// Paced at a share of HAProxy's capacity.
     Tail { load: Load, share: f64, contenders: &'static [Contender] },
     /// Resident bytes per idle keep-alive connection.
     IdleMemory { connections: usize, contenders: &'static [Contender] },
@@ -254,7 +254,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "p99",
         regime: TwoCore,
-        what: "64 keep-alive connections, open loop at 70 % of HAProxy's capacity, ordinary priority",
+        what: "64 keep-alive connections, paced at 70 % of HAProxy's capacity, ordinary priority",
         kind: Kind::Tail {
             load: Load { path: "/small", connections: 64, close: false },
             share: 0.7,

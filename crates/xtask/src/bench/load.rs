@@ -47,8 +47,10 @@ pub(crate) fn closed(
     parse_wrk(&output(&mut command)?)
 }
 
-/// Open loop: `rate` requests per second whatever the answers take. Returns every response time.
-pub(crate) fn open(
+/// Paced: `rate` requests per second over all connections. Returns every response time, counted from sending: h2load
+/// lets a connection that still waits send late, so a stall shows once per connection and not once per request that
+/// was due meanwhile.
+pub(crate) fn paced(
     load: Load,
     port: u16,
     rate: f64,

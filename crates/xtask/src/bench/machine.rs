@@ -16,6 +16,12 @@ pub(crate) fn describe() -> String {
     format!("{cores} cores{kind} ({processor}), {}Linux {}", memory.unwrap_or_default(), kernel())
 }
 
+/// Of the last minute.
+pub(crate) fn load_average() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0.0)
+}
+
 /// The opponents' versions, as they print them.
 pub(crate) fn versions() -> Vec<String> {
     [("haproxy", "-v"), ("nginx", "-v"), ("h2load", "--version")]

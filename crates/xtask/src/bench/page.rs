@@ -64,13 +64,16 @@ const METHOD: &str = "## Method
 - **CPU per request** is the time that all threads of the proxy ran (`schedstat`), by the requests that the load
   generator saw completed. It does not count what the kernel does for others, and it is what a busy machine is paid in.
 - **One worker each.** Keep-alive on both sides. No access log, except in `log`, where everyone writes JSON to a file:
-  nginx buffered, HAProxy one write a line (it has no cheaper way), Evenkeel through its writer thread, which is counted.
+  nginx buffered, HAProxy one write a line to its standard output, Evenkeel through its writer thread, which is counted.
 - **Configurations** are the files in `bench/`. Evenkeel runs with its defaults, which add `X-Forwarded-*` to every
   request; the others add nothing. For `1m` HAProxy and nginx are tuned for bulk, Evenkeel is not.
-- **Load**: wrk, closed loop, one thread. `p99`: h2load, open loop, at 70 % of what HAProxy reached in the same place.
+- **Load**: wrk, closed loop, one thread. `p99`: h2load at a fixed rate, 70 % of what HAProxy reached in the same place.
+  It counts from sending, and a connection that still waits sends late: a stall of the proxy shows once per connection,
+  not once per request that was due meanwhile, so rare long stalls weigh less here than they would on users.
 - **Floor**: `bench/floor`. It is missing where it would open as many target connections as there are requests.
 
-**Noise.** On a shared virtual machine a ratio moves by a few percent from run to run, absolute times by a factor of two
+**Noise.** Real-time priority keeps other work off the core, not out of the caches: on a machine that was busy, `Result`
+says so, and its figures are no claim. On a shared virtual machine a ratio moves by a few percent from run to run, absolute times by a factor of two
 between regimes and hosts; therefore none are given here. Response times at ordinary priority see whatever else the machine
 does, and a p99 is its tail: read it as no better or no worse. Where min and max lie far apart, believe neither end.
 
@@ -93,7 +96,13 @@ mod tests {
 
     #[test]
     fn the_page_has_figures_and_no_paths() {
-        let bench = Bench { binaries: PathBuf::from("/somewhere"), rounds: 5, seconds: 2, real_time: true };
+        let bench = Bench {
+            binaries: PathBuf::from("/somewhere"),
+            rounds: 5,
+            seconds: 2,
+            real_time: true,
+            load: 0.0,
+        };
         let mut finding = Finding { case: &CASES[0], absolutes: Vec::new(), rows: Vec::new() };
         finding.compare(Measure::Cpu, Against::Contender(Contender::Nginx), vec![0.8]);
         let text = text(&bench, &[finding]);

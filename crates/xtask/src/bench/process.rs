@@ -12,7 +12,7 @@ use crate::Outcome;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Placement {
     pub(crate) core: usize,
-    /// At `chrt -r 10`, so that other work on the machine does not count.
+    /// At `chrt -r 10`, so that other work on the machine does not take the core.
     pub(crate) real_time: bool,
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Bench {
     pub(crate) seconds: u64,
     /// Whether throughput is measured at real-time priority.
     pub(crate) real_time: bool,
+    /// Load average of the machine before anything was measured.
+    pub(crate) load: f64,
 }
 
 /// One measurement of one contender.
@@ -33,8 +35,8 @@ struct Sample {
 }
 
 impl Bench {
-    pub(crate) fn new(binaries: PathBuf, rounds: usize, seconds: u64) -> Self {
-        Self { binaries, rounds, seconds, real_time: real_time_permitted() }
+    pub(crate) fn new(binaries: PathBuf, rounds: usize, seconds: u64, load: f64) -> Self {
+        Self { binaries, rounds, seconds, real_time: real_time_permitted(), load }
     }
 
     pub(crate) fn describe(&self) -> String {
@@ -43,7 +45,16 @@ impl Bench {
         } else {
             "ordinary priority: real-time is not permitted here, so other work on the machine counts"
         };
-        format!("{} rounds, {} s each after {WARM_UP} s of warm-up, {priority}", self.rounds, self.seconds)
+        let busy = match self.load {
+            load if load > QUIET_LOAD => {
+                format!("; the machine was busy (load {load:.1}): figures scatter, do not claim them")
+            }
+            _ => String::new(),
+        };
+        format!(
+            "{} rounds, {} s each after {WARM_UP} s of warm-up, {priority}{busy}",
+            self.rounds, self.seconds
+        )
     }
 
     pub(crate) fn throughput(
@@ -125,7 +136,7 @@ impl Bench {
         finding.absolutes.push(format!("haproxy's capacity {capacity:.0}/s, load {:.0}/s", capacity * share));
         let rounds = self.in_turns(contenders, &mut finding, |contender| {
             let running = ordinary.start(contender, Variant::Plain, case.regime, port)?;
-            load::open(load, running.port, capacity * share, self.seconds, ordinary.placement(0))
+            load::paced(load, running.port, capacity * share, self.seconds, ordinary.placement(0))
         });
         drop(target);
         let times = |round: &Round<Vec<Duration>>, contender, share| {
@@ -267,6 +278,8 @@ fn note(finding: &mut Finding, error: &str) {
     }
 }
 
+/// Real-time priority keeps the core for us; caches and the memory bus stay shared with whatever else runs.
+const QUIET_LOAD: f64 = 0.5;
 /// Seconds.
 const WARM_UP: u64 = 1;
 const CAPACITY_ROUNDS: usize = 3;
@@ -277,11 +290,18 @@ mod tests {
     use super::*;
 
     fn bench(rounds: usize) -> Bench {
-        Bench { binaries: PathBuf::new(), rounds, seconds: 1, real_time: false }
+        Bench { binaries: PathBuf::new(), rounds, seconds: 1, real_time: false, load: 0.0 }
     }
 
     fn finding() -> Finding {
         Finding { case: &CASES[0], absolutes: Vec::new(), rows: Vec::new() }
+    }
+
+    #[test]
+    fn a_busy_machine_is_told() {
+        let quiet = bench(3);
+        assert!(!quiet.describe().contains("busy"));
+        assert!(Bench { load: 7.5, ..quiet }.describe().contains("busy (load 7.5)"));
     }
 
     #[test]

@@ -31,11 +31,18 @@ mod remote;
 pub mod sim;
 mod stream;
 mod sys;
+mod wake_queue;
 mod worker;
+
+/// What the wake queue synchronizes with; a test puts loom's in its place.
+mod sync {
+    pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+    pub(crate) use std::sync::{Mutex, PoisonError};
+}
 
 pub use address_lock::{AddressLock, LockError};
 pub use buffer::{Buffer, BufferFull, CLASSES, LARGE, SMALL};
-pub use linux::{Linux, raise_descriptor_limit};
+pub use linux::{Linux, forgo_huge_pages, raise_descriptor_limit};
 pub use listener::{Accepted, Listener, ListenerSocket, bind};
 pub use pipe::{Moved, Pipe};
 pub use reactor::Ticks;

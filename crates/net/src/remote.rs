@@ -4,10 +4,10 @@
 //! queue. From another thread it goes through the [`Remote`] of that worker: a small locked queue and a bell.
 //! A stale number can only cause a spurious poll.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::sys::Bell;
+use crate::wake_queue::WakeQueue;
 
 /// The mailbox of one worker.
 pub(crate) struct Remote {
@@ -30,28 +30,6 @@ impl Remote {
     pub(crate) fn take(&self, into: &mut Vec<u64>) {
         self.bell.silence();
         self.queue.take(into);
-    }
-}
-
-/// The queue's half of the protocol, apart from the bell so that it can be checked exhaustively.
-#[derive(Default)]
-struct WakeQueue {
-    rung: AtomicBool,
-    tasks: Mutex<Vec<u64>>,
-}
-
-impl WakeQueue {
-    /// Whether the bell must be rung.
-    fn push(&self, task: u64) -> bool {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
-        !self.rung.swap(true, Ordering::AcqRel)
-    }
-
-    fn take(&self, into: &mut Vec<u64>) {
-        // invariant: the bell is observed first and the queue taken second. The other way round, a task that is
-        // pushed in between finds the bell rung, does not ring, and is never taken.
-        self.rung.store(false, Ordering::SeqCst);
-        into.append(&mut self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

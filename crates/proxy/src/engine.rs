@@ -91,6 +91,7 @@ impl Engine {
     /// are made from it.
     pub fn start(config: &Config, seed: [u64; 2]) -> Result<Self, EngineError> {
         let descriptors = net::raise_descriptor_limit();
+        net::forgo_huge_pages();
         let count = worker_count(config);
         let live = Arc::new(Live::new(count));
         let logs = AccessLogs::start().map_err(EngineError::Start)?;

@@ -122,5 +122,14 @@ pub(super) fn send_now<S: Sys>(to: &TcpStream<S>, head: &[u8], data: &mut Buffer
     Ok(rest)
 }
 
+/// Moves little data behind the head: one plain write is cheaper than a gathered one.
+pub(super) fn coalesce(head: &mut Vec<u8>, data: &mut Buffer) {
+    if data.len() <= COALESCED_BYTES_MAX {
+        head.extend_from_slice(data.bytes());
+        data.consume(data.len());
+    }
+}
+
+const COALESCED_BYTES_MAX: usize = 2048;
 // Below this, copying what comes is cheaper than the pipe's extra system calls.
 const SPLICE_BYTES_MIN: u64 = 128 * 1024;

@@ -10,7 +10,7 @@ use proto::http1::{Field, Known, Progress, ResponseBody, Version, encode};
 
 use super::attempt::Destination;
 use super::body::{BodyFault, BodyReader, BodyWriter};
-use super::relay::{Flow, FlowError, send, send_now};
+use super::relay::{Flow, FlowError, coalesce, send, send_now};
 use super::request::Request;
 use super::{Failed, failure, forward, read_head};
 use crate::connection::Client;
@@ -265,6 +265,7 @@ impl<S: Sys> Delivery<'_, '_, S> {
         let behind = self.writer.frame(&mut data, reader, &mut out);
         let status = self.request.heads.response.status();
         answered(self.request, status);
+        coalesce(&mut out, &mut data);
         let rest = send_now(&self.client.stream, &out, &mut data);
         Ok((rest.map_err(|error| failure::on_send_to_client(&error))?, data, behind))
     }

@@ -161,7 +161,7 @@ pub fn raise_descriptor_limit() -> u64 {
 /// Keeps the kernel from backing small things with 2 MiB pages: memory per idle connection is then what is used.
 pub fn forgo_huge_pages() {
     // Where it is refused, the process is only larger.
-    let _ = rustix::process::disable_transparent_huge_pages(true);
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 struct EventFd(OwnedFd);

@@ -14,7 +14,7 @@ use proxy::{BoundListener, Engine, EngineError, Live, Snapshot, StopReport};
 use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::health::Probes;
 
@@ -106,6 +106,16 @@ impl Control {
         self.live.workers()
     }
 
+    /// Waits until every target has been probed once, up to `within`: until then those with a check get no traffic.
+    pub async fn first_probes(&self, within: Duration) {
+        let done = async {
+            while self.status().groups.iter().any(|group| group.unknown > 0) {
+                sleep(PROBED_LOOK).await;
+            }
+        };
+        let _ = timeout(within, done).await;
+    }
+
     /// How long a stop waits, as the last config says.
     pub fn stop_timeout(&self) -> Duration {
         self.state().serving.stop_timeout
@@ -169,3 +179,6 @@ impl Serving {
         Self { snapshot: engine.snapshot(), bound: engine.bound(), stop_timeout: config.stop_timeout }
     }
 }
+
+/// How often it is looked whether the first probes are done; they tell nobody.
+const PROBED_LOOK: Duration = Duration::from_millis(20);

@@ -32,11 +32,12 @@ impl Demo {
     }
 }
 
+/// One worker: each takes turns with the targets on its own, so with several the turns would look random.
 fn config_text(targets: &[Target], port: u16, ipv6: bool) -> String {
     let addresses: Vec<_> = targets.iter().map(|target| format!("\"{}\"", target.address)).collect();
     let second = if ipv6 { format!(", \"[::1]:{port}\"") } else { String::new() };
     format!(
-        "stop_timeout = \"2s\"\n\
+        "workers = 1\nstop_timeout = \"2s\"\n\
          [listener.web]\nbind = [\"127.0.0.1:{port}\"{second}]\nforward = \"app\"\n\
          access_log = {{ path = \"-\", format = \"text\" }}\n\
          [target_group.app]\ntargets = [{}]\n\
@@ -56,15 +57,19 @@ fn hints(targets: &[Target], port: u16, admin: &AdminAddress) -> String {
     let list: String =
         targets.iter().map(|target| format!("  {:<6} http://{}\n", target.name, target.address)).collect();
     let first = targets.first().map(|target| target.address.to_string()).unwrap_or_default();
+    let tries = [
+        (format!("curl -i localhost:{port}"), "again and again: the targets take turns"),
+        (format!("evenkeel targets{flag}"), "what the balancer knows about them"),
+        (format!("evenkeel status{flag}"), "what it serves"),
+        (format!("curl -X POST {first}/fail"), "make the first one ill: within 3 s it gets nothing more"),
+        (format!("curl -X POST {first}/heal"), "and well again"),
+    ];
+    let width = tries.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let tries: String =
+        tries.iter().map(|(command, what)| format!("  {command:<width$}  # {what}\n")).collect();
     format!(
         "\nThe balancer listens at http://localhost:{port} and shares requests between\n{list}\n\
-         Try, in another terminal:\n  \
-         curl -i localhost:{port}                        # again and again: the targets take turns\n  \
-         evenkeel targets{flag}                          # what it knows about them\n  \
-         evenkeel status{flag}\n  \
-         curl -X POST http://{first}/fail           # make the first one ill; within 3 s it gets nothing more\n  \
-         curl -X POST http://{first}/heal           # and well again\n\n\
-         Ctrl-C ends the demo. Here comes its access log:\n\n"
+         Try, in another terminal:\n{tries}\nCtrl-C ends the demo. Here comes its access log:\n\n"
     )
 }
 

@@ -7,16 +7,17 @@ use table::{span, table};
 use crate::view::{GroupView, ListenerView, StatusView, TargetView};
 
 pub fn status_page(status: &StatusView) -> String {
-    let config = status.config.as_deref().unwrap_or("the demo's");
+    let config = status.config.as_deref().unwrap_or("built-in configuration");
     let stopping = if status.stopping { ", STOPPING" } else { "" };
     let mut page = format!(
-        "evenkeel {}, pid {}, up {} (since {}){stopping}\n{config}: generation {}, {} workers\n",
+        "evenkeel {}, pid {}, up {} (since {}){stopping}\n{config}: generation {}, {} {}\n",
         status.version,
         status.pid,
         span(status.uptime_seconds),
         status.started,
         status.generation,
         status.workers,
+        if status.workers == 1 { "worker" } else { "workers" },
     );
     match &status.last_reload {
         None => {}
@@ -27,7 +28,7 @@ pub fn status_page(status: &StatusView) -> String {
                 "LAST RELOAD FAILED: {}; generation {} is still served\n",
                 reload.at, status.generation
             );
-            page.extend(error.lines().map(|line| format!("  {line}\n")));
+            page.extend(error.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n"));
         }
     }
     let head = ["LISTENER", "ADDRESS", "CONNECTIONS", "TUNNELS", "IN FLIGHT", "REQUESTS", "FAILURES"];

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use control::{AdminAddress, AdminSocket, Control, Demo, EngineError, SocketError, start_error};
 
@@ -17,6 +18,7 @@ async fn show(admin: Option<AdminAddress>) -> Result<ExitCode, String> {
     let demo = Demo::start().await.map_err(|error| format!("cannot start the demo's targets: {error}"))?;
     let (socket, admin) = admin_socket(admin).await?;
     let (control, port) = start(&demo).await?;
+    control.first_probes(PATIENCE).await;
     say(&demo.hints(port, &admin));
     signals.serve(&control, &socket).await;
     Ok(ExitCode::SUCCESS)
@@ -56,3 +58,5 @@ async fn start(demo: &Demo) -> Result<(Arc<Control>, u16), String> {
 
 const FIRST_PORT: u16 = 8080;
 const LAST_PORT: u16 = 8099;
+/// The targets are in this process: they answer at once, or something is odd that the log shows.
+const PATIENCE: Duration = Duration::from_secs(2);

@@ -77,7 +77,7 @@ impl Control {
                     [("generation", generation), ("warnings", &warnings.len())];
                 observe::event(LogLevel::Info, "reloaded the configuration", &fields);
                 for warning in warnings {
-                    let place = format!("{}:{}:{}", warning.file, warning.line, warning.column);
+                    let place = place(warning);
                     let fields: [(_, &dyn fmt::Display); 2] = [("at", &place), ("message", &warning.message)];
                     observe::event(LogLevel::Warning, "the configuration has a warning", &fields);
                 }
@@ -113,11 +113,11 @@ impl ReloadError {
     fn log(&self) {
         let message = "the configuration was not reloaded";
         let Self::Config(errors) = self else {
-            return observe::event(LogLevel::Error, message, &[("error", &self.render().replace('\n', " "))]);
+            return observe::event(LogLevel::Error, message, &[("error", &one_line(&self.render()))]);
         };
         observe::event(LogLevel::Error, message, &[("errors", &errors.0.len())]);
         for error in errors.0.iter().take(LOGGED_MAX) {
-            let place = format!("{}:{}:{}", error.file, error.line, error.column);
+            let place = place(error);
             let fields: [(_, &dyn fmt::Display); 2] = [("at", &place), ("message", &error.message)];
             observe::event(LogLevel::Error, "the configuration has an error", &fields);
         }
@@ -135,6 +135,16 @@ impl std::error::Error for ReloadError {}
 /// A diagnostic as a JSON value.
 pub(crate) fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
     serde_json::from_str(&diagnostic.to_json()).unwrap_or_else(|_| json!({ "message": diagnostic.message }))
+}
+
+/// Where it is, as editors jump to it.
+fn place(diagnostic: &Diagnostic) -> String {
+    let Diagnostic { file, line, column, .. } = diagnostic;
+    if *line == 0 { file.clone() } else { format!("{file}:{line}:{column}") }
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
 
 /// Warnings about settings that a reload does not touch.

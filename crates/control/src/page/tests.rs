@@ -46,10 +46,11 @@ fn what_needs_attention_is_loud_and_not_fine() {
 
     let mut failed = status();
     let at = "2026-01-01T01:00:00Z".to_owned();
-    failed.last_reload = Some(ReloadView { at, ok: false, error: Some("error: x\n --> f:1:1\n".into()) });
+    failed.last_reload =
+        Some(ReloadView { at, ok: false, error: Some("error: x\n --> f:1:1\n\nerror: y\n".into()) });
     let page = status_page(&failed);
     assert!(!failed.is_fine());
-    assert!(page.contains("LAST RELOAD FAILED: 2026-01-01T01:00:00Z; generation 3 is still served\n  error: x\n   --> f:1:1\n"), "{page}");
+    assert!(page.contains("LAST RELOAD FAILED: 2026-01-01T01:00:00Z; generation 3 is still served\n  error: x\n   --> f:1:1\n\n  error: y\n"), "{page}");
 }
 
 #[test]

@@ -13,15 +13,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub struct Balancer {
-    pub control: Arc<Control>,
-    pub client: Client,
+pub(crate) struct Balancer {
+    pub(crate) control: Arc<Control>,
+    pub(crate) client: Client,
     dir: TempDir,
     admin: JoinHandle<()>,
 }
 
 impl Balancer {
-    pub async fn start(config: &str) -> Self {
+    pub(crate) async fn start(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("evenkeel.toml"), config).unwrap();
         let socket = AdminSocket::bind(&address(dir.path())).await.unwrap();
@@ -31,52 +31,53 @@ impl Balancer {
         Self { control, client: Client::new(address(dir.path())), dir, admin }
     }
 
-    pub fn address(&self) -> AdminAddress {
+    pub(crate) fn address(&self) -> AdminAddress {
         address(self.dir.path())
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("evenkeel.toml")
     }
 
-    pub fn write(&self, config: &str) {
+    pub(crate) fn write(&self, config: &str) {
         std::fs::write(self.path(), config).unwrap();
     }
 
-    pub async fn status(&self) -> StatusView {
+    pub(crate) async fn status(&self) -> StatusView {
         self.client.decode(&self.client.read("/status").await.unwrap()).unwrap()
     }
 
-    pub async fn targets(&self) -> Vec<TargetView> {
+    pub(crate) async fn targets(&self) -> Vec<TargetView> {
         self.client.decode(&self.client.read("/targets").await.unwrap()).unwrap()
     }
 
-    pub async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         let reply = self.client.read("/metrics").await.unwrap();
         assert_eq!(reply.status, 200);
         String::from_utf8(reply.body).unwrap()
     }
 
-    pub async fn reload(&self) -> (u16, serde_json::Value) {
+    pub(crate) async fn reload(&self) -> (u16, serde_json::Value) {
         let Reply { status, body } = self.client.order("/reload").await.unwrap();
         (status, serde_json::from_slice(&body).unwrap())
     }
 
     /// Waits until the first target is in this state.
-    pub async fn wait_for(&self, health: &str) -> TargetView {
+    pub(crate) async fn wait_for(&self, health: &str) -> TargetView {
         wait_until(async || self.targets().await.into_iter().next().filter(|target| target.health == health))
             .await
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.control.stop(Duration::from_secs(5)).await;
+        let address = self.address();
         self.admin.abort();
         let _ = self.admin.await;
-        assert!(!self.address().path().exists(), "the socket file is removed");
+        assert!(!address.path().exists(), "the socket file is removed");
     }
 }
 
-pub fn setup(path: PathBuf) -> Setup {
+pub(crate) fn setup(path: PathBuf) -> Setup {
     let config = config::load(&path).unwrap_or_else(|errors| panic!("{errors}")).config;
     let wall = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
     Setup { config, path: Some(path), seed: [1, 2], wall, version: "1.2.3" }
@@ -87,13 +88,13 @@ fn address(dir: &Path) -> AdminAddress {
 }
 
 /// A target that answers probes with the status that a test sets.
-pub struct Target {
-    pub address: SocketAddr,
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
     status: Arc<AtomicU16>,
 }
 
 impl Target {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let status = Arc::new(AtomicU16::new(200));
@@ -110,13 +111,13 @@ impl Target {
         Self { address, status }
     }
 
-    pub fn answer(&self, status: u16) {
+    pub(crate) fn answer(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
     }
 }
 
 /// Asks again until there is an answer.
-pub async fn wait_until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn wait_until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let story = async {
         loop {
             if let Some(answer) = ask().await {
@@ -128,6 +129,6 @@ pub async fn wait_until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     within(story).await
 }
 
-pub async fn within<T>(story: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(story: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), story).await.expect("not within 20 s")
 }

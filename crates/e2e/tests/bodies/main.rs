@@ -1,0 +1,12 @@
+//! Bodies of messages, both ways (HTTP3, KA3).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod chunked_body_both_ways;
+mod content_length_both_ways;
+mod early_response_is_read;
+mod expect_continue_is_passed;
+mod large_body_is_unharmed;
+mod responses_without_a_body;
+mod slow_reader_holds_the_sender_back;
+mod unknown_length_is_delimited;

@@ -1,0 +1,113 @@
+//! The configuration of a scenario: one listener `web`, one group `app`, and what the scenario is about.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::target::Target;
+
+/// Renders as a configuration with one worker, so that pools are shared, a port that the kernel chooses and an access
+/// log in JSON.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    top: Vec<String>,
+    listener: Vec<String>,
+    rules: Vec<String>,
+    group: Vec<String>,
+    targets: Vec<String>,
+    more: Vec<String>,
+}
+
+impl Config {
+    pub fn to(target: &Target) -> Self {
+        Self::to_all(&[target])
+    }
+
+    pub fn to_all(targets: &[&Target]) -> Self {
+        Self::to_addresses(&targets.iter().map(|target| target.address()).collect::<Vec<_>>())
+    }
+
+    pub fn to_addresses(addresses: &[SocketAddr]) -> Self {
+        let targets = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+        Self { targets, ..Self::default() }
+    }
+
+    /// Targets with weights.
+    pub fn weighted(targets: &[(&Target, u32)]) -> Self {
+        let target = |(target, weight): &(&Target, u32)| {
+            format!("{{ address = \"{}\", weight = {weight} }}", target.address())
+        };
+        Self { targets: targets.iter().map(target).collect(), ..Self::default() }
+    }
+
+    /// A key of the top level.
+    #[must_use]
+    pub fn top(mut self, line: &str) -> Self {
+        self.top.push(line.to_owned());
+        self
+    }
+
+    /// A key of the listener.
+    #[must_use]
+    pub fn listener(mut self, line: &str) -> Self {
+        self.listener.push(line.to_owned());
+        self
+    }
+
+    /// The keys of a rule.
+    #[must_use]
+    pub fn rule(mut self, lines: &str) -> Self {
+        self.rules.push(lines.to_owned());
+        self
+    }
+
+    /// A key of the group `app`.
+    #[must_use]
+    pub fn group(mut self, line: &str) -> Self {
+        self.group.push(line.to_owned());
+        self
+    }
+
+    /// Another group.
+    #[must_use]
+    pub fn also(mut self, name: &str, target: &Target) -> Self {
+        self.more.push(format!("[target_group.{name}]\ntargets = [\"{}\"]\n", target.address()));
+        self
+    }
+
+    /// Any other text, at the end.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        self.more.push(text.to_owned());
+        self
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has = |lines: &[String], key: &str| lines.iter().any(|line| line.starts_with(key));
+        if !has(&self.top, "workers") {
+            writeln!(f, "workers = 1")?;
+        }
+        writeln!(f, "{}\n[listener.web]", self.top.join("\n"))?;
+        for (key, default) in [
+            ("bind", "bind = \"127.0.0.1:0\""),
+            ("access_log", "access_log = { path = \"access.log\", format = \"json\" }"),
+            ("forward", "forward = \"app\""),
+        ] {
+            if !has(&self.listener, key) {
+                writeln!(f, "{default}")?;
+            }
+        }
+        writeln!(f, "{}", self.listener.join("\n"))?;
+        for rule in &self.rules {
+            writeln!(f, "[[listener.web.rule]]\n{rule}")?;
+        }
+        writeln!(
+            f,
+            "[target_group.app]\ntargets = [{}]\n{}",
+            self.targets.join(", "),
+            self.group.join("\n")
+        )?;
+        write!(f, "{}", self.more.join("\n"))
+    }
+}

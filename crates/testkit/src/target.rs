@@ -1,0 +1,180 @@
+//! Targets: threads that do to each connection what a script says.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use crate::connection::{Connection, reset_on_close};
+use crate::message::Message;
+
+/// A server with a port of its own. Its drop closes everything and repeats a script's panic.
+#[derive(Debug)]
+pub struct Target {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    ended: AtomicBool,
+    accepted: Mutex<usize>,
+    open: Mutex<HashMap<usize, TcpStream>>,
+    requests: Arc<Mutex<Vec<Message>>>,
+    panics: Mutex<Vec<String>>,
+}
+
+impl Target {
+    /// Runs `script` on each connection, in a thread of its own; at its end the connection is closed.
+    pub fn script(script: impl Fn(Connection) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self::listen("127.0.0.1:0".parse().unwrap(), script)
+    }
+
+    /// Answers each request with the bytes that `respond` makes, and keeps the connection unless they say
+    /// `Connection: close`.
+    pub fn http(respond: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::script(move |connection| serve(connection, &respond))
+    }
+
+    /// As [`Self::http`], at an address that was used before.
+    pub fn http_at(
+        address: SocketAddr,
+        respond: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(address, move |connection| serve(connection, &respond))
+    }
+
+    /// Answers each request with 200 and `name`.
+    pub fn named(name: &'static str) -> Self {
+        Self::http(move |_| crate::ok(name))
+    }
+
+    /// Answers the first request of each connection with these bytes and closes.
+    pub fn once(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self::script(move |mut connection| {
+            connection.request()?;
+            connection.send(&bytes)
+        })
+    }
+
+    fn listen(
+        address: SocketAddr,
+        script: impl Fn(Connection) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared::default());
+        let accepting = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || accept(&listener, &shared, &Arc::new(script))
+        });
+        Self { address, shared, accepting: Some(accepting) }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        *self.shared.accepted.lock().unwrap()
+    }
+
+    /// Connections that are open now.
+    pub fn open(&self) -> usize {
+        self.shared.open.lock().unwrap().len()
+    }
+
+    /// Requests so far, as they came.
+    pub fn requests(&self) -> Vec<Message> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// The only request so far.
+    #[track_caller]
+    pub fn request(&self) -> Message {
+        let mut requests = self.requests();
+        assert_eq!(requests.len(), 1, "{requests:?}");
+        requests.remove(0)
+    }
+
+    /// Ends as a killed process does: nothing listens any more and every connection is reset.
+    pub fn kill(mut self) -> SocketAddr {
+        self.end(true);
+        self.address
+    }
+
+    fn end(&mut self, reset: bool) {
+        let Some(accepting) = self.accepting.take() else { return };
+        self.shared.ended.store(true, Ordering::SeqCst);
+        // Wakes the accept.
+        let _ = TcpStream::connect(self.address);
+        let _ = accepting.join();
+        for (_, stream) in self.shared.open.lock().unwrap().drain() {
+            if reset {
+                reset_on_close(&stream);
+            }
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.end(false);
+        let panics = std::mem::take(&mut *self.shared.panics.lock().unwrap());
+        if !thread::panicking() && !panics.is_empty() {
+            resume_unwind(Box::new(format!("a target's script panicked: {panics:?}")));
+        }
+    }
+}
+
+/// An address where nothing listens.
+pub fn refused_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn serve(mut connection: Connection, respond: &impl Fn(&Message) -> Vec<u8>) -> io::Result<()> {
+    loop {
+        let request = connection.request()?;
+        let response = respond(&request);
+        connection.send(&response)?;
+        let head = response.split(|&byte| byte == b'\n').take_while(|line| line.len() > 1);
+        if head.into_iter().any(|line| line.to_ascii_lowercase().starts_with(b"connection: close")) {
+            return Ok(());
+        }
+    }
+}
+
+fn accept<F>(listener: &TcpListener, shared: &Arc<Shared>, script: &Arc<F>)
+where
+    F: Fn(Connection) -> io::Result<()> + Send + Sync + 'static,
+{
+    for stream in listener.incoming() {
+        if shared.ended.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(stream) = stream else { continue };
+        let number = {
+            let mut accepted = shared.accepted.lock().unwrap();
+            *accepted += 1;
+            *accepted
+        };
+        shared.open.lock().unwrap().insert(number, stream.try_clone().unwrap());
+        let (shared, script) = (Arc::clone(shared), Arc::clone(script));
+        thread::spawn(move || {
+            let connection = Connection::new(stream, Arc::clone(&shared.requests));
+            let ended = catch_unwind(AssertUnwindSafe(|| script(connection)));
+            shared.open.lock().unwrap().remove(&number);
+            if let Err(panic) = ended {
+                let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+                shared.panics.lock().unwrap().push(message);
+            }
+        });
+    }
+}

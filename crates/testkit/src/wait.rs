@@ -1,0 +1,35 @@
+//! Waiting for a condition instead of for a time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take that a scenario waits for. Far more than it needs: two busy cores serve all tests.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Polls until `condition` holds; panics with `what` when it does not within [`PATIENCE`].
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, || condition().then_some(()));
+}
+
+/// Polls until there is a value.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut value: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(value) = value() {
+            return value;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain: {what}");
+        thread::sleep(POLL_EVERY);
+    }
+}
+
+/// How long `work` took.
+pub fn elapsed(work: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    work();
+    began.elapsed()
+}
+
+const POLL_EVERY: Duration = Duration::from_millis(5);

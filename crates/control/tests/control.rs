@@ -1,4 +1,5 @@
 //! The control plane with a real data plane, over a real admin socket.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 

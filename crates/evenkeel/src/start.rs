@@ -117,7 +117,9 @@ fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        let message = panic.payload_as_str().unwrap_or("");
+        let text = panic.payload().downcast_ref::<&str>().copied();
+        let message =
+            text.or_else(|| panic.payload().downcast_ref::<String>().map(String::as_str)).unwrap_or("");
         observe::event(
             LogLevel::Error,
             "a bug of Evenkeel: a panic",

@@ -53,9 +53,9 @@ async fn status(stream: TcpStream, path: &str, host: &str) -> Result<u16, ProbeE
         .max_buf_size(BYTES_MAX)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(http_error)?;
+        .map_err(|error| http_error(&error))?;
     let exchange = async {
-        let response = sender.send_request(request).await.map_err(http_error)?;
+        let response = sender.send_request(request).await.map_err(|error| http_error(&error))?;
         let status = response.status().as_u16();
         drain(response).await;
         Ok(status)
@@ -102,7 +102,7 @@ fn connect_error(error: &io::Error) -> ProbeError {
     }
 }
 
-fn http_error(error: hyper::Error) -> ProbeError {
+fn http_error(error: &hyper::Error) -> ProbeError {
     let what = if error.is_incomplete_message() || error.is_closed() {
         "closed before its response".to_owned()
     } else if error.is_parse() {

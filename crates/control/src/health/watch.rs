@@ -142,3 +142,74 @@ const fn told(state: HealthState) -> Health {
         HealthState::Unhealthy => Health::Unhealthy,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const CONFIG: &str = "workers = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\nforward = \"app\"\n\
+        [target_group.app]\ntargets = [\"127.0.0.1:1\"]\nhealth_check = { type = \"tcp\", healthy = 2, unhealthy = 2 }\n";
+
+    /// The watch of a target that nobody probes, as a running engine made it.
+    fn watch() -> Watch {
+        let config = config::parse(CONFIG, "e.toml", &config::Disk).unwrap().config;
+        let engine = proxy::Engine::start(&config, [1, 2]).unwrap();
+        let snapshot = engine.snapshot();
+        engine.stop(Duration::ZERO);
+        let group = &snapshot.groups[0];
+        Watch::new(Arc::clone(&group.targets[0]), group.group.health_check.as_ref().unwrap(), at(0))
+    }
+
+    fn at(second: u64) -> Moment {
+        Moment { millis: second * 1_000, wall: SystemTime::UNIX_EPOCH + Duration::from_secs(second) }
+    }
+
+    fn failure(text: &str) -> Result<(), ProbeError> {
+        Err(ProbeError::Target(text.to_owned()))
+    }
+
+    #[test]
+    fn results_become_health_and_stand_in_the_record() {
+        let watch = watch();
+        assert_eq!(watch.target.health(), Health::Unknown);
+        watch.observe(Ok(()), at(1));
+        assert_eq!(watch.target.health(), Health::Healthy);
+        watch.observe(failure("first"), at(2));
+        assert_eq!((watch.target.health(), watch.findings().since), (Health::Healthy, at(1).wall));
+        watch.observe(failure("second"), at(3));
+        let findings =
+            Findings { since: at(3).wall, last_error: Some("second".to_owned()), successes: 1, failures: 2 };
+        assert_eq!((watch.target.health(), watch.findings()), (Health::Unhealthy, findings));
+    }
+
+    #[test]
+    fn a_probe_that_we_could_not_make_says_nothing() {
+        let watch = watch();
+        watch.observe(Ok(()), at(1));
+        for second in 2..9 {
+            watch.observe(Err(ProbeError::Local("no descriptor".to_owned())), at(second));
+        }
+        assert_eq!((watch.target.health(), watch.findings().failures), (Health::Healthy, 0));
+    }
+
+    #[test]
+    fn a_result_after_the_end_changes_nothing() {
+        let watch = watch();
+        watch.observe(failure("down"), at(1));
+        watch.end();
+        assert_eq!(watch.target.health(), Health::Unchecked);
+        watch.observe(failure("down"), at(2));
+        assert_eq!((watch.target.health(), watch.findings().failures), (Health::Unchecked, 1));
+    }
+
+    #[test]
+    fn what_the_workers_were_told_otherwise_is_told_again() {
+        let watch = watch();
+        watch.observe(failure("down"), at(1));
+        watch.target.set_health(Health::Unchecked);
+        watch.observe(failure("down"), at(2));
+        assert_eq!(watch.target.health(), Health::Unhealthy);
+    }
+}

@@ -209,7 +209,9 @@ impl<S: Sys> TcpStream<S> {
     pub async fn splice_to(&self, to: &Self, pipe: &mut Pipe<S>, len: u64, more: bool) -> Result<u64, Moved> {
         let asked = usize::try_from(len).unwrap_or(usize::MAX).min(pipe.capacity());
         let count = poll_fn(|context| self.poll_splice_in(context, pipe, asked)).await.map_err(Moved::In)?;
-        let more = more || (count as u64) < len;
+        // Only a move that came back full is known to have a successor: after a short one the kernel would hold
+        // the last bytes back for 200 ms, in vain when the sender pauses.
+        let more = more || (count == asked && (count as u64) < len);
         while pipe.held() > 0 {
             poll_fn(|context| to.poll_splice_out(context, pipe, more)).await.map_err(Moved::Out)?;
         }

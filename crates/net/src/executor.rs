@@ -245,3 +245,187 @@ fn wake_data(data: *const ()) {
 static VTABLE: RawWakerVTable = RawWakerVTable::new(raw_waker, wake_data, wake_data, |_| {});
 
 const GENERATION_MASK: u32 = 0x00ff_ffff;
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, poll_fn, ready};
+    use std::rc::Rc;
+
+    use super::*;
+
+    /// A worker's number that none of these tests enlists: wakes from elsewhere go nowhere.
+    const NUMBER: u8 = 250;
+
+    fn entered() -> Rc<Executor> {
+        enter(NUMBER);
+        Rc::default()
+    }
+
+    /// Polls until the queue is empty; returns how many polls that took.
+    fn turns(executor: &Executor) -> usize {
+        (0..1000).take_while(|_| !matches!(executor.turn(), Turn::Idle)).count()
+    }
+
+    /// A task that counts its polls, hands its waker out and never ends.
+    fn watched(polls: &Rc<Cell<u32>>, waker: &Rc<RefCell<Option<Waker>>>) -> Task {
+        let (polls, waker) = (Rc::clone(polls), Rc::clone(waker));
+        Box::pin(poll_fn(move |context| {
+            polls.set(polls.get() + 1);
+            waker.replace(Some(context.waker().clone()));
+            Poll::Pending
+        }))
+    }
+
+    #[test]
+    fn many_wakes_are_one_poll() {
+        let (executor, polls, waker) = (entered(), Rc::default(), Rc::default());
+        executor.spawn(watched(&polls, &waker));
+        assert_eq!(turns(&executor), 1);
+        let held = waker.take().unwrap();
+        (0..5).for_each(|_| held.wake_by_ref());
+        assert!(!is_queue_empty());
+        assert_eq!((turns(&executor), polls.get()), (1, 2));
+        assert!(is_queue_empty());
+    }
+
+    #[test]
+    fn a_wake_during_the_poll_queues_the_task_again() {
+        let (executor, polls) = (entered(), Rc::new(Cell::new(0)));
+        let seen = Rc::clone(&polls);
+        executor.spawn(Box::pin(poll_fn(move |context| {
+            seen.set(seen.get() + 1);
+            if seen.get() == 3 {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })));
+        assert_eq!((turns(&executor), polls.get(), executor.live()), (3, 3, 0));
+    }
+
+    #[test]
+    fn a_waker_of_an_ended_task_misses_the_next_in_its_slot() {
+        let (executor, polls, waker) = (entered(), Rc::default(), Rc::default());
+        let stale = Rc::new(RefCell::new(None));
+        let out = Rc::clone(&stale);
+        executor.spawn(Box::pin(poll_fn(move |context| {
+            out.replace(Some(context.waker().clone()));
+            Poll::Ready(())
+        })));
+        turns(&executor);
+        executor.spawn(watched(&polls, &waker));
+        assert_eq!(turns(&executor), 1);
+        let stale: Waker = stale.take().unwrap();
+        stale.wake_by_ref();
+        assert_eq!((turns(&executor), polls.get()), (0, 1));
+        assert!(!stale.will_wake(&waker.take().unwrap()), "the slot is the same, the generation is not");
+    }
+
+    #[test]
+    fn a_task_that_wakes_itself_and_ends_costs_its_successor_a_poll_at_most() {
+        let (executor, polls, waker) = (entered(), Rc::default(), Rc::default());
+        executor.spawn(Box::pin(poll_fn(|context| {
+            context.waker().wake_by_ref();
+            Poll::Ready(())
+        })));
+        let _ = executor.turn();
+        executor.spawn(watched(&polls, &waker));
+        turns(&executor);
+        assert!((1..=2).contains(&polls.get()));
+        waker.take().unwrap().wake();
+        turns(&executor);
+        assert!((2..=3).contains(&polls.get()), "its own wake still reaches it");
+    }
+
+    #[test]
+    fn a_panic_ends_its_task_only() {
+        let executor = entered();
+        executor.spawn(Box::pin(poll_fn(|_| std::panic::resume_unwind(Box::new("a bug")))));
+        executor.spawn(Box::pin(pending()));
+        assert!(matches!(executor.turn(), Turn::Panicked));
+        assert!(matches!(executor.turn(), Turn::Ran));
+        assert_eq!(executor.live(), 1);
+        executor.spawn(Box::pin(ready(())));
+        assert_eq!(executor.slots.borrow().tasks.len(), 2, "the slot is used again");
+        turns(&executor);
+        assert_eq!(executor.live(), 1);
+    }
+
+    /// Begins another task when it is dropped, `left` times over.
+    struct Respawn {
+        executor: Rc<Executor>,
+        left: u32,
+        drops: Rc<Cell<u32>>,
+    }
+
+    impl Drop for Respawn {
+        fn drop(&mut self) {
+            self.drops.set(self.drops.get() + 1);
+            if self.left > 0 {
+                let (executor, drops) = (Rc::clone(&self.executor), Rc::clone(&self.drops));
+                let next = Self { executor, left: self.left - 1, drops };
+                self.executor.spawn(Box::pin(async move {
+                    let _next = next;
+                    pending::<()>().await;
+                }));
+            }
+        }
+    }
+
+    #[test]
+    fn what_drops_begin_while_clearing_is_dropped_too() {
+        let (executor, drops) = (entered(), Rc::new(Cell::new(0)));
+        let first = Respawn { executor: Rc::clone(&executor), left: 3, drops: Rc::clone(&drops) };
+        executor.spawn(Box::pin(async move {
+            let _first = first;
+            pending::<()>().await;
+        }));
+        turns(&executor);
+        executor.clear();
+        assert_eq!((drops.get(), executor.live(), Rc::strong_count(&executor)), (4, 0, 1));
+    }
+
+    #[test]
+    fn a_drop_that_panics_or_wakes_harms_nobody() {
+        struct Bad(Rc<RefCell<Option<Waker>>>);
+        impl Drop for Bad {
+            fn drop(&mut self) {
+                self.0.take().into_iter().for_each(Waker::wake);
+                std::panic::resume_unwind(Box::new("a bug in a drop"));
+            }
+        }
+        let (executor, polls, waker) = (entered(), Rc::default(), Rc::default());
+        executor.spawn(watched(&polls, &waker));
+        turns(&executor);
+        let bad = Bad(Rc::clone(&waker));
+        executor.spawn(Box::pin(async move { drop(bad) }));
+        assert!(matches!(executor.turn(), Turn::Panicked));
+        assert_eq!((turns(&executor), polls.get()), (1, 2), "the one that it woke runs");
+        let bad = Bad(Rc::clone(&waker));
+        executor.spawn(Box::pin(async move {
+            let _bad = bad;
+            pending::<()>().await;
+        }));
+        executor.clear();
+        assert_eq!(executor.live(), 0);
+    }
+
+    #[test]
+    fn a_number_survives_the_pointer() {
+        for (worker, generation, slot) in [(0, 0, 0), (255, GENERATION_MASK, u32::MAX), (7, 1, 2)] {
+            let back = TaskNumber::from_bits(TaskNumber { worker, generation, slot }.to_bits());
+            assert_eq!((back.worker, back.generation, back.slot), (worker, generation, slot));
+        }
+    }
+
+    #[test]
+    fn a_wake_after_the_worker_has_left_does_nothing() {
+        let (executor, polls, waker) = (entered(), Rc::default(), Rc::default());
+        executor.spawn(watched(&polls, &waker));
+        turns(&executor);
+        executor.clear();
+        leave();
+        waker.take().unwrap().wake();
+        assert!(is_queue_empty());
+    }
+}

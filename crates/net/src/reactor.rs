@@ -307,3 +307,200 @@ fn flags_of(direction: Direction) -> (u16, u16) {
 
 /// Tokens with a higher generation are not sources (the bell's is `u64::MAX`).
 const TOKEN_GENERATION_MASK: u32 = 0x7fff_ffff;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn parked(reactor: &mut Reactor, id: SourceId, direction: Direction) -> Arc<Count> {
+        let count = Arc::new(Count::default());
+        drop(reactor.park(id, direction, Arc::clone(&count).into()));
+        count
+    }
+
+    fn tell(reactor: &mut Reactor, event: Event) {
+        let mut woken = Vec::new();
+        reactor.event(&event, &mut woken);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    fn sweep(reactor: &mut Reactor, now: u32) -> u64 {
+        let mut woken = Vec::new();
+        let fired = reactor.sweep(now, &mut woken);
+        woken.into_iter().for_each(Waker::wake);
+        fired
+    }
+
+    fn wakes(count: &Arc<Count>) -> usize {
+        count.0.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_source_starts_ready_and_unregistered_and_registers_once() {
+        let mut reactor = Reactor::default();
+        let id = reactor.insert(3);
+        assert!(reactor.has_unregistered());
+        for direction in [Direction::Read, Direction::Write] {
+            assert_eq!(reactor.state(id, direction), State::Ready);
+        }
+        assert!(reactor.park(id, Direction::Write, Waker::noop().clone()).1);
+        assert!(!reactor.park(id, Direction::Read, Waker::noop().clone()).1);
+        assert!(!reactor.has_unregistered());
+    }
+
+    #[test]
+    fn an_event_of_a_closed_source_does_not_touch_the_next_in_its_slot() {
+        let mut reactor = Reactor::default();
+        let old = reactor.insert(3);
+        drop(reactor.remove(old));
+        tell(&mut reactor, Event { token: old.token(), gone: true, ..Event::default() });
+        let new = reactor.insert(4);
+        assert_eq!(new.slot, old.slot);
+        assert_ne!(new.token(), old.token());
+        let waits = parked(&mut reactor, new, Direction::Read);
+        tell(&mut reactor, Event { token: old.token(), readable: true, gone: true, ..Event::default() });
+        assert_eq!((wakes(&waits), reactor.is_gone(new)), (0, false));
+        tell(&mut reactor, Event { token: new.token(), readable: true, ..Event::default() });
+        assert_eq!(wakes(&waits), 1);
+        // Neither a slot that never was, nor the bell's token, is a source.
+        tell(&mut reactor, Event { token: 99, readable: true, ..Event::default() });
+        tell(&mut reactor, Event { token: u64::MAX, readable: true, ..Event::default() });
+    }
+
+    #[test]
+    fn an_event_wakes_the_direction_that_it_is_about() {
+        let all = Event::default();
+        let cases = [
+            (Event { readable: true, ..all }, (1, 0)),
+            (Event { writable: true, ..all }, (0, 1)),
+            (Event { read_closed: true, ..all }, (1, 0)),
+            (Event { gone: true, ..all }, (1, 1)),
+            (Event { readable: true, writable: true, ..all }, (1, 1)),
+        ];
+        for (event, expected) in cases {
+            let mut reactor = Reactor::default();
+            let id = reactor.insert(3);
+            let reads = parked(&mut reactor, id, Direction::Read);
+            let writes = parked(&mut reactor, id, Direction::Write);
+            tell(&mut reactor, Event { token: id.token(), ..event });
+            assert_eq!((wakes(&reads), wakes(&writes)), expected, "{event:?}");
+            tell(&mut reactor, Event { token: id.token(), ..event });
+            assert_eq!((wakes(&reads), wakes(&writes)), expected, "a waker is used once");
+        }
+    }
+
+    #[test]
+    fn a_short_read_drains_unless_the_peer_has_finished() {
+        let mut reactor = Reactor::default();
+        let id = reactor.insert(3);
+        reactor.drained(id, Direction::Read);
+        assert_eq!(reactor.state(id, Direction::Read), State::NotReady);
+        assert_eq!(reactor.state(id, Direction::Write), State::Ready);
+        tell(
+            &mut reactor,
+            Event { token: id.token(), readable: true, read_closed: true, ..Event::default() },
+        );
+        // No further edge will come: the flag stays, so that the reader meets the end.
+        reactor.drained(id, Direction::Read);
+        assert_eq!(reactor.state(id, Direction::Read), State::Ready);
+        reactor.drained(id, Direction::Write);
+        assert_eq!(reactor.state(id, Direction::Write), State::NotReady);
+        // The kernel's own word counts even then.
+        reactor.blocked(id, Direction::Read);
+        assert_eq!(reactor.state(id, Direction::Read), State::NotReady);
+        assert!(reactor.is_read_closed(id) && !reactor.is_gone(id));
+    }
+
+    #[test]
+    fn the_columns_of_the_two_directions_are_apart() {
+        let mut reactor = Reactor::default();
+        let (a, b) = (reactor.insert(3), reactor.insert(4));
+        let reads = parked(&mut reactor, a, Direction::Read);
+        let writes = parked(&mut reactor, b, Direction::Write);
+        reactor.set_deadline(a, Direction::Read, Ticks(10));
+        reactor.set_deadline(b, Direction::Write, Ticks(20));
+        assert_eq!(reactor.next_deadline(), Some(10));
+        assert_eq!((sweep(&mut reactor, 9), wakes(&reads)), (0, 0));
+        assert_eq!((sweep(&mut reactor, 10), wakes(&reads), wakes(&writes)), (1, 1, 0));
+        assert_eq!(reactor.state(a, Direction::Read), State::Late);
+        assert_eq!(reactor.state(a, Direction::Write), State::Ready);
+        assert_eq!(reactor.next_deadline(), Some(20));
+        assert_eq!((sweep(&mut reactor, 35), wakes(&writes)), (1, 1));
+        assert_eq!(reactor.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_deadline_is_moved_taken_away_and_gone_with_its_source() {
+        let mut reactor = Reactor::default();
+        let (a, b, c) = (reactor.insert(3), reactor.insert(4), reactor.insert(5));
+        for id in [a, b, c] {
+            reactor.set_deadline(id, Direction::Read, Ticks(10));
+        }
+        reactor.set_deadline(a, Direction::Read, Ticks(30));
+        reactor.set_deadline(b, Direction::Read, Ticks::NEVER);
+        drop(reactor.remove(c));
+        // The old tick is still looked at, in vain; then the next real one is known.
+        assert_eq!((sweep(&mut reactor, 10), reactor.next_deadline()), (0, Some(30)));
+        let tenant = reactor.insert(6);
+        assert_eq!(tenant.slot, c.slot);
+        assert_eq!(sweep(&mut reactor, 40), 1);
+        assert_eq!(reactor.state(tenant, Direction::Read), State::Ready);
+        reactor.set_deadline(a, Direction::Read, Ticks(50));
+        assert_ne!(reactor.state(a, Direction::Read), State::Late, "a new deadline is a new chance");
+    }
+
+    #[test]
+    fn a_deadline_is_never_before_its_time() {
+        let millis = |n: u64| n * 1_000_000;
+        for (now, wait, tick) in
+            [(0, 0, 1), (0, 100, 1), (1, 99, 1), (1, 100, 2), (50, 100, 2), (100, 100, 2)]
+        {
+            assert_eq!(Ticks::after(millis(now), Duration::from_millis(wait)), Ticks(tick), "{now} {wait}");
+        }
+        assert_eq!(Ticks::after(u64::MAX, Duration::MAX), Ticks(u32::MAX));
+    }
+
+    #[test]
+    fn what_nobody_registered_is_handed_out_once() {
+        let mut reactor = Reactor::default();
+        let (a, b, timer) = (reactor.insert(3), reactor.insert(4), reactor.insert(-1));
+        drop(reactor.park(a, Direction::Read, Waker::noop().clone()));
+        let mut unregistered = Vec::new();
+        reactor.take_unregistered(&mut unregistered);
+        assert_eq!(unregistered, [(4, b)]);
+        reactor.take_unregistered(&mut unregistered);
+        assert_eq!((unregistered.len(), reactor.has_unregistered()), (1, false));
+        for id in [a, b, timer] {
+            drop(reactor.remove(id));
+        }
+        assert_eq!((reactor.open(), reactor.has_unregistered()), (0, false));
+    }
+
+    #[test]
+    fn rousing_makes_idle_sources_late_and_no_others() {
+        let mut reactor = Reactor::default();
+        let (idle, busy) = (reactor.insert(3), reactor.insert(4));
+        reactor.set_idle(idle, true);
+        reactor.set_idle(busy, true);
+        reactor.set_idle(busy, false);
+        let waits = parked(&mut reactor, idle, Direction::Read);
+        let mut woken = Vec::new();
+        reactor.rouse_idle(&mut woken);
+        woken.into_iter().for_each(Waker::wake);
+        assert_eq!((wakes(&waits), reactor.state(idle, Direction::Read)), (1, State::Late));
+        assert_eq!(reactor.state(busy, Direction::Read), State::Ready);
+    }
+}

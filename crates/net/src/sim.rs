@@ -290,6 +290,7 @@ impl Sys for Sim {
         let until = {
             let mut world = self.world.borrow_mut();
             world.looks += 1;
+            world.reads = 0;
             if world.looks > LOOKS_MAX {
                 return Err(io::Error::other("the worker turns without end"));
             }
@@ -337,7 +338,13 @@ impl Sys for Sim {
 
     fn read(&self, fd: Fd, into: &mut [u8]) -> io::Result<usize> {
         self.pass();
-        self.world.borrow_mut().connection(fd)?.0.read(into)
+        let mut world = self.world.borrow_mut();
+        world.reads += 1;
+        if world.reads > READS_PER_LOOK_MAX {
+            world.violates("a task reads on and on, and nobody looks".into());
+            return Err(io::ErrorKind::Other.into());
+        }
+        world.connection(fd)?.0.read(into)
     }
 
     fn write(&self, fd: Fd, bytes: &[u8]) -> io::Result<usize> {
@@ -404,3 +411,5 @@ impl Bell for SimBell {
 
 // limit: looks of one world, so that a task that turns without end fails rather than hangs.
 const LOOKS_MAX: u64 = 1_000_000;
+// limit: reads between two looks; a budget that does not hold fails rather than hangs.
+const READS_PER_LOOK_MAX: u64 = 10_000;

@@ -1,4 +1,5 @@
 //! Simulated clients are echoed: whatever they do, they get their bytes back in order, or notice the reset.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

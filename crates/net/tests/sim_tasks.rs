@@ -1,4 +1,5 @@
 //! Tasks in the simulated world: cancelled reads, panics, wake-ups across tasks and threads, fairness.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -267,7 +268,6 @@ fn tasks_that_still_run_are_dropped_with_their_sockets() {
                 peers.push(peer);
                 worker.spawn(async move { drop(stream.fill(&mut Buffer::new(), SMALL).await) });
             }
-            let worker = worker.clone();
             async move { worker.sleep(Duration::from_millis(10)).await }
         })
         .unwrap();

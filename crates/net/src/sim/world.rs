@@ -20,6 +20,8 @@ pub(super) struct World {
     pub(super) jumps: bool,
     pub(super) jumped: Duration,
     pub(super) looks: u64,
+    /// Since the last look.
+    pub(super) reads: u64,
     pub(super) bell: Option<(u64, Arc<SimBell>)>,
     pub(super) descriptors_max: usize,
     pub(super) violation: Option<String>,
@@ -63,6 +65,7 @@ impl World {
             jumps: rng.one_in(4),
             jumped: Duration::ZERO,
             looks: 0,
+            reads: 0,
             bell: None,
             descriptors_max: usize::MAX,
             violation: None,

@@ -1,0 +1,305 @@
+//! The sockets on the real kernel: small buffers, half-closes, resets, refusals and splices.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "support/kernel.rs"]
+mod support;
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use net::{AddressLock, Buffer, LARGE, Linux, Listener, LockError, Pipe, SMALL, TcpStream, Worker, bind};
+use support::{Gate, pattern, reset, run, served};
+
+#[test]
+fn a_writer_meets_tiny_socket_buffers() {
+    let sent = pattern(60_000);
+    let expected = sent.clone();
+    served(
+        move |mut peer| {
+            rustix::net::sockopt::set_socket_recv_buffer_size(&peer, 8192).unwrap();
+            rustix::net::sockopt::set_socket_send_buffer_size(&peer, 8192).unwrap();
+            let mut received = Vec::new();
+            peer.read_to_end(&mut received).unwrap();
+            assert!(received == expected);
+        },
+        |_, stream| async move {
+            for chunk in sent.chunks(LARGE) {
+                let (head, body) = chunk.split_at(chunk.len() / 3);
+                let (mut first, mut second) = (Buffer::new(), Buffer::new());
+                first.extend(head).unwrap();
+                second.extend(body).unwrap();
+                stream.write_all(&mut first, &mut second).await.unwrap();
+                assert!(first.is_empty() && second.is_empty());
+            }
+        },
+    );
+}
+
+#[test]
+fn the_peer_finishes_first_and_still_gets_its_answer() {
+    served(
+        |mut peer| {
+            peer.write_all(b"question").unwrap();
+            peer.shutdown(Shutdown::Write).unwrap();
+            let mut answer = Vec::new();
+            peer.read_to_end(&mut answer).unwrap();
+            assert_eq!(answer, b"answer to question");
+        },
+        |_, stream| async move {
+            let (mut question, mut answer) = (Buffer::new(), Buffer::new());
+            while stream.fill(&mut question, SMALL).await.unwrap() > 0 {}
+            answer.extend(b"answer to ").unwrap();
+            stream.write_all(&mut answer, &mut question).await.unwrap();
+            // The end stays the end, however often it is asked for.
+            assert_eq!(stream.fill(&mut question, SMALL).await.unwrap(), 0);
+        },
+    );
+}
+
+#[test]
+fn the_worker_finishes_first_and_still_reads_the_answer() {
+    served(
+        |mut peer| {
+            let mut question = Vec::new();
+            peer.read_to_end(&mut question).unwrap();
+            peer.write_all(&question).unwrap();
+        },
+        |_, stream| async move {
+            let mut buffer = Buffer::new();
+            buffer.extend(b"ping").unwrap();
+            stream.write_all(&mut buffer, &mut Buffer::new()).await.unwrap();
+            stream.shutdown_write().unwrap();
+            while stream.fill(&mut buffer, SMALL).await.unwrap() > 0 {}
+            assert_eq!(buffer.bytes(), b"ping");
+        },
+    );
+}
+
+#[test]
+fn all_that_was_sent_before_the_end_is_read_in_small_pieces() {
+    let sent = pattern(20_000);
+    let expected = sent.clone();
+    served(
+        move |mut peer| peer.write_all(&sent).unwrap(),
+        |worker, stream| async move {
+            // Registered, and told of data and end in one event.
+            worker.sleep(Duration::from_millis(700)).await;
+            assert!(stream.is_read_closed() && !stream.is_quiet());
+            let (mut buffer, mut received) = (Buffer::new(), Vec::<u8>::new());
+            while stream.fill(&mut buffer, 512).await.unwrap() > 0 {
+                received.extend(buffer.bytes());
+                buffer.consume(buffer.len());
+            }
+            assert!(received == expected);
+        },
+    );
+}
+
+#[test]
+fn a_reset_ends_a_waiting_read() {
+    let (gate, opener) = Gate::new();
+    served(
+        move |peer| {
+            gate.wait();
+            reset(peer);
+        },
+        |worker, stream| async move {
+            worker.spawn(async move { opener.open() });
+            let error = stream.fill(&mut Buffer::new(), SMALL).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        },
+    );
+}
+
+#[test]
+fn a_reset_ends_a_blocked_write() {
+    let (gate, opener) = Gate::new();
+    served(
+        move |peer| {
+            gate.wait();
+            reset(peer);
+        },
+        |worker, stream| async move {
+            let later = worker.clone();
+            worker.spawn(async move {
+                later.sleep(Duration::from_millis(50)).await;
+                opener.open();
+            });
+            let error = loop {
+                let mut buffer = Buffer::new();
+                buffer.extend(&[0; LARGE]).unwrap();
+                if let Err(error) = stream.write_all(&mut buffer, &mut Buffer::new()).await {
+                    break error;
+                }
+            };
+            let kinds = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+            assert!(kinds.contains(&error.kind()), "{error}");
+        },
+    );
+}
+
+#[test]
+fn a_reset_is_seen_within_a_second_without_reading() {
+    served(
+        |mut peer| {
+            peer.write_all(b"GET").unwrap();
+            let mut byte = [0];
+            peer.read_exact(&mut byte).unwrap();
+            reset(peer);
+        },
+        |worker, stream| async move {
+            let (mut request, mut byte) = (Buffer::new(), Buffer::new());
+            stream.fill(&mut request, SMALL).await.unwrap();
+            byte.extend(b"!").unwrap();
+            stream.write_all(&mut byte, &mut Buffer::new()).await.unwrap();
+            let began = worker.now();
+            stream.gone().await;
+            assert!(worker.now() - began < 1_500_000_000);
+        },
+    );
+}
+
+#[test]
+fn the_first_write_says_that_the_connect_was_refused() {
+    // A port that was free a moment ago, where no other test binds.
+    let address = bind("127.0.0.78:0".parse().unwrap()).unwrap().local_address().unwrap();
+    run(|worker| async move {
+        let stream = TcpStream::connect(&worker, address).unwrap();
+        let mut buffer = Buffer::new();
+        buffer.extend(b"hello").unwrap();
+        let error = stream.write_all(&mut buffer, &mut Buffer::new()).await.unwrap_err();
+        assert_eq!((error.kind(), buffer.bytes()), (io::ErrorKind::ConnectionRefused, &b"hello"[..]));
+    });
+}
+
+#[test]
+fn eight_mebibytes_go_through_a_splice() {
+    let sent = pattern(8 << 20);
+    let expected = sent.clone();
+    let sink = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = sink.local_address().unwrap();
+    served(
+        move |mut peer| {
+            // Both are one peer: what it sends on one connection comes back on the other.
+            let mut back = std::net::TcpStream::connect(address).unwrap();
+            let writer = std::thread::spawn(move || peer.write_all(&sent).unwrap());
+            let mut received = Vec::new();
+            back.read_to_end(&mut received).unwrap();
+            writer.join().unwrap();
+            assert!(received == expected, "{} bytes came", received.len());
+        },
+        |worker, from| async move {
+            let to = Listener::new(&worker, sink).accept().await.unwrap().stream;
+            let mut pipe = Pipe::lease(&worker).unwrap();
+            let mut total = 0;
+            loop {
+                match from.splice_to(&to, &mut pipe, LARGE as u64, false).await.unwrap() {
+                    0 => break,
+                    count => total += count,
+                }
+            }
+            assert_eq!(total, 8 << 20);
+        },
+    );
+}
+
+#[test]
+fn a_splice_of_unknown_length_does_not_hold_bytes_back() {
+    let sink = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = sink.local_address().unwrap();
+    served(
+        move |mut peer| {
+            let mut back = std::net::TcpStream::connect(address).unwrap();
+            // Each answer is awaited: bytes that the kernel keeps for company arrive 200 ms late.
+            for round in 0..20u8 {
+                peer.write_all(&[round; 100]).unwrap();
+                let mut echo = [0; 100];
+                back.read_exact(&mut echo).unwrap();
+                assert_eq!(echo, [round; 100]);
+            }
+        },
+        |worker, from| async move {
+            let to = Listener::new(&worker, sink).accept().await.unwrap().stream;
+            let mut pipe = Pipe::lease(&worker).unwrap();
+            let began = worker.now();
+            while from.splice_to(&to, &mut pipe, u64::MAX, false).await.unwrap() > 0 {}
+            assert!(worker.now() - began < 2_000_000_000, "{} ms", (worker.now() - began) / 1_000_000);
+        },
+    );
+}
+
+#[test]
+fn a_quiet_connection_is_told_from_one_that_has_ended() {
+    served(
+        |mut peer| {
+            peer.read_exact(&mut [0]).unwrap();
+        },
+        |worker, stream| async move {
+            assert!(stream.check_open());
+            let mut byte = Buffer::new();
+            byte.extend(b"!").unwrap();
+            stream.write_all(&mut byte, &mut Buffer::new()).await.unwrap();
+            stream.fill(&mut byte, SMALL).await.unwrap();
+            assert!(!stream.check_open());
+            drop(worker);
+        },
+    );
+}
+
+#[test]
+fn an_address_is_locked_against_others_until_its_lock_is_dropped() {
+    // No other test binds to this host.
+    let address = bind("127.0.0.77:0".parse().unwrap()).unwrap().local_address().unwrap();
+    let lock = AddressLock::take(address).unwrap();
+    assert!(matches!(AddressLock::take(address), Err(LockError::OtherInstance)));
+    let own = bind(address).unwrap();
+    drop(lock);
+    assert!(matches!(AddressLock::take(address), Err(LockError::InUse)));
+    drop(own);
+    AddressLock::take(address).unwrap();
+}
+
+#[test]
+fn another_program_that_listens_is_told_from_another_instance() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let result = AddressLock::take(other.local_addr().unwrap());
+    assert!(matches!(result, Err(LockError::InUse)), "{result:?}");
+}
+
+#[test]
+fn a_thread_runs_one_worker_after_another() {
+    for round in 0..3u32 {
+        let output = Worker::run(Linux::new().unwrap(), move |worker| async move {
+            worker.spawn(std::future::pending());
+            worker.sleep(Duration::from_millis(1)).await;
+            (round, worker.stats().tasks)
+        });
+        assert_eq!(output.unwrap(), (round, 2));
+    }
+}
+
+#[test]
+fn none_of_a_hundred_thousand_messages_from_four_threads_is_lost() {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<u64>(64);
+    let threads: Vec<_> = (0..4u64)
+        .map(|thread| {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for number in 0..25_000 {
+                    sender.blocking_send(thread * 25_000 + number).unwrap();
+                }
+            })
+        })
+        .collect();
+    drop(sender);
+    let (count, sum) = run(|_| async move {
+        let (mut count, mut sum) = (0, 0);
+        while let Some(number) = receiver.recv().await {
+            (count, sum) = (count + 1, sum + number);
+        }
+        (count, sum)
+    });
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!((count, sum), (100_000, 100_000 * 99_999 / 2));
+}

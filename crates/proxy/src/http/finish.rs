@@ -19,7 +19,12 @@ pub(super) async fn finish<S: Sys>(
 ) -> Next {
     let next = match stop {
         None if !request.is_read => Next::Close,
-        None => persist(&request),
+        None => {
+            if !request.is_uploaded && !request.is_tunnel {
+                linger(client, input).await;
+            }
+            persist(&request)
+        }
         Some(Stop::Reply { rule }) => reply_ready(&mut request, client, input, rule).await,
         Some(Stop::Failed(failed)) => fail(&mut request, client, input, failed).await,
     };

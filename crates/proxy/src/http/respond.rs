@@ -176,8 +176,9 @@ async fn relay<S: Sys>(
     let target_persists = head.persists() && body != ResponseBody::UntilClose;
     head.keep_alive_timeout().into_iter().for_each(|seconds| to.target.learn_timeout(seconds));
     let writer = frame_for_client(request, body);
-    // A client that waits for 100 Continue may or may not send its body after this: nobody can tell.
-    request.persists &= is_uploaded.get() || !request.head().expect_continue();
+    // The target answered before it had the whole request: what of it is still to come goes nowhere, and a client that
+    // waits for 100 Continue may not even send it.
+    request.persists &= is_uploaded.get();
     request.persists &= !client.door.closing.get();
     let mut reader = BodyReader::of_response(body);
     let result = {

@@ -84,7 +84,7 @@ impl Config {
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has = |lines: &[String], key: &str| lines.iter().any(|line| line.starts_with(key));
+        let has = |lines: &[String], key: &str| lines.iter().any(|line| line.split(['=', ' ']).next() == Some(key));
         if !has(&self.top, "workers") {
             writeln!(f, "workers = 1")?;
         }

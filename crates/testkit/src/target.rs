@@ -170,7 +170,10 @@ where
         thread::spawn(move || {
             let connection = Connection::new(stream, Arc::clone(&shared.requests));
             let ended = catch_unwind(AssertUnwindSafe(|| script(connection)));
-            shared.open.lock().unwrap().remove(&number);
+            // Under the lock, so that whoever sees it gone sees it closed.
+            let mut open = shared.open.lock().unwrap();
+            drop(open.remove(&number));
+            drop(open);
             if let Err(panic) = ended {
                 let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();
                 shared.panics.lock().unwrap().push(message);

@@ -1,3 +1,8 @@
-//! x
+//! What a target learns about the client (HTTP5).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod forwarded_fields_are_written;
+mod request_id_is_made_or_kept;
+mod spoofed_fields_are_removed;
+mod trusted_proxy_is_believed;

@@ -1,3 +1,7 @@
-//! x
+//! When a request is sent again, and when it must not be (KA6).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod closed_connection_is_not_reused;
+mod lost_get_is_retried;
+mod possible_post_is_not_repeated;

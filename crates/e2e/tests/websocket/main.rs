@@ -1,3 +1,52 @@
-//! x
+//! Upgrades and their tunnels (WS).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod half_close_is_passed_on;
+mod idle_tunnel_is_closed;
+mod lost_side_reaches_the_other;
+mod refused_upgrade_is_ordinary;
+mod strict_server_is_satisfied;
+mod tunnel_survives_reload;
+
+use testkit::{Client, Message, Target, websocket_accept, websocket_request};
+
+/// A server as RFC 6455 §4.2 wants it: it refuses what is not exactly a handshake, and echoes bytes after it.
+fn strict_server() -> Target {
+    Target::script(|mut connection| {
+        let request = connection.request()?;
+        match accept_of(&request) {
+            Some(accept) => connection.send(switching(&accept))?,
+            None => return connection.send(testkit::response(400, "Connection: close\r\n", "no handshake")),
+        }
+        connection.echo()
+    })
+}
+
+fn accept_of(request: &Message) -> Option<String> {
+    let is = |name, value: &str| request.field(name).is_some_and(|field| field.eq_ignore_ascii_case(value));
+    let is_handshake = request.start.ends_with(" HTTP/1.1")
+        && is("host", "chat.example:8443")
+        && is("origin", "https://chat.example")
+        && is("upgrade", "websocket")
+        && is("connection", "upgrade")
+        && is("sec-websocket-version", "13")
+        && is("sec-websocket-protocol", "chat");
+    is_handshake.then(|| websocket_accept(request.field("sec-websocket-key").unwrap_or_default()))
+}
+
+fn switching(accept: &str) -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: chat\r\n\r\n"
+    )
+}
+
+/// A client whose tunnel is open.
+fn connect(address: std::net::SocketAddr) -> Client {
+    let mut client = Client::connect(address);
+    client.send(websocket_request("/chat"));
+    let response = client.response();
+    assert_eq!(response.status(), 101, "{}", response.text());
+    client
+}

@@ -36,8 +36,6 @@ impl Limits {
     pub const ATTEMPTS_MAX: u32 = 3;
     /// Interim (1xx) responses that one exchange may carry; a target that sends more is hostile.
     pub const INTERIM_RESPONSES_MAX: u32 = 16;
-    /// Bytes of a request body kept so that it can be sent again on a fresh connection.
-    pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
     /// After an early error reply, how much of what the client still sends is read and thrown away, so that the
     /// reply is not lost to a reset.
     pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;

@@ -30,7 +30,8 @@ pub enum LockError {
 
 impl AddressLock {
     /// Takes the lock and makes sure that nobody listens at `address`. With port 0 there is nothing to lock.
-    pub fn take(address: SocketAddr) -> Result<Self, LockError> {
+    /// `is_ours`: an address of this instance covers the port already, so that only other instances are looked for.
+    pub fn take(address: SocketAddr, is_ours: bool) -> Result<Self, LockError> {
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
                 .map_err(|error| LockError::Io(error.into()))?;
@@ -44,7 +45,9 @@ impl AddressLock {
             Err(rustix::io::Errno::ADDRINUSE) => return Err(LockError::OtherInstance),
             Err(error) => return Err(LockError::Io(error.into())),
         }
-        probe(address)?;
+        if !is_ours {
+            probe(address)?;
+        }
         Ok(Self { _socket: socket })
     }
 }

@@ -21,9 +21,14 @@ pub struct Buffer {
     end: u32,
 }
 
-/// The largest block is full, or the thread leases as much as it may.
+/// Why there is no more room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BufferFull;
+pub enum BufferFull {
+    /// The largest block is full.
+    Largest,
+    /// The thread leases as much as it may.
+    Budget,
+}
 
 impl Buffer {
     pub const fn new() -> Self {
@@ -71,16 +76,18 @@ impl Buffer {
         }
     }
 
-    /// Cuts off the first `count` bytes into a buffer of their own; the block itself stays with the larger need:
-    /// the rest is copied out, so it should be the smaller part.
-    pub fn split_rest(&mut self, count: usize) -> Result<Self, BufferFull> {
-        let mut rest = Self::new();
-        let bytes = self.bytes().get(count..).unwrap_or_default();
-        if !bytes.is_empty() {
-            rest.extend(bytes)?;
+    /// Takes the first `count` bytes out; the rest stays. Whichever is smaller is copied, the other keeps the block.
+    pub fn split_to(&mut self, count: usize) -> Result<Self, BufferFull> {
+        let count = count.min(self.len());
+        let mut other = Self::new();
+        if self.len() - count < count {
+            other.extend(&self.bytes()[count..])?;
             self.truncate(count);
+            return Ok(std::mem::replace(self, other));
         }
-        Ok(rest)
+        other.extend(&self.bytes()[..count])?;
+        self.consume(count);
+        Ok(other)
     }
 
     /// Room behind the filled bytes: at least one byte, in a block of at least `wanted` bytes if the buffer has to
@@ -90,7 +97,7 @@ impl Buffer {
             self.make_room(wanted)?;
         }
         let end = self.end as usize;
-        self.block.as_deref_mut().and_then(|block| block.get_mut(end..)).ok_or(BufferFull)
+        self.block.as_deref_mut().and_then(|block| block.get_mut(end..)).ok_or(BufferFull::Largest)
     }
 
     /// Counts `count` bytes of [`Self::spare`] as filled.
@@ -105,11 +112,11 @@ impl Buffer {
             return Ok(());
         }
         if self.capacity() - (self.end as usize) < bytes.len() {
-            self.move_to(class_for(self.len() + bytes.len()).ok_or(BufferFull)?)?;
+            self.move_to(class_for(self.len() + bytes.len()).ok_or(BufferFull::Largest)?)?;
         }
         let end = self.end as usize;
         let room = self.block.as_deref_mut().and_then(|block| block.get_mut(end..end + bytes.len()));
-        room.ok_or(BufferFull)?.copy_from_slice(bytes);
+        room.ok_or(BufferFull::Largest)?.copy_from_slice(bytes);
         self.filled(bytes.len());
         Ok(())
     }
@@ -126,9 +133,9 @@ impl Buffer {
     fn make_room(&mut self, wanted: usize) -> Result<(), BufferFull> {
         let len = self.len();
         if self.start > 0 && len < self.capacity() {
-            return self.move_to(class_for(self.capacity()).ok_or(BufferFull)?);
+            return self.move_to(class_for(self.capacity()).ok_or(BufferFull::Largest)?);
         }
-        self.move_to(class_for(wanted.max(len + 1)).ok_or(BufferFull)?)
+        self.move_to(class_for(wanted.max(len + 1)).ok_or(BufferFull::Largest)?)
     }
 
     /// Into a block of `class`, with the filled bytes at its start.
@@ -170,7 +177,7 @@ thread_local! {
 impl Pool {
     fn lease(&mut self, class: usize) -> Result<Box<[u8]>, BufferFull> {
         if self.leased_bytes + CLASSES[class] > LEASED_BYTES_MAX {
-            return Err(BufferFull);
+            return Err(BufferFull::Budget);
         }
         self.leased_bytes += CLASSES[class];
         Ok(self.free[class].pop().unwrap_or_else(|| vec![0; CLASSES[class]].into_boxed_slice()))
@@ -254,10 +261,17 @@ mod tests {
     }
 
     #[test]
-    fn splits_the_rest_off() {
-        let mut buffer = Buffer::new();
-        buffer.extend(b"headbody").unwrap();
-        let rest = buffer.split_rest(4).unwrap();
-        assert_eq!((buffer.bytes(), rest.bytes()), (&b"head"[..], &b"body"[..]));
+    fn splits_and_copies_the_smaller_part() {
+        for (text, count) in [("headb", 4), ("hbody", 1), ("body", 0), ("head", 4), ("head", 9)] {
+            let mut rest = Buffer::new();
+            rest.extend(text.as_bytes()).unwrap();
+            let front = rest.split_to(count).unwrap();
+            let (expected, left) = text.split_at(count.min(text.len()));
+            assert_eq!((front.bytes(), rest.bytes()), (expected.as_bytes(), left.as_bytes()));
+            assert_eq!(
+                front.capacity() + rest.capacity(),
+                CLASSES[0] * (1 + usize::from(!expected.is_empty() && !left.is_empty()))
+            );
+        }
     }
 }

@@ -115,8 +115,9 @@ impl<S: Sys> Listener<S> {
         let waker = context.waker().clone();
         let (old, register) = self.worker.0.reactor.borrow_mut().park(self.id, Direction::Read, waker);
         drop(old);
-        if register {
-            self.worker.0.sys.register(self.fd, self.id.token())?;
+        if register && let Err(error) = self.worker.0.sys.register(self.fd, self.id.token()) {
+            self.worker.0.reactor.borrow_mut().not_registered(self.id);
+            return Poll::Ready(Err(error));
         }
         Poll::Pending
     }

@@ -58,6 +58,8 @@ struct Source {
     fd: Fd,
     generation: u32,
     flags: u16,
+    /// Milliseconds of the worker's clock, without its high bits, when the peer was seen to finish or to go.
+    closed_millis: u32,
     wakers: [Option<Waker>; 2],
 }
 
@@ -178,6 +180,19 @@ impl Reactor {
         self.sources[id.slot as usize].flags & GONE != 0
     }
 
+    pub(crate) fn closed_for_millis(&self, id: SourceId, now: u64) -> Option<u64> {
+        let source = &self.sources[id.slot as usize];
+        let is_closed = source.flags & (READ_CLOSED | GONE) != 0;
+        is_closed.then(|| u64::from(low_millis(now).wrapping_sub(source.closed_millis)))
+    }
+
+    /// Takes back what [`Self::park`] assumed: the next park tries again.
+    pub(crate) fn not_registered(&mut self, id: SourceId) {
+        let source = &mut self.sources[id.slot as usize];
+        self.unregistered += usize::from(source.flags & REGISTERED != 0);
+        source.flags &= !REGISTERED;
+    }
+
     pub(crate) fn is_read_closed(&self, id: SourceId) -> bool {
         self.sources[id.slot as usize].flags & (READ_CLOSED | GONE) != 0
     }
@@ -219,7 +234,7 @@ impl Reactor {
     }
 
     /// Notes an event and takes out who is to be woken.
-    pub(crate) fn event(&mut self, event: &Event, woken: &mut Vec<Waker>) {
+    pub(crate) fn event(&mut self, event: &Event, now: u64, woken: &mut Vec<Waker>) {
         let id = SourceId::from_token(event.token);
         let Some(source) = self.sources.get_mut(id.slot as usize) else { return };
         if source.generation != id.generation || source.flags & OPEN == 0 {
@@ -227,6 +242,9 @@ impl Reactor {
         }
         let reads = event.readable || event.read_closed || event.gone;
         let writes = event.writable || event.gone;
+        if (event.read_closed || event.gone) && source.flags & (READ_CLOSED | GONE) == 0 {
+            source.closed_millis = low_millis(now);
+        }
         source.flags |= if reads { READABLE } else { 0 }
             | if writes { WRITABLE } else { 0 }
             | if event.read_closed { READ_CLOSED } else { 0 }
@@ -298,6 +316,11 @@ impl Reactor {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "differences are taken, and are short")]
+fn low_millis(nanos: u64) -> u32 {
+    (nanos / 1_000_000) as u32
+}
+
 fn flags_of(direction: Direction) -> (u16, u16) {
     match direction {
         Direction::Read => (READABLE, READ_LATE),
@@ -333,7 +356,7 @@ mod tests {
 
     fn tell(reactor: &mut Reactor, event: Event) {
         let mut woken = Vec::new();
-        reactor.event(&event, &mut woken);
+        reactor.event(&event, 0, &mut woken);
         woken.into_iter().for_each(Waker::wake);
     }
 

@@ -8,14 +8,14 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, BufferFull};
 use crate::pipe::{Moved, Pipe};
 use crate::reactor::{Direction, SourceId, State, Ticks};
 use crate::sys::{Fd, Sys};
 use crate::worker::Worker;
 
 /// Errors of its waits: `TimedOut` when the direction's deadline has passed, `OutOfMemory` when the worker may not
-/// lease more; otherwise the kernel's.
+/// lease more, `FileTooLarge` when the largest block is full; otherwise the kernel's.
 pub struct TcpStream<S: Sys> {
     worker: Worker<S>,
     fd: Fd,
@@ -37,8 +37,10 @@ impl<S: Sys> TcpStream<S> {
     /// Begins to connect. The first write waits until the connection stands, under the write deadline, and fails
     /// as the connect does.
     pub fn connect(worker: &Worker<S>, address: SocketAddr) -> io::Result<Self> {
-        let fd = worker.0.sys.connect(address)?;
-        Ok(Self::adopt(worker, fd))
+        let stream = Self::adopt(worker, worker.0.sys.connect(address)?);
+        // A write is worth a try at once; there is nothing to read before one.
+        worker.0.reactor.borrow_mut().blocked(stream.id, Direction::Read);
+        Ok(stream)
     }
 
     pub fn worker(&self) -> &Worker<S> {
@@ -81,7 +83,11 @@ impl<S: Sys> TcpStream<S> {
 
     /// One read without waiting; `None`: nothing is there.
     pub fn try_fill(&self, buffer: &mut Buffer, wanted: usize) -> Option<io::Result<usize>> {
-        let Ok(room) = buffer.spare(wanted) else { return Some(Err(io::ErrorKind::OutOfMemory.into())) };
+        let room = match buffer.spare(wanted) {
+            Ok(room) => room,
+            Err(BufferFull::Largest) => return Some(Err(io::ErrorKind::FileTooLarge.into())),
+            Err(BufferFull::Budget) => return Some(Err(io::ErrorKind::OutOfMemory.into())),
+        };
         let asked = room.len();
         match self.worker.0.sys.read(self.fd, room) {
             Ok(count) => {
@@ -146,6 +152,11 @@ impl<S: Sys> TcpStream<S> {
         let old = self.worker.0.reactor.borrow_mut().watch(self.id, waker);
         drop(old);
         Poll::Pending
+    }
+
+    /// How long ago the peer was seen to finish sending or to go, in milliseconds; `None`: it has not.
+    pub fn closed_for_millis(&self) -> Option<u64> {
+        self.worker.0.reactor.borrow().closed_for_millis(self.id, self.worker.now())
     }
 
     /// Whether the peer has finished sending, or is gone: a pooled connection in this state is of no use.
@@ -297,8 +308,9 @@ impl<S: Sys> TcpStream<S> {
                 let waker = context.waker().clone();
                 let (old, register) = self.worker.0.reactor.borrow_mut().park(self.id, direction, waker);
                 drop(old);
-                if register {
-                    self.worker.0.sys.register(self.fd, self.id.token())?;
+                if register && let Err(error) = self.worker.0.sys.register(self.fd, self.id.token()) {
+                    self.worker.0.reactor.borrow_mut().not_registered(self.id);
+                    return Poll::Ready(Err(error));
                 }
                 Poll::Pending
             }

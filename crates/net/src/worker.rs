@@ -228,7 +228,7 @@ impl<S: Sys> Worker<S> {
                 if event.token == BELL {
                     bell = true;
                 } else {
-                    reactor.event(event, &mut look.woken);
+                    reactor.event(event, self.now(), &mut look.woken);
                 }
             }
         }
@@ -256,8 +256,9 @@ impl<S: Sys> Worker<S> {
     fn register_all(&self, unregistered: &mut Vec<(Fd, SourceId)>) {
         self.0.reactor.borrow_mut().take_unregistered(unregistered);
         for (fd, id) in unregistered.drain(..) {
-            // Out of kernel memory: the next park of that source finds it marked and waits for its deadline.
-            let _ = self.0.sys.register(fd, id.token());
+            if self.0.sys.register(fd, id.token()).is_err() {
+                self.0.reactor.borrow_mut().not_registered(id);
+            }
         }
     }
 

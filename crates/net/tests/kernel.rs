@@ -251,19 +251,19 @@ fn a_quiet_connection_is_told_from_one_that_has_ended() {
 fn an_address_is_locked_against_others_until_its_lock_is_dropped() {
     // No other test binds to this host.
     let address = bind("127.0.0.77:0".parse().unwrap()).unwrap().local_address().unwrap();
-    let lock = AddressLock::take(address).unwrap();
-    assert!(matches!(AddressLock::take(address), Err(LockError::OtherInstance)));
+    let lock = AddressLock::take(address, false).unwrap();
+    assert!(matches!(AddressLock::take(address, false), Err(LockError::OtherInstance)));
     let own = bind(address).unwrap();
     drop(lock);
-    assert!(matches!(AddressLock::take(address), Err(LockError::InUse)));
+    assert!(matches!(AddressLock::take(address, false), Err(LockError::InUse)));
     drop(own);
-    AddressLock::take(address).unwrap();
+    AddressLock::take(address, false).unwrap();
 }
 
 #[test]
 fn another_program_that_listens_is_told_from_another_instance() {
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let result = AddressLock::take(other.local_addr().unwrap());
+    let result = AddressLock::take(other.local_addr().unwrap(), false);
     assert!(matches!(result, Err(LockError::InUse)), "{result:?}");
 }
 

@@ -5,10 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use net::{Accepted, Listener, Sys, TcpStream};
+use net::{Accepted, Buffer, Listener, SMALL, Sys, TcpStream};
+use observe::{ListenerCells, PerWorker};
 
 use crate::http::{self, Next};
 use crate::local::Door;
@@ -20,6 +22,8 @@ pub(crate) struct Client<S: Sys> {
     pub(crate) door: Rc<Door<S>>,
     pub(crate) stream: TcpStream<S>,
     pub(crate) peer: SocketAddr,
+    /// Of the listener that accepted the connection, which a reload may replace.
+    cells: Arc<PerWorker<ListenerCells>>,
     /// Requests so far.
     pub(crate) requests: u32,
 }
@@ -33,8 +37,12 @@ pub(crate) async fn accept<S: Sys>(proxy: Rc<Proxy<S>>, door: Rc<Door<S>>, liste
         }
     }
     // invariant: whoever the kernel has already connected is served.
-    while let Some(Ok(accepted)) = listener.try_accept() {
-        admit(&proxy, &door, accepted);
+    while let Some(accepted) = listener.try_accept() {
+        match accepted {
+            Ok(accepted) => admit(&proxy, &door, accepted),
+            Err(error) if is_passing(&error) => {}
+            Err(_) => break,
+        }
     }
 }
 
@@ -70,6 +78,7 @@ fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>
         door: Rc::clone(door),
         stream: accepted.stream,
         peer: accepted.peer,
+        cells: Arc::clone(&listener.plan.cells),
         requests: 0,
     };
     proxy.connection_opened();
@@ -81,26 +90,31 @@ fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>
 /// on, and what waits in the kernel's queue is taken when there is room again.
 async fn failed<S: Sys>(proxy: &Proxy<S>, error: &io::Error) {
     proxy.cells().accept_errors.increment();
-    let passing = [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset];
-    if !passing.contains(&error.kind()) {
+    if !is_passing(error) {
         observe::event(model::LogLevel::Error, "cannot accept connections", &[("error", error)]);
         proxy.worker.sleep(ACCEPT_REST).await;
     }
 }
 
+/// The connection ended while it waited in the queue; the next one is not concerned.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
 /// From accept to close. Between requests this future, its socket and nothing else is held.
 async fn serve<S: Sys>(mut client: Client<S>) {
-    while wait_for_request(&client).await {
+    while let Some(input) = wait_for_request(&client).await {
         // The future of a request is large and lives on the heap only while there is one.
-        match Box::pin(http::serve_requests(&mut client)).await {
+        match Box::pin(http::serve_requests(&mut client, input)).await {
             Next::Idle => {}
             Next::Close => break,
         }
     }
 }
 
-/// Waits for the first byte of a request; false when the connection ends instead.
-async fn wait_for_request<S: Sys>(client: &Client<S>) -> bool {
+/// Waits for the first byte of a request; `None`: the connection ends instead. The buffer holds what had to be read to
+/// know.
+async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
     let timeout = {
         let listener = client.door.listener.borrow();
         let http = &listener.plan.http;
@@ -108,25 +122,38 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> bool {
     };
     client.stream.set_read_deadline(client.proxy.worker.after(timeout));
     loop {
-        if client.requests > 0 && client.door.closing.get() {
-            return false;
-        }
         match client.stream.idle().await {
-            Ok(()) => return true,
+            Ok(()) => return Some(Buffer::new()),
+            Err(_) if client.door.closing.get() && client.requests > 0 => return last_request(client),
+            // Who has only just come may have a request on the way.
+            Err(_) if client.door.closing.get() && client.stream.has_read_deadline() => {
+                client.stream.set_read_deadline(client.proxy.worker.after(FIRST_REQUEST_WHEN_CLOSING));
+            }
             // Roused because some door closes; if it was another one, the wait goes on.
             Err(error) if error.kind() == io::ErrorKind::TimedOut && client.stream.has_read_deadline() => {
                 client.stream.forget_late();
             }
-            Err(_) => return false,
+            Err(_) => return None,
         }
+    }
+}
+
+/// A request that came just as the door closed is served; its response says that it is the last.
+fn last_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
+    client.stream.forget_late();
+    let mut input = Buffer::new();
+    match client.stream.try_fill(&mut input, SMALL) {
+        Some(Ok(count)) if count > 0 => Some(input),
+        _ => None,
     }
 }
 
 impl<S: Sys> Drop for Client<S> {
     fn drop(&mut self) {
-        self.door.listener.borrow().cells().connections_open.decrement();
+        self.cells.of(self.proxy.number).connections_open.decrement();
         self.proxy.connection_closed();
     }
 }
 
+const FIRST_REQUEST_WHEN_CLOSING: Duration = Duration::from_secs(1);
 const ACCEPT_REST: Duration = Duration::from_millis(100);

@@ -113,8 +113,10 @@ impl Engine {
     pub fn apply(&self, config: &Config) -> Result<u64, EngineError> {
         let mut published = self.lock();
         let generation = published.snapshot.generation + 1;
-        let snapshot = Arc::new(compile(config, generation, &self.live, &self.logs)?);
-        let fresh = bind_all(&snapshot, self.workers.len(), &published.bound)?;
+        let prepared = compile(config, generation, &self.live, &self.logs).and_then(|snapshot| {
+            Ok((bind_all(&snapshot, self.workers.len(), &published.bound)?, Arc::new(snapshot)))
+        });
+        let (fresh, snapshot) = prepared.inspect_err(|_| published.snapshot.settle(&self.live))?;
         self.publish(&mut published, snapshot, fresh)?;
         Ok(generation)
     }
@@ -188,7 +190,7 @@ impl Engine {
         let wanted: HashSet<_> =
             snapshot.listeners.iter().flat_map(|listener| listener.bind.iter().copied()).collect();
         published.bound.retain(|address, _| wanted.contains(address));
-        snapshot.retain(&self.live);
+        snapshot.settle(&self.live);
         published.snapshot = snapshot;
         Ok(())
     }
@@ -224,7 +226,8 @@ fn bind_all(
     addresses
         .filter(|(_, address)| !bound.contains_key(address))
         .map(|(listener, address)| {
-            bind_one(address, workers).map_err(|error| EngineError::Bind {
+            let is_ours = bound.values().any(|other| overlaps(other.actual, address));
+            bind_one(address, workers, is_ours).map_err(|error| EngineError::Bind {
                 listener: listener.clone(),
                 address,
                 error,
@@ -233,8 +236,14 @@ fn bind_all(
         .collect()
 }
 
-fn bind_one(address: SocketAddr, workers: usize) -> Result<Fresh, String> {
-    let lock = AddressLock::take(address).map_err(|error| error.to_string())?;
+/// Whether both take connections to some address and port.
+fn overlaps(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_wide = one.ip().is_unspecified() || other.ip().is_unspecified() || one.ip() == other.ip();
+    is_wide && one.port() == other.port()
+}
+
+fn bind_one(address: SocketAddr, workers: usize, is_ours: bool) -> Result<Fresh, String> {
+    let lock = AddressLock::take(address, is_ours).map_err(|error| error.to_string())?;
     let first = net::bind(address).map_err(|error| error.to_string())?;
     let actual = first.local_address().map_err(|error| error.to_string())?;
     let mut sockets = vec![first];

@@ -26,7 +26,7 @@ mod route;
 mod tunnel;
 
 use model::Failure;
-use net::{Buffer, Sys};
+use net::{Buffer, Sys, TcpStream};
 
 use crate::connection::Client;
 use crate::snapshot::ActionPlan;
@@ -60,8 +60,7 @@ struct Failed {
 }
 
 /// Serves what the client has sent, pipelined requests in their order, until the connection is idle again or ends.
-pub(crate) async fn serve_requests<S: Sys>(client: &mut Client<S>) -> Next {
-    let mut input = Buffer::new();
+pub(crate) async fn serve_requests<S: Sys>(client: &mut Client<S>, mut input: Buffer) -> Next {
     loop {
         match serve_request(client, &mut input).await {
             Next::Idle if !input.is_empty() => {}
@@ -73,9 +72,23 @@ pub(crate) async fn serve_requests<S: Sys>(client: &mut Client<S>) -> Next {
 /// One request, from its first byte to its access record.
 async fn serve_request<S: Sys>(client: &mut Client<S>, input: &mut Buffer) -> Next {
     client.requests = client.requests.saturating_add(1);
+    let client = &*client;
+    let cut_off = CutOff(&client.stream);
     let mut request = Request::begin(client);
     let stop = answer(&mut request, client, input).await.err();
-    finish::finish(request, client, input, stop).await
+    let next = finish::finish(request, client, input, stop).await;
+    std::mem::forget(cut_off);
+    next
+}
+
+/// Resets the connection of a request that is dropped before its end, by the deadline of a stop or a panic: what the
+/// client has got so far must not look like the whole.
+struct CutOff<'a, S: Sys>(&'a TcpStream<S>);
+
+impl<S: Sys> Drop for CutOff<'_, S> {
+    fn drop(&mut self) {
+        self.0.abort_on_close();
+    }
 }
 
 /// The steps. `Ok`: the target's response has gone to the client.

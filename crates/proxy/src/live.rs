@@ -39,16 +39,13 @@ impl Live {
         &self.worker_cells
     }
 
-    /// The state of this target; a new one begins as `health` says.
+    /// The state of this target; a new one begins as unknown where it is checked.
     pub(crate) fn target(&self, key: &TargetKey, checked: bool) -> Arc<TargetLive> {
         let mut known = self.lock();
         let target = known
             .targets
             .entry(key.clone())
             .or_insert_with(|| Arc::new(TargetLive::new(key.clone(), self.workers, checked)));
-        if !checked {
-            target.set_health(Health::Unchecked);
-        }
         Arc::clone(target)
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use balance::{RuleTable, SmoothWeighted};
-use model::{ListenerName, TargetKey};
+use model::{ListenerName, TargetGroupName, TargetKey};
 use net::Sys;
 use observe::{ListenerCells, LogBuffer};
 
@@ -98,11 +98,16 @@ impl<S: Sys> LocalListener<S> {
         self.plan.cells.of(self.worker)
     }
 
-    /// The group whose turn it is by the weights of this rule.
-    pub(crate) fn next_group(&self, rule: usize) -> Option<&LocalGroup<S>> {
+    /// The group whose turn it is by the weights of this rule, and its place.
+    pub(crate) fn next_group(&self, rule: usize) -> Option<(usize, &LocalGroup<S>)> {
         let ActionPlan::Forward { groups, .. } = &self.plan.rules.get(rule)?.action else { return None };
         let choice = if groups.len() == 1 { 0 } else { self.turns.get(rule)?.borrow_mut().pick(|_| true)? };
-        self.groups.get(*groups.get(choice)?)
+        let place = *groups.get(choice)?;
+        Some((place, self.groups.get(place)?))
+    }
+
+    pub(crate) fn group_name(&self, place: usize) -> Option<&TargetGroupName> {
+        self.groups.get(place).map(|group| &group.plan.group.name)
     }
 }
 

@@ -117,8 +117,8 @@ impl<S: Sys> LocalTarget<S> {
 
     fn is_good(&self, idle: &Idle<S>, idle_millis: u64) -> bool {
         let mut limit = self.limit.borrow_mut();
-        if idle.connection.stream.is_read_closed() {
-            limit.observe_closed(idle_millis);
+        if let Some(closed_millis) = idle.connection.stream.closed_for_millis() {
+            limit.observe_closed(idle_millis.saturating_sub(closed_millis));
             return false;
         }
         let timeout = u64::try_from(self.keepalive.get().idle_timeout.as_millis()).unwrap_or(u64::MAX);

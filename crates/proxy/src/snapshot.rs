@@ -15,7 +15,7 @@ use model::{
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 
-use crate::live::{Live, TargetLive};
+use crate::live::{Health, Live, TargetLive};
 
 #[derive(Debug)]
 pub struct Snapshot {
@@ -95,7 +95,11 @@ impl Snapshot {
         Ok(Self { generation, listeners, groups })
     }
 
-    pub(crate) fn retain(&self, live: &Live) {
+    /// Makes live state fit this snapshot: what it does not name is forgotten, and who is checked no longer takes
+    /// traffic again.
+    pub(crate) fn settle(&self, live: &Live) {
+        let unchecked = self.groups.iter().filter(|plan| plan.group.health_check.is_none());
+        unchecked.flat_map(|plan| &plan.targets).for_each(|target| target.set_health(Health::Unchecked));
         let targets: HashSet<_> =
             self.groups.iter().flat_map(|g| &g.targets).map(|t| t.key().clone()).collect();
         let listeners: HashSet<_> = self.listeners.iter().map(|l| l.name.clone()).collect();

@@ -16,6 +16,7 @@ use observe::WorkerCells;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connection;
+use crate::date::http_date;
 use crate::http::HeadPool;
 use crate::live::Live;
 use crate::local::{Door, Local};
@@ -40,6 +41,8 @@ pub(crate) struct Proxy<S: Sys> {
     /// Descriptors from this number on are kept free for targets, logs and the admin socket.
     pub(crate) descriptors_for_clients: i32,
     pub(crate) stopping: Cell<bool>,
+    /// A time in seconds, and its text.
+    date: RefCell<(u64, String)>,
     local: RefCell<Rc<Local<S>>>,
     doors: RefCell<HashMap<SocketAddr, Rc<Door<S>>>>,
     connections: Cell<usize>,
@@ -65,6 +68,7 @@ pub(crate) async fn run<S: Sys>(
         scratch: RefCell::default(),
         descriptors_for_clients,
         stopping: Cell::new(false),
+        date: RefCell::default(),
         local: RefCell::new(Rc::new(Local::new(&nothing, number, None))),
         doors: RefCell::default(),
         connections: Cell::new(0),
@@ -80,17 +84,30 @@ pub(crate) async fn run<S: Sys>(
             }
             Command::Stop { within, done } => {
                 let left = proxy.stop(within).await;
-                proxy.local.borrow().targets().for_each(|target| target.retire());
                 let _ = done.send(left);
                 break;
             }
         }
     }
+    // Idle connections hold their target, which holds them.
+    proxy.local.borrow().targets().for_each(|target| target.retire());
 }
 
 impl<S: Sys> Proxy<S> {
     pub(crate) fn cells(&self) -> &WorkerCells {
         self.live.worker_cells().of(self.number)
+    }
+
+    /// Appends a `Date` field (RFC 9110 §6.6.1); its text is made once a second.
+    pub(crate) fn write_date(&self, out: &mut Vec<u8>) {
+        let seconds = self.worker.wall() / 1_000_000;
+        let mut date = self.date.borrow_mut();
+        if date.0 != seconds {
+            *date = (seconds, http_date(seconds));
+        }
+        for part in [b"Date: ", date.1.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
     }
 
     pub(crate) fn now_millis(&self) -> u64 {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use model::{Failure, Limits, Retry};
-use net::{Buffer, Sys};
+use net::{Buffer, Sys, Ticks};
 
 use super::admit::Admitted;
 use proto::http1::BodyLength;
@@ -54,14 +54,15 @@ pub(super) async fn forward_and_respond<S: Sys>(
     admitted: &Admitted,
 ) -> Result<(), Failed> {
     let listener = Rc::clone(&request.listener);
-    let group = listener.next_group(admitted.rule).ok_or(Failure::NoTarget)?;
-    request.group = Some(group.plan.group.name.clone());
+    let (place, group) = listener.next_group(admitted.rule).ok_or(Failure::NoTarget)?;
+    request.group = Some(place);
     let mut reader = admitted.body_reader();
+    request.has_begun_body = true;
     let first = reader.take(input, &listener.plan.http.limits).map_err(on_fault)?;
     let writer = if admitted.body == BodyLength::Chunked { BodyWriter::Chunked } else { BodyWriter::Plain };
     let mut upload = Upload { reader, writer, first, input, is_beyond_first: false };
     let result = try_targets(request, client, group, admitted, &mut upload).await;
-    request.request_body_bytes = upload.reader.bytes;
+    request.request_body_bytes += upload.reader.bytes;
     request.is_uploaded = upload.reader.is_complete();
     request.persists &= request.is_uploaded;
     result
@@ -119,7 +120,8 @@ async fn attempt<S: Sys>(
 ) -> Result<(), Missed> {
     let _in_flight = InFlight::begin(to.target);
     let unsent = |failure: Failure| Missed { failed: failure.into(), unsent: true, was_reused: false };
-    let connection = connect(request, to.target, fresh).map_err(unsent)?;
+    let is_whole = upload.reader.is_complete();
+    let connection = connect(request, to.target, fresh, is_whole).map_err(unsent)?;
     let was_reused = connection.is_reused();
     request.is_reused = was_reused;
     send(request, client, to, &connection, upload).await?;
@@ -134,8 +136,8 @@ async fn attempt<S: Sys>(
         Missed { failed, unsent: false, was_reused }
     })?;
     match ended {
-        Ended::Reusable if upload.reader.is_complete() => connection.give_back(request.proxy.now_millis()),
-        Ended::Reusable | Ended::Closed => {}
+        Ended::Reusable => connection.give_back(request.proxy.now_millis()),
+        Ended::Closed => {}
         Ended::Tunnel { from_target } => {
             let from_client = std::mem::take(upload.input);
             tunnel::tunnel(request, client, &connection.stream, from_client, from_target, to.rule).await;
@@ -176,6 +178,7 @@ async fn send<S: Sys>(
             connection.reused_after_millis.into_iter().for_each(|idle| to.target.learn_closed(idle));
             missed(failure::on_send_to_target(&error), true)
         }
+        Err(forward::SendError::ClientGone) => missed(Failure::ClientAborted, false),
         Err(forward::SendError::Partly(error)) => missed(failure::on_send_to_target(&error), false),
     }
 }
@@ -190,10 +193,17 @@ async fn exchange<S: Sys>(
 ) -> Result<Ended, Failed> {
     let listener = Rc::clone(&request.listener);
     let is_uploaded = Cell::new(upload.reader.is_complete());
-    let write_timeout = to.group.plan.group.timeouts.idle;
+    let timeouts = to.group.plan.group.timeouts;
+    let expects_continue = request.head().expect_continue();
     let mut client_side = pin!(async {
         if !is_uploaded.get() {
             upload.is_beyond_first = true;
+            if expects_continue {
+                client.stream.set_read_deadline(Ticks::NEVER);
+                // An error shows again when the body is read.
+                let _ = client.stream.readable().await;
+                connection.stream.set_read_deadline(Ticks::NEVER);
+            }
             let http = &listener.plan.http;
             let flow = Flow {
                 from: &client.stream,
@@ -203,20 +213,25 @@ async fn exchange<S: Sys>(
                 writer: upload.writer,
                 limits: &http.limits,
                 read_timeout: http.body_timeout,
-                write_timeout,
+                write_timeout: timeouts.idle,
             };
             match flow.run().await {
                 Ok(()) => is_uploaded.set(true),
                 Err(error) => on_upload(error)?,
             }
+            // From here on it is the target's turn.
+            connection.stream.set_read_deadline(connection.stream.worker().after(timeouts.response));
         }
-        client.stream.gone().await;
-        Err::<Infallible, Failed>(Failure::ClientAborted.into())
+        std::future::pending::<Result<Infallible, Failed>>().await
     });
     let mut target_side = pin!(respond::respond(request, client, to, connection, &is_uploaded));
     poll_fn(|context| {
         if let Poll::Ready(ended) = target_side.as_mut().poll(context) {
             return Poll::Ready(ended);
+        }
+        // Asked for here, whatever the upload waits for; it is the same task that would read from the client.
+        if client.stream.poll_gone(context).is_ready() {
+            return Poll::Ready(Err(Failure::ClientAborted.into()));
         }
         match client_side.as_mut().poll(context) {
             Poll::Ready(Err(failed)) => Poll::Ready(Err(failed)),

@@ -89,15 +89,14 @@ impl BodyReader {
             Reading::UntilClose => std::mem::take(input),
             Reading::Length(left) => {
                 let take = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
-                let rest = input.split_rest(take).map_err(|_| BodyFault::NoMemory)?;
-                std::mem::replace(input, rest)
+                input.split_to(take).map_err(|_| BodyFault::NoMemory)?
             }
             Reading::Chunked(chunks) => {
                 let malformed = |error: proto::http1::ChunkError| BodyFault::Malformed(error.detail);
                 let decoded = chunks.decode(input.bytes_mut(), limits).map_err(malformed)?;
-                let rest = input.split_rest(decoded.consumed).map_err(|_| BodyFault::NoMemory)?;
-                input.truncate(decoded.data);
-                std::mem::replace(input, rest)
+                let mut data = input.split_to(decoded.consumed).map_err(|_| BodyFault::NoMemory)?;
+                data.truncate(decoded.data);
+                data
             }
         };
         self.advance(data.len() as u64)?;

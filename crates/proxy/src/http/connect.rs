@@ -30,19 +30,22 @@ impl<S: Sys> Drop for InFlight<S> {
 }
 
 /// A new connection may still be in the making: the first write waits for it. `fresh`: no idle one is taken.
+/// `is_whole`: all of the request is here, so that it could be sent twice.
 pub(super) fn connect<S: Sys>(
     request: &Request<S>,
     target: &Rc<LocalTarget<S>>,
     fresh: bool,
+    is_whole: bool,
 ) -> Result<TargetConnection<S>, Failure> {
     let proxy = &request.proxy;
-    let may_repeat = request.head().method().is_idempotent();
+    let may_repeat = request.head().method().is_idempotent() && is_whole;
     while !fresh && let Some(connection) = target.reuse(proxy.now_millis()) {
         // What cannot be repeated is worth a question to the kernel: has the target closed just now?
         if may_repeat || connection.stream.check_open() {
             target.cells().connections_reused.increment();
             return Ok(connection);
         }
+        connection.reused_after_millis.into_iter().for_each(|idle| target.learn_closed(idle));
     }
     let address = target.live.key().address;
     let stream = TcpStream::connect(&proxy.worker, address).map_err(|error| failure::on_connect(&error))?;

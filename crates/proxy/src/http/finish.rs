@@ -19,16 +19,15 @@ pub(super) async fn finish<S: Sys>(
 ) -> Next {
     let next = match stop {
         None if !request.is_read => Next::Close,
-        None => {
-            if !request.is_uploaded && !request.is_tunnel {
-                linger(client, input).await;
-            }
-            persist(&request)
-        }
+        None => persist(&request),
         Some(Stop::Reply { rule }) => reply_ready(&mut request, client, input, rule).await,
         Some(Stop::Failed(failed)) => fail(&mut request, client, input, failed).await,
     };
     request.record();
+    let owes_nothing = request.is_uploaded && input.is_empty();
+    if request.is_answered && !request.is_cut && !request.is_tunnel && next == Next::Close && !owes_nothing {
+        linger(client, input).await;
+    }
     next
 }
 
@@ -46,7 +45,7 @@ async fn reply_ready<S: Sys>(
     let listener = std::rc::Rc::clone(&request.listener);
     let plan = &listener.plan.rules[rule];
     request.status = reply::status_of(plan);
-    send(request, client, input, |request, out| reply::write_ready(request, plan, out)).await
+    send(request, client, |request, out| reply::write_ready(request, plan, out)).await
 }
 
 async fn fail<S: Sys>(
@@ -59,6 +58,7 @@ async fn fail<S: Sys>(
     if request.is_answered {
         // The status has gone out. The connection is cut so that the part cannot be taken for the whole.
         client.stream.abort_on_close();
+        request.is_cut = true;
         return Next::Close;
     }
     request.status = failed.failure.outcome().status;
@@ -66,10 +66,10 @@ async fn fail<S: Sys>(
     if reply::is_silent(failed.failure) {
         return Next::Close;
     }
-    if request.attempts == 0 {
+    if !request.has_begun_body {
         skip_body(request, input);
     }
-    send(request, client, input, |request, out| reply::write_failure(request, failed, out)).await
+    send(request, client, |request, out| reply::write_failure(request, failed, out)).await
 }
 
 /// A body that has arrived as a whole does not cost the client its connection.
@@ -89,7 +89,6 @@ fn skip_body<S: Sys>(request: &mut Request<S>, input: &mut Buffer) {
 async fn send<S: Sys>(
     request: &mut Request<S>,
     client: &Client<S>,
-    input: &mut Buffer,
     write: impl FnOnce(&Request<S>, &mut Vec<u8>) -> u64,
 ) -> Next {
     if !request.is_read {
@@ -105,10 +104,8 @@ async fn send<S: Sys>(
     request.response_body_bytes = body_bytes;
     if let Err(error) = sent {
         request.failure.get_or_insert(failure::on_send_to_client(&error));
+        request.is_cut = true;
         return Next::Close;
-    }
-    if !request.is_uploaded {
-        linger(client, input).await;
     }
     persist(request)
 }

@@ -1,16 +1,19 @@
 //! Writes the request for the target: the client's head with our edits, in the client's spelling and order.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 
 use balance::rewrite_path;
 use model::FieldEdits;
 use net::{Buffer, Sys};
-use proto::http1::{BodyLength, Field, Known, TargetForm, encode, token};
+use proto::http1::{BodyLength, Field, Known, Method, RequestHead, TargetForm, encode, token};
 
 use super::attempt::{Destination, Upload};
 use super::body::BodyWriter;
 use super::forwarded;
-use super::relay::send_now;
+use super::relay::{send_now, send_rest};
 use super::request::Request;
 use crate::connection::Client;
 use crate::pool::TargetConnection;
@@ -21,6 +24,7 @@ pub(super) enum SendError {
     /// Not a byte was sent.
     Unsent(io::Error),
     Partly(io::Error),
+    ClientGone,
 }
 
 /// Sends the head and what of the body is here; returns how many bytes. On a new connection this is also where the
@@ -34,36 +38,39 @@ pub(super) async fn send<S: Sys>(
 ) -> Result<u64, SendError> {
     let (stream, timeouts) = (&connection.stream, to.group.plan.group.timeouts);
     let worker = &request.proxy.worker;
-    let (mut rest, mut body, total) = {
+    let plain = if upload.writer == BodyWriter::Plain { upload.first.bytes() } else { &[] };
+    let (mut rest, mut sent) = {
         let mut out = request.proxy.scratch.borrow_mut();
         write(request, client, to, upload, &mut out);
-        let plain = if upload.writer == BodyWriter::Plain { upload.first.bytes() } else { &[] };
-        let total = out.len() + plain.len();
         let sent = stream.try_write(&out, plain).map_err(SendError::Unsent)?;
-        if sent == total {
-            return Ok(total as u64);
+        if sent == out.len() + plain.len() {
+            return Ok(sent as u64);
         }
-        let (rest, body) = rest_of(&out, plain, sent).map_err(SendError::Unsent)?;
-        (rest, body, total)
+        (out.clone(), sent)
     };
-    let before = rest.len() + body.len();
-    if before == total && !connection.is_reused() {
+    rest.extend_from_slice(plain);
+    if sent == 0 && !connection.is_reused() {
         stream.set_write_deadline(worker.after(timeouts.connect));
-        stream.writable().await.map_err(SendError::Unsent)?;
+        unless_gone(client, stream.writable()).await?.map_err(SendError::Unsent)?;
+        sent = stream.try_write(&rest, &[]).map_err(SendError::Unsent)?;
     }
     stream.set_write_deadline(worker.after(timeouts.idle));
-    let written = stream.write_all(&mut rest, &mut body).await;
-    let unsent = before == total && rest.len() + body.len() == total;
-    written.map_err(|error| if unsent { SendError::Unsent(error) } else { SendError::Partly(error) })?;
-    Ok(total as u64)
+    let mut nothing = Buffer::new();
+    let written = send_rest(stream, &rest[sent..], &mut nothing);
+    unless_gone(client, written).await?.map_err(SendError::Partly)?;
+    Ok(rest.len() as u64)
 }
 
-fn rest_of(head: &[u8], body: &[u8], sent: usize) -> io::Result<(Buffer, Buffer)> {
-    let (mut rest, mut rest_of_body) = (Buffer::new(), Buffer::new());
-    let of_head = sent.min(head.len());
-    rest.extend(&head[of_head..]).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    rest_of_body.extend(&body[sent - of_head..]).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    Ok((rest, rest_of_body))
+/// A client that goes away ends the wait.
+async fn unless_gone<S: Sys, T>(client: &Client<S>, wait: impl Future<Output = T>) -> Result<T, SendError> {
+    let mut wait = pin!(wait);
+    poll_fn(|context| {
+        if let Poll::Ready(output) = wait.as_mut().poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        client.stream.poll_gone(context).map(|()| Err(SendError::ClientGone))
+    })
+    .await
 }
 
 /// The head, and behind it the first chunk where the body is chunked.
@@ -97,6 +104,8 @@ fn write_request_line<S: Sys>(request: &Request<S>, to: &Destination<'_, S>, out
     out.push(b' ');
     let rule = &request.listener.plan.rules[to.rule];
     match &rule.rewrite {
+        // The asterisk stands for the server, not for a path (RFC 9112 §3.2.4).
+        _ if is_asterisk(head) => out.push(b'*'),
         Some(rewrite) => rewrite_path(rewrite, &rule.path, request.path(), out),
         None if head.target_form() == TargetForm::Origin || head.path().is_empty() => {
             let path = request.text(head.path());
@@ -111,6 +120,12 @@ fn write_request_line<S: Sys>(request: &Request<S>, to: &Destination<'_, S>, out
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
+/// Also an absolute target without a path, of an OPTIONS request.
+fn is_asterisk(head: &RequestHead) -> bool {
+    head.target_form() == TargetForm::Asterisk
+        || (head.method() == Method::Options && head.path().is_empty() && head.query().is_none())
+}
+
 /// What is for the next hop only is left out first (RFC 9110 §7.6.1), then the rule's edits and our own fields are
 /// made.
 fn write_fields<S: Sys>(
@@ -121,7 +136,7 @@ fn write_fields<S: Sys>(
 ) {
     let (head, bytes) = (request.head(), request.bytes.bytes());
     let edits = &request.listener.plan.rules[to.rule].request_fields;
-    let is_upgrade = head.upgrade();
+    let is_upgrade = request.asks_for_websocket();
     write_host(request, to, edits, out);
     encode::copy_fields(out, bytes, head.fields(), |field| {
         goes_on(request, field, is_upgrade) && !is_edited(edits, field.name.of(bytes))
@@ -199,7 +214,7 @@ pub(super) async fn send_scratch<S: Sys>(
     to: &net::TcpStream<S>,
     write: impl FnOnce(&mut Vec<u8>),
 ) -> io::Result<()> {
-    let mut rest = {
+    let rest = {
         let mut out = request.proxy.scratch.borrow_mut();
         out.clear();
         write(&mut out);
@@ -208,5 +223,5 @@ pub(super) async fn send_scratch<S: Sys>(
     if rest.is_empty() {
         return Ok(());
     }
-    to.write_all(&mut rest, &mut Buffer::new()).await
+    send_rest(to, &rest, &mut Buffer::new()).await
 }

@@ -48,8 +48,7 @@ async fn read<S: Sys>(
             let parsed = request.heads.request.parse(input.bytes(), &http.limits);
             match parsed.map_err(|error| Failed { failure: error.failure, detail: error.detail })? {
                 Progress::Complete { head_bytes } => {
-                    let rest = input.split_rest(head_bytes).map_err(|_| Failure::LocalResources)?;
-                    request.bytes = std::mem::replace(input, rest);
+                    request.bytes = input.split_to(head_bytes).map_err(|_| Failure::LocalResources)?;
                     return Ok(true);
                 }
                 Progress::NeedMore => {}
@@ -67,7 +66,8 @@ async fn read<S: Sys>(
 fn nothing_or(error: &io::Error, input: &Buffer) -> Result<bool, Failed> {
     match error.kind() {
         io::ErrorKind::TimedOut => Err(Failure::RequestHeadTimeout.into()),
-        io::ErrorKind::OutOfMemory => Err(too_large(input)),
+        io::ErrorKind::FileTooLarge => Err(too_large(input)),
+        io::ErrorKind::OutOfMemory => Err(Failure::LocalResources.into()),
         _ if is_blank(input) => Ok(false),
         _ => Err(Failure::ClientAborted.into()),
     }

@@ -105,21 +105,29 @@ impl<S: Sys> Flow<'_, S> {
 
 /// Writes `head`, then `data`, which is empty afterwards; at once where the socket takes them.
 pub(super) async fn send<S: Sys>(to: &TcpStream<S>, head: &[u8], data: &mut Buffer) -> io::Result<()> {
-    let mut rest = send_now(to, head, data)?;
-    to.write_all(&mut rest, data).await
+    let rest = send_now(to, head, data)?;
+    send_rest(to, &rest, data).await
 }
 
 /// As much of [`send`] as needs no wait; returns the rest of `head`.
-pub(super) fn send_now<S: Sys>(to: &TcpStream<S>, head: &[u8], data: &mut Buffer) -> io::Result<Buffer> {
-    let mut rest = Buffer::new();
+pub(super) fn send_now<S: Sys>(to: &TcpStream<S>, head: &[u8], data: &mut Buffer) -> io::Result<Vec<u8>> {
     if head.is_empty() && data.is_empty() {
-        return Ok(rest);
+        return Ok(Vec::new());
     }
     let sent = to.try_write(head, data.bytes())?;
     let of_head = sent.min(head.len());
     data.consume(sent - of_head);
-    rest.extend(&head[of_head..]).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    Ok(rest)
+    Ok(head[of_head..].to_vec())
+}
+
+/// What [`send_now`] left. A page of ours may be larger than the largest block.
+pub(super) async fn send_rest<S: Sys>(to: &TcpStream<S>, rest: &[u8], data: &mut Buffer) -> io::Result<()> {
+    for part in rest.chunks(LARGE) {
+        let mut part_of_head = Buffer::new();
+        part_of_head.extend(part).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        to.write_all(&mut part_of_head, &mut Buffer::new()).await?;
+    }
+    to.write_all(&mut Buffer::new(), data).await
 }
 
 /// Moves little data behind the head: one plain write is cheaper than a gathered one.

@@ -174,7 +174,7 @@ fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
 
 /// The fields that every reply ends with, and the body; returns the bytes of the body that are sent.
 fn write_end<S: Sys>(request: &Request<S>, status: u16, body: &[u8], out: &mut Vec<u8>) -> u64 {
-    write_field("Date", crate::date::http_date(request.proxy.worker.wall() / 1_000_000).as_bytes(), out);
+    request.proxy.write_date(out);
     let has_body = !matches!(status, 204 | 304);
     if has_body {
         out.extend_from_slice(b"Content-Length: ");

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use model::{Failure, TargetGroupName};
+use model::Failure;
 use net::{Buffer, Sys};
 use observe::{AccessRecord, MadeBy, PhaseTimes};
-use proto::http1::{Known, RequestHead, ResponseHead, Span, Version};
+use proto::http1::{Field, Known, RequestHead, ResponseHead, Span, Version, token};
 
 use crate::connection::Client;
 use crate::local::LocalListener;
@@ -33,7 +33,8 @@ pub(crate) struct Request<S: Sys> {
     /// The client's connection goes on after this request, as far as is known.
     pub(super) persists: bool,
     pub(super) rule: Option<usize>,
-    pub(super) group: Option<TargetGroupName>,
+    /// The place of the target group in the listener's list.
+    pub(super) group: Option<usize>,
     pub(super) target: Option<SocketAddr>,
     pub(super) attempts: u32,
     pub(super) is_reused: bool,
@@ -44,6 +45,10 @@ pub(crate) struct Request<S: Sys> {
     pub(super) detail: &'static str,
     /// The head of a final response has begun to go to the client: no other reply can be made.
     pub(super) is_answered: bool,
+    /// Something of the body was taken from what had come.
+    pub(super) has_begun_body: bool,
+    /// The client's connection was broken off within the response.
+    pub(super) is_cut: bool,
     /// The client sent all that belongs to the request.
     pub(super) is_uploaded: bool,
     pub(super) request_body_bytes: u64,
@@ -143,6 +148,8 @@ impl<S: Sys> Request<S> {
             failure: None,
             detail: "",
             is_answered: false,
+            has_begun_body: false,
+            is_cut: false,
             is_uploaded: false,
             request_body_bytes: 0,
             response_body_bytes: 0,
@@ -172,6 +179,13 @@ impl<S: Sys> Request<S> {
             RequestId::Own(id) => id,
             RequestId::Theirs(span) => self.text(*span),
         }
+    }
+
+    /// The client asks for a WebSocket, the one protocol that may be switched to: another, such as `h2c`, would run
+    /// past rules, limits and logs.
+    pub(super) fn asks_for_websocket(&self) -> bool {
+        let is_websocket = |field: &Field| token::eq_ignore_case(self.text(field.value), b"websocket");
+        self.head().upgrade() && self.head().fields_of(Known::Upgrade).all(is_websocket)
     }
 
     /// The path by which rules match.
@@ -225,7 +239,7 @@ impl<S: Sys> Request<S> {
                 .rule
                 .filter(|&rule| !plan.has_default || rule + 1 < plan.rules.len())
                 .and_then(|r| r.try_into().ok()),
-            group: self.group.as_ref(),
+            group: self.group.and_then(|place| self.listener.group_name(place)),
             target: self.target,
             attempts: self.attempts,
             reused: self.is_reused,

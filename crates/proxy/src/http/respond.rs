@@ -4,13 +4,13 @@ use std::cell::Cell;
 use std::io;
 
 use model::{Failure, Limits};
-use net::{Buffer, LARGE, Sys};
+use net::{Buffer, LARGE, Sys, Ticks};
 use observe::MadeBy;
-use proto::http1::{Field, Known, Progress, ResponseBody, Version, encode};
+use proto::http1::{Field, Known, Progress, ResponseBody, Version, encode, token};
 
 use super::attempt::Destination;
 use super::body::{BodyFault, BodyReader, BodyWriter};
-use super::relay::{Flow, FlowError, coalesce, send, send_now};
+use super::relay::{Flow, FlowError, coalesce, send, send_now, send_rest};
 use super::request::Request;
 use super::{Failed, failure, forward, read_head};
 use crate::connection::Client;
@@ -37,7 +37,7 @@ pub(super) async fn respond<S: Sys>(
     let sent = request.proxy.worker.now();
     let mut input = Buffer::new();
     for _ in 0..=Limits::INTERIM_RESPONSES_MAX {
-        let head_bytes = read(request, to, connection, &mut input, sent).await?;
+        let head_bytes = read(request, to, connection, &mut input, sent, is_uploaded).await?;
         let status = request.heads.response.status();
         match status {
             101 => return switch(request, client, input, head_bytes, is_uploaded).await,
@@ -58,11 +58,14 @@ async fn read<S: Sys>(
     connection: &TargetConnection<S>,
     input: &mut Buffer,
     sent: u64,
+    is_uploaded: &Cell<bool>,
 ) -> Result<usize, Failed> {
     let stream = &connection.stream;
     let timeouts = to.group.plan.group.timeouts;
     let worker = request.proxy.worker.clone();
-    stream.set_read_deadline(worker.after(timeouts.response));
+    // While the body goes up it is not the target's turn, unless the client waits for its word.
+    let is_awaited = is_uploaded.get() || request.head().expect_continue();
+    stream.set_read_deadline(if is_awaited { worker.after(timeouts.response) } else { Ticks::NEVER });
     request.heads.response.clear();
     loop {
         if !input.is_empty() {
@@ -95,7 +98,8 @@ async fn read<S: Sys>(
 fn on_read_head(error: &io::Error, is_first: bool) -> Failed {
     match error.kind() {
         io::ErrorKind::TimedOut => Failure::TargetResponseTimeout.into(),
-        io::ErrorKind::OutOfMemory => Failure::TargetResponseFieldsTooLarge.into(),
+        io::ErrorKind::FileTooLarge => Failure::TargetResponseFieldsTooLarge.into(),
+        io::ErrorKind::OutOfMemory => Failure::LocalResources.into(),
         _ if is_first => Failure::TargetClosedBeforeResponse.into(),
         _ => Failed { failure: Failure::TargetResponseMalformed, detail: "reset within the head" },
     }
@@ -131,13 +135,15 @@ async fn switch<S: Sys>(
     head_bytes: usize,
     is_uploaded: &Cell<bool>,
 ) -> Result<Ended, Failed> {
-    if !request.head().upgrade() {
+    if !request.asks_for_websocket() {
         return Err(Failure::TargetUpgradeUnasked.into());
     }
-    if !request.heads.response.upgrade() || !is_uploaded.get() {
+    let is_websocket = |field: &Field| token::eq_ignore_case(field.value.of(input.bytes()), b"websocket");
+    let head = &request.heads.response;
+    if !(head.upgrade() && head.fields_of(Known::Upgrade).all(is_websocket) && is_uploaded.get()) {
         return Err(Failed {
             failure: Failure::TargetUpgradeUnasked,
-            detail: "101 without Upgrade, or too early",
+            detail: "101 to another protocol, or too early",
         });
     }
     answered(request, 101);
@@ -188,7 +194,8 @@ async fn relay<S: Sys>(
     request.response_body_bytes = reader.bytes;
     request.phases.relay = Some(request.micros_since(began));
     result?;
-    Ok(if target_persists && input.is_empty() { Ended::Reusable } else { Ended::Closed })
+    // invariant: only what has its whole request, written and not merely read, may have another.
+    Ok(if target_persists && input.is_empty() && is_uploaded.get() { Ended::Reusable } else { Ended::Closed })
 }
 
 /// How the client gets the body. Only HTTP/1.1 knows chunks; where neither chunks nor a length can tell the end, the
@@ -225,9 +232,9 @@ impl<S: Sys> Delivery<'_, '_, S> {
         let http = &listener.plan.http;
         let client = self.client;
         client.stream.set_write_deadline(client.proxy.worker.after(http.send_timeout));
-        let (mut rest, mut data, behind) = self.send_first(input, head_bytes, reader)?;
+        let (rest, mut data, behind) = self.send_first(input, head_bytes, reader)?;
         if !(rest.is_empty() && data.is_empty() && behind.is_empty()) {
-            let written = client.stream.write_all(&mut rest, &mut data).await;
+            let written = send_rest(&client.stream, &rest, &mut data).await;
             written.map_err(|error| failure::on_send_to_client(&error))?;
             let written = send(&client.stream, &behind, &mut Buffer::new()).await;
             written.map_err(|error| failure::on_send_to_client(&error))?;
@@ -255,7 +262,7 @@ impl<S: Sys> Delivery<'_, '_, S> {
         input: &mut Buffer,
         head_bytes: usize,
         reader: &mut BodyReader,
-    ) -> Result<(Buffer, Buffer, Vec<u8>), Failed> {
+    ) -> Result<(Vec<u8>, Buffer, Vec<u8>), Failed> {
         let proxy = std::rc::Rc::clone(&self.request.proxy);
         let mut out = proxy.scratch.borrow_mut();
         out.clear();
@@ -286,12 +293,18 @@ impl<S: Sys> Delivery<'_, '_, S> {
                 Known::Other => !field.named_by_connection,
                 Known::ContentLength => keeps_length && !field.alias,
                 Known::TransferEncoding => false,
+                // A 426 says by it what it wants (RFC 9110 §15.5.22).
+                Known::Upgrade => request.heads.response.status() == 426,
                 _ => !field.is_hop_by_hop(),
             };
             goes_on && !forward::is_edited(edits, field.name.of(input.bytes()))
         });
         if self.writer == BodyWriter::Chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        if request.heads.response.fields_of(Known::Date).next().is_none() {
+            // RFC 9110 §6.6.1: whoever has a clock adds what is missing.
+            request.proxy.write_date(out);
         }
         forward::write_edits(edits, out);
         write_connection(request, out);

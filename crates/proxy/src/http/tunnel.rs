@@ -24,6 +24,7 @@ pub(super) async fn tunnel<S: Sys>(
     rule: usize,
 ) {
     request.is_tunnel = true;
+    request.bytes.shrink();
     request.persists = false;
     let listener = std::rc::Rc::clone(&request.listener);
     let (cells, began) = (listener.cells(), request.proxy.worker.now());
@@ -58,6 +59,7 @@ struct Way<'a, S: Sys> {
 impl<S: Sys> Way<'_, S> {
     /// Until the sender's end, which is passed on as a half-close.
     async fn run(self, mut data: Buffer) -> io::Result<()> {
+        self.keep_alive();
         loop {
             if !data.is_empty() {
                 self.bytes.set(self.bytes.get() + data.len() as u64);

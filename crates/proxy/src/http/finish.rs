@@ -75,7 +75,6 @@ async fn fail<S: Sys>(
 /// A body that has arrived as a whole does not cost the client its connection.
 fn skip_body<S: Sys>(request: &mut Request<S>, input: &mut Buffer) {
     if !request.is_read {
-        request.persists = false;
         return;
     }
     let http = &request.listener.plan.http;
@@ -83,7 +82,6 @@ fn skip_body<S: Sys>(request: &mut Request<S>, input: &mut Buffer) {
     let taken = reader.take(input, &http.limits);
     request.is_uploaded = taken.is_ok() && reader.is_complete();
     request.request_body_bytes = reader.bytes;
-    request.persists &= request.is_uploaded;
 }
 
 async fn send<S: Sys>(
@@ -91,9 +89,8 @@ async fn send<S: Sys>(
     client: &Client<S>,
     write: impl FnOnce(&Request<S>, &mut Vec<u8>) -> u64,
 ) -> Next {
-    if !request.is_read {
-        request.persists = false;
-    }
+    // invariant: what is left of a request is never read as the next one, however the request ended.
+    request.persists &= request.is_uploaded;
     request.is_answered = true;
     client.stream.set_write_deadline(client.proxy.worker.after(request.listener.plan.http.send_timeout));
     let mut body_bytes = 0;

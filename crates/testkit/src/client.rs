@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use crate::connection::reset_on_close;
 use crate::message::Message;
 use crate::wait::PATIENCE;
-use crate::wire::{Wire, is_end};
+use crate::wire::Wire;
 
 #[derive(Debug)]
 pub struct Client {
@@ -46,6 +47,12 @@ impl Client {
         let bytes = bytes.as_ref();
         self.asked_head = bytes.starts_with(b"HEAD ");
         self.wire.stream.write_all(bytes)
+    }
+
+    /// Sends until the connection takes no more, however long that is, while this thread goes on.
+    pub fn send_endlessly(&self) {
+        let mut stream = self.wire.stream.try_clone().unwrap();
+        thread::spawn(move || while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {});
     }
 
     /// Sends `GET path` and reads the response.
@@ -95,15 +102,12 @@ impl Client {
         self.wire.closes_within(patience)
     }
 
-    /// Whether the connection can be read from without an end, right now.
-    pub fn is_open(&mut self) -> bool {
+    /// Whether nothing has come, neither bytes nor an end.
+    pub fn is_open_and_silent(&self) -> bool {
         self.wire.stream.set_nonblocking(true).unwrap();
-        let open = match self.wire.stream.peek(&mut [0]) {
-            Ok(count) => count > 0,
-            Err(error) => !is_end(&error),
-        };
+        let peeked = self.wire.stream.peek(&mut [0]);
         self.wire.stream.set_nonblocking(false).unwrap();
-        open
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Sends no more, but reads on.

@@ -15,6 +15,7 @@ pub struct Config {
     group: Vec<String>,
     targets: Vec<String>,
     more: Vec<String>,
+    without_forward: bool,
 }
 
 impl Config {
@@ -53,6 +54,13 @@ impl Config {
         self
     }
 
+    /// Without a default action.
+    #[must_use]
+    pub fn without_forward(mut self) -> Self {
+        self.without_forward = true;
+        self
+    }
+
     /// The keys of a rule.
     #[must_use]
     pub fn rule(mut self, lines: &str) -> Self {
@@ -84,7 +92,8 @@ impl Config {
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has = |lines: &[String], key: &str| lines.iter().any(|line| line.split(['=', ' ']).next() == Some(key));
+        let has =
+            |lines: &[String], key: &str| lines.iter().any(|line| line.split(['=', ' ']).next() == Some(key));
         if !has(&self.top, "workers") {
             writeln!(f, "workers = 1")?;
         }
@@ -94,7 +103,7 @@ impl fmt::Display for Config {
             ("access_log", "access_log = { path = \"access.log\", format = \"json\" }"),
             ("forward", "forward = \"app\""),
         ] {
-            if !has(&self.listener, key) {
+            if !has(&self.listener, key) && !(key == "forward" && self.without_forward) {
                 writeln!(f, "{default}")?;
             }
         }

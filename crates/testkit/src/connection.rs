@@ -68,6 +68,12 @@ impl Connection {
         Ok(())
     }
 
+    /// As [`Self::stall`], without reading what comes.
+    pub fn stall_unread(&mut self) {
+        use rustix::event::{PollFd, PollFlags, poll};
+        let _ = poll(&mut [PollFd::new(&self.wire.stream, PollFlags::RDHUP)], None);
+    }
+
     /// Whether the peer closes or resets in time.
     pub fn closes(&mut self) -> bool {
         self.closes_within(PATIENCE)

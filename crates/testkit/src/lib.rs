@@ -30,6 +30,6 @@ pub use client::{Client, exchange, get};
 pub use config::Config;
 pub use connection::Connection;
 pub use message::{Message, ok, response};
-pub use target::{Target, refused_address};
+pub use target::{Target, full_backlog, refused_address};
 pub use wait::{PATIENCE, elapsed, wait_for, wait_until};
 pub use websocket::{WEBSOCKET_KEY, websocket_accept, websocket_request};

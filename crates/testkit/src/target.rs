@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -137,6 +138,26 @@ impl Drop for Target {
 /// An address where nothing listens.
 pub fn refused_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// An address where a listener's queue is full, so that the kernel drops who connects; as long as the sockets are held.
+pub fn full_backlog() -> (SocketAddr, Vec<OwnedFd>) {
+    use rustix::net::{
+        AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with,
+    };
+    let socket =
+        || socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+    let listener = socket();
+    bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    listen(&listener, 0).unwrap();
+    let address = SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap();
+    let mut held = vec![listener];
+    for _ in 0..4 {
+        held.push(socket());
+        // Not yet connected, or never.
+        let _ = connect(&held[held.len() - 1], &address);
+    }
+    (address, held)
 }
 
 fn serve(mut connection: Connection, respond: &impl Fn(&Message) -> Vec<u8>) -> io::Result<()> {

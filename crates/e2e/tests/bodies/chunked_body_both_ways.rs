@@ -1,4 +1,4 @@
-//! Chunked bodies go up and down with their trailers; chunk extensions end here.
+//! Chunked bodies go up and down with those of their trailers that may trail; chunk extensions end here.
 
 use testkit::{Balancer, Client, Config, Target};
 
@@ -11,7 +11,7 @@ fn chunked_body_both_ways() {
     let balancer = Balancer::start(Config::to(&target));
     let mut client = Client::connect(balancer.web());
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y;z\"\r\nup");
-    client.send("1\r\n4\r\nmore\r\n0\r\nX-Up: 7\r\n\r\n");
+    client.send("1\r\n4\r\nmore\r\n0\r\nX-Up: 7\r\nContent-Length: 9\r\nHost: b\r\n\r\n");
     let response = client.response();
     assert_eq!((response.text().as_str(), response.is_complete), ("abcde", true));
     assert_eq!(response.all("transfer-encoding"), ["chunked"]);

@@ -1,3 +1,9 @@
-//! x
+//! What a client, an operator and the metrics are told when something fails (HTTP2).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod case;
+mod client_cases;
+mod error_pages;
+mod every_failure_is_provoked;
+mod target_cases;

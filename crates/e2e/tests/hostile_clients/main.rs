@@ -1,3 +1,9 @@
-//! x
+//! Clients that mean harm, or are broken (HTTP3, HTTP4, KA12).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod client_reset_frees_the_target;
+mod malformed_bodies_are_refused;
+mod malformed_heads_are_refused;
+mod slow_clients_are_timed_out;
+mod smuggled_requests_stay_out;

@@ -50,9 +50,8 @@ fn conditions_choose_the_rule() {
 #[test]
 fn without_a_rule_there_is_404() {
     let target = Target::named("never");
-    let config = Config::to(&target).listener("forward = {}").rule("path = \"/x\"\nforward = \"app\"");
-    let config = config.to_string().replace("forward = {}", "");
-    let balancer = Balancer::start(config);
+    let balancer =
+        Balancer::start(Config::to(&target).without_forward().rule("path = \"/x\"\nforward = \"app\""));
     let response = get(balancer.web(), "/y");
     assert_eq!((response.status(), response.reason().as_str()), (404, "no_rule"));
     assert_eq!(response.field("connection"), None, "the connection goes on");

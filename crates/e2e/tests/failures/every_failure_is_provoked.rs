@@ -1,0 +1,77 @@
+//! Every failure of the table happens in a scenario, and status, `Proxy-Status`, page, access log and metrics then say
+//! the same.
+
+use std::sync::Mutex;
+use std::thread;
+
+use model::{Failure, Outcome, Phase, Side};
+use testkit::{Balancer, Client, Message};
+
+use crate::case::Case;
+use crate::{client_cases, target_cases};
+
+#[test]
+fn every_failure_is_provoked() {
+    let left = Mutex::new(Failure::ALL.iter());
+    let failed = Mutex::new(Vec::new());
+    let work = || {
+        while let Some(&failure) = { left.lock().unwrap().next() } {
+            if failure != NOT_TO_BE_PROVOKED && thread::spawn(move || provoke(failure)).join().is_err() {
+                failed.lock().unwrap().push(failure);
+            }
+        }
+    };
+    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+fn provoke(failure: Failure) {
+    let outcome = failure.outcome();
+    let Case { target: _target, config, open_files, act } = client_cases::case(failure)
+        .or_else(|| target_cases::case(failure))
+        .unwrap_or_else(|| panic!("no scenario provokes {failure:?}"));
+    let mut prepared = Balancer::prepare(config);
+    if let Some(limit) = open_files {
+        prepared = prepared.open_files(limit);
+    }
+    let mut balancer = prepared.start();
+    let client = Client::connect(balancer.web());
+    let response = act(&balancer, client);
+    let line = balancer.log_line("reason", outcome.reason);
+    if let Some(response) = response {
+        compare(failure, &outcome, &response, &line);
+    }
+    if failure == Failure::Stopped {
+        assert!(balancer.wait_exit().success());
+        return;
+    }
+    let counted = balancer.metric("evenkeel_listener_failures_total", &[("reason", outcome.reason)]);
+    assert!(counted >= 1.0, "{failure:?} is counted");
+}
+
+fn compare(failure: Failure, outcome: &Outcome, response: &Message, line: &serde_json::Value) {
+    if outcome.side == Side::Target && outcome.phase == Phase::Relay {
+        // The target's head had gone out; what followed is cut so that nobody takes it for the whole.
+        assert_eq!((response.status(), response.is_complete), (200, false), "{failure:?}");
+        assert_eq!(
+            (line["status"].as_u64(), line["made_by"].as_str()),
+            (Some(200), Some("target")),
+            "{failure:?}"
+        );
+        return;
+    }
+    assert_eq!((response.status(), response.is_complete), (outcome.status, true), "{failure:?}");
+    let error = outcome.proxy_error.unwrap_or_default();
+    assert_eq!(response.proxy_status(), Some((error.to_owned(), outcome.reason.to_owned())));
+    assert!(response.text().contains(outcome.reason), "{failure:?}: {}", response.text());
+    assert_eq!(line["status"], outcome.status, "{failure:?}");
+    assert_eq!(line["made_by"], "evenkeel", "{failure:?}");
+    if failure != Failure::LocalResources {
+        assert_eq!(response.field("x-request-id"), line["request_id"].as_str(), "{failure:?}");
+    }
+}
+
+/// It takes a bug: a task that panics, which `a_panic_frees_its_slot_and_its_socket` in crate `net` plays.
+const NOT_TO_BE_PROVOKED: Failure = Failure::Internal;
+const AT_ONCE: usize = 8;

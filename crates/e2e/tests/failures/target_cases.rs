@@ -1,0 +1,138 @@
+//! Failures that a target makes, and those on the way to it.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
+
+use model::Failure;
+use testkit::{Client, Config, Target, refused_address, websocket_request};
+
+use crate::case::{Case, patient};
+
+const SWITCHING: &str = "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+pub(crate) fn case(failure: Failure) -> Option<Case> {
+    Some(match failure {
+        Failure::TargetRefused => elsewhere(refused_address()),
+        // The loopback network's broadcast address: no TCP connection leads to it.
+        Failure::TargetUnreachable => elsewhere("127.255.255.255:80".parse().unwrap()),
+        Failure::TargetConnectTimeout => full_backlog(),
+        Failure::LocalResources => out_of_descriptors(),
+        Failure::TargetClosedBeforeResponse => Case::answers(""),
+        Failure::TargetResponseMalformed => Case::answers("HTTP/1.1 200 OK\nA: b\n\n"),
+        Failure::TargetResponseFraming => {
+            Case::answers("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
+        }
+        Failure::TargetResponseFieldsTooLarge => {
+            Case::answers(format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(17_000)))
+        }
+        Failure::TargetUpgradeUnasked => Case::answers(SWITCHING),
+        Failure::TargetResponseTimeout => Case::target(stalls_after("")),
+        Failure::TargetSendTimeout => Case::new(reads_only_the_head(), |_, mut client| {
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
+            client.send_endlessly();
+            Some(client.response())
+        }),
+        Failure::TargetResponseTruncated => {
+            Case::answers("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort")
+        }
+        Failure::TargetResponseBody => bad_chunk_later(),
+        Failure::TargetStalled => {
+            Case::target(stalls_after("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"))
+        }
+        Failure::TunnelIdle => tunnel(|_| {}),
+        Failure::TunnelBroken => tunnel(|client| client.send("bye")),
+        _ => return None,
+    })
+}
+
+/// The target is not the scripted one, but this.
+fn elsewhere(address: SocketAddr) -> Case {
+    let mut case = Case::target(Target::named("never"));
+    case.config = patient(Config::to_addresses(&[address]));
+    case
+}
+
+/// A target that listens and whose queue is full: the kernel drops what comes.
+fn full_backlog() -> Case {
+    let (address, held) = testkit::full_backlog();
+    let mut case = Case::new(Target::named("never"), move |_, mut client| {
+        let response = client.get("/");
+        drop(held);
+        Some(response)
+    });
+    case.config = patient(Config::to_addresses(&[address]));
+    case
+}
+
+/// Clients with requests in flight hold all descriptors but those that no client may have, and their targets the rest.
+fn out_of_descriptors() -> Case {
+    let mut case = Case::new(stalls_after(""), |balancer, mut last| {
+        let mut clients: Vec<_> = (0..40).map(|_| Client::connect(balancer.web())).collect();
+        for client in &mut clients {
+            // Some were refused.
+            let _ = client.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        }
+        last.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let unlucky =
+            |client: &mut Client| client.try_response().ok().filter(|response| response.status() == 503);
+        clients.iter_mut().chain([&mut last]).find_map(unlucky)
+    });
+    case.open_files = Some(80);
+    case
+}
+
+fn stalls_after(bytes: &'static str) -> Target {
+    Target::script(move |mut connection| {
+        connection.head()?;
+        connection.send(bytes)?;
+        connection.stall()
+    })
+}
+
+fn reads_only_the_head() -> Target {
+    Target::script(|mut connection| {
+        connection.head()?;
+        connection.stall_unread();
+        Ok(())
+    })
+}
+
+fn tunnel(act: impl FnOnce(&mut Client) + Send + 'static) -> Case {
+    let target = Target::script(|mut connection| {
+        connection.head()?;
+        connection.send(SWITCHING)?;
+        connection.read_exactly(3)?;
+        connection.reset()
+    });
+    let rule = "host = \"*.example\"\nforward = \"app\"\nwebsocket = { idle_timeout = \"1s\" }";
+    let case = Case::new(target, |_, mut client| {
+        client.send(websocket_request("/"));
+        assert_eq!(client.response().status(), 101);
+        act(&mut client);
+        assert!(client.is_closed());
+        None
+    });
+    case.with(|config| config.rule(rule))
+}
+
+/// The bad chunk comes when the client has the head.
+fn bad_chunk_later() -> Case {
+    let (has_head, gate) = sync_channel(1);
+    let gate = Mutex::new(gate);
+    let target = Target::script(move |mut connection| {
+        connection.request()?;
+        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")?;
+        gate.lock().unwrap().recv().unwrap();
+        connection.send("nonsense\r\n")?;
+        connection.stall()
+    });
+    Case::new(target, move |_, mut client| {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut response = client.head().unwrap();
+        has_head.send(()).unwrap();
+        assert!(client.is_closed());
+        response.is_complete = false;
+        Some(response)
+    })
+}

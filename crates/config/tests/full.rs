@@ -52,7 +52,7 @@ fn a_listener_inherits_key_by_key() {
     let [web, api] = config.listeners.as_slice() else { panic!("{config:?}") };
     assert_eq!(web.http.keepalive_timeout, seconds(5), "its own");
     assert_eq!(web.http.keepalive_requests, 1000, "inherited");
-    assert_eq!(web.http.limits.fields_bytes, 128 * 1024, "inherited");
+    assert_eq!(web.http.limits.fields_bytes, 48 * 1024, "inherited");
     assert_eq!(web.http.limits.body_bytes, Some(1024), "its own");
     assert_eq!(web.http.limits.fields_count, 100, "the default");
     assert_eq!((web.http.forwarded.x_forwarded, web.http.forwarded.forwarded), (false, true));

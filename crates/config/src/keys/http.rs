@@ -43,8 +43,8 @@ pub(super) const KEYS: &[Key] = &[
         name: "limits",
         kind: Kind::Table(&[LIMITS]),
         default: Means("the limits below"),
-        help: "Limits on one request. Each key is inherited for itself.",
-        example: "limits = { fields = \"128KiB\", body = \"10MiB\" }",
+        help: "Limits on one request. Each key is inherited for itself. Whatever they say, the whole head, request line and header fields together, has at most 64 KiB.",
+        example: "limits = { fields = \"32KiB\", body = \"10MiB\" }",
     },
     Key {
         name: "x_forwarded",
@@ -86,30 +86,30 @@ pub(super) const KEYS: &[Key] = &[
 const LIMITS: &[Key] = &[
     Key {
         name: "request_line",
-        kind: Kind::Size(256, MIB),
+        kind: Kind::Size(256, HEAD_BYTES_MAX),
         default: Is("\"16KiB\""),
-        help: "The request line; beyond it status 414.",
+        help: "The request line; beyond it status 414. The whole head, with the header fields, has at most 64 KiB.",
         example: "limits = { request_line = \"8KiB\" }",
     },
     Key {
         name: "field",
-        kind: Kind::Size(256, MIB),
+        kind: Kind::Size(256, HEAD_BYTES_MAX),
         default: Is("\"16KiB\""),
-        help: "One header field with its name; beyond it status 431.",
+        help: "One header field with its name; beyond it status 431, or 502 in a target's response. The whole head has at most 64 KiB.",
         example: "limits = { field = \"32KiB\" }",
     },
     Key {
         name: "fields",
-        kind: Kind::Size(1024, 16 * MIB),
+        kind: Kind::Size(1024, HEAD_BYTES_MAX),
         default: Is("\"64KiB\""),
-        help: "All header fields together; beyond it status 431. It cannot be less than `field`.",
-        example: "limits = { fields = \"128KiB\" }",
+        help: "All header fields together; beyond it status 431, or 502 in a target's response. It cannot be less than `field`. The whole head, with the request line, has at most 64 KiB.",
+        example: "limits = { fields = \"32KiB\" }",
     },
     Key {
         name: "fields_count",
         kind: Kind::Integer(1, 10_000),
         default: Is("100"),
-        help: "The number of header fields; beyond it status 431.",
+        help: "The number of header fields; beyond it status 431, or 502 in a target's response.",
         example: "limits = { fields_count = 200 }",
     },
     Key {
@@ -139,4 +139,6 @@ const ACCESS_LOG: &[Key] = &[
 ];
 
 const CLIENT_TIMEOUT: Kind = Kind::Duration(1_000, 3_600_000);
-const MIB: u64 = 1024 * 1024;
+// limit: a head is read into one buffer of the largest size (`net::LARGE`); more would be allowed here and refused
+// there.
+const HEAD_BYTES_MAX: u64 = 64 * 1024;

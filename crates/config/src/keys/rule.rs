@@ -102,8 +102,8 @@ pub(super) const ACTIONS: &[Key] = &[
     Key {
         name: "websocket",
         kind: Kind::Table(&[WEBSOCKET]),
-        default: Means("upgrades are passed on with the settings below"),
-        help: "What holds after an upgrade. Only with `forward`.",
+        default: Means("WebSockets are passed on with the settings below"),
+        help: "What holds after an upgrade to WebSocket. Only with `forward`.",
         example: "websocket = { idle_timeout = \"10m\" }",
     },
 ];

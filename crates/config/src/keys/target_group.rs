@@ -161,7 +161,7 @@ const TIMEOUTS: &[Key] = &[
         name: "response",
         kind: Kind::Duration(100, 3_600_000),
         default: Is("\"60s\""),
-        help: "How long a target may take until the first byte of its response; then status 504.",
+        help: "How long a target may take until the first byte of its response, from when it has the whole request, or while the client waits for `100 Continue`; then status 504.",
         example: "timeouts = { response = \"5m\" }",
     },
     Key {

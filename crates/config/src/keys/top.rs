@@ -17,7 +17,7 @@ const TOP: &[Key] = &[
         name: "stop_timeout",
         kind: Kind::Duration(0, 3_600_000),
         default: Is("\"30s\""),
-        help: "How long a graceful stop waits for requests in flight. Those that are left get status 503, or their connection is closed.",
+        help: "How long a graceful stop waits for requests and tunnels in flight. Connections that are still open at its end are cut: the client sees a reset and is sent nothing more; the access log has the request as `stopped` with status 503.",
         example: "stop_timeout = \"1m\"",
     },
     Key {

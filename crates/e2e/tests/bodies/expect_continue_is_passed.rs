@@ -7,11 +7,13 @@ const HEAD: &str = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConten
 #[test]
 fn the_body_waits_for_100_continue() {
     let target = Target::script(|mut connection| {
-        let head = connection.head()?;
-        assert_eq!(head.field("expect"), Some("100-continue"));
-        connection.send("HTTP/1.1 100 Continue\r\n\r\n")?;
-        let body = connection.read_exactly(4)?;
-        connection.send(ok(&String::from_utf8_lossy(&body)))
+        loop {
+            let head = connection.head()?;
+            assert_eq!(head.field("expect"), Some("100-continue"));
+            connection.send("HTTP/1.1 100 Continue\r\n\r\n")?;
+            let body = connection.read_exactly(4)?;
+            connection.send(ok(&String::from_utf8_lossy(&body)))?;
+        }
     });
     let balancer = Balancer::start(Config::to(&target));
     let mut client = Client::connect(balancer.web());

@@ -1,3 +1,12 @@
-//! x
+//! Reloads, stops, logs and limits of a running balancer (OP3 and around it).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod bad_config_changes_nothing;
+mod descriptors_run_out;
+mod killed_target_affects_only_its_requests;
+mod log_is_reopened;
+mod log_lines_have_phases;
+mod reload_drops_nothing;
+mod second_instance_is_refused;
+mod stop_finishes_what_is_in_flight;

@@ -33,7 +33,7 @@ pub enum Retry {
     /// On another target: not one byte of the request can have arrived.
     IfUnsent,
     /// On a fresh connection, when this one was reused and nothing can have been acted on: no byte was sent, or
-    /// the method is idempotent and the body so far is still in the replay buffer.
+    /// the method is idempotent and all of the request that had come is still here.
     IfReused,
 }
 
@@ -116,9 +116,9 @@ failures! {
     RequestPath => 400 "request_path" Some("http_request_error"), Client Route Never Info,
         "The request's path is not acceptable.", "It hides '/', '\\' or NUL behind percent-encoding, or leaves the root with '..'.";
     RequestLineTooLong => 414 "request_line_too_long" Some("http_request_error"), Client ReadHead Never Info,
-        "The request line is too long.", "Raise `limits.request_line` if clients need it.";
+        "The request line is too long.", "Raise `limits.request_line` if clients need it; a whole head has at most 64 KiB.";
     RequestFieldsTooLarge => 431 "request_fields_too_large" Some("http_request_error"), Client ReadHead Never Info,
-        "The request's header fields are too large or too many.", "Often a cookie that grew. Raise `limits.field`, `limits.fields` or `limits.fields_count` if clients need it.";
+        "The request's header fields are too large or too many.", "Often a cookie that grew. Raise `limits.field`, `limits.fields` or `limits.fields_count` if clients need it; a whole head has at most 64 KiB.";
     RequestVersion => 505 "request_version" Some("http_request_error"), Client ReadHead Never Info,
         "This HTTP version is not spoken here.", "The request line names a version other than HTTP/1.0 or HTTP/1.1.";
     /// RFC 9112 §6.1.
@@ -161,7 +161,7 @@ failures! {
         "The server's response has too large header fields.", "Raise `limits.field`, `limits.fields` or `limits.fields_count` if the target needs it.";
     /// RFC 9110 §15.2.2.
     TargetUpgradeUnasked => 502 "target_upgrade_unasked" Some("http_upgrade_failed"), Target Respond Never Error,
-        "The server switched protocols without being asked.", "A 101 must answer an Upgrade; the connection was closed.";
+        "The server switched protocols without being asked.", "A 101 must answer an Upgrade, and to WebSocket only; the connection was closed.";
     TargetResponseTimeout => 504 "target_response_timeout" Some("http_response_timeout"), Target Respond Never Error,
         "The server did not answer in time.", "`timeouts.response` is the limit until the first byte.";
     /// The target took no byte of the request for `timeouts.idle`.
@@ -192,7 +192,7 @@ failures! {
         "One side of the tunnel was lost.", "The client or the target reset the connection.";
     /// A graceful stop reached its deadline with this request in flight.
     Stopped => 503 "stopped" Some("proxy_internal_response"), Local Relay Never Warning,
-        "The load balancer is stopping.", "`stop_timeout` ended before the request did.";
+        "The load balancer is stopping.", "`stop_timeout` ended before the request did; the connection was reset and nothing was sent.";
 }
 
 #[cfg(test)]

@@ -120,12 +120,17 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
         let http = &listener.plan.http;
         if client.requests == 0 { http.header_timeout } else { http.keepalive_timeout }
     };
+    let is_closing = client.door.closing.get();
+    if is_closing && client.requests > 0 {
+        return last_request(client);
+    }
+    // Who has only just come may have a request on the way.
+    let timeout = if is_closing { timeout.min(FIRST_REQUEST_WHEN_CLOSING) } else { timeout };
     client.stream.set_read_deadline(client.proxy.worker.after(timeout));
     loop {
         match client.stream.idle().await {
             Ok(()) => return Some(Buffer::new()),
             Err(_) if client.door.closing.get() && client.requests > 0 => return last_request(client),
-            // Who has only just come may have a request on the way.
             Err(_) if client.door.closing.get() && client.stream.has_read_deadline() => {
                 client.stream.set_read_deadline(client.proxy.worker.after(FIRST_REQUEST_WHEN_CLOSING));
             }

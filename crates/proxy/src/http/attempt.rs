@@ -38,6 +38,16 @@ pub(super) struct Upload<'a> {
     is_beyond_first: bool,
 }
 
+/// How far the request's body is on its way to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UploadState {
+    /// The client waits for the target's 100 Continue.
+    Awaited,
+    Going,
+    /// Read from the client and written to the target.
+    Done,
+}
+
 /// How an attempt failed.
 struct Missed {
     failed: Failed,
@@ -192,16 +202,20 @@ async fn exchange<S: Sys>(
     upload: &mut Upload<'_>,
 ) -> Result<Ended, Failed> {
     let listener = Rc::clone(&request.listener);
-    let is_uploaded = Cell::new(upload.reader.is_complete());
+    let state = Cell::new(match (upload.reader.is_complete(), request.head().expect_continue()) {
+        (true, _) => UploadState::Done,
+        (false, true) => UploadState::Awaited,
+        (false, false) => UploadState::Going,
+    });
     let timeouts = to.group.plan.group.timeouts;
-    let expects_continue = request.head().expect_continue();
     let mut client_side = pin!(async {
-        if !is_uploaded.get() {
+        if state.get() != UploadState::Done {
             upload.is_beyond_first = true;
-            if expects_continue {
+            if state.get() == UploadState::Awaited {
                 client.stream.set_read_deadline(Ticks::NEVER);
                 // An error shows again when the body is read.
                 let _ = client.stream.readable().await;
+                state.set(UploadState::Going);
                 connection.stream.set_read_deadline(Ticks::NEVER);
             }
             let http = &listener.plan.http;
@@ -216,7 +230,7 @@ async fn exchange<S: Sys>(
                 write_timeout: timeouts.idle,
             };
             match flow.run().await {
-                Ok(()) => is_uploaded.set(true),
+                Ok(()) => state.set(UploadState::Done),
                 Err(error) => on_upload(error)?,
             }
             // From here on it is the target's turn.
@@ -224,7 +238,7 @@ async fn exchange<S: Sys>(
         }
         std::future::pending::<Result<Infallible, Failed>>().await
     });
-    let mut target_side = pin!(respond::respond(request, client, to, connection, &is_uploaded));
+    let mut target_side = pin!(respond::respond(request, client, to, connection, &state));
     poll_fn(|context| {
         if let Poll::Ready(ended) = target_side.as_mut().poll(context) {
             return Poll::Ready(ended);

@@ -8,7 +8,7 @@ use net::{Buffer, LARGE, Sys, Ticks};
 use observe::MadeBy;
 use proto::http1::{Field, Known, Progress, ResponseBody, Version, encode, token};
 
-use super::attempt::Destination;
+use super::attempt::{Destination, UploadState};
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::relay::{Flow, FlowError, coalesce, send, send_now, send_rest};
 use super::request::Request;
@@ -32,19 +32,19 @@ pub(super) async fn respond<S: Sys>(
     client: &Client<S>,
     to: &Destination<'_, S>,
     connection: &TargetConnection<S>,
-    is_uploaded: &Cell<bool>,
+    state: &Cell<UploadState>,
 ) -> Result<Ended, Failed> {
     let sent = request.proxy.worker.now();
     let mut input = Buffer::new();
     for _ in 0..=Limits::INTERIM_RESPONSES_MAX {
-        let head_bytes = read(request, to, connection, &mut input, sent, is_uploaded).await?;
+        let head_bytes = read(request, to, connection, &mut input, sent, state).await?;
         let status = request.heads.response.status();
         match status {
-            101 => return switch(request, client, input, head_bytes, is_uploaded).await,
+            101 => return switch(request, client, input, head_bytes, state).await,
             100..=199 => pass_interim(request, client, &mut input, head_bytes).await?,
             _ => {
                 to.target.cells().responses.count(status);
-                return relay(request, client, to, connection, input, head_bytes, is_uploaded).await;
+                return relay(request, client, to, connection, input, head_bytes, state).await;
             }
         }
     }
@@ -58,13 +58,13 @@ async fn read<S: Sys>(
     connection: &TargetConnection<S>,
     input: &mut Buffer,
     sent: u64,
-    is_uploaded: &Cell<bool>,
+    state: &Cell<UploadState>,
 ) -> Result<usize, Failed> {
     let stream = &connection.stream;
     let timeouts = to.group.plan.group.timeouts;
     let worker = request.proxy.worker.clone();
     // While the body goes up it is not the target's turn, unless the client waits for its word.
-    let is_awaited = is_uploaded.get() || request.head().expect_continue();
+    let is_awaited = state.get() != UploadState::Going;
     stream.set_read_deadline(if is_awaited { worker.after(timeouts.response) } else { Ticks::NEVER });
     request.heads.response.clear();
     loop {
@@ -133,14 +133,17 @@ async fn switch<S: Sys>(
     client: &Client<S>,
     mut input: Buffer,
     head_bytes: usize,
-    is_uploaded: &Cell<bool>,
+    state: &Cell<UploadState>,
 ) -> Result<Ended, Failed> {
     if !request.asks_for_websocket() {
         return Err(Failure::TargetUpgradeUnasked.into());
     }
     let is_websocket = |field: &Field| token::eq_ignore_case(field.value.of(input.bytes()), b"websocket");
     let head = &request.heads.response;
-    if !(head.upgrade() && head.fields_of(Known::Upgrade).all(is_websocket) && is_uploaded.get()) {
+    if !(head.upgrade()
+        && head.fields_of(Known::Upgrade).all(is_websocket)
+        && state.get() == UploadState::Done)
+    {
         return Err(Failed {
             failure: Failure::TargetUpgradeUnasked,
             detail: "101 to another protocol, or too early",
@@ -174,7 +177,7 @@ async fn relay<S: Sys>(
     connection: &TargetConnection<S>,
     mut input: Buffer,
     head_bytes: usize,
-    is_uploaded: &Cell<bool>,
+    state: &Cell<UploadState>,
 ) -> Result<Ended, Failed> {
     let began = request.proxy.worker.now();
     let head = &request.heads.response;
@@ -184,7 +187,7 @@ async fn relay<S: Sys>(
     let writer = frame_for_client(request, body);
     // The target answered before it had the whole request: what of it is still to come goes nowhere, and a client that
     // waits for 100 Continue may not even send it.
-    request.persists &= is_uploaded.get();
+    request.persists &= state.get() == UploadState::Done;
     request.persists &= !client.door.closing.get();
     let mut reader = BodyReader::of_response(body);
     let result = {
@@ -195,7 +198,11 @@ async fn relay<S: Sys>(
     request.phases.relay = Some(request.micros_since(began));
     result?;
     // invariant: only what has its whole request, written and not merely read, may have another.
-    Ok(if target_persists && input.is_empty() && is_uploaded.get() { Ended::Reusable } else { Ended::Closed })
+    Ok(if target_persists && input.is_empty() && state.get() == UploadState::Done {
+        Ended::Reusable
+    } else {
+        Ended::Closed
+    })
 }
 
 /// How the client gets the body. Only HTTP/1.1 knows chunks; where neither chunks nor a length can tell the end, the
@@ -305,6 +312,9 @@ impl<S: Sys> Delivery<'_, '_, S> {
         if request.heads.response.fields_of(Known::Date).next().is_none() {
             // RFC 9110 §6.6.1: whoever has a clock adds what is missing.
             request.proxy.write_date(out);
+        }
+        if request.heads.response.status() == 426 && request.heads.response.upgrade() {
+            out.extend_from_slice(b"Connection: Upgrade\r\n");
         }
         forward::write_edits(edits, out);
         write_connection(request, out);

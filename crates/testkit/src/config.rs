@@ -98,12 +98,9 @@ impl fmt::Display for Config {
             writeln!(f, "workers = 1")?;
         }
         writeln!(f, "{}\n[listener.web]", self.top.join("\n"))?;
-        for (key, default) in [
-            ("bind", "bind = \"127.0.0.1:0\""),
-            ("access_log", "access_log = { path = \"access.log\", format = \"json\" }"),
-            ("forward", "forward = \"app\""),
-        ] {
-            if !has(&self.listener, key) && !(key == "forward" && self.without_forward) {
+        for (key, default) in LISTENER_DEFAULTS {
+            let is_left_out = *key == "forward" && self.without_forward;
+            if !has(&self.listener, key) && !is_left_out {
                 writeln!(f, "{default}")?;
             }
         }
@@ -120,3 +117,9 @@ impl fmt::Display for Config {
         write!(f, "{}", self.more.join("\n"))
     }
 }
+
+const LISTENER_DEFAULTS: &[(&str, &str)] = &[
+    ("bind", "bind = \"127.0.0.1:0\""),
+    ("access_log", "access_log = { path = \"access.log\", format = \"json\" }"),
+    ("forward", "forward = \"app\""),
+];

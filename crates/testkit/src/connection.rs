@@ -30,6 +30,14 @@ impl Connection {
         Ok(request)
     }
 
+    /// As [`Self::request`], if its first byte comes within `patience`; `None` otherwise.
+    pub fn request_within(&mut self, patience: Duration) -> io::Result<Option<Message>> {
+        self.wire.stream.set_read_timeout(Some(patience))?;
+        let waited = self.wire.stream.peek(&mut [0]);
+        self.wire.stream.set_read_timeout(Some(PATIENCE))?;
+        if waited.is_err() { Ok(None) } else { self.request().map(Some) }
+    }
+
     /// The head of a request; its body is left to be read.
     pub fn head(&mut self) -> io::Result<Message> {
         let head = self.wire.head()?;

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod closed_connection_is_not_reused;
+mod hidden_idle_limit_is_learnt;
 mod lost_get_is_retried;
 mod possible_post_is_not_repeated;

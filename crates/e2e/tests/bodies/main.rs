@@ -9,4 +9,5 @@ mod expect_continue_is_passed;
 mod large_body_is_unharmed;
 mod responses_without_a_body;
 mod slow_reader_holds_the_sender_back;
+mod spliced_body_breaks_off;
 mod unknown_length_is_delimited;

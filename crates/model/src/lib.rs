@@ -12,6 +12,7 @@ mod limits;
 mod name;
 mod pattern;
 mod rule;
+mod status;
 
 pub use cidr::{Cidr, InvalidCidr};
 pub use config::{
@@ -27,3 +28,4 @@ pub use rule::{
     Action, Conditions, FieldCondition, FieldEdits, FixedResponse, NamedCondition, PathRewrite, Redirect,
     Rule, TemplatePiece, WebSocket, WeightedGroup,
 };
+pub use status::status_phrase;

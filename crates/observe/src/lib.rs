@@ -27,4 +27,4 @@ pub use per_worker::PerWorker;
 pub use prometheus::{Exposition, Family, Kind, Value};
 pub use record::AccessRecord;
 pub use render::{render_listeners, render_logs, render_targets, render_workers};
-pub use timestamp::Timestamp;
+pub use timestamp::{Timestamp, civil_date};

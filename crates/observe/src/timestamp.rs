@@ -46,7 +46,7 @@ impl Default for Timestamp {
 }
 
 fn format(second: u64) -> [u8; 19] {
-    let (year, month, day) = date((second / DAY) as u32);
+    let (year, month, day) = civil_date((second / DAY) as u32);
     let of_day = (second % DAY) as u32;
     let mut text = *b"0000-00-00T00:00:00";
     let two = |n: u32| [b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8];
@@ -68,7 +68,7 @@ fn format(second: u64) -> [u8; 19] {
 ///
 /// Years are taken to begin in March, so that the leap day is a year's last; then the months' lengths repeat
 /// every five months (153 days) and 400 years are 146 097 days.
-fn date(days: u32) -> (u32, u32, u32) {
+pub fn civil_date(days: u32) -> (u32, u32, u32) {
     let days = days + DAYS_TO_1970;
     let era = days / 146_097;
     let of_era = days % 146_097;

@@ -129,7 +129,17 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
     client.stream.set_read_deadline(client.proxy.worker.after(timeout));
     loop {
         match client.stream.idle().await {
-            Ok(()) => return Some(Buffer::new()),
+            // invariant: only a byte begins a request. A stream counts as readable until a read finds it empty; who
+            // says nothing must stay idle, or a stop could not rouse it.
+            Ok(()) => {
+                let mut input = Buffer::new();
+                match client.stream.try_fill(&mut input, SMALL) {
+                    None => {}
+                    Some(Ok(0)) => return None,
+                    // An error shows again where the head is read.
+                    Some(_) => return Some(input),
+                }
+            }
             Err(_) if client.door.closing.get() && client.requests > 0 => return last_request(client),
             Err(_) if client.door.closing.get() && client.stream.has_read_deadline() => {
                 client.stream.set_read_deadline(client.proxy.worker.after(FIRST_REQUEST_WHEN_CLOSING));

@@ -3,24 +3,11 @@
 /// IMF-fixdate of a time in seconds since 1970.
 pub(crate) fn http_date(unix_seconds: u64) -> String {
     let (days, seconds) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let (year, month, day) = civil_from_days(days);
+    let (year, month, day) = observe::civil_date(u32::try_from(days).unwrap_or(0));
     let weekday = DAYS[usize::try_from((days + 4) % 7).unwrap_or(0)];
-    let month = MONTHS[month - 1];
+    let month = MONTHS[month as usize - 1];
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
-}
-
-/// Year, month (1–12) and day of a number of days since 1970, counted in eras of 400 years that begin in March.
-fn civil_from_days(days: u64) -> (u64, usize, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, usize::try_from(month).unwrap_or(1), day)
 }
 
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];

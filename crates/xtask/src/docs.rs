@@ -65,32 +65,11 @@ fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// RFC 9110 §15, RFC 6585, RFC 8470; 499 is the custom of proxies.
+/// 499 is the custom of proxies, not a status of any RFC.
 fn phrase(status: u16) -> &'static str {
     match status {
-        101 => "Switching Protocols",
-        400 => "Bad Request",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        411 => "Length Required",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        421 => "Misdirected Request",
-        425 => "Too Early",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
         499 => "(logged only: the client is gone)",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "",
+        other => model::status_phrase(other),
     }
 }
 

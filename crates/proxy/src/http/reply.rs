@@ -1,6 +1,6 @@
 //! Replies that we make: redirects, fixed responses, and the pages of failures.
 
-use model::{Failure, HttpSettings, Redirect, Side, TemplatePiece};
+use model::{Failure, HttpSettings, Redirect, Side, TemplatePiece, status_phrase};
 use net::Sys;
 use proto::http1::{Known, Method, encode, token};
 
@@ -76,7 +76,7 @@ fn page<'a, S: Sys>(request: &'a Request<S>, failure: Failure) -> (&'a str, std:
     }
     let id = String::from_utf8_lossy(request.id());
     let (status, phrase, reason, what) =
-        (outcome.status, phrase(outcome.status), outcome.reason, outcome.what);
+        (outcome.status, status_phrase(outcome.status), outcome.reason, outcome.what);
     // Our own words and the id need no escaping: none holds a quote, an angle bracket or an ampersand.
     match liked_format(request) {
         Format::Html => {
@@ -162,7 +162,7 @@ fn write_status_line(status: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     encode::write_decimal(out, status.into());
     out.push(b' ');
-    out.extend_from_slice(phrase(status).as_bytes());
+    out.extend_from_slice(status_phrase(status).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
@@ -188,46 +188,6 @@ fn write_end<S: Sys>(request: &Request<S>, status: u16, body: &[u8], out: &mut V
     }
     out.extend_from_slice(body);
     body.len() as u64
-}
-
-/// The phrases of RFC 9110 §15 and RFC 6585 for what we send ourselves.
-fn phrase(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        410 => "Gone",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        418 => "I'm a teapot",
-        421 => "Misdirected Request",
-        425 => "Too Early",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        451 => "Unavailable For Legal Reasons",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "",
-    }
 }
 
 /// Whether a failure is one that no reply can reach.

@@ -126,7 +126,7 @@ mod tests {
             |year: u32| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let (mut year, mut month, mut day) = (1970, 1, 1);
         for days in 0..365 * 800 {
-            assert_eq!(date(days), (year, month, day), "day {days}");
+            assert_eq!(civil_date(days), (year, month, day), "day {days}");
             let length = match month {
                 2 => 28 + u32::from(leap(year)),
                 4 | 6 | 9 | 11 => 30,

@@ -17,12 +17,21 @@ mod upload_longer_than_response_timeout;
 
 use std::fs;
 
-use testkit::Client;
+use testkit::{Client, wait_until};
 
-/// What the kernel holds of the client's connection, from `/proc/net/tcp`.
-fn queued(client: &Client) -> Vec<String> {
+/// Waits until an upload goes no further: what the kernel holds of it, by `/proc/net/tcp`, stays the same.
+fn wait_until_it_rests(client: &Client) {
     let port = format!(":{:04X} ", client.address().port());
-    let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    let rows = table.lines().filter(|row| row.contains(&port));
-    rows.filter_map(|row| row.split_whitespace().nth(4).map(str::to_owned)).collect()
+    let queued = || -> Vec<String> {
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let rows = table.lines().filter(|row| row.contains(&port));
+        rows.filter_map(|row| row.split_whitespace().nth(4).map(str::to_owned)).collect()
+    };
+    let (mut last, mut same) = (Vec::new(), 0);
+    wait_until("the upload rests", || {
+        let now = queued();
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+        same == 4
+    });
 }

@@ -107,10 +107,10 @@ pub fn next_probe(now_millis: u64, interval: Duration, random: &mut Rng) -> u64 
         .max(now_millis.saturating_add(1))
 }
 
-/// Whether all targets of a group are tried because none is healthy: to fail some requests is better than to fail
-/// all because of a check that is wrong. Not while there is no result yet: the first is a moment away.
-pub fn fail_open(healthy: usize, unhealthy: usize) -> bool {
-    healthy == 0 && unhealthy > 0
+/// Whether all targets of a group are tried because none takes traffic: to fail some requests is better than to fail
+/// all, because a check that is wrong or because the first results after a start are still on their way.
+pub fn fail_open(takers: usize) -> bool {
+    takers == 0
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -231,8 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn fails_open_only_when_every_result_is_bad() {
-        assert!(fail_open(0, 1) && fail_open(0, 9));
-        assert!(!fail_open(1, 9) && !fail_open(1, 0) && !fail_open(0, 0));
+    fn fails_open_only_when_nobody_takes_traffic() {
+        assert!(fail_open(0) && !fail_open(1) && !fail_open(9));
     }
 }

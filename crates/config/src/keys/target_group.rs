@@ -39,7 +39,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "health_check",
         kind: Kind::Table(&[HEALTH_CHECK]),
         default: Means("no checks: every target counts as healthy"),
-        help: "Probes every target. A new target gets no requests until it is healthy.",
+        help: "Probes every target. A new target gets no requests until it is healthy, unless its group has no other.",
         example: "health_check = { type = \"http\", path = \"/healthz\" }",
     },
     Key {

@@ -92,14 +92,16 @@ fn listener(plan: &ListenerPlan, serving: &Serving) -> ListenerView {
 fn group(plan: &GroupPlan) -> GroupView {
     let count = |health| plan.targets.iter().filter(|target| target.health() == health).count();
     let (healthy, unhealthy) = (count(Health::Healthy), count(Health::Unhealthy));
+    let unchecked = count(Health::Unchecked);
     GroupView {
         name: plan.group.name.to_string(),
         targets: plan.targets.len(),
         healthy,
         unhealthy,
         unknown: count(Health::Unknown),
-        unchecked: count(Health::Unchecked),
-        fail_open: balance::fail_open(healthy, unhealthy),
+        unchecked,
+        // While the first results are on their way there is nothing to be alarmed about.
+        fail_open: unhealthy > 0 && balance::fail_open(healthy + unchecked),
     }
 }
 

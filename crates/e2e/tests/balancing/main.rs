@@ -8,3 +8,4 @@ mod failed_connect_goes_to_the_next;
 mod hash_is_stable;
 mod least_connections_spreads_load;
 mod requests_follow_the_weights;
+mod start_does_not_wait_for_checks;

@@ -7,7 +7,6 @@ use proto::http1::token;
 
 use super::admit::Admitted;
 use super::request::Request;
-use crate::live::Health;
 use crate::local::LocalGroup;
 use crate::snapshot::PickerPlan;
 
@@ -32,7 +31,7 @@ impl Tried {
 }
 
 /// The place of a target in its group. Healthy targets that no failed connect speaks against come first, then any
-/// healthy one, and when none is healthy all of them (fail open).
+/// healthy one, and when none is healthy, or none is known to be, all of them (fail open).
 pub(super) fn pick<S: Sys>(
     _admitted: &Admitted,
     request: &Request<S>,
@@ -45,9 +44,8 @@ pub(super) fn pick<S: Sys>(
     choose(request, group, |place| healthy(place) && !targets[place].is_passed_over(now))
         .or_else(|| choose(request, group, healthy))
         .or_else(|| {
-            let count = |health| targets.iter().filter(|target| target.health() == health).count();
             let takers = targets.iter().filter(|target| target.health().takes_traffic()).count();
-            let open = fail_open(takers, count(Health::Unhealthy));
+            let open = fail_open(takers);
             choose(request, group, |place| open && !tried.contains(place))
         })
 }

@@ -39,7 +39,7 @@ impl Limits {
     /// After an early error reply, how much of what the client still sends is read and thrown away, so that the
     /// reply is not lost to a reset.
     pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
-    /// And for how long, in milliseconds.
+    /// For how long, in milliseconds; as long again, the connection of a client that sent more is held open unread.
     pub const LINGER_MILLISECONDS: u64 = 2_000;
     /// Targets in one group.
     pub const TARGETS_MAX: usize = 10_000;

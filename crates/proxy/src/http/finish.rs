@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::Limits;
-use net::{Buffer, SMALL, Sys};
+use net::{Buffer, LARGE, Sys};
 use observe::MadeBy;
 
 use super::body::BodyReader;
@@ -113,18 +113,23 @@ async fn linger<S: Sys>(client: &Client<S>, input: &mut Buffer) {
     if client.stream.shutdown_write().is_err() {
         return;
     }
-    client
-        .stream
-        .set_read_deadline(client.proxy.worker.after(Duration::from_millis(Limits::LINGER_MILLISECONDS)));
+    let (worker, patience) = (&client.proxy.worker, Duration::from_millis(Limits::LINGER_MILLISECONDS));
+    client.stream.set_read_deadline(worker.after(patience));
     let mut left = Limits::LINGER_BYTES_MAX;
-    loop {
+    while left > 0 {
         input.consume(input.len());
-        match client.stream.fill(input, SMALL).await {
-            Ok(count) if count > 0 && left > 0 => left = left.saturating_sub(count as u64),
-            Ok(_) | Err(_) => break,
+        match client.stream.fill(input, LARGE).await {
+            Ok(count) if count > 0 => left = left.saturating_sub(count as u64),
+            Ok(_) | Err(_) => return input.consume(input.len()),
         }
     }
     input.consume(input.len());
+    // It sends without end. What it sends from here on waits in the kernel, and it has a moment to read.
+    tokio::select! {
+        biased;
+        () = client.stream.gone() => {}
+        () = worker.sleep(patience) => {}
+    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,6 @@ pub struct WorkerCells {
     pub accept_errors: Counter,
     /// Connections refused because no file descriptor was left.
     pub connections_refused: Counter,
-    /// Idle connections closed to make room for new ones (KA10).
-    pub connections_shed: Counter,
     pub loop_turns: Counter,
     /// A task panicked; its connection was closed. Always a bug of Evenkeel.
     pub task_panics: Counter,

@@ -188,9 +188,6 @@ const WORKER_ROWS: &[Row<WorkerCells>] = &[
         "Connections refused because no file descriptor was left.",
         |c| &c.connections_refused,
     ),
-    counter("evenkeel_worker_connections_shed_total", "Idle connections closed to make room.", |c| {
-        &c.connections_shed
-    }),
     counter("evenkeel_worker_loop_turns_total", "Turns of the worker's loop.", |c| &c.loop_turns),
     counter("evenkeel_worker_task_panics_total", "Tasks that panicked: bugs, please report them.", |c| {
         &c.task_panics

@@ -11,10 +11,9 @@ use std::task::Poll;
 
 use model::{Failure, Limits, Retry};
 use net::{Buffer, Sys, Ticks};
-
-use super::admit::Admitted;
 use proto::http1::BodyLength;
 
+use super::admit::Admitted;
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::connect::{InFlight, connect};
 use super::pick::{Tried, pick};

@@ -107,11 +107,10 @@ fn write_request_line<S: Sys>(request: &Request<S>, to: &Destination<'_, S>, out
         // The asterisk stands for the server, not for a path (RFC 9112 §3.2.4).
         _ if is_asterisk(head) => out.push(b'*'),
         Some(rewrite) => rewrite_path(rewrite, &rule.path, request.path(), out),
-        None if head.target_form() == TargetForm::Origin || head.path().is_empty() => {
+        None => {
             let path = request.text(head.path());
             out.extend_from_slice(if path.is_empty() { b"/" } else { path });
         }
-        None => out.extend_from_slice(request.text(head.path())),
     }
     if let Some(query) = head.query() {
         out.push(b'?');

@@ -114,7 +114,7 @@ fn an_ambiguous_body_is_refused() {
             "Content-Length with Transfer-Encoding",
         ),
         ("1.1 200", "Content-Length: 5\r\nContent-Length: 5", "several Content-Length fields"),
-        ("1.1 200", "Content-Length: 5, 5", "Content-Length is not a number below 2^64"),
+        ("1.1 200", "Content-Length: 5, 5", "Content-Length is not a number below 2^63"),
         ("1.1 200", "Transfer-Encoding: gzip, chunked", "unknown transfer coding"),
         ("1.1 200", "Transfer-Encoding: chunked, chunked", "invalid Transfer-Encoding"),
         ("1.0 200", "Transfer-Encoding: chunked", "Transfer-Encoding in HTTP/1.0"),

@@ -18,6 +18,7 @@ mod config;
 mod connection;
 mod message;
 mod metrics;
+pub mod policy;
 mod target;
 mod wait;
 mod websocket;

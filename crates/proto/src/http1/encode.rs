@@ -1,6 +1,6 @@
 //! Writing HTTP/1: chunks, numbers, and fields copied as they came.
 
-use super::Field;
+use super::{Field, token};
 
 /// Appends the size line of a chunk (RFC 9112 §7.1). The data and a CRLF follow it. A chunk of 0 bytes would end
 /// the body and is not written.
@@ -41,6 +41,22 @@ pub fn write_decimal(out: &mut Vec<u8>, mut number: u64) {
         }
     }
     out.extend_from_slice(&text[start..]);
+}
+
+/// Whether a length stands as we write it ourselves. Leading zeros are octal to some readers.
+#[inline]
+pub fn is_plain_length(value: &[u8]) -> bool {
+    !matches!(value, [b'0', _, ..])
+}
+
+/// Appends the field for a length that is not plain.
+#[cold]
+pub fn write_length(out: &mut Vec<u8>, value: &[u8]) {
+    if let Some(length) = token::number(value) {
+        out.extend_from_slice(b"Content-Length: ");
+        write_decimal(out, length);
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 /// Appends the lines of the fields that `keep` keeps, in the sender's spelling and order. Lines that stand next to
@@ -95,6 +111,19 @@ mod tests {
     fn the_last_chunk_carries_the_trailers() {
         assert_eq!(written(|out| write_last_chunk(out, b"")), "|0\r\n\r\n");
         assert_eq!(written(|out| write_last_chunk(out, b"a: b\r\n")), "|0\r\na: b\r\n\r\n");
+    }
+
+    #[test]
+    fn a_length_is_written_without_leading_zeros() {
+        for (value, is_plain, text) in [
+            ("0", true, "|Content-Length: 0\r\n"),
+            ("10", true, "|Content-Length: 10\r\n"),
+            ("00", false, "|Content-Length: 0\r\n"),
+            ("010", false, "|Content-Length: 10\r\n"),
+        ] {
+            assert_eq!(is_plain_length(value.as_bytes()), is_plain, "{value}");
+            assert_eq!(written(|out| write_length(out, value.as_bytes())), text);
+        }
     }
 
     #[test]

@@ -165,9 +165,9 @@ impl Fields {
         match field.known {
             Known::ContentLength if repeated => Err((Fault::Framing, "several Content-Length fields")),
             Known::ContentLength => {
-                let length = token::number(field.value.of(buf));
+                let length = token::number(field.value.of(buf)).filter(|length| *length <= LENGTH_MAX);
                 self.content_length =
-                    Some(length.ok_or((Fault::Framing, "Content-Length is not a number below 2^64"))?);
+                    Some(length.ok_or((Fault::Framing, "Content-Length is not a number below 2^63"))?);
                 Ok(())
             }
             Known::TransferEncoding if repeated => Err((Fault::Framing, "several Transfer-Encoding fields")),
@@ -241,5 +241,7 @@ fn check_coding(value: &[u8]) -> Result<(), Refusal> {
     }
 }
 
+/// limit: a length beyond it is negative to a reader that keeps it signed.
+const LENGTH_MAX: u64 = i64::MAX as u64;
 /// limit: options in all `Connection` fields of a head.
 const CONNECTION_OPTIONS_MAX: usize = 64;

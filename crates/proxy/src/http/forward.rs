@@ -8,7 +8,7 @@ use std::task::Poll;
 use balance::rewrite_path;
 use model::FieldEdits;
 use net::{Buffer, Sys};
-use proto::http1::{BodyLength, Field, Known, Method, RequestHead, TargetForm, encode, token};
+use proto::http1::{BodyLength, Field, Known, Method, RequestHead, TargetForm, Version, encode, token};
 
 use super::attempt::{Destination, Upload};
 use super::body::BodyWriter;
@@ -137,9 +137,17 @@ fn write_fields<S: Sys>(
     let edits = &request.listener.plan.rules[to.rule].request_fields;
     let is_upgrade = request.asks_for_websocket();
     write_host(request, to, edits, out);
+    let mut odd_length = None;
     encode::copy_fields(out, bytes, head.fields(), |field| {
+        if field.is(Known::ContentLength) && !encode::is_plain_length(field.value.of(bytes)) {
+            odd_length = Some(field.value);
+            return false;
+        }
         goes_on(request, field, is_upgrade) && !is_edited(edits, field.name.of(bytes))
     });
+    if let Some(length) = odd_length {
+        encode::write_length(out, length.of(bytes));
+    }
     if is_upgrade {
         out.extend_from_slice(b"Connection: Upgrade\r\n");
     } else if head.te_trailers() {
@@ -185,6 +193,8 @@ fn goes_on<S: Sys>(request: &Request<S>, field: &Field, is_upgrade: bool) -> boo
         | Known::Forwarded => !field.alias && forwarded::keeps(request, field.known),
         // An alias of what decides the framing or the host means nothing to us and may mean something to a target.
         Known::Host | Known::ContentLength | Known::TransferEncoding if field.alias => false,
+        // HTTP/1.0 cannot expect anything, and its request goes on as HTTP/1.1 (RFC 9110 §10.1.1).
+        Known::Expect => request.head().version() == Version::Http11 && !field.alias,
         // Written anew where they are meant for the target.
         Known::TransferEncoding | Known::Te => false,
         _ => !field.is_hop_by_hop(),

@@ -295,17 +295,25 @@ impl<S: Sys> Delivery<'_, '_, S> {
             ResponseBody::Chunked | ResponseBody::UntilClose => false,
         };
         write_status_line(request, input, out);
+        let mut odd_length = None;
         copy_fields(request, input, out, |field| {
             let goes_on = match field.known {
                 Known::Other => !field.named_by_connection,
-                Known::ContentLength => keeps_length && !field.alias,
-                Known::TransferEncoding => false,
+                Known::ContentLength if keeps_length && !field.alias => {
+                    let is_plain = encode::is_plain_length(field.value.of(input.bytes()));
+                    odd_length = (!is_plain).then_some(field.value);
+                    is_plain
+                }
+                Known::ContentLength | Known::TransferEncoding => false,
                 // A 426 says by it what it wants (RFC 9110 §15.5.22).
                 Known::Upgrade => request.heads.response.status() == 426,
                 _ => !field.is_hop_by_hop(),
             };
             goes_on && !forward::is_edited(edits, field.name.of(input.bytes()))
         });
+        if let Some(length) = odd_length {
+            encode::write_length(out, length.of(input.bytes()));
+        }
         if self.writer == BodyWriter::Chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
@@ -345,7 +353,7 @@ fn copy_fields<S: Sys>(
     request: &Request<S>,
     input: &Buffer,
     out: &mut Vec<u8>,
-    keep: impl Fn(&Field) -> bool,
+    keep: impl FnMut(&Field) -> bool,
 ) {
     encode::copy_fields(out, input.bytes(), request.heads.response.fields(), keep);
 }

@@ -1,0 +1,6 @@
+//! What HTTP says and what we do: `docs/http-conformance.md`, row by row (HTTP3, HTTP4).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod requests_meet_the_policy;
+mod responses_meet_the_policy;

@@ -6,6 +6,7 @@
 mod action;
 mod address;
 mod bind;
+mod connections;
 mod edits;
 mod health_check;
 mod http;

@@ -52,6 +52,10 @@ fn a_listener_inherits_key_by_key() {
     let [web, api] = config.listeners.as_slice() else { panic!("{config:?}") };
     assert_eq!(web.http.keepalive_timeout, seconds(5), "its own");
     assert_eq!(web.http.keepalive_requests, 1000, "inherited");
+    let keepalive = web.http.tcp_keepalive.unwrap();
+    assert_eq!((keepalive.idle, keepalive.interval), (seconds(600), seconds(30)), "inherited");
+    assert_eq!(keepalive.probes, 3, "its own");
+    assert_eq!(api.http.tcp_keepalive, Some(model::TcpKeepalive::default()));
     assert_eq!(web.http.limits.fields_bytes, 48 * 1024, "inherited");
     assert_eq!(web.http.limits.body_bytes, Some(1024), "its own");
     assert_eq!(web.http.limits.fields_count, 100, "the default");
@@ -165,6 +169,7 @@ fn target_groups() {
     assert_eq!(expected.ranges, [(200, 299), (401, 401), (500, 501)]);
     assert_eq!(shop.timeouts.connect, seconds(1));
     assert_eq!((shop.timeouts.response, shop.timeouts.idle), (seconds(30), seconds(10)));
+    assert_eq!(shop.tcp_keepalive, None);
     assert_eq!((shop.keepalive.idle_timeout, shop.keepalive.idle_max), (seconds(30), 64));
     let check = app.health_check.as_ref().unwrap();
     assert_eq!(check.kind, CheckKind::Tcp);

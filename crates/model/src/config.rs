@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Action, Cidr, HealthCheck, HttpLimits, ListenerName, Rule, TargetGroupName};
+use crate::{Action, Cidr, HealthCheck, HttpLimits, ListenerName, Rule, TargetGroupName, TcpKeepalive};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -46,6 +46,8 @@ pub struct HttpSettings {
     pub body_timeout: Duration,
     /// KA12: between two writes to the client.
     pub send_timeout: Duration,
+    /// KA9: of clients' connections; `None` is off.
+    pub tcp_keepalive: Option<TcpKeepalive>,
     pub limits: HttpLimits,
     pub forwarded: ForwardedHeaders,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed.
@@ -62,6 +64,7 @@ impl Default for HttpSettings {
             header_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
             send_timeout: Duration::from_secs(60),
+            tcp_keepalive: Some(TcpKeepalive::default()),
             limits: HttpLimits::default(),
             forwarded: ForwardedHeaders::default(),
             trusted_proxies: Vec::new(),
@@ -135,6 +138,8 @@ pub struct TargetGroup {
     pub health_check: Option<HealthCheck>,
     pub timeouts: TargetTimeouts,
     pub keepalive: TargetKeepalive,
+    /// KA9: of connections to targets; `None` is off.
+    pub tcp_keepalive: Option<TcpKeepalive>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

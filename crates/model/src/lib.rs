@@ -6,6 +6,7 @@
 
 mod cidr;
 mod config;
+mod connections;
 mod failure;
 mod health;
 mod limits;
@@ -19,6 +20,7 @@ pub use config::{
     AccessLog, Algorithm, Config, ErrorPage, ForwardedHeaders, HashKey, HttpSettings, Listener, LogFormat,
     LogPath, StatusSet, Target, TargetGroup, TargetKeepalive, TargetTimeouts,
 };
+pub use connections::TcpKeepalive;
 pub use failure::{Failure, LogLevel, Outcome, Phase, Retry, Side};
 pub use health::{CheckKind, HealthCheck};
 pub use limits::{HttpLimits, Limits};

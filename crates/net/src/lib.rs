@@ -21,6 +21,7 @@ mod address_lock;
 mod buffer;
 #[allow(unsafe_code, reason = "wakers that are numbers are built from a vtable")]
 mod executor;
+mod keepalive;
 #[allow(unsafe_code, reason = "descriptors are numbers, so that they can be simulated")]
 mod linux;
 mod listener;

@@ -7,12 +7,14 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::TcpKeepalive;
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 use rustix::pipe::{PipeFlags, SpliceFlags};
 use rustix::time::{ClockId, Timespec};
 
+use crate::keepalive;
 use crate::listener::tcp_socket;
 use crate::sys::{Bell, Event, Fd, Sys};
 
@@ -98,6 +100,10 @@ impl Sys for Linux {
             Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(socket.into_raw_fd()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn set_keepalive(&self, fd: Fd, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
+        keepalive::set(borrow(fd), keepalive)
     }
 
     fn read(&self, fd: Fd, into: &mut [u8]) -> io::Result<usize> {

@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::task::{Context, Poll};
 
+use model::TcpKeepalive;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
+use crate::keepalive;
 use crate::reactor::{Direction, SourceId, State};
 use crate::stream::TcpStream;
 use crate::sys::{Fd, Sys};
@@ -19,12 +21,13 @@ pub struct ListenerSocket(OwnedFd);
 
 /// Binds and listens. Several sockets of this process may share the address; keeping others away is what an
 /// [`crate::AddressLock`] is for. `[::]` also takes IPv4.
-pub fn bind(address: SocketAddr) -> io::Result<ListenerSocket> {
+pub fn bind(address: SocketAddr, keepalive: Option<TcpKeepalive>) -> io::Result<ListenerSocket> {
     let socket = tcp_socket(address)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     sockopt::set_socket_reuseport(&socket, true)?;
     // Inherited by accepted connections, which saves a system call for each.
     sockopt::set_tcp_nodelay(&socket, true)?;
+    keepalive::set(&socket, keepalive)?;
     if address.is_ipv6() {
         // Whatever the machine's default is.
         sockopt::set_ipv6_v6only(&socket, false)?;
@@ -79,6 +82,11 @@ impl<S: Sys> Listener<S> {
     pub(crate) fn adopt(worker: &Worker<S>, fd: Fd) -> Self {
         let id = worker.0.reactor.borrow_mut().insert(fd);
         Self { worker: worker.clone(), fd, id }
+    }
+
+    /// For connections from now on; those that stand keep what they have.
+    pub fn set_keepalive(&self, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
+        self.worker.0.sys.set_keepalive(self.fd, keepalive)
     }
 
     /// The next connection.

@@ -8,6 +8,8 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
+use model::TcpKeepalive;
+
 use crate::buffer::{Buffer, BufferFull};
 use crate::pipe::{Moved, Pipe};
 use crate::reactor::{Direction, SourceId, State, Ticks};
@@ -45,6 +47,15 @@ impl<S: Sys> TcpStream<S> {
 
     pub fn worker(&self) -> &Worker<S> {
         &self.worker
+    }
+
+    pub fn set_keepalive(&self, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
+        self.worker.0.sys.set_keepalive(self.fd, keepalive)
+    }
+
+    /// The error with which the connection ended, where nobody was told yet.
+    pub fn take_error(&self) -> Option<io::Error> {
+        self.worker.0.sys.take_error(self.fd)
     }
 
     pub fn set_read_deadline(&self, deadline: Ticks) {

@@ -5,6 +5,8 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use model::TcpKeepalive;
+
 /// A file descriptor, or its simulated likeness. Whoever holds the owning handle closes it with [`Sys::close`].
 pub type Fd = i32;
 
@@ -44,6 +46,9 @@ pub trait Sys: 'static {
 
     /// Begins to connect. The connection may be tried at once: `write` says `WouldBlock` until it stands.
     fn connect(&self, address: SocketAddr) -> io::Result<Fd>;
+
+    /// Of a connection, or of those that a listening socket will accept: they inherit it.
+    fn set_keepalive(&self, fd: Fd, keepalive: Option<TcpKeepalive>) -> io::Result<()>;
 
     fn read(&self, fd: Fd, into: &mut [u8]) -> io::Result<usize>;
 

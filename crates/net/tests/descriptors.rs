@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[test]
 fn an_accept_without_descriptors_fails_and_succeeds_later() {
-    let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let socket = bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
     let address = socket.local_address().unwrap();
     let client = std::net::TcpStream::connect(address).unwrap();
     Worker::run(Linux::new().unwrap(), |worker| async move {

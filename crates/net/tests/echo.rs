@@ -8,7 +8,7 @@ use net::{Buffer, LARGE, Linux, Listener, TcpStream, Worker, bind};
 
 #[test]
 fn a_megabyte_comes_back_through_an_echo() {
-    let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let socket = bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
     let address = socket.local_address().unwrap();
     let client = std::thread::spawn(move || {
         let mut stream = std::net::TcpStream::connect(address).unwrap();

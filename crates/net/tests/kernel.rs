@@ -161,9 +161,37 @@ fn a_reset_is_seen_within_a_second_without_reading() {
 }
 
 #[test]
+fn accepted_connections_inherit_the_keepalive_of_their_listener() {
+    use model::TcpKeepalive;
+    use rustix::net::sockopt;
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let first = TcpKeepalive { idle: Duration::from_secs(9), interval: Duration::from_secs(2), probes: 3 };
+    let socket = bind("127.0.0.1:0".parse().unwrap(), Some(first)).unwrap();
+    let address = socket.local_address().unwrap();
+    run(|worker| async move {
+        let listener = Listener::new(&worker, socket);
+        for keepalive in [Some(first), Some(TcpKeepalive::default()), None] {
+            listener.set_keepalive(keepalive).unwrap();
+            let _peer = std::net::TcpStream::connect(address).unwrap();
+            let accepted = listener.accept().await.unwrap();
+            let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+            let copy = pidfd_getfd(pidfd, accepted.descriptor, PidfdGetfdFlags::empty()).unwrap();
+            assert_eq!(sockopt::socket_keepalive(&copy).unwrap(), keepalive.is_some());
+            let unacknowledged = if keepalive == Some(first) { 15_000 } else { 0 };
+            assert_eq!(sockopt::tcp_user_timeout(&copy).unwrap(), unacknowledged);
+            if let Some(keepalive) = keepalive {
+                assert_eq!(sockopt::tcp_keepidle(&copy).unwrap(), keepalive.idle);
+                assert_eq!(sockopt::tcp_keepintvl(&copy).unwrap(), keepalive.interval);
+                assert_eq!(sockopt::tcp_keepcnt(&copy).unwrap(), u32::from(keepalive.probes));
+            }
+        }
+    });
+}
+
+#[test]
 fn the_first_write_says_that_the_connect_was_refused() {
     // A port that was free a moment ago, where no other test binds.
-    let address = bind("127.0.0.78:0".parse().unwrap()).unwrap().local_address().unwrap();
+    let address = bind("127.0.0.78:0".parse().unwrap(), None).unwrap().local_address().unwrap();
     run(|worker| async move {
         let stream = TcpStream::connect(&worker, address).unwrap();
         let mut buffer = Buffer::new();
@@ -177,7 +205,7 @@ fn the_first_write_says_that_the_connect_was_refused() {
 fn eight_mebibytes_go_through_a_splice() {
     let sent = pattern(8 << 20);
     let expected = sent.clone();
-    let sink = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let sink = bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
     let address = sink.local_address().unwrap();
     served(
         move |mut peer| {
@@ -206,7 +234,7 @@ fn eight_mebibytes_go_through_a_splice() {
 
 #[test]
 fn a_splice_of_unknown_length_does_not_hold_bytes_back() {
-    let sink = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let sink = bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
     let address = sink.local_address().unwrap();
     served(
         move |mut peer| {
@@ -250,10 +278,10 @@ fn a_quiet_connection_is_told_from_one_that_has_ended() {
 #[test]
 fn an_address_is_locked_against_others_until_its_lock_is_dropped() {
     // No other test binds to this host.
-    let address = bind("127.0.0.77:0".parse().unwrap()).unwrap().local_address().unwrap();
+    let address = bind("127.0.0.77:0".parse().unwrap(), None).unwrap().local_address().unwrap();
     let lock = AddressLock::take(address, false).unwrap();
     assert!(matches!(AddressLock::take(address, false), Err(LockError::OtherInstance)));
-    let own = bind(address).unwrap();
+    let own = bind(address, None).unwrap();
     drop(lock);
     assert!(matches!(AddressLock::take(address, false), Err(LockError::InUse)));
     drop(own);

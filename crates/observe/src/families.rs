@@ -36,6 +36,8 @@ pub struct ListenerCells {
     pub retries: Counter,
     /// Clients that went away or stalled before they had their response.
     pub client_aborts: Counter,
+    /// Idle connections whose client vanished: keepalive probes went unanswered.
+    pub dead_peers: Counter,
     pub tunnels_opened: Counter,
     pub tunnels_open: Gauge,
     pub phases: PhaseHistograms,
@@ -71,6 +73,8 @@ pub struct TargetCells {
     /// Attempts that took an idle connection.
     pub connections_reused: Counter,
     pub connections_open: Gauge,
+    /// Idle connections to it on which keepalive probes went unanswered.
+    pub dead_peers: Counter,
     pub received_bytes: Counter,
     pub sent_bytes: Counter,
     pub connect: Histogram,

@@ -212,6 +212,11 @@ const LISTENER_ROWS: &[Row<ListenerCells>] = &[
         "Requests whose client went away or stalled before it had its response.",
         |c| &c.client_aborts,
     ),
+    counter(
+        "evenkeel_listener_dead_peers_total",
+        "Idle connections closed because their client vanished: keepalive probes went unanswered.",
+        |c| &c.dead_peers,
+    ),
     counter("evenkeel_listener_tunnels_opened_total", "Upgraded connections.", |c| &c.tunnels_opened),
     gauge("evenkeel_listener_tunnels_open", "Upgraded connections open now.", |c| &c.tunnels_open),
 ];
@@ -226,6 +231,11 @@ const TARGET_ROWS: &[Row<TargetCells>] = &[
     gauge("evenkeel_target_connections_open", "Connections open now, idle ones included.", |c| {
         &c.connections_open
     }),
+    counter(
+        "evenkeel_target_dead_peers_total",
+        "Idle connections closed because the target vanished: keepalive probes went unanswered.",
+        |c| &c.dead_peers,
+    ),
     counter("evenkeel_target_received_bytes_total", "Bytes received from the target.", |c| &c.received_bytes),
     counter("evenkeel_target_sent_bytes_total", "Bytes sent to the target.", |c| &c.sent_bytes),
 ];

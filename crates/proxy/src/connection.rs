@@ -14,6 +14,7 @@ use observe::{ListenerCells, PerWorker};
 
 use crate::http::{self, Next};
 use crate::local::Door;
+use crate::peer;
 use crate::worker::Proxy;
 
 /// A client's connection and where it came in.
@@ -29,7 +30,7 @@ pub(crate) struct Client<S: Sys> {
 }
 
 /// Accepts until the door closes, and then what waits already.
-pub(crate) async fn accept<S: Sys>(proxy: Rc<Proxy<S>>, door: Rc<Door<S>>, listener: Listener<S>) {
+pub(crate) async fn accept<S: Sys>(proxy: Rc<Proxy<S>>, door: Rc<Door<S>>, listener: Rc<Listener<S>>) {
     while let Some(accepted) = next(&door, &listener).await {
         match accepted {
             Ok(accepted) => admit(&proxy, &door, accepted),
@@ -136,6 +137,10 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
                 match client.stream.try_fill(&mut input, SMALL) {
                     None => {}
                     Some(Ok(0)) => return None,
+                    Some(Err(error)) if peer::is_dead(&error) => {
+                        client.cells.of(client.proxy.number).dead_peers.increment();
+                        return None;
+                    }
                     // An error shows again where the head is read.
                     Some(_) => return Some(input),
                 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use model::{Config, Limits, ListenerName};
+use model::{Config, Limits, ListenerName, TcpKeepalive};
 use net::{AddressLock, Linux, ListenerSocket, Worker};
 use observe::AccessLogs;
 use tokio::sync::{mpsc, oneshot};
@@ -221,14 +221,14 @@ fn bind_all(
     workers: usize,
     bound: &HashMap<SocketAddr, Bound>,
 ) -> Result<Vec<Fresh>, EngineError> {
-    let addresses =
-        snapshot.listeners.iter().flat_map(|l| l.bind.iter().map(move |&address| (&l.name, address)));
+    let addresses = snapshot.listeners.iter().flat_map(|l| l.bind.iter().map(move |&address| (l, address)));
     addresses
         .filter(|(_, address)| !bound.contains_key(address))
         .map(|(listener, address)| {
             let is_ours = bound.values().any(|other| overlaps(other.actual, address));
-            bind_one(address, workers, is_ours).map_err(|error| EngineError::Bind {
-                listener: listener.clone(),
+            let keepalive = listener.http.tcp_keepalive;
+            bind_one(address, keepalive, workers, is_ours).map_err(|error| EngineError::Bind {
+                listener: listener.name.clone(),
                 address,
                 error,
             })
@@ -242,13 +242,18 @@ fn overlaps(one: SocketAddr, other: SocketAddr) -> bool {
     is_wide && one.port() == other.port()
 }
 
-fn bind_one(address: SocketAddr, workers: usize, is_ours: bool) -> Result<Fresh, String> {
+fn bind_one(
+    address: SocketAddr,
+    keepalive: Option<TcpKeepalive>,
+    workers: usize,
+    is_ours: bool,
+) -> Result<Fresh, String> {
     let lock = AddressLock::take(address, is_ours).map_err(|error| error.to_string())?;
-    let first = net::bind(address).map_err(|error| error.to_string())?;
+    let first = net::bind(address, keepalive).map_err(|error| error.to_string())?;
     let actual = first.local_address().map_err(|error| error.to_string())?;
     let mut sockets = vec![first];
     for _ in 1..workers {
-        sockets.push(net::bind(actual).map_err(|error| error.to_string())?);
+        sockets.push(net::bind(actual, keepalive).map_err(|error| error.to_string())?);
     }
     Ok(Fresh { address, bound: Bound { actual, _lock: lock }, sockets })
 }

@@ -9,6 +9,7 @@ mod engine;
 mod http;
 mod live;
 mod local;
+mod peer;
 mod pool;
 mod snapshot;
 mod worker;

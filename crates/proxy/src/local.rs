@@ -4,13 +4,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
 
 use balance::{RuleTable, SmoothWeighted};
 use model::{ListenerName, TargetGroupName, TargetKey};
-use net::Sys;
+use net::{Listener, Sys};
 use observe::{ListenerCells, LogBuffer};
 
 use crate::pool::LocalTarget;
@@ -42,6 +42,8 @@ pub(crate) struct LocalGroup<S: Sys> {
 pub(crate) struct Door<S: Sys> {
     pub(crate) address: SocketAddr,
     pub(crate) listener: RefCell<Rc<LocalListener<S>>>,
+    /// Until it is closed, by whom it is accepted from.
+    socket: RefCell<Weak<Listener<S>>>,
     /// No longer configured, or the balancer stops: connections end after the response in flight.
     pub(crate) closing: Cell<bool>,
     /// Who waits for the closing.
@@ -121,7 +123,7 @@ impl<S: Sys> LocalGroup<S> {
         let mut local = |live: &Arc<_>| {
             let known = previous.and_then(|targets| targets.get(crate::live::TargetLive::key(live)));
             let target = known.map_or_else(|| Rc::new(LocalTarget::new(live, worker)), Rc::clone);
-            target.set_keepalive(plan.group.keepalive);
+            target.configure(&plan.group);
             all.insert(live.key().clone(), Rc::clone(&target));
             target
         };
@@ -138,12 +140,25 @@ impl<S: Sys> LocalGroup<S> {
 }
 
 impl<S: Sys> Door<S> {
-    pub(crate) fn new(address: SocketAddr, listener: Rc<LocalListener<S>>) -> Self {
+    pub(crate) fn new(address: SocketAddr, listener: Rc<LocalListener<S>>, socket: &Rc<Listener<S>>) -> Self {
         Self {
             address,
             listener: RefCell::new(listener),
+            socket: RefCell::new(Rc::downgrade(socket)),
             closing: Cell::new(false),
             waiting: RefCell::default(),
+        }
+    }
+
+    /// Connections go by what `listener` says from their next request on, and new ones by its keepalive.
+    pub(crate) fn adopt(&self, listener: &Rc<LocalListener<S>>) {
+        let old = self.listener.replace(Rc::clone(listener));
+        let keepalive = listener.plan.http.tcp_keepalive;
+        if old.plan.http.tcp_keepalive != keepalive
+            && let Some(socket) = self.socket.borrow().upgrade()
+            && let Err(error) = socket.set_keepalive(keepalive)
+        {
+            observe::event(model::LogLevel::Warning, "cannot set the TCP keepalive", &[("error", &error)]);
         }
     }
 

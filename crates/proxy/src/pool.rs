@@ -6,11 +6,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use balance::IdleLimit;
-use model::TargetKeepalive;
+use model::{TargetGroup, TargetKeepalive, TcpKeepalive};
 use net::{Sys, TcpStream};
 use observe::TargetCells;
 
 use crate::live::TargetLive;
+use crate::peer;
 
 /// A target, as one worker sees it.
 pub(crate) struct LocalTarget<S: Sys> {
@@ -19,6 +20,7 @@ pub(crate) struct LocalTarget<S: Sys> {
     idle: RefCell<Vec<Idle<S>>>,
     limit: RefCell<IdleLimit>,
     keepalive: Cell<TargetKeepalive>,
+    tcp_keepalive: Cell<Option<TcpKeepalive>>,
     /// No longer configured: connections that come back are closed.
     retired: Cell<bool>,
 }
@@ -50,6 +52,7 @@ impl<S: Sys> LocalTarget<S> {
             idle: RefCell::default(),
             limit: RefCell::default(),
             keepalive: Cell::new(TargetKeepalive::default()),
+            tcp_keepalive: Cell::new(None),
             retired: Cell::new(false),
         }
     }
@@ -58,9 +61,14 @@ impl<S: Sys> LocalTarget<S> {
         self.live.cells().of(self.worker)
     }
 
-    pub(crate) fn set_keepalive(&self, keepalive: TargetKeepalive) {
-        self.keepalive.set(keepalive);
+    pub(crate) fn configure(&self, group: &TargetGroup) {
+        self.keepalive.set(group.keepalive);
+        self.tcp_keepalive.set(group.tcp_keepalive);
         self.retired.set(false);
+    }
+
+    pub(crate) fn tcp_keepalive(&self) -> Option<TcpKeepalive> {
+        self.tcp_keepalive.get()
     }
 
     pub(crate) fn retire(&self) {
@@ -118,7 +126,12 @@ impl<S: Sys> LocalTarget<S> {
     fn is_good(&self, idle: &Idle<S>, idle_millis: u64) -> bool {
         let mut limit = self.limit.borrow_mut();
         if let Some(closed_millis) = idle.connection.stream.closed_for_millis() {
-            limit.observe_closed(idle_millis.saturating_sub(closed_millis));
+            // Who vanished closed nothing: it says nothing about how long connections may be idle.
+            if peer::died(&idle.connection.stream) {
+                self.cells().dead_peers.increment();
+            } else {
+                limit.observe_closed(idle_millis.saturating_sub(closed_millis));
+            }
             return false;
         }
         let timeout = u64::try_from(self.keepalive.get().idle_timeout.as_millis()).unwrap_or(u64::MAX);

@@ -124,7 +124,7 @@ impl<S: Sys> Proxy<S> {
         let mut closed = false;
         doors.retain(|address, door| match wanted.get(address).and_then(|name| local.listener(name)) {
             Some(listener) => {
-                *door.listener.borrow_mut() = Rc::clone(listener);
+                door.adopt(listener);
                 true
             }
             None => {
@@ -135,9 +135,10 @@ impl<S: Sys> Proxy<S> {
         });
         for (address, socket) in sockets {
             let Some(listener) = wanted.get(&address).and_then(|name| local.listener(name)) else { continue };
-            let door = Rc::new(Door::new(socket.local_address().unwrap_or(address), Rc::clone(listener)));
-            let listener = Listener::new(&self.worker, socket);
-            self.worker.spawn(connection::accept(Rc::clone(self), Rc::clone(&door), listener));
+            let actual = socket.local_address().unwrap_or(address);
+            let socket = Rc::new(Listener::new(&self.worker, socket));
+            let door = Rc::new(Door::new(actual, Rc::clone(listener), &socket));
+            self.worker.spawn(connection::accept(Rc::clone(self), Rc::clone(&door), socket));
             doors.insert(address, door);
         }
         *self.local.borrow_mut() = local;

@@ -29,6 +29,7 @@ pub struct Balancer {
 pub struct Prepared {
     directory: TempDir,
     open_files: Option<u32>,
+    machine: Option<String>,
 }
 
 impl Balancer {
@@ -41,7 +42,7 @@ impl Balancer {
     pub fn prepare(config: impl Display) -> Prepared {
         let directory = TempDir::new().unwrap();
         fs::write(directory.path().join(CONFIG), config.to_string()).unwrap();
-        Prepared { directory, open_files: None }
+        Prepared { directory, open_files: None, machine: None }
     }
 
     /// Where the listener of this name is served.
@@ -170,6 +171,13 @@ impl Prepared {
         self
     }
 
+    /// On this machine of a [`crate::Network`].
+    #[must_use]
+    pub fn inside(mut self, machine: &str) -> Self {
+        self.machine = Some(machine.to_owned());
+        self
+    }
+
     #[track_caller]
     pub fn start(self) -> Balancer {
         let mut balancer = self.spawn();
@@ -185,9 +193,14 @@ impl Prepared {
     /// Starts without waiting until it serves.
     pub fn spawn(self) -> Balancer {
         let path = |name: &str| self.directory.path().join(name);
-        let mut command = match self.open_files {
-            None => Command::new(binary()),
-            Some(limit) => {
+        let mut command = match (self.open_files, &self.machine) {
+            (None, None) => Command::new(binary()),
+            (_, Some(machine)) => {
+                let mut ip = Command::new("ip");
+                ip.args(["netns", "exec", machine]).arg(binary());
+                ip
+            }
+            (Some(limit), None) => {
                 let mut shell = Command::new("sh");
                 shell.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]).arg(binary());
                 shell

@@ -32,4 +32,9 @@ pub fn elapsed(work: impl FnOnce()) -> Duration {
     began.elapsed()
 }
 
+/// Shows something to who runs a scenario with `--nocapture`.
+pub fn show(text: &str) {
+    eprintln!("{text}");
+}
+
 const POLL_EVERY: Duration = Duration::from_millis(5);

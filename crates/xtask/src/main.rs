@@ -12,6 +12,7 @@
 mod bench;
 mod checks;
 mod docs;
+mod keepalive;
 mod licences;
 mod packages;
 mod tidy;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         "test" | "ci" => checks::run(),
         "bench" => bench::run(rest),
         "docs" => docs::run(),
+        "keepalive" => keepalive::run(),
         "dev" => workspace::run(workspace::cargo().args(["run", "--package", "evenkeel", "--", "demo"])),
         "tidy" => tidy::run(),
         "help" | "--help" | "-h" => {
@@ -58,4 +60,5 @@ const USAGE: &str = "usage: cargo xtask TASK
   tidy           floors, sizes, words and pages; a part of test
   bench [CASE…]  compare with HAProxy, nginx and the floor (--help for more)
   docs           make the pages that are made from the code
+  keepalive      show the probes to a client and a target that vanish
   dev            build and run the demo";

@@ -7,6 +7,9 @@ use crate::{Outcome, workspace};
 /// Program, the package it comes from. The one place where a test's need is written down.
 const NEEDED: &[(&str, &str)] = &[
     ("curl", "curl"),
+    // Peers vanish in network namespaces.
+    ("ip", "iproute2"),
+    ("ss", "iproute2"),
     // Tests of the bench pin their child processes.
     ("setpriv", "util-linux"),
     ("taskset", "util-linux"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::{AccessLog, ErrorPage, HttpLimits, HttpSettings, LogFormat, LogPath};
 
-use super::{Build, address, status};
+use super::{Build, address, connections, status};
 use crate::raw::{Entry, Table};
 
 /// `inherited` with what stands in `table` in its place.
@@ -18,6 +18,7 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
         header_timeout: table.duration("header_timeout").unwrap_or(inherited.header_timeout),
         body_timeout: table.duration("body_timeout").unwrap_or(inherited.body_timeout),
         send_timeout: table.duration("send_timeout").unwrap_or(inherited.send_timeout),
+        tcp_keepalive: connections::tcp_keepalive(inherited.tcp_keepalive, table, build),
         limits: match table.table("limits") {
             Some(table) => limits(inherited.limits, table, build),
             None => inherited.limits,

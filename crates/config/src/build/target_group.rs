@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 
 use model::{
     Algorithm, HashKey, Limits, Target, TargetGroup, TargetGroupName, TargetKeepalive, TargetTimeouts,
+    TcpKeepalive,
 };
 
-use super::{Build, address, edits, health_check};
+use super::{Build, address, connections, edits, health_check};
 use crate::raw::{Table, Value};
 
 pub(super) fn target_groups(root: &Table, build: &mut Build<'_, '_>) -> Vec<TargetGroup> {
@@ -23,6 +24,7 @@ fn target_group(name: &str, table: &Table, build: &mut Build<'_, '_>) -> TargetG
         health_check: table.table("health_check").and_then(|table| health_check::health_check(table, build)),
         timeouts: table.table("timeouts").map(timeouts).unwrap_or_default(),
         keepalive: table.table("keepalive").map(keepalive).unwrap_or_default(),
+        tcp_keepalive: connections::tcp_keepalive(Some(TcpKeepalive::default()), table, build),
     }
 }
 

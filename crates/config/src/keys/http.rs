@@ -1,7 +1,7 @@
 //! What a listener inherits from its load balancer.
 
 use super::Default::{Is, Means, Required};
-use super::{Key, Kind};
+use super::{Key, Kind, connections};
 
 pub(super) const KEYS: &[Key] = &[
     Key {
@@ -38,6 +38,13 @@ pub(super) const KEYS: &[Key] = &[
         default: Is("\"60s\""),
         help: "How long a client may take nothing of a response; then the connection is closed.",
         example: "send_timeout = \"30s\"",
+    },
+    Key {
+        name: "tcp_keepalive",
+        kind: connections::TCP_KEEPALIVE,
+        default: connections::TCP_KEEPALIVE_DEFAULT,
+        help: "Probes by which the kernel finds out that a client vanished without a word; its connection is then closed. A client that answers is never closed by them. `\"off\"` sends none. A reload changes what holds for new connections.",
+        example: "tcp_keepalive = { idle = \"60s\", interval = \"10s\", probes = 6 }",
     },
     Key {
         name: "limits",

@@ -1,7 +1,7 @@
 //! What a target group has.
 
 use super::Default::{Is, Means, Required};
-use super::{Key, Kind};
+use super::{Key, Kind, connections};
 
 pub(super) const KEYS: &[Key] = &[
     Key {
@@ -55,6 +55,13 @@ pub(super) const KEYS: &[Key] = &[
         default: Means("the settings below"),
         help: "Idle connections to targets, kept for later requests.",
         example: "keepalive = { idle_timeout = \"30s\", idle_max = 64 }",
+    },
+    Key {
+        name: "tcp_keepalive",
+        kind: connections::TCP_KEEPALIVE,
+        default: connections::TCP_KEEPALIVE_DEFAULT,
+        help: "Probes by which the kernel finds out that a target vanished without a word; connections to it are then closed. `\"off\"` sends none. A reload changes what holds for new connections.",
+        example: "tcp_keepalive = { idle = \"30s\", interval = \"5s\", probes = 3 }",
     },
 ];
 

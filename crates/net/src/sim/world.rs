@@ -225,6 +225,11 @@ impl World {
         Ok((&mut self.pairs[number].0, &mut self.rng))
     }
 
+    /// For a call that nobody notices.
+    pub(super) fn exists(&mut self, fd: Fd) -> io::Result<()> {
+        if self.nodes.contains_key(&fd) { Ok(()) } else { Err(self.bad(fd)) }
+    }
+
     pub(super) fn listening(&mut self, fd: Fd) -> io::Result<&mut Listening> {
         match self.nodes.get_mut(&fd) {
             Some(Node::Listener(listening)) => Ok(listening),

@@ -20,7 +20,7 @@ pub(crate) fn served<F>(
 ) where
     F: Future<Output = ()> + 'static,
 {
-    let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let socket = bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
     let address = socket.local_address().unwrap();
     let thread = std::thread::spawn(move || peer(Std::connect(address).unwrap()));
     let stats = run(|worker| async move {

@@ -23,6 +23,7 @@ use super::respond::Ended;
 use super::{Failed, failure, forward, respond, tunnel};
 use crate::connection::Client;
 use crate::local::LocalGroup;
+use crate::peer;
 use crate::pool::{LocalTarget, TargetConnection};
 
 /// What of the request's body is with us.
@@ -164,7 +165,7 @@ async fn send<S: Sys>(
     upload: &Upload<'_>,
 ) -> Result<(), Missed> {
     let (began, was_reused) = (request.proxy.worker.now(), connection.is_reused());
-    let missed = |failure: Failure, unsent| Err(Missed { failed: failure.into(), unsent, was_reused });
+    let missed = |failed: Failed, unsent| Err(Missed { failed, unsent, was_reused });
     match forward::send(request, client, to, connection, upload).await {
         Ok(bytes) => {
             to.target.cells().sent_bytes.add(bytes);
@@ -181,13 +182,13 @@ async fn send<S: Sys>(
             if failure != Failure::LocalResources {
                 to.target.live.connect_failed(began / 1_000_000, request.proxy.now_millis());
             }
-            missed(failure, true)
+            missed(failure.into(), true)
         }
         Err(forward::SendError::Unsent(error)) => {
             connection.reused_after_millis.into_iter().for_each(|idle| to.target.learn_closed(idle));
             missed(failure::on_send_to_target(&error), true)
         }
-        Err(forward::SendError::ClientGone) => missed(Failure::ClientAborted, false),
+        Err(forward::SendError::ClientGone) => missed(failure::client_gone(&client.stream), false),
         Err(forward::SendError::Partly(error)) => missed(failure::on_send_to_target(&error), false),
     }
 }
@@ -244,7 +245,7 @@ async fn exchange<S: Sys>(
         }
         // Asked for here, whatever the upload waits for; it is the same task that would read from the client.
         if client.stream.poll_gone(context).is_ready() {
-            return Poll::Ready(Err(Failure::ClientAborted.into()));
+            return Poll::Ready(Err(failure::client_gone(&client.stream)));
         }
         match client_side.as_mut().poll(context) {
             Poll::Ready(Err(failed)) => Poll::Ready(Err(failed)),
@@ -259,15 +260,13 @@ async fn exchange<S: Sys>(
 fn on_upload(error: FlowError) -> Result<(), Failed> {
     match error {
         FlowError::Read(error) => Err(match error.kind() {
-            io::ErrorKind::TimedOut => Failure::RequestBodyTimeout.into(),
+            _ if peer::is_deadline(&error) => Failure::RequestBodyTimeout.into(),
             io::ErrorKind::OutOfMemory => Failure::LocalResources.into(),
-            _ => Failure::ClientAborted.into(),
+            _ => failure::client_aborted(&error),
         }),
         FlowError::Ended => Err(Failure::ClientAborted.into()),
         FlowError::Fault(fault) => Err(on_fault(fault)),
-        FlowError::Write(error) if error.kind() == io::ErrorKind::TimedOut => {
-            Err(Failure::TargetSendTimeout.into())
-        }
+        FlowError::Write(error) if peer::is_deadline(&error) => Err(Failure::TargetSendTimeout.into()),
         FlowError::Write(_) => Ok(()),
     }
 }

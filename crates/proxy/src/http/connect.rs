@@ -49,5 +49,7 @@ pub(super) fn connect<S: Sys>(
     }
     let address = target.live.key().address;
     let stream = TcpStream::connect(&proxy.worker, address).map_err(|error| failure::on_connect(&error))?;
+    // Without it the connection serves as well; only a target that vanishes is found out later.
+    let _ = stream.set_keepalive(target.tcp_keepalive());
     Ok(target.opened(stream))
 }

@@ -3,6 +3,10 @@
 use std::io::ErrorKind;
 
 use model::Failure;
+use net::{Sys, TcpStream};
+
+use super::Failed;
+use crate::peer;
 
 /// While connecting: nothing was sent.
 pub(super) fn on_connect(error: &std::io::Error) -> Failure {
@@ -18,21 +22,31 @@ pub(super) fn on_connect(error: &std::io::Error) -> Failure {
 }
 
 /// While the request is being sent.
-pub(super) fn on_send_to_target(error: &std::io::Error) -> Failure {
+pub(super) fn on_send_to_target(error: &std::io::Error) -> Failed {
     match error.kind() {
-        ErrorKind::TimedOut => Failure::TargetSendTimeout,
-        ErrorKind::OutOfMemory => Failure::LocalResources,
-        _ => Failure::TargetClosedBeforeResponse,
+        _ if peer::is_deadline(error) => Failure::TargetSendTimeout.into(),
+        ErrorKind::OutOfMemory => Failure::LocalResources.into(),
+        _ => Failed { failure: Failure::TargetClosedBeforeResponse, detail: peer::detail(error, "") },
     }
 }
 
 /// While a client's response is being sent.
-pub(super) fn on_send_to_client(error: &std::io::Error) -> Failure {
+pub(super) fn on_send_to_client(error: &std::io::Error) -> Failed {
     match error.kind() {
-        ErrorKind::TimedOut => Failure::ClientSendTimeout,
-        ErrorKind::OutOfMemory => Failure::LocalResources,
-        _ => Failure::ClientAborted,
+        _ if peer::is_deadline(error) => Failure::ClientSendTimeout.into(),
+        ErrorKind::OutOfMemory => Failure::LocalResources.into(),
+        _ => client_aborted(error),
     }
+}
+
+pub(super) fn client_aborted(error: &std::io::Error) -> Failed {
+    Failed { failure: Failure::ClientAborted, detail: peer::detail(error, "") }
+}
+
+/// The client's connection is gone while something else was waited for.
+pub(super) fn client_gone<S: Sys>(stream: &TcpStream<S>) -> Failed {
+    let detail = if peer::died(stream) { peer::PEER_DEAD } else { "" };
+    Failed { failure: Failure::ClientAborted, detail }
 }
 
 fn is_out_of_descriptors(error: &std::io::Error) -> bool {

@@ -100,7 +100,10 @@ async fn send<S: Sys>(
     let sent = sent.await;
     request.response_body_bytes = body_bytes;
     if let Err(error) = sent {
-        request.failure.get_or_insert(failure::on_send_to_client(&error));
+        if request.failure.is_none() {
+            let failed = failure::on_send_to_client(&error);
+            (request.failure, request.detail) = (Some(failed.failure), failed.detail);
+        }
         request.is_cut = true;
         return Next::Close;
     }

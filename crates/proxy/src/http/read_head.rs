@@ -6,8 +6,9 @@ use net::{Buffer, SMALL, Sys};
 use proto::http1::{Known, Progress, RequestHead, Version};
 
 use super::request::{Request, RequestId};
-use super::{Failed, forwarded};
+use super::{Failed, failure, forwarded};
 use crate::connection::Client;
+use crate::peer;
 use model::Failure;
 
 /// `false`: the client closed before it had sent anything, which is no request.
@@ -65,11 +66,11 @@ async fn read<S: Sys>(
 
 fn nothing_or(error: &io::Error, input: &Buffer) -> Result<bool, Failed> {
     match error.kind() {
-        io::ErrorKind::TimedOut => Err(Failure::RequestHeadTimeout.into()),
+        _ if peer::is_deadline(error) => Err(Failure::RequestHeadTimeout.into()),
         io::ErrorKind::FileTooLarge => Err(too_large(input)),
         io::ErrorKind::OutOfMemory => Err(Failure::LocalResources.into()),
         _ if is_blank(input) => Ok(false),
-        _ => Err(Failure::ClientAborted.into()),
+        _ => Err(failure::client_aborted(error)),
     }
 }
 

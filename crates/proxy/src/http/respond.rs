@@ -14,6 +14,7 @@ use super::relay::{Flow, FlowError, coalesce, send, send_now, send_rest};
 use super::request::Request;
 use super::{Failed, failure, forward, read_head};
 use crate::connection::Client;
+use crate::peer;
 use crate::pool::TargetConnection;
 
 /// How an exchange ended, seen from the target's connection.
@@ -97,11 +98,16 @@ async fn read<S: Sys>(
 
 fn on_read_head(error: &io::Error, is_first: bool) -> Failed {
     match error.kind() {
-        io::ErrorKind::TimedOut => Failure::TargetResponseTimeout.into(),
+        _ if peer::is_deadline(error) => Failure::TargetResponseTimeout.into(),
         io::ErrorKind::FileTooLarge => Failure::TargetResponseFieldsTooLarge.into(),
         io::ErrorKind::OutOfMemory => Failure::LocalResources.into(),
-        _ if is_first => Failure::TargetClosedBeforeResponse.into(),
-        _ => Failed { failure: Failure::TargetResponseMalformed, detail: "reset within the head" },
+        _ if is_first => {
+            Failed { failure: Failure::TargetClosedBeforeResponse, detail: peer::detail(error, "") }
+        }
+        _ => Failed {
+            failure: Failure::TargetResponseMalformed,
+            detail: peer::detail(error, "reset within the head"),
+        },
     }
 }
 
@@ -368,12 +374,12 @@ fn on_fault(fault: BodyFault) -> Failed {
 fn on_relay(error: FlowError) -> Failed {
     match error {
         FlowError::Read(error) => match error.kind() {
-            io::ErrorKind::TimedOut => Failure::TargetStalled.into(),
+            _ if peer::is_deadline(&error) => Failure::TargetStalled.into(),
             io::ErrorKind::OutOfMemory => Failure::LocalResources.into(),
-            _ => Failed { failure: Failure::TargetResponseTruncated, detail: "reset" },
+            _ => Failed { failure: Failure::TargetResponseTruncated, detail: peer::detail(&error, "reset") },
         },
         FlowError::Ended => Failed { failure: Failure::TargetResponseTruncated, detail: "closed" },
         FlowError::Fault(fault) => on_fault(fault),
-        FlowError::Write(error) => failure::on_send_to_client(&error).into(),
+        FlowError::Write(error) => failure::on_send_to_client(&error),
     }
 }

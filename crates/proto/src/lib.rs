@@ -1,3 +1,4 @@
 //! Sans-I/O wire formats: bytes in, messages out, and back. No sockets, no clock.
 
 pub mod http1;
+pub mod proxy_protocol;

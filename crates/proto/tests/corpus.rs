@@ -27,6 +27,11 @@ fn paths() {
     replay("path", oracle::path);
 }
 
+#[test]
+fn proxy_headers() {
+    replay("proxy_header", oracle::proxy_header);
+}
+
 fn replay(target: &str, check: fn(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,5 +1,7 @@
-//! Properties of the HTTP/1 formats over invented input: mostly near misses of real messages, because random bytes
+//! Properties of the formats over invented input: mostly near misses of real messages, because random bytes
 //! alone are refused too early to find anything.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod oracle;
 
@@ -86,6 +88,28 @@ const PATH_PIECES: &[&str] = &[
     "%",
 ];
 
+const PROXY_PIECES: &[&str] =
+    &["PROXY ", "TCP4 ", "TCP6 ", "UNKNOWN", "192.0.2.1 ", "::1 ", "80 ", "443", " ", "\r\n", "\n", "0"];
+
+/// A block behind the signature, its length mostly right.
+fn proxy_block() -> impl Strategy<Value = Vec<u8>> {
+    let block = prop_oneof![
+        vec(any::<u8>(), 0..60),
+        (vec(any::<u8>(), 12), vec((0..6_u8, vec(any::<u8>(), 0..8)), 0..4)).prop_map(|(ends, values)| {
+            let value = |(kind, value): (u8, Vec<u8>)| {
+                [&[kind, 0, u8::try_from(value.len()).unwrap()], value.as_slice()].concat()
+            };
+            ends.into_iter().chain(values.into_iter().flat_map(value)).collect()
+        }),
+    ];
+    let first = select(&[0x20_u8, 0x21, 0x21, 0x21, 0x22, 0x11][..]);
+    let family = select(&[0_u8, 0x11, 0x11, 0x12, 0x21, 0x31, 0x40, 0x13][..]);
+    (first, family, block, -2..3_i32).prop_map(|(first, family, block, off)| {
+        let length = u16::try_from((i32::try_from(block.len()).unwrap() + off).max(0)).unwrap();
+        [&b"\r\n\r\n\0\r\nQUIT\n"[..], &[first, family], &length.to_be_bytes(), &block].concat()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -112,10 +136,22 @@ proptest! {
     }
 
     #[test]
+    fn proxy_lines(bytes in pieces(PROXY_PIECES)) {
+        oracle::proxy_header(&bytes);
+        oracle::proxy_header(&[b"PROXY ", bytes.as_slice()].concat());
+    }
+
+    #[test]
+    fn proxy_blocks(bytes in proxy_block()) {
+        oracle::proxy_header(&bytes);
+    }
+
+    #[test]
     fn random_bytes(bytes in vec(any::<u8>(), 0..200)) {
         oracle::request_head(&bytes);
         oracle::response_head(&bytes);
         oracle::chunks(&bytes);
         oracle::path(&bytes);
+        oracle::proxy_header(&bytes);
     }
 }

@@ -9,6 +9,7 @@ use proto::http1::{
     BodyLength, Chunks, Field, HeadError, Known, Method, Progress, RequestHead, ResponseBody, ResponseHead,
     path,
 };
+use proto::proxy_protocol;
 
 /// Limits that short inputs reach too.
 pub(crate) const TIGHT: HttpLimits = HttpLimits {
@@ -123,6 +124,25 @@ pub(crate) fn path(bytes: &[u8]) {
             assert!(normal.hidden_at.is_none_or(|at| at == 0));
             assert!(normal.hidden_at.is_some());
         }
+    }
+}
+
+/// A PROXY header: what a beginning of it came to, more bytes do not change; and it ends where it says.
+pub(crate) fn proxy_header(bytes: &[u8]) {
+    use proxy_protocol::{HEADER_BYTES_MAX, Progress, parse};
+    let whole = parse(bytes);
+    for end in 0..bytes.len() {
+        let part = parse(&bytes[..end]);
+        assert!(part == Ok(Progress::NeedMore) || part == whole, "{end}: {part:?} {whole:?}");
+    }
+    match whole {
+        Ok(Progress::NeedMore) => assert!(bytes.len() < HEADER_BYTES_MAX),
+        Ok(Progress::Complete { header_bytes, .. }) => {
+            assert!(header_bytes <= HEADER_BYTES_MAX);
+            assert_eq!(parse(&bytes[..header_bytes]), whole);
+            assert_eq!(parse(&bytes[..header_bytes - 1]), Ok(Progress::NeedMore));
+        }
+        Err(_) => {}
     }
 }
 

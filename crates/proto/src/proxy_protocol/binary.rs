@@ -1,0 +1,231 @@
+//! Version 2: a block of known length, with addresses and what else the sender tells as type, length and value.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Ends, HEADER_BYTES_MAX, Progress};
+
+pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+pub(super) fn parse(bytes: &[u8]) -> Result<Progress, &'static str> {
+    let Some((&[version, family], rest)) = bytes.get(SIGNATURE.len()..).and_then(<[u8]>::split_first_chunk)
+    else {
+        return Ok(Progress::NeedMore);
+    };
+    if version >> 4 != 2 {
+        return Err("unknown version");
+    }
+    let command = version & 15;
+    if command > PROXY {
+        return Err("unknown command");
+    }
+    let Some((&length, rest)) = rest.split_first_chunk() else { return Ok(Progress::NeedMore) };
+    let length = usize::from(u16::from_be_bytes(length));
+    let header_bytes = SIGNATURE.len() + 4 + length;
+    if header_bytes > HEADER_BYTES_MAX {
+        return Err("header too long");
+    }
+    let Some(block) = rest.get(..length) else { return Ok(Progress::NeedMore) };
+    // The proxy's own connection, such as a health check: whatever the block says, it is not about it.
+    let ends = if command == PROXY { ends(family, block, &bytes[..header_bytes])? } else { None };
+    Ok(Progress::Complete { ends, header_bytes })
+}
+
+fn ends(family: u8, block: &[u8], header: &[u8]) -> Result<Option<Ends>, &'static str> {
+    if family & 15 > DATAGRAM {
+        return Err("unknown transport");
+    }
+    let (ends, rest) = match family >> 4 {
+        // Nothing is said about the block, not even where addresses end.
+        UNSPEC => return Ok(None),
+        INET => take::<4, 12>(block)?,
+        INET6 => take::<16, 36>(block)?,
+        UNIX => (None, block.get(UNIX_BYTES..).ok_or(SHORT)?),
+        _ => return Err("unknown address family"),
+    };
+    check_values(rest, header)?;
+    // A TCP connection cannot have come as anything else.
+    Ok(ends.filter(|_| family & 15 == STREAM))
+}
+
+/// Two addresses of `N` bytes each and two ports, `ALL` bytes together; and what follows them.
+fn take<const N: usize, const ALL: usize>(block: &[u8]) -> Result<(Option<Ends>, &[u8]), &'static str>
+where
+    IpAddr: From<[u8; N]>,
+{
+    let (addresses, rest) = block.split_first_chunk::<ALL>().ok_or(SHORT)?;
+    let (source, addresses) = addresses.split_first_chunk::<N>().ok_or(SHORT)?;
+    let (destination, ports) = addresses.split_first_chunk::<N>().ok_or(SHORT)?;
+    let [a, b, c, d] = *ports else { return Err(SHORT) };
+    let end = |address, port| SocketAddr::new(IpAddr::from(address).to_canonical(), u16::from_be_bytes(port));
+    Ok((Some(Ends { source: end(*source, [a, b]), destination: end(*destination, [c, d]) }), rest))
+}
+
+/// Walks through what follows the addresses; only a checksum means something to us.
+fn check_values(mut rest: &[u8], header: &[u8]) -> Result<(), &'static str> {
+    let mut is_sealed = false;
+    while let Some((&kind, after)) = rest.split_first() {
+        let (&length, after) = after.split_first_chunk().ok_or(CUT)?;
+        let (value, after) = after.split_at_checked(u16::from_be_bytes(length).into()).ok_or(CUT)?;
+        if kind == CRC32C {
+            // limit: one walk over the header.
+            if std::mem::replace(&mut is_sealed, true) {
+                return Err("several checksums");
+            }
+            let sum = <[u8; 4]>::try_from(value).map_err(|_| "checksum of another length")?;
+            let place = header.len() - after.len() - sum.len();
+            if crc32c(header, place) != u32::from_be_bytes(sum) {
+                return Err("wrong checksum");
+            }
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+/// CRC-32C (RFC 9260 appendix A) of `header`, with zeros for the four bytes of the checksum at `place`.
+fn crc32c(header: &[u8], place: usize) -> u32 {
+    let mut crc = u32::MAX;
+    for (at, &byte) in header.iter().enumerate() {
+        crc ^= if (place..place + 4).contains(&at) { 0 } else { u32::from(byte) };
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 };
+        }
+    }
+    !crc
+}
+
+const PROXY: u8 = 1;
+const UNSPEC: u8 = 0;
+const INET: u8 = 1;
+const INET6: u8 = 2;
+const UNIX: u8 = 3;
+const UNIX_BYTES: usize = 216;
+const STREAM: u8 = 1;
+const DATAGRAM: u8 = 2;
+const CRC32C: u8 = 3;
+const SHORT: &str = "addresses shorter than their family";
+const CUT: &str = "value beyond the header's end";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V4: &[u8] = &[192, 0, 2, 1, 198, 51, 100, 7, 0xdc, 4, 1, 187];
+
+    fn header(version: u8, family: u8, block: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(block.len()).unwrap().to_be_bytes();
+        [SIGNATURE, &[version, family], &length, block].concat()
+    }
+
+    fn ends_of(version: u8, family: u8, block: &[u8]) -> Result<Option<String>, &'static str> {
+        let bytes = header(version, family, block);
+        match parse(&[&bytes, &b"GET / "[..]].concat())? {
+            Progress::Complete { ends, header_bytes } => {
+                assert_eq!(header_bytes, bytes.len());
+                Ok(ends.map(|ends| format!("{} {}", ends.source, ends.destination)))
+            }
+            Progress::NeedMore => panic!("{bytes:?}"),
+        }
+    }
+
+    fn value(kind: u8, value: &[u8]) -> Vec<u8> {
+        [&[kind][..], &u16::try_from(value.len()).unwrap().to_be_bytes(), value].concat()
+    }
+
+    /// A header about [`V4`] with a checksum that is right.
+    fn sealed() -> Vec<u8> {
+        let mut bytes = header(0x21, 0x11, &[V4, &value(4, b"noop"), &value(CRC32C, &[0; 4])].concat());
+        let place = bytes.len() - 4;
+        let sum = crc32c(&bytes, place).to_be_bytes();
+        bytes[place..].copy_from_slice(&sum);
+        bytes
+    }
+
+    #[test]
+    fn the_checksum_is_the_known_one() {
+        assert_eq!(crc32c(b"123456789", 100), 0xe306_9283);
+        assert_eq!(crc32c(&[0; 32], 3), 0x8a91_36aa);
+    }
+
+    #[test]
+    fn both_ends_are_read() {
+        let v6 = [&[0x20, 1, 0xd, 0xb8][..], &[0; 11], &[1], &[0; 15], &[1], &[0, 1, 0, 2]].concat();
+        let mapped =
+            [&[0; 10][..], &[255; 2], &V4[..4], &[0; 10], &[255; 2], &V4[4..8], &[0, 1, 0, 2]].concat();
+        let v4 = Some("192.0.2.1:56324 198.51.100.7:443");
+        for (version, family, block, expected) in [
+            (0x21, 0x11, V4.to_vec(), v4),
+            (0x21, 0x11, [V4, &value(1, b"h2"), &value(0xe0, &[])].concat(), v4),
+            (0x21, 0x21, v6.clone(), Some("[2001:db8::1]:1 [::1]:2")),
+            (0x21, 0x21, mapped, Some("192.0.2.1:1 198.51.100.7:2")),
+            // No TCP over IP.
+            (0x21, 0x12, V4.to_vec(), None),
+            (0x21, 0x22, v6, None),
+            (0x21, 0x10, V4.to_vec(), None),
+            (0x21, 0x31, vec![b'/'; 216], None),
+            (0x21, 0x32, [&[0; 216][..], &value(4, &[])].concat(), None),
+            (0x21, 0x00, Vec::new(), None),
+            (0x21, 0x00, vec![255; 100], None),
+            (0x21, 0x01, vec![1], None),
+            // The proxy's own: only its length counts.
+            (0x20, 0x00, Vec::new(), None),
+            (0x20, 0x11, V4.to_vec(), None),
+            (0x20, 0xff, vec![255; 7], None),
+        ] {
+            assert_eq!(ends_of(version, family, &block).unwrap().as_deref(), expected, "{family:x} {block:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_forgiven() {
+        for (version, family, block, detail) in [
+            (0x11, 0x11, V4.to_vec(), "unknown version"),
+            (0x31, 0x11, V4.to_vec(), "unknown version"),
+            (0x22, 0x11, V4.to_vec(), "unknown command"),
+            (0x2f, 0x11, V4.to_vec(), "unknown command"),
+            (0x21, 0x13, V4.to_vec(), "unknown transport"),
+            (0x21, 0x41, vec![0; 300], "unknown address family"),
+            (0x21, 0x11, V4[..11].to_vec(), SHORT),
+            (0x21, 0x21, vec![0; 35], SHORT),
+            (0x21, 0x31, vec![0; 215], SHORT),
+            (0x21, 0x11, [V4, &[4]].concat(), CUT),
+            (0x21, 0x11, [V4, &[4, 0, 2, 1]].concat(), CUT),
+            (0x21, 0x11, [V4, &value(CRC32C, &[0; 3])].concat(), "checksum of another length"),
+            (0x21, 0x11, [V4, &value(CRC32C, &[0; 4])].concat(), "wrong checksum"),
+        ] {
+            assert_eq!(ends_of(version, family, &block), Err(detail), "{version:x} {family:x} {block:?}");
+        }
+    }
+
+    #[test]
+    fn one_checksum_is_enough() {
+        let mut bytes = header(0x21, 0x11, &[V4, &value(CRC32C, &[0; 4]), &value(CRC32C, &[0; 4])].concat());
+        let place = SIGNATURE.len() + 4 + V4.len() + 3;
+        let sum = crc32c(&bytes, place).to_be_bytes();
+        bytes[place..place + 4].copy_from_slice(&sum);
+        assert_eq!(parse(&bytes), Err("several checksums"));
+    }
+
+    #[test]
+    fn a_checksum_covers_every_byte() {
+        let bytes = sealed();
+        assert!(matches!(parse(&bytes), Ok(Progress::Complete { ends: Some(_), .. })));
+        // The addresses; a changed type or length may hide the checksum itself.
+        for place in SIGNATURE.len() + 4..SIGNATURE.len() + 4 + V4.len() {
+            for bit in 0..8 {
+                let mut other = bytes.clone();
+                other[place] ^= 1 << bit;
+                assert_eq!(parse(&other), Err("wrong checksum"), "{place}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_length_has_a_limit() {
+        let most = HEADER_BYTES_MAX - SIGNATURE.len() - 4;
+        assert_eq!(ends_of(0x20, 0, &vec![0; most]), Ok(None));
+        let over = header(0x20, 0, &vec![0; most + 1]);
+        assert_eq!(parse(&over), Err("header too long"));
+        assert_eq!(parse(&over[..16]), Err("header too long"), "before the rest has come");
+    }
+}

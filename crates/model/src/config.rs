@@ -52,6 +52,8 @@ pub struct HttpSettings {
     pub forwarded: ForwardedHeaders,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// Peers that owe a PROXY header, which is believed (L47).
+    pub proxy_protocol: Vec<Cidr>,
     pub error_pages: Vec<ErrorPage>,
     pub access_log: Option<AccessLog>,
 }
@@ -68,6 +70,7 @@ impl Default for HttpSettings {
             limits: HttpLimits::default(),
             forwarded: ForwardedHeaders::default(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: Vec::new(),
             error_pages: Vec::new(),
             access_log: None,
         }

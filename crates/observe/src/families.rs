@@ -40,6 +40,7 @@ pub struct ListenerCells {
     pub dead_peers: Counter,
     pub tunnels_opened: Counter,
     pub tunnels_open: Gauge,
+    pub proxy_headers: ProxyHeaders,
     pub phases: PhaseHistograms,
 }
 
@@ -113,6 +114,51 @@ impl Responses {
             MadeBy::Evenkeel => &self.evenkeel,
             MadeBy::Target => &self.target,
         }
+    }
+}
+
+/// What came of a PROXY header that was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyHeader {
+    /// It told the client's address.
+    Address,
+    /// It told none: the connection is the sender's own, or of a kind without one.
+    NoAddress,
+    /// Something else came.
+    Missing,
+    Malformed,
+    TimedOut,
+    /// The connection ended before a byte.
+    Closed,
+}
+
+impl ProxyHeader {
+    pub const ALL: [Self; 6] =
+        [Self::Address, Self::NoAddress, Self::Missing, Self::Malformed, Self::TimedOut, Self::Closed];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::NoAddress => "no_address",
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::TimedOut => "timed_out",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// PROXY headers, by what came of them.
+#[derive(Debug, Default)]
+pub struct ProxyHeaders([Counter; ProxyHeader::ALL.len()]);
+
+impl ProxyHeaders {
+    pub fn count(&self, result: ProxyHeader) {
+        self.0[result as usize].increment();
+    }
+
+    pub fn read(&self, result: ProxyHeader) -> u64 {
+        self.0[result as usize].read()
     }
 }
 

@@ -18,8 +18,8 @@ mod timestamp;
 pub use cells::{CachePadded, Counter, Gauge};
 pub use events::event;
 pub use families::{
-    Failures, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, Responses, StatusClasses, TargetCells,
-    WorkerCells,
+    Failures, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, ProxyHeader, ProxyHeaders, Responses,
+    StatusClasses, TargetCells, WorkerCells,
 };
 pub use histogram::{Histogram, HistogramTotals};
 pub use log::{AccessLogs, LogBuffer, LogHandle, LogTotals};

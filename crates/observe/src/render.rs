@@ -4,8 +4,8 @@
 use model::{Failure, ListenerName, TargetKey};
 
 use crate::{
-    Counter, Exposition, Gauge, Histogram, Kind, ListenerCells, LogTotals, MadeBy, PerWorker, StatusClasses,
-    TargetCells, WorkerCells,
+    Counter, Exposition, Gauge, Histogram, Kind, ListenerCells, LogTotals, MadeBy, PerWorker, ProxyHeader,
+    StatusClasses, TargetCells, WorkerCells,
 };
 
 /// One sample for each worker.
@@ -30,6 +30,7 @@ pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerW
     render_rows(page, LISTENER_ROWS, &labelled);
     render_responses(page, listeners);
     render_failures(page, listeners);
+    render_proxy_headers(page, listeners);
     render_phases(page, listeners);
 }
 
@@ -113,6 +114,17 @@ fn render_failures(page: &mut Exposition, listeners: &Listeners<'_>) {
         for &failure in Failure::ALL {
             let labels = [("listener", name.as_str()), ("reason", failure.outcome().reason)];
             family.sample(&labels, cells.sum(|c| c.failures.read(failure)));
+        }
+    }
+}
+
+fn render_proxy_headers(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "PROXY headers that were due, by what came of them.";
+    let mut family = page.family("evenkeel_listener_proxy_headers_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for result in ProxyHeader::ALL {
+            let labels = [("listener", name.as_str()), ("result", result.as_str())];
+            family.sample(&labels, cells.sum(|c| c.proxy_headers.read(result)));
         }
     }
 }

@@ -15,6 +15,7 @@ use observe::{ListenerCells, PerWorker};
 use crate::http::{self, Next};
 use crate::local::Door;
 use crate::peer;
+use crate::proxy_header::{self, PassedOn};
 use crate::worker::Proxy;
 
 /// A client's connection and where it came in.
@@ -22,11 +23,29 @@ pub(crate) struct Client<S: Sys> {
     pub(crate) proxy: Rc<Proxy<S>>,
     pub(crate) door: Rc<Door<S>>,
     pub(crate) stream: TcpStream<S>,
+    /// Who connected, or in whose name by a PROXY header.
     pub(crate) peer: SocketAddr,
+    pub(crate) passed_on: Option<Box<PassedOn>>,
     /// Of the listener that accepted the connection, which a reload may replace.
     cells: Arc<PerWorker<ListenerCells>>,
     /// Requests so far.
     pub(crate) requests: u32,
+}
+
+impl<S: Sys> Client<S> {
+    pub(crate) fn cells(&self) -> &ListenerCells {
+        self.cells.of(self.proxy.number)
+    }
+
+    /// The other end of the socket.
+    pub(crate) fn connected(&self) -> SocketAddr {
+        self.passed_on.as_ref().map_or(self.peer, |passed_on| passed_on.by)
+    }
+
+    /// The port at which the client arrived.
+    pub(crate) fn port(&self) -> u16 {
+        self.passed_on.as_ref().map_or(self.door.address.port(), |passed_on| passed_on.destination.port())
+    }
 }
 
 /// Accepts until the door closes, and then what waits already.
@@ -79,6 +98,7 @@ fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>
         door: Rc::clone(door),
         stream: accepted.stream,
         peer: accepted.peer,
+        passed_on: None,
         cells: Arc::clone(&listener.plan.cells),
         requests: 0,
     };
@@ -104,6 +124,9 @@ fn is_passing(error: &io::Error) -> bool {
 
 /// From accept to close. Between requests this future, its socket and nothing else is held.
 async fn serve<S: Sys>(mut client: Client<S>) {
+    if proxy_header::is_due(&client) && !serve_passed_on(&mut client).await {
+        return;
+    }
     while let Some(input) = wait_for_request(&client).await {
         // The future of a request is large and lives on the heap only while there is one.
         match Box::pin(http::serve_requests(&mut client, input)).await {
@@ -113,20 +136,25 @@ async fn serve<S: Sys>(mut client: Client<S>) {
     }
 }
 
+/// Takes the PROXY header, and serves what came with it; `false`: the connection ends.
+async fn serve_passed_on<S: Sys>(client: &mut Client<S>) -> bool {
+    match Box::pin(proxy_header::read(client)).await {
+        None => false,
+        Some(input) if input.is_empty() => true,
+        Some(input) => Box::pin(http::serve_requests(client, input)).await == Next::Idle,
+    }
+}
+
 /// Waits for the first byte of a request; `None`: the connection ends instead. The buffer holds what had to be read to
 /// know.
 async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
-    let timeout = {
-        let listener = client.door.listener.borrow();
-        let http = &listener.plan.http;
-        if client.requests == 0 { http.header_timeout } else { http.keepalive_timeout }
-    };
-    let is_closing = client.door.closing.get();
-    if is_closing && client.requests > 0 {
+    let timeout = if client.requests == 0 {
+        first_timeout(client)
+    } else if client.door.closing.get() {
         return last_request(client);
-    }
-    // Who has only just come may have a request on the way.
-    let timeout = if is_closing { timeout.min(FIRST_REQUEST_WHEN_CLOSING) } else { timeout };
+    } else {
+        client.door.listener.borrow().plan.http.keepalive_timeout
+    };
     client.stream.set_read_deadline(client.proxy.worker.after(timeout));
     loop {
         match client.stream.idle().await {
@@ -145,16 +173,34 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
                     Some(_) => return Some(input),
                 }
             }
+            Err(error) if goes_on(client, &error) => {}
             Err(_) if client.door.closing.get() && client.requests > 0 => return last_request(client),
-            Err(_) if client.door.closing.get() && client.stream.has_read_deadline() => {
-                client.stream.set_read_deadline(client.proxy.worker.after(FIRST_REQUEST_WHEN_CLOSING));
-            }
-            // Roused because some door closes; if it was another one, the wait goes on.
-            Err(error) if error.kind() == io::ErrorKind::TimedOut && client.stream.has_read_deadline() => {
-                client.stream.forget_late();
-            }
             Err(_) => return None,
         }
+    }
+}
+
+/// How long a new connection may say nothing.
+pub(crate) fn first_timeout<S: Sys>(client: &Client<S>) -> Duration {
+    let timeout = client.door.listener.borrow().plan.http.header_timeout;
+    // Who has only just come may have a request on the way.
+    if client.door.closing.get() { timeout.min(FIRST_REQUEST_WHEN_CLOSING) } else { timeout }
+}
+
+/// Whether a wait that ended with `error` was only roused, because some door closes, and goes on.
+pub(crate) fn goes_on<S: Sys>(client: &Client<S>, error: &io::Error) -> bool {
+    let is_roused = error.kind() == io::ErrorKind::TimedOut && client.stream.has_read_deadline();
+    match (is_roused, client.door.closing.get()) {
+        (false, _) => false,
+        (true, false) => {
+            client.stream.forget_late();
+            true
+        }
+        (true, true) if client.requests == 0 => {
+            client.stream.set_read_deadline(client.proxy.worker.after(FIRST_REQUEST_WHEN_CLOSING));
+            true
+        }
+        (true, true) => false,
     }
 }
 
@@ -170,7 +216,7 @@ fn last_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
 
 impl<S: Sys> Drop for Client<S> {
     fn drop(&mut self) {
-        self.cells.of(self.proxy.number).connections_open.decrement();
+        self.cells().connections_open.decrement();
         self.proxy.connection_closed();
     }
 }

@@ -11,6 +11,7 @@ mod live;
 mod local;
 mod peer;
 mod pool;
+mod proxy_header;
 mod snapshot;
 mod worker;
 

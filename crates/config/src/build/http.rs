@@ -31,6 +31,10 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             Some(value) => address::ranges(value.list(), build.report),
             None => inherited.trusted_proxies,
         },
+        proxy_protocol: match table.value("proxy_protocol") {
+            Some(value) => address::ranges(value.list(), build.report),
+            None => inherited.proxy_protocol,
+        },
         error_pages: match table.table("error_pages") {
             Some(table) => error_pages(table, build),
             None => inherited.error_pages,

@@ -75,6 +75,13 @@ pub(super) const KEYS: &[Key] = &[
         example: "trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::/32\"]",
     },
     Key {
+        name: "proxy_protocol",
+        kind: Kind::List(&Kind::Text("address range")),
+        default: Is("[]"),
+        help: "Peers that begin each connection with a PROXY header, version 1 or 2, as addresses or ranges in CIDR form. From them it is required and believed: its source takes the place of the peer's address, its destination port that of the listener. It must come within `header_timeout`; a connection without a valid one is closed without a response and counted in `evenkeel_listener_proxy_headers_total`. From anybody else a PROXY header is a malformed request. A listener's list takes the place of the inherited one.",
+        example: "proxy_protocol = [\"10.0.0.0/8\", \"2001:db8::/32\"]",
+    },
+    Key {
         name: "error_pages",
         kind: Kind::Map("status", &Kind::Text("file")),
         default: Means("a short page of our own"),

@@ -31,6 +31,7 @@ fn page() -> String {
     web.of(1).received_bytes.add(234);
     web.of(0).connections_open.add(5);
     web.of(1).connections_open.add(-1);
+    web.of(1).proxy_headers.count(ProxyHeader::TimedOut);
 
     let (one, two) = (PerWorker::<TargetCells>::new(2), PerWorker::<TargetCells>::new(2));
     one.of(0).requests.add(2);
@@ -87,6 +88,8 @@ fn a_strict_reader_finds_every_number() {
         ("evenkeel_listener_responses_total", &[web, ("made_by", "evenkeel"), ("class", "5xx")], 1.0),
         ("evenkeel_listener_failures_total", &[web, ("reason", "target_refused")], 1.0),
         ("evenkeel_listener_failures_total", &[web, ("reason", "no_rule")], 0.0),
+        ("evenkeel_listener_proxy_headers_total", &[web, ("result", "timed_out")], 1.0),
+        ("evenkeel_listener_proxy_headers_total", &[web, ("result", "address")], 0.0),
         ("evenkeel_listener_phase_seconds_count", &[web, ("phase", "total")], 2.0),
         ("evenkeel_listener_phase_seconds_sum", &[web, ("phase", "total")], 0.005_35),
         ("evenkeel_listener_phase_seconds_count", &[web, ("phase", "connect")], 1.0),
@@ -141,8 +144,10 @@ fn every_cell_has_a_row() {
     // size tells how many rows it must have.
     let cell = size_of::<Counter>();
     assert_eq!(size_of::<WorkerCells>(), WORKER_ROWS.len() * cell);
-    let arrays =
-        size_of::<crate::Responses>() + size_of::<crate::Failures>() + PHASES.len() * size_of::<Histogram>();
+    let arrays = size_of::<crate::Responses>()
+        + size_of::<crate::Failures>()
+        + size_of::<crate::ProxyHeaders>()
+        + PHASES.len() * size_of::<Histogram>();
     assert_eq!(size_of::<ListenerCells>(), LISTENER_ROWS.len() * cell + arrays);
     let arrays = size_of::<StatusClasses>()
         + size_of::<crate::Failures>()

@@ -172,7 +172,11 @@ mod tests {
             (0x20, 0x11, V4.to_vec(), None),
             (0x20, 0xff, vec![255; 7], None),
         ] {
-            assert_eq!(ends_of(version, family, &block).unwrap().as_deref(), expected, "{family:x} {block:?}");
+            assert_eq!(
+                ends_of(version, family, &block).unwrap().as_deref(),
+                expected,
+                "{family:x} {block:?}"
+            );
         }
     }
 

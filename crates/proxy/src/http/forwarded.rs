@@ -72,7 +72,7 @@ fn write_x_forwarded<S: Sys>(request: &Request<S>, client: &Client<S>, out: &mut
     out.extend_from_slice(b"\r\nX-Forwarded-Port: ");
     match believed(Known::XForwardedPort) {
         Some(port) => out.extend_from_slice(port),
-        None => proto::http1::encode::write_decimal(out, client.door.address.port().into()),
+        None => proto::http1::encode::write_decimal(out, client.port().into()),
     }
     out.extend_from_slice(b"\r\n");
 }

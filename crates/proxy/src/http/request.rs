@@ -22,7 +22,10 @@ pub(crate) struct Request<S: Sys> {
     pub(super) bytes: Buffer,
     pub(super) is_read: bool,
     pub(super) id: RequestId,
+    /// Who connected, or in whose name by a PROXY header.
     pub(super) peer: SocketAddr,
+    /// The other end of the socket, for the log.
+    connected: SocketAddr,
     /// The client, after trusted proxies were taken into account.
     pub(super) source: IpAddr,
     /// The peer is a trusted proxy.
@@ -132,6 +135,7 @@ impl<S: Sys> Request<S> {
             is_read: false,
             id: RequestId::Own(id),
             peer: client.peer,
+            connected: client.connected(),
             source: client.peer.ip(),
             is_trusted: false,
             normal_path: None,
@@ -222,7 +226,7 @@ impl<S: Sys> Request<S> {
             request_id: self.id(),
             listener: &plan.name,
             client: self.source,
-            peer: self.peer,
+            peer: self.connected,
             method: text(head.method_span()),
             host: head.host().map_or(&[], text),
             request_target: text(head.target()),

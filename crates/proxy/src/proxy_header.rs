@@ -1,0 +1,100 @@
+//! The PROXY header: who passes connections on to us says in front of the first byte for whom (L47).
+//!
+//! The receiver never guesses: the config names the peers that owe a header. From anybody else such bytes are a
+//! malformed request.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+
+use model::LogLevel;
+use net::{Buffer, SMALL, Sys};
+use observe::ProxyHeader;
+use proto::proxy_protocol::{Ends, HeaderError, Progress, parse};
+
+use crate::connection::{Client, first_timeout, goes_on};
+
+/// What a header told about a connection. Kept out of line, since few connections have one.
+#[derive(Debug)]
+pub(crate) struct PassedOn {
+    /// Who connected.
+    pub(crate) by: SocketAddr,
+    /// Where the client had connected to.
+    pub(crate) destination: SocketAddr,
+}
+
+pub(crate) fn is_due<S: Sys>(client: &Client<S>) -> bool {
+    let listener = client.door.listener.borrow();
+    let senders = &listener.plan.http.proxy_protocol;
+    !senders.is_empty() && senders.iter().any(|range| range.contains(client.peer.ip()))
+}
+
+/// Reads the header; from here on its source is the client's peer. Returns what came behind it. `None`: there was
+/// none to believe, and the connection ends without a word.
+pub(crate) async fn read<S: Sys>(client: &mut Client<S>) -> Option<Buffer> {
+    let counters = |result| client.cells().proxy_headers.count(result);
+    match receive(client).await {
+        Ok((Some(ends), rest)) => {
+            counters(ProxyHeader::Address);
+            client.passed_on = Some(Box::new(PassedOn { by: client.peer, destination: ends.destination }));
+            client.peer = ends.source;
+            Some(rest)
+        }
+        Ok((None, rest)) => {
+            counters(ProxyHeader::NoAddress);
+            Some(rest)
+        }
+        Err(Refusal { result, detail }) => {
+            counters(result);
+            if result != ProxyHeader::Closed {
+                observe::event(
+                    LogLevel::Warning,
+                    "no PROXY header to believe",
+                    &[("peer", &client.peer), ("result", &result.as_str()), ("detail", &detail)],
+                );
+            }
+            None
+        }
+    }
+}
+
+struct Refusal {
+    result: ProxyHeader,
+    detail: &'static str,
+}
+
+async fn receive<S: Sys>(client: &Client<S>) -> Result<(Option<Ends>, Buffer), Refusal> {
+    client.stream.set_read_deadline(client.proxy.worker.after(first_timeout(client)));
+    let mut input = Buffer::new();
+    loop {
+        match client.stream.idle().await {
+            Ok(()) => {}
+            Err(error) if goes_on(client, &error) => continue,
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                return Err(Refusal { result: ProxyHeader::TimedOut, detail: "" });
+            }
+            Err(_) => return Err(closed(&input)),
+        }
+        match client.stream.try_fill(&mut input, SMALL) {
+            None => continue,
+            Some(Ok(count)) if count > 0 => {}
+            Some(_) => return Err(closed(&input)),
+        }
+        match parse(input.bytes()) {
+            Ok(Progress::NeedMore) => input.shrink(),
+            Ok(Progress::Complete { ends, header_bytes }) => {
+                input.consume(header_bytes);
+                return Ok((ends, input));
+            }
+            Err(HeaderError::Missing) => return Err(Refusal { result: ProxyHeader::Missing, detail: "" }),
+            Err(HeaderError::Malformed(detail)) => {
+                return Err(Refusal { result: ProxyHeader::Malformed, detail });
+            }
+        }
+    }
+}
+
+/// Who looks only whether somebody listens is no news.
+fn closed(input: &Buffer) -> Refusal {
+    let result = if input.is_empty() { ProxyHeader::Closed } else { ProxyHeader::Malformed };
+    Refusal { result, detail: "closed within the header" }
+}

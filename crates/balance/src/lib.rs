@@ -4,6 +4,7 @@
 //! clock, locks or shares: time and randomness are arguments, so every decision can be replayed from a seed.
 //! Times are milliseconds since any start that the caller keeps to.
 
+mod access;
 mod algorithm;
 mod hash;
 mod health;
@@ -12,6 +13,7 @@ mod pass_over;
 mod random;
 mod rules;
 
+pub use access::AddressTable;
 pub use algorithm::{Maglev, RandomTwo, SmoothWeighted, least_connections};
 pub use hash::{hash_address, hash_bytes, hash_source};
 pub use health::{Health, HealthState, ProbeResult, Transition, fail_open, first_probe, next_probe};

@@ -3,6 +3,7 @@
 //! Every function reports what is wrong and goes on with something harmless in its place; `parse` throws the
 //! result away when there was an error.
 
+mod access;
 mod action;
 mod address;
 mod bind;
@@ -18,6 +19,7 @@ mod target_group;
 mod template;
 
 use std::collections::HashSet;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ use model::{Action, Config, HttpSettings, Listener};
 
 use crate::files::Files;
 use crate::near::nearest;
-use crate::raw::Table;
+use crate::raw::{Table, Value};
 use crate::report::{Locate, Report};
 use crate::source::Span;
 
@@ -36,13 +38,15 @@ struct Build<'b, 't> {
     files: &'b dyn Files,
     /// The target groups that exist, also those with errors.
     groups: Vec<&'b str>,
+    access_files: access::FileBudget,
     report: &'b mut Report<'t>,
 }
 
 pub(crate) fn config(root: &Table, file_name: &str, files: &dyn Files, report: &mut Report<'_>) -> Config {
     let folder = Path::new(file_name).parent().unwrap_or(Path::new(""));
     let groups = root.tables("target_group").into_iter().map(|(name, _)| name).collect();
-    let mut build = Build { folder, files, groups, report };
+    let access_files = access::FileBudget::default();
+    let mut build = Build { folder, files, groups, access_files, report };
     let listeners = build.listeners(root);
     let target_groups = target_group::target_groups(root, &mut build);
     build.unused(root, &listeners);
@@ -71,7 +75,9 @@ impl Build<'_, '_> {
     fn instances<'r>(&mut self, root: &'r Table) -> Vec<(&'r str, HttpSettings)> {
         let mut instances = Vec::new();
         for (name, table) in root.tables("load_balancer") {
-            instances.push((name, http::settings(HttpSettings::default(), table, self)));
+            let mut settings = http::settings(HttpSettings::default(), table, self);
+            settings.access.load_balancer = access::list(table, self);
+            instances.push((name, settings));
         }
         if !instances.iter().any(|(name, _)| *name == DEFAULT_INSTANCE) {
             instances.push((DEFAULT_INSTANCE, HttpSettings::default()));
@@ -97,6 +103,15 @@ impl Build<'_, '_> {
     /// Relative to the configuration's file.
     fn path(&self, text: &str) -> PathBuf {
         self.folder.join(text)
+    }
+
+    /// A file that `value` names.
+    fn unreadable(&mut self, value: &Value, name: &str, error: &io::Error) {
+        let message = format!("cannot read `{}`: {error}", name.escape_debug());
+        let problem = self.report.error(value, message);
+        if error.kind() == ErrorKind::NotFound && Path::new(name).is_relative() {
+            problem.hint("a relative path starts at this file's folder");
+        }
     }
 
     fn group_exists(&mut self, name: &str, at: &dyn Locate) -> bool {

@@ -3,6 +3,7 @@
 //! A key enters with its feature. `check` gives each value the type that [`Kind`] says; what a kind cannot say (an
 //! address, a pattern, what goes together) is checked in `build`.
 
+mod access;
 mod connections;
 mod http;
 mod listener;

@@ -18,6 +18,7 @@ mod reference;
 mod report;
 mod schema;
 mod source;
+mod time;
 mod units;
 
 use std::path::Path;

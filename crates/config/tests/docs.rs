@@ -11,7 +11,7 @@ struct AnyPage;
 
 impl Files for AnyPage {
     fn read(&self, _path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
-        Ok(b"page".to_vec())
+        Ok(b"# page".to_vec())
     }
 }
 

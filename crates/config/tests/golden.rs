@@ -9,13 +9,19 @@ use std::path::{Path, PathBuf};
 
 use config::{Files, parse};
 
-/// One page that is there, one that is too large.
+/// Pages and address lists that are there, some of them wrong.
 struct Pages;
 
 impl Files for Pages {
     fn read(&self, path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
         match path.to_str() {
             Some("page.html") => Ok(b"<p>Sorry</p>".to_vec()),
+            Some("block.txt") => {
+                Ok(b"# mine\n\n192.0.2.0/24 # a net\r\n2001:db8::/32 until 2027-01-01T00:00:00Z\n".to_vec())
+            }
+            Some("bad.txt") => Ok(b"192.0.2.1\n10.0.0.1/8\n192.0.2.2 until tomorrow\n".to_vec()),
+            Some("html.txt") => Ok("<p>\n".repeat(12).into_bytes()),
+            Some("bytes.txt") => Ok(vec![0xff]),
             Some("large.html") => {
                 let message = format!("it is larger than {bytes_max} bytes");
                 Err(io::Error::new(io::ErrorKind::FileTooLarge, message))

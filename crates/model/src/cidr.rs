@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// An address range in CIDR form (RFC 4632, RFC 4291 §2.3). An IPv4-mapped IPv6 address equals its IPv4 form.
+/// An address range in CIDR form (RFC 4632, RFC 4291 §2.3). An IPv4-mapped IPv6 address equals its IPv4 form, and a
+/// range of IPv6 holds no IPv4 address, however short its prefix is: `::/0` is all of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cidr {
     /// The first address as 128 bits; IPv4 in its mapped form, so that one comparison serves both families.
@@ -23,7 +24,23 @@ pub enum InvalidCidr {
 
 impl Cidr {
     pub fn contains(&self, address: IpAddr) -> bool {
-        widen(address) & self.mask == self.base
+        let wide = widen(address);
+        wide & self.mask == self.base && is_v4(wide) == self.is_v4()
+    }
+
+    /// Whether it is a range of IPv4.
+    pub fn is_v4(&self) -> bool {
+        self.prefix_length() >= V4_PREFIX && is_v4(self.base)
+    }
+
+    /// The first and the last address as 128 bits, IPv4 in its mapped form.
+    pub fn bounds(&self) -> (u128, u128) {
+        (self.base, self.base | !self.mask)
+    }
+
+    /// Of 128 bits, also for IPv4.
+    pub fn prefix_length(&self) -> u32 {
+        self.mask.leading_ones()
     }
 }
 
@@ -58,9 +75,9 @@ impl FromStr for Cidr {
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = Ipv6Addr::from(self.base);
-        let length = self.mask.leading_ones();
+        let length = self.prefix_length();
         match address.to_ipv4_mapped() {
-            Some(v4) if length >= 96 => write!(f, "{v4}/{}", length - 96),
+            Some(v4) if length >= V4_PREFIX => write!(f, "{v4}/{}", length - V4_PREFIX),
             _ => write!(f, "{address}/{length}"),
         }
     }
@@ -77,6 +94,14 @@ fn widen_v4(address: Ipv4Addr) -> u128 {
     u128::from(address.to_ipv6_mapped())
 }
 
+/// Whether these 128 bits are an IPv4 address in its mapped form.
+fn is_v4(wide: u128) -> bool {
+    wide >> 32 == 0xffff
+}
+
+/// Of an IPv4 address in its mapped form.
+const V4_PREFIX: u32 = 96;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +115,11 @@ mod tests {
             ("0.0.0.0/0", "2001:db8::1", false),
             ("10.0.0.0/8", "::ffff:10.1.1.1", true),
             ("::/0", "2001:db8::1", true),
+            ("::/0", "10.1.1.1", false),
+            ("::/0", "::ffff:10.1.1.1", false),
+            ("::/64", "::1", true),
+            ("::ffff:10.0.0.0/104", "10.1.1.1", true),
+            ("::ffff:0:0/96", "10.1.1.1", true),
             ("2001:db8::/32", "2001:db8:1::1", true),
             ("2001:db8::/32", "2001:db9::1", false),
             ("192.0.2.7", "192.0.2.7", true),

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Action, Cidr, HealthCheck, HttpLimits, ListenerName, Rule, TargetGroupName, TcpKeepalive};
+use crate::{
+    AccessLists, Action, Cidr, HealthCheck, HttpLimits, ListenerName, Rule, TargetGroupName, TcpKeepalive,
+};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -54,6 +56,7 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<Cidr>,
     /// Peers that owe a PROXY header, which is believed (L47).
     pub proxy_protocol: Vec<Cidr>,
+    pub access: AccessLists,
     pub error_pages: Vec<ErrorPage>,
     pub access_log: Option<AccessLog>,
 }
@@ -71,6 +74,7 @@ impl Default for HttpSettings {
             forwarded: ForwardedHeaders::default(),
             trusted_proxies: Vec::new(),
             proxy_protocol: Vec::new(),
+            access: AccessLists::default(),
             error_pages: Vec::new(),
             access_log: None,
         }

@@ -133,6 +133,9 @@ failures! {
     /// The head did not come within `header_timeout`.
     RequestHeadTimeout => 408 "request_head_timeout" Some("http_request_error"), Client ReadHead Never Info,
         "The request's head took too long.", "A slow client or an attack; `header_timeout` is the limit for the whole head.";
+    /// A list of the load balancer, listener or rule does not let the client in (HTTP8).
+    AccessDenied => 403 "access_denied" Some("http_request_denied"), Client Admit Never Info,
+        "You may not come here.", "`access` of the load balancer, listener or rule denies the client's address; the access log's detail says which.";
     RequestBodyTooLarge => 413 "request_body_too_large" Some("http_request_error"), Client Admit Never Info,
         "The request's body is too large.", "Raise `limits.body` if clients need it.";
     NoRule => 404 "no_rule" Some("destination_not_found"), Local Route Never Info,

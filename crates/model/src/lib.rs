@@ -4,6 +4,7 @@
 //! `config` turns text into these types and is the only place where they are built from outside. A value of
 //! one of these types is therefore already in range; nobody re-checks it.
 
+mod access;
 mod cidr;
 mod config;
 mod connections;
@@ -15,6 +16,7 @@ mod pattern;
 mod rule;
 mod status;
 
+pub use access::{AccessEntry, AccessList, AccessLists, Verdict};
 pub use cidr::{Cidr, InvalidCidr};
 pub use config::{
     AccessLog, Algorithm, Config, ErrorPage, ForwardedHeaders, HashKey, HttpSettings, Listener, LogFormat,

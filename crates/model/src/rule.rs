@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Cidr, HostPattern, PathPattern, TargetGroupName, ValuePattern};
+use crate::{AccessList, Cidr, HostPattern, PathPattern, TargetGroupName, ValuePattern};
 
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub host: HostPattern,
     pub path: PathPattern,
     pub conditions: Conditions,
+    /// Who may come; a client that may not is refused, and meets no other rule.
+    pub access: Option<Arc<AccessList>>,
     pub action: Action,
     /// Only with [`Action::Forward`].
     pub rewrite: Option<PathRewrite>,

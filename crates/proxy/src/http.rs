@@ -1,7 +1,7 @@
 //! The story of a request.
 //!
 //! ```text
-//! read_head → route → admit → pick → connect → forward → respond → relay → finish
+//! read_head → screen → route → admit → pick → connect → forward → respond → relay → finish
 //! ```
 //!
 //! [`serve_request`] begins a [`Request`], tells the steps in the order in which they happen, and always ends in
@@ -23,6 +23,7 @@ mod reply;
 mod request;
 mod respond;
 mod route;
+mod screen;
 mod tunnel;
 
 use model::Failure;
@@ -100,11 +101,12 @@ async fn answer<S: Sys>(
     if !read_head::read_head(request, client, input).await? {
         return Ok(());
     }
-    let rule = route::route(request)?;
+    let screened = screen::screen(request)?;
+    let rule = route::route(request, screened)?;
+    let admitted = admit::admit(request, rule)?;
     if !matches!(request.listener.plan.rules[rule].action, ActionPlan::Forward { .. }) {
         return Err(Stop::Reply { rule });
     }
-    let admitted = admit::admit(request, rule)?;
     Ok(attempt::forward_and_respond(request, client, input, &admitted).await?)
 }
 

@@ -8,10 +8,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use balance::{Maglev, RandomTwo, RuleTable, hash_address};
+use balance::{AddressTable, Maglev, RandomTwo, RuleTable, hash_address};
 use model::{
-    Action, Algorithm, Config, FieldEdits, FixedResponse, HttpSettings, Listener, ListenerName, PathPattern,
-    PathRewrite, Redirect, TargetGroup, TargetGroupName, TargetKey, WebSocket, WeightedGroup,
+    AccessList, AccessLists, Action, Algorithm, Config, FieldEdits, FixedResponse, HttpSettings, Listener,
+    ListenerName, PathPattern, PathRewrite, Redirect, TargetGroup, TargetGroupName, TargetKey, WebSocket,
+    WeightedGroup,
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 
@@ -31,6 +32,8 @@ pub struct ListenerPlan {
     pub bind: Vec<SocketAddr>,
     pub cells: Arc<PerWorker<ListenerCells>>,
     pub(crate) http: HttpSettings,
+    /// The lists in front of the rules.
+    pub(crate) access: AccessPlan,
     pub(crate) table: RuleTable,
     /// The rules in the order of the file, and behind them the default action where there is one.
     pub(crate) rules: Vec<RulePlan>,
@@ -38,9 +41,17 @@ pub struct ListenerPlan {
     pub(crate) log: Option<LogHandle>,
 }
 
+/// Who may come, as load balancer and listener say; both must let a client pass.
+#[derive(Debug)]
+pub(crate) struct AccessPlan {
+    pub(crate) load_balancer: Option<Arc<AddressTable>>,
+    pub(crate) listener: Option<Arc<AddressTable>>,
+}
+
 #[derive(Debug)]
 pub(crate) struct RulePlan {
     pub(crate) path: PathPattern,
+    pub(crate) access: Option<Arc<AddressTable>>,
     pub(crate) action: ActionPlan,
     pub(crate) rewrite: Option<PathRewrite>,
     pub(crate) request_fields: FieldEdits,
@@ -87,10 +98,11 @@ impl Snapshot {
             config.target_groups.iter().map(|group| Arc::new(GroupPlan::compile(group, live))).collect();
         let places: HashMap<_, _> =
             config.target_groups.iter().enumerate().map(|(place, g)| (&g.name, place)).collect();
+        let mut tables = Tables::default();
         let listeners = config
             .listeners
             .iter()
-            .map(|listener| ListenerPlan::compile(listener, &places, live, logs).map(Arc::new))
+            .map(|listener| ListenerPlan::compile(listener, &places, &mut tables, live, logs).map(Arc::new))
             .collect::<Result<_, _>>()?;
         Ok(Self { generation, listeners, groups })
     }
@@ -118,6 +130,7 @@ impl ListenerPlan {
     fn compile(
         listener: &Listener,
         places: &HashMap<&TargetGroupName, usize>,
+        tables: &mut Tables,
         live: &Live,
         logs: &AccessLogs,
     ) -> Result<Self, LogError> {
@@ -128,6 +141,7 @@ impl ListenerPlan {
             .iter()
             .map(|rule| RulePlan {
                 path: rule.path.clone(),
+                access: tables.of(rule.access.as_ref()),
                 action: ActionPlan::compile(&rule.action, places),
                 rewrite: rule.rewrite.clone(),
                 request_fields: rule.request_fields.clone(),
@@ -137,6 +151,7 @@ impl ListenerPlan {
             .collect();
         rules.extend(listener.default_action.as_ref().map(|action| RulePlan {
             path: PathPattern::Any,
+            access: None,
             action: ActionPlan::compile(action, places),
             rewrite: None,
             request_fields: FieldEdits::default(),
@@ -147,12 +162,29 @@ impl ListenerPlan {
             name: listener.name.clone(),
             bind: listener.bind.clone(),
             cells: live.listener(&listener.name),
-            http: listener.http.clone(),
+            access: AccessPlan {
+                load_balancer: tables.of(listener.http.access.load_balancer.as_ref()),
+                listener: tables.of(listener.http.access.listener.as_ref()),
+            },
+            // The entries themselves are not needed any more, and large.
+            http: HttpSettings { access: AccessLists::default(), ..listener.http.clone() },
             table: RuleTable::compile(&listener.rules),
             rules,
             has_default: listener.default_action.is_some(),
             log,
         })
+    }
+}
+
+/// Compiles each list once, however many listeners share it.
+#[derive(Default)]
+struct Tables(HashMap<*const AccessList, Arc<AddressTable>>);
+
+impl Tables {
+    fn of(&mut self, list: Option<&Arc<AccessList>>) -> Option<Arc<AddressTable>> {
+        let list = list?;
+        let compile = || Arc::new(AddressTable::compile(list));
+        Some(Arc::clone(self.0.entry(Arc::as_ptr(list)).or_insert_with(compile)))
     }
 }
 

@@ -34,6 +34,6 @@ pub use connection::Connection;
 pub use message::{Message, ok, response};
 pub use network::Network;
 pub use target::{Target, full_backlog, refused_address};
-pub use wait::{PATIENCE, elapsed, show, wait_for, wait_until};
+pub use wait::{PATIENCE, elapsed, show, unix_seconds, wait_for, wait_until};
 //DEL{PATIENCE, elapsed, wait_for, wait_until};
 pub use websocket::{WEBSOCKET_KEY, websocket_accept, websocket_request};

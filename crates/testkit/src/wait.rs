@@ -1,7 +1,7 @@
 //! Waiting for a condition instead of for a time.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long anything may take that a scenario waits for. Far more than it needs: two busy cores serve all tests.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -35,6 +35,11 @@ pub fn elapsed(work: impl FnOnce()) -> Duration {
 /// Shows something to who runs a scenario with `--nocapture`.
 pub fn show(text: &str) {
     eprintln!("{text}");
+}
+
+/// The wall clock's seconds since 1970.
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 const POLL_EVERY: Duration = Duration::from_millis(5);

@@ -117,6 +117,7 @@ fn rule(host_text: &str, path_text: &str, condition_text: &str) -> Rule {
         rewrite: None,
         request_fields: FieldEdits::default(),
         response_fields: FieldEdits::default(),
+        access: None,
         websocket: WebSocket::default(),
     }
 }

@@ -61,7 +61,7 @@ fn hint(text: &str) -> String {
     "such as `\"192.0.2.1:80\"` or `\"[2001:db8::1]:80\"`".to_owned()
 }
 
-fn range_hint(text: &str, error: InvalidCidr) -> String {
+pub(super) fn range_hint(text: &str, error: InvalidCidr) -> String {
     let (address, length) = text.split_once('/').unwrap_or((text, ""));
     match error {
         InvalidCidr::Address => "such as `\"10.0.0.0/8\"` or `\"2001:db8::1\"`".to_owned(),

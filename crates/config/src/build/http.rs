@@ -1,6 +1,5 @@
 //! The settings that a listener inherits from its load balancer.
 
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,6 +34,7 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             Some(value) => address::ranges(value.list(), build.report),
             None => inherited.proxy_protocol,
         },
+        access: inherited.access,
         error_pages: match table.table("error_pages") {
             Some(table) => error_pages(table, build),
             None => inherited.error_pages,
@@ -100,11 +100,7 @@ fn error_page(entry: &Entry, build: &mut Build<'_, '_>) -> Option<((u16, u16), E
             ))
         }
         Err(error) => {
-            let message = format!("cannot read `{}`: {error}", text.escape_debug());
-            let problem = build.report.error(&entry.value, message);
-            if error.kind() == ErrorKind::NotFound && Path::new(text).is_relative() {
-                problem.hint("a relative path starts at this file's folder");
-            }
+            build.unreadable(&entry.value, text, &error);
             None
         }
     }

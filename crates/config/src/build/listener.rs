@@ -2,7 +2,7 @@
 
 use model::{HttpSettings, Listener, ListenerName};
 
-use super::{Build, DEFAULT_INSTANCE, action, bind, http, rule};
+use super::{Build, DEFAULT_INSTANCE, access, action, bind, http, rule};
 use crate::near::nearest;
 use crate::raw::Table;
 
@@ -14,6 +14,8 @@ pub(super) fn listener(
 ) -> Listener {
     let inherited = inherited(table, instances, build);
     let rules = rule::rules(table, build);
+    let mut http = http::settings(inherited, table, build);
+    http.access.listener = access::list(table, build);
     let default_action = table.value("forward").and_then(|value| action::forward(value, build));
     if !table.has("forward") && !table.has("rule") {
         let message = format!("listener `{name}` can do nothing: it has no `forward` and no rule");
@@ -22,7 +24,7 @@ pub(super) fn listener(
     Listener {
         name: ListenerName::new(name),
         bind: bind::addresses(table, build.report),
-        http: http::settings(inherited, table, build),
+        http,
         rules,
         default_action,
     }

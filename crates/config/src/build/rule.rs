@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use model::{Action, Conditions, FieldCondition, FieldEdits, NamedCondition, Rule, WebSocket};
 
-use super::{Build, action, address, edits, pattern};
+use super::{Build, access, action, address, edits, pattern};
 use crate::raw::{Table, Value};
 
 pub(super) fn rules(listener: &Table, build: &mut Build<'_, '_>) -> Vec<Rule> {
@@ -48,6 +48,7 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
     Rule {
         host: pattern::host(table.value("host"), build.report),
         conditions: conditions(table, build),
+        access: access::list(table, build),
         action: action.unwrap_or(Action::Forward(Vec::new())),
         rewrite: table.value("rewrite").and_then(|value| pattern::rewrite(value, &path, build.report)),
         path,

@@ -1,7 +1,7 @@
 //! What a listener inherits from its load balancer.
 
 use super::Default::{Is, Means, Required};
-use super::{Key, Kind, connections};
+use super::{Key, Kind, access, connections};
 
 pub(super) const KEYS: &[Key] = &[
     Key {
@@ -74,6 +74,9 @@ pub(super) const KEYS: &[Key] = &[
         help: "Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed, as addresses or ranges in CIDR form. A listener's list takes the place of the inherited one.",
         example: "trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::/32\"]",
     },
+    access::key(
+        "Who may come. All others get 403 `access_denied`, before a rule is looked for, and never reach a target. Behind `trusted_proxies` the client is the one that they name. A listener's lists are asked besides those of its load balancer and a rule's besides both, not instead of them: all must let the client pass. Tunnels that are open stay open.",
+    ),
     Key {
         name: "proxy_protocol",
         kind: Kind::List(&Kind::Text("address range")),

@@ -2,7 +2,7 @@
 
 use super::Default::{Is, Means, Required};
 use super::listener::FORWARD;
-use super::{Key, Kind};
+use super::{Key, Kind, access};
 
 pub(super) const CONDITIONS: &[Key] = &[
     Key {
@@ -78,6 +78,9 @@ pub(super) const ACTIONS: &[Key] = &[
         help: "Answers by itself.",
         example: "respond = { status = 403, body = \"Not for you.\" }",
     },
+    access::key(
+        "Who may use this rule, with every action. All others get 403 `access_denied`; other than with `source`, which is a condition, no other rule is looked for. The lists of load balancer and listener are asked before and must let the client pass as well.",
+    ),
     Key {
         name: "rewrite",
         kind: Kind::Text("path"),

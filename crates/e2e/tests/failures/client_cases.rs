@@ -26,6 +26,8 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
         Failure::RequestMethod => Case::sends("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"),
         Failure::RequestExpectation => Case::sends(format!("{POST}Expect: miracles\r\n\r\n")),
         Failure::RequestHeadTimeout => Case::sends("GET / HT"),
+        Failure::AccessDenied => Case::sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .with(|config| config.listener("access = { deny = [\"127.0.0.0/8\"] }")),
         Failure::RequestBodyTooLarge => Case::sends(format!("{POST}Content-Length: 5\r\n\r\n"))
             .with(|config| config.listener("limits = { body = \"4B\" }")),
         Failure::RequestBodyMalformed => {

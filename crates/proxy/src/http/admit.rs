@@ -1,12 +1,13 @@
-//! Checks that a request may be forwarded. Only what was admitted can be given to a target.
+//! Checks that a request may have what its rule does. Only what was admitted can be given to a target.
 
 use model::Failure;
 use net::Sys;
 use proto::http1::BodyLength;
 
-use super::Failed;
 use super::body::BodyReader;
 use super::request::Request;
+use super::{Failed, screen};
+use crate::snapshot::ActionPlan;
 
 /// The proof that a request was admitted, with what the checks found.
 #[derive(Clone, Copy, Debug)]
@@ -23,10 +24,14 @@ impl Admitted {
 }
 
 pub(super) fn admit<S: Sys>(request: &Request<S>, rule: usize) -> Result<Admitted, Failed> {
-    let body_bytes_max = request.listener.plan.http.limits.body_bytes;
+    let plan = &request.listener.plan;
+    screen::check(request, plan.rules[rule].access.as_deref(), "by the rule")?;
+    let body_bytes_max = plan.http.limits.body_bytes;
     let body = request.head().body();
+    // What we answer ourselves does not need the body, however long it is.
     if let (BodyLength::Length(length), Some(max)) = (body, body_bytes_max)
         && length > max
+        && matches!(plan.rules[rule].action, ActionPlan::Forward { .. })
     {
         return Err(Failed { failure: Failure::RequestBodyTooLarge, detail: "declared length" });
     }

@@ -9,10 +9,11 @@ use proto::http1::{RequestHead, path, token};
 
 use super::Failed;
 use super::request::Request;
+use super::screen::Screened;
 use crate::snapshot::ListenerPlan;
 
 /// The place of the rule in the listener's plan; the last one may be the default action.
-pub(super) fn route<S: Sys>(request: &mut Request<S>) -> Result<usize, Failed> {
+pub(super) fn route<S: Sys>(request: &mut Request<S>, _screened: Screened) -> Result<usize, Failed> {
     normalize(request)?;
     let listener = &request.listener;
     let view = View {

@@ -62,6 +62,7 @@ fn a_listener_inherits_key_by_key() {
     assert_eq!((web.http.forwarded.x_forwarded, web.http.forwarded.forwarded), (false, true));
     assert_eq!(web.http.trusted_proxies.len(), 1);
     assert_eq!(web.http.proxy_protocol.len(), 1);
+    assert_eq!(web.http.client_abort, model::ClientAbort::Ignore, "inherited");
     assert_eq!(api.http.keepalive_timeout, seconds(75), "another instance");
     assert_eq!(api.http.limits, model::HttpLimits::default());
 }

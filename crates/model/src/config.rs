@@ -54,6 +54,7 @@ pub struct HttpSettings {
     pub forwarded: ForwardedHeaders,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<Cidr>,
+    pub client_abort: ClientAbort,
     /// Peers that owe a PROXY header, which is believed (L47).
     pub proxy_protocol: Vec<Cidr>,
     pub access: AccessLists,
@@ -73,12 +74,22 @@ impl Default for HttpSettings {
             limits: HttpLimits::default(),
             forwarded: ForwardedHeaders::default(),
             trusted_proxies: Vec::new(),
+            client_abort: ClientAbort::Cancel,
             proxy_protocol: Vec::new(),
             access: AccessLists::default(),
             error_pages: Vec::new(),
             access_log: None,
         }
     }
+}
+
+/// What becomes of a request whose client goes away (KA7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAbort {
+    /// The target's connection is closed at once.
+    Cancel,
+    /// The target finishes; its response is thrown away.
+    Ignore,
 }
 
 /// Which forwarded headers a target gets (HTTP5).

@@ -19,8 +19,8 @@ mod status;
 pub use access::{AccessEntry, AccessList, AccessLists, Verdict};
 pub use cidr::{Cidr, InvalidCidr};
 pub use config::{
-    AccessLog, Algorithm, Config, ErrorPage, ForwardedHeaders, HashKey, HttpSettings, Listener, LogFormat,
-    LogPath, StatusSet, Target, TargetGroup, TargetKeepalive, TargetTimeouts,
+    AccessLog, Algorithm, ClientAbort, Config, ErrorPage, ForwardedHeaders, HashKey, HttpSettings, Listener,
+    LogFormat, LogPath, StatusSet, Target, TargetGroup, TargetKeepalive, TargetTimeouts,
 };
 pub use connections::TcpKeepalive;
 pub use failure::{Failure, LogLevel, Outcome, Phase, Retry, Side};

@@ -16,7 +16,8 @@ pub struct Pipe<S: Sys> {
 #[derive(Debug)]
 pub enum Moved {
     In(io::Error),
-    Out(io::Error),
+    /// So many bytes had come in; some of them may have gone out.
+    Out(io::Error, u64),
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -155,7 +155,7 @@ impl<S: Sys> TcpStream<S> {
 
     /// See [`Self::gone`]. Takes the place of a waiting reader.
     pub fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.worker.0.reactor.borrow().is_gone(self.id) {
+        if self.is_gone() {
             return Poll::Ready(());
         }
         // Unlike a read, this does not register: the worker's sweep does so when the wait is long.
@@ -163,6 +163,11 @@ impl<S: Sys> TcpStream<S> {
         let old = self.worker.0.reactor.borrow_mut().watch(self.id, waker);
         drop(old);
         Poll::Pending
+    }
+
+    /// Whether the connection is known to be gone in both directions.
+    pub fn is_gone(&self) -> bool {
+        self.worker.0.reactor.borrow().is_gone(self.id)
     }
 
     /// How long ago the peer was seen to finish sending or to go, in milliseconds; `None`: it has not.
@@ -235,7 +240,9 @@ impl<S: Sys> TcpStream<S> {
         // the last bytes back for 200 ms, in vain when the sender pauses.
         let more = more || (count == asked && (count as u64) < len);
         while pipe.held() > 0 {
-            poll_fn(|context| to.poll_splice_out(context, pipe, more)).await.map_err(Moved::Out)?;
+            poll_fn(|context| to.poll_splice_out(context, pipe, more))
+                .await
+                .map_err(|error| Moved::Out(error, count as u64))?;
         }
         Ok(count as u64)
     }

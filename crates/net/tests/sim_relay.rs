@@ -22,7 +22,7 @@ async fn splice(from: &TcpStream<Sim>, to: &TcpStream<Sim>) -> io::Result<()> {
         match from.splice_to(to, &mut pipe, u64::MAX, false).await {
             Ok(0) => return to.shutdown_write(),
             Ok(_) => {}
-            Err(Moved::In(error) | Moved::Out(error)) => return Err(error),
+            Err(Moved::In(error) | Moved::Out(error, _)) => return Err(error),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! `finish`: the one place where a status is logged and counted. A step that ends the story early says so with a
 //! [`Stop`]. Nothing else decides the order.
 
+mod abort;
 mod admit;
 mod attempt;
 mod body;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{AccessLog, ErrorPage, HttpLimits, HttpSettings, LogFormat, LogPath};
+use model::{AccessLog, ClientAbort, ErrorPage, HttpLimits, HttpSettings, LogFormat, LogPath};
 
 use super::{Build, address, connections, status};
 use crate::raw::{Entry, Table};
@@ -18,6 +18,11 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
         body_timeout: table.duration("body_timeout").unwrap_or(inherited.body_timeout),
         send_timeout: table.duration("send_timeout").unwrap_or(inherited.send_timeout),
         tcp_keepalive: connections::tcp_keepalive(inherited.tcp_keepalive, table, build),
+        client_abort: match table.text("client_abort") {
+            Some("ignore") => ClientAbort::Ignore,
+            Some(_) => ClientAbort::Cancel,
+            None => inherited.client_abort,
+        },
         limits: match table.table("limits") {
             Some(table) => limits(inherited.limits, table, build),
             None => inherited.limits,

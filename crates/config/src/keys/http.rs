@@ -47,6 +47,13 @@ pub(super) const KEYS: &[Key] = &[
         example: "tcp_keepalive = { idle = \"60s\", interval = \"10s\", probes = 6 }",
     },
     Key {
+        name: "client_abort",
+        kind: Kind::Word(&["cancel", "ignore"], &[]),
+        default: Is("\"cancel\""),
+        help: "What becomes of a request whose client goes away before it has its response. With `cancel` the target's connection is closed at once. A client goes away by a reset, or by ending its side of a connection that it would have kept; one that says `Connection: close` may do that and is answered. With `ignore` a request that has come as a whole goes on: the target finishes, and what can no longer be sent to the client is read for `timeouts.idle` at most and thrown away; a client that only ended its side is answered.",
+        example: "client_abort = \"ignore\"",
+    },
+    Key {
         name: "limits",
         kind: Kind::Table(&[LIMITS]),
         default: Means("the limits below"),

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod client_reset_frees_the_target;
 mod malformed_bodies_are_refused;
 mod malformed_heads_are_refused;
 mod slow_clients_are_timed_out;

@@ -13,6 +13,7 @@ use model::{Failure, Limits, Retry};
 use net::{Buffer, Sys, Ticks};
 use proto::http1::BodyLength;
 
+use super::abort::Watch;
 use super::admit::Admitted;
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::connect::{InFlight, connect};
@@ -33,7 +34,7 @@ pub(super) struct Upload<'a> {
     /// Data that came with the head; kept while it may have to be sent again.
     pub(super) first: Buffer,
     /// What else has arrived.
-    input: &'a mut Buffer,
+    pub(super) input: &'a mut Buffer,
     /// Data beyond `first` has gone to a target: the request cannot be sent again.
     is_beyond_first: bool,
 }
@@ -86,7 +87,11 @@ async fn try_targets<S: Sys>(
     upload: &mut Upload<'_>,
 ) -> Result<(), Failed> {
     let (mut tried, mut fresh, mut last) = (Tried::default(), false, Failed::from(Failure::NoTarget));
+    let watch = Watch::new(request, client);
     while request.attempts < Limits::ATTEMPTS_MAX {
+        if watch.is_over(upload.input) {
+            return Err(watch.failed());
+        }
         let Some(place) = pick(admitted, request, group, tried) else { break };
         let target = &group.targets[place];
         request.attempts += 1;
@@ -148,6 +153,12 @@ async fn attempt<S: Sys>(
     match ended {
         Ended::Reusable => connection.give_back(request.proxy.now_millis()),
         Ended::Closed => {}
+        Ended::Aborted { failed, is_reusable } => {
+            if is_reusable {
+                connection.give_back(request.proxy.now_millis());
+            }
+            return Err(Missed { failed, unsent: false, was_reused });
+        }
         Ended::Tunnel { from_target } => {
             let from_client = std::mem::take(upload.input);
             tunnel::tunnel(request, client, &connection.stream, from_client, from_target, to.rule).await;
@@ -162,7 +173,7 @@ async fn send<S: Sys>(
     client: &Client<S>,
     to: &Destination<'_, S>,
     connection: &TargetConnection<S>,
-    upload: &Upload<'_>,
+    upload: &mut Upload<'_>,
 ) -> Result<(), Missed> {
     let (began, was_reused) = (request.proxy.worker.now(), connection.is_reused());
     let missed = |failed: Failed, unsent| Err(Missed { failed, unsent, was_reused });
@@ -188,7 +199,7 @@ async fn send<S: Sys>(
             connection.reused_after_millis.into_iter().for_each(|idle| to.target.learn_closed(idle));
             missed(failure::on_send_to_target(&error), true)
         }
-        Err(forward::SendError::ClientGone) => missed(failure::client_gone(&client.stream), false),
+        Err(forward::SendError::ClientGone(failed)) => missed(failed, false),
         Err(forward::SendError::Partly(error)) => missed(failure::on_send_to_target(&error), false),
     }
 }
@@ -207,7 +218,7 @@ async fn exchange<S: Sys>(
         (false, true) => UploadState::Awaited,
         (false, false) => UploadState::Going,
     });
-    let timeouts = to.group.plan.group.timeouts;
+    let (timeouts, watch) = (to.group.plan.group.timeouts, Watch::new(request, client));
     let mut client_side = pin!(async {
         if state.get() != UploadState::Done {
             upload.is_beyond_first = true;
@@ -222,7 +233,7 @@ async fn exchange<S: Sys>(
             let flow = Flow {
                 from: &client.stream,
                 to: &connection.stream,
-                input: upload.input,
+                input: &mut *upload.input,
                 reader: &mut upload.reader,
                 writer: upload.writer,
                 limits: &http.limits,
@@ -236,7 +247,10 @@ async fn exchange<S: Sys>(
             // From here on it is the target's turn.
             connection.stream.set_read_deadline(connection.stream.worker().after(timeouts.response));
         }
-        std::future::pending::<Result<Infallible, Failed>>().await
+        if watch.is_ignored() {
+            return std::future::pending().await;
+        }
+        Err::<Infallible, _>(poll_fn(|context| watch.poll(context, upload.input)).await)
     });
     let mut target_side = pin!(respond::respond(request, client, to, connection, &state));
     poll_fn(|context| {
@@ -244,8 +258,8 @@ async fn exchange<S: Sys>(
             return Poll::Ready(ended);
         }
         // Asked for here, whatever the upload waits for; it is the same task that would read from the client.
-        if client.stream.poll_gone(context).is_ready() {
-            return Poll::Ready(Err(failure::client_gone(&client.stream)));
+        if state.get() != UploadState::Done && client.stream.poll_gone(context).is_ready() {
+            return Poll::Ready(Err(watch.failed()));
         }
         match client_side.as_mut().poll(context) {
             Poll::Ready(Err(failed)) => Poll::Ready(Err(failed)),

@@ -1,15 +1,14 @@
 //! Writes the request for the target: the client's head with our edits, in the client's spelling and order.
 
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
-use std::task::Poll;
 
 use balance::rewrite_path;
 use model::FieldEdits;
 use net::{Buffer, Sys};
 use proto::http1::{BodyLength, Field, Known, Method, RequestHead, TargetForm, Version, encode, token};
 
+use super::Failed;
+use super::abort::Watch;
 use super::attempt::{Destination, Upload};
 use super::body::BodyWriter;
 use super::forwarded;
@@ -24,7 +23,7 @@ pub(super) enum SendError {
     /// Not a byte was sent.
     Unsent(io::Error),
     Partly(io::Error),
-    ClientGone,
+    ClientGone(Failed),
 }
 
 /// Sends the head and what of the body is here; returns how many bytes. On a new connection this is also where the
@@ -34,10 +33,11 @@ pub(super) async fn send<S: Sys>(
     client: &Client<S>,
     to: &Destination<'_, S>,
     connection: &TargetConnection<S>,
-    upload: &Upload<'_>,
+    upload: &mut Upload<'_>,
 ) -> Result<u64, SendError> {
     let (stream, timeouts) = (&connection.stream, to.group.plan.group.timeouts);
-    let worker = &request.proxy.worker;
+    let (worker, watch, is_whole) =
+        (&request.proxy.worker, Watch::new(request, client), upload.reader.is_complete());
     let plain = if upload.writer == BodyWriter::Plain { upload.first.bytes() } else { &[] };
     let (mut rest, mut sent) = {
         let mut out = request.proxy.scratch.borrow_mut();
@@ -51,26 +51,16 @@ pub(super) async fn send<S: Sys>(
     rest.extend_from_slice(plain);
     if sent == 0 && !connection.is_reused() {
         stream.set_write_deadline(worker.after(timeouts.connect));
-        unless_gone(client, stream.writable()).await?.map_err(SendError::Unsent)?;
+        let connected = watch.unless_gone(stream.writable(), upload.input, is_whole).await;
+        connected.map_err(SendError::ClientGone)?.map_err(SendError::Unsent)?;
         sent = stream.try_write(&rest, &[]).map_err(SendError::Unsent)?;
     }
     stream.set_write_deadline(worker.after(timeouts.idle));
     let mut nothing = Buffer::new();
     let written = send_rest(stream, &rest[sent..], &mut nothing);
-    unless_gone(client, written).await?.map_err(SendError::Partly)?;
+    let written = watch.unless_gone(written, upload.input, is_whole).await;
+    written.map_err(SendError::ClientGone)?.map_err(SendError::Partly)?;
     Ok(rest.len() as u64)
-}
-
-/// A client that goes away ends the wait.
-async fn unless_gone<S: Sys, T>(client: &Client<S>, wait: impl Future<Output = T>) -> Result<T, SendError> {
-    let mut wait = pin!(wait);
-    poll_fn(|context| {
-        if let Poll::Ready(output) = wait.as_mut().poll(context) {
-            return Poll::Ready(Ok(output));
-        }
-        client.stream.poll_gone(context).map(|()| Err(SendError::ClientGone))
-    })
-    .await
 }
 
 /// The head, and behind it the first chunk where the body is chunked.

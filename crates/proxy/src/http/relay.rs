@@ -87,17 +87,16 @@ impl<S: Sys> Flow<'_, S> {
         while let Some(left) = self.reader.plain_left() {
             self.from.set_read_deadline(self.from.worker().after(self.read_timeout));
             self.to.set_write_deadline(self.to.worker().after(self.write_timeout));
-            let moved =
-                self.from.splice_to(self.to, &mut pipe, left, false).await.map_err(
-                    |failed| match failed {
-                        Moved::In(error) => FlowError::Read(error),
-                        Moved::Out(error) => FlowError::Write(error),
-                    },
-                )?;
-            if moved == 0 {
-                return Err(FlowError::Ended);
-            }
+            let (moved, failed) = match self.from.splice_to(self.to, &mut pipe, left, false).await {
+                Ok(0) => return Err(FlowError::Ended),
+                Ok(moved) => (moved, None),
+                Err(Moved::In(error)) => return Err(FlowError::Read(error)),
+                Err(Moved::Out(error, moved)) => (moved, Some(error)),
+            };
             self.reader.advance(moved).map_err(FlowError::Fault)?;
+            if let Some(error) = failed {
+                return Err(FlowError::Write(error));
+            }
         }
         Ok(true)
     }

@@ -8,6 +8,7 @@ use net::{Buffer, LARGE, Sys, Ticks};
 use observe::MadeBy;
 use proto::http1::{Field, Known, Progress, ResponseBody, Version, encode, token};
 
+use super::abort::{self, Watch, is_ignored};
 use super::attempt::{Destination, UploadState};
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::relay::{Flow, FlowError, coalesce, send, send_now, send_rest};
@@ -21,6 +22,11 @@ use crate::pool::TargetConnection;
 pub(super) enum Ended {
     Reusable,
     Closed,
+    /// The client went away, and the target was let finish.
+    Aborted {
+        failed: Failed,
+        is_reusable: bool,
+    },
     /// It is a tunnel now; these bytes came behind the 101.
     Tunnel {
         from_target: Buffer,
@@ -127,7 +133,11 @@ async fn pass_interim<S: Sys>(
             });
             out.extend_from_slice(b"\r\n");
         });
-        sent.await.map_err(|error| failure::on_send_to_client(&error))?;
+        match sent.await.map_err(|error| failure::on_send_to_client(&error)) {
+            Err(failed) if !is_ignored(request, failed) => return Err(failed),
+            // What it can still be sent is tried with the final response.
+            _ => {}
+        }
     }
     input.consume(head_bytes);
     Ok(())
@@ -196,18 +206,28 @@ async fn relay<S: Sys>(
     request.persists &= state.get() == UploadState::Done;
     request.persists &= !client.door.closing.get();
     let mut reader = BodyReader::of_response(body);
-    let result = {
+    let watch = Watch::new(request, client);
+    let result = if watch.is_ignored() && watch.is_gone() {
+        input.consume(head_bytes);
+        Err(watch.failed())
+    } else {
         let delivery = Delivery { request, client, to, connection, body, writer };
         delivery.run(&mut input, head_bytes, &mut reader).await
     };
     request.response_body_bytes = reader.bytes;
     request.phases.relay = Some(request.micros_since(began));
-    result?;
+    let aborted = result.err().filter(|&failed| is_ignored(request, failed));
+    match aborted {
+        Some(_) => Box::pin(abort::discard(request, to, connection, &mut input, &mut reader)).await,
+        None => result?,
+    }
     // invariant: only what has its whole request, written and not merely read, may have another.
-    Ok(if target_persists && input.is_empty() && state.get() == UploadState::Done {
-        Ended::Reusable
-    } else {
-        Ended::Closed
+    let is_reusable =
+        target_persists && reader.is_complete() && input.is_empty() && state.get() == UploadState::Done;
+    Ok(match aborted {
+        Some(failed) => Ended::Aborted { failed, is_reusable },
+        None if is_reusable => Ended::Reusable,
+        None => Ended::Closed,
     })
 }
 

@@ -1,0 +1,130 @@
+//! With `client_abort = "ignore"` the target of a client that goes away finishes, its connection serves others, and the
+//! abort is logged (KA7).
+
+use testkit::{Balancer, Client, Config, Target, get, ok, response, wait_until};
+
+use crate::{GET, LONG, nothing_is_left};
+
+fn config(target: &Target) -> Config {
+    Config::to(target).listener("client_abort = \"ignore\"")
+}
+
+/// Answers with this when an abort would have been noticed, and then anything with "next".
+fn patient(answer: Vec<u8>) -> Target {
+    Target::script(move |mut connection| {
+        connection.request()?;
+        assert!(!connection.closes_within(LONG), "the request was cancelled");
+        connection.send(&answer)?;
+        while connection.request().is_ok() {
+            connection.send(ok("next"))?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn aborted_request_is_let_finish() {
+    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_vec();
+    let interim = [b"HTTP/1.1 103 Early Hints\r\n\r\n".to_vec(), ok("late")].concat();
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    for (request, answer) in
+        [(post, ok("late")), (GET, chunked), (GET, interim), (GET, response(200, "", &"x".repeat(1 << 20)))]
+    {
+        let target = patient(answer);
+        let balancer = Balancer::start(config(&target));
+        let mut client = Client::connect(balancer.web());
+        client.send(request);
+        wait_until("it is in flight", || target.requests().len() == 1);
+        client.reset();
+        let line = balancer.log_line("reason", "client_aborted");
+        assert_eq!((line["status"].as_u64(), line["response_body_bytes"].as_u64()), (Some(499), Some(0)));
+        assert_eq!(get(balancer.web(), "/").text(), "next");
+        assert_eq!(target.connections(), 1, "the connection is used again");
+        nothing_is_left(&balancer);
+    }
+}
+
+/// A long response is read to its end, whether it is copied or spliced.
+#[test]
+fn a_client_lost_within_the_response_does_not_cost_the_connection() {
+    const LENGTH: usize = 16 << 20;
+    for fields in ["", "Transfer-Encoding: chunked\r\n"] {
+        let target = Target::script(move |mut connection| {
+            connection.request()?;
+            if fields.is_empty() {
+                connection.send(response(200, "", &"x".repeat(LENGTH)))?;
+            } else {
+                connection.send(format!("HTTP/1.1 200 OK\r\n{fields}\r\n"))?;
+                for _ in 0..LENGTH >> 16 {
+                    connection.send(format!("10000\r\n{}\r\n", "x".repeat(1 << 16)))?;
+                }
+                connection.send("0\r\n\r\n")?;
+            }
+            while connection.request().is_ok() {
+                connection.send(ok("next"))?;
+            }
+            Ok(())
+        });
+        let balancer = Balancer::start(config(&target));
+        let mut client = Client::connect(balancer.web());
+        client.send(GET);
+        client.head().unwrap();
+        client.read_exactly(1 << 20);
+        client.reset();
+        let line = balancer.log_line("reason", "client_aborted");
+        assert_eq!(line["status"], 200);
+        assert_eq!(get(balancer.web(), "/").text(), "next");
+        assert_eq!(target.connections(), 1, "{fields:?}");
+        nothing_is_left(&balancer);
+    }
+}
+
+#[test]
+fn who_only_ended_its_side_is_answered() {
+    let target = patient(ok("late"));
+    let balancer = Balancer::start(config(&target));
+    let mut client = Client::connect(balancer.web());
+    client.send(GET);
+    client.half_close();
+    assert_eq!(client.response().text(), "late");
+    assert!(client.is_closed());
+    nothing_is_left(&balancer);
+}
+
+/// What has not come as a whole cannot be finished.
+#[test]
+fn half_a_request_is_cancelled() {
+    let target = Target::script(|mut connection| {
+        connection.head()?;
+        connection.stall()
+    });
+    let balancer = Balancer::start(config(&target));
+    let mut client = Client::connect(balancer.web());
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+    wait_until("it is in flight", || target.requests().len() == 1);
+    client.reset();
+    wait_until("the target is free", || target.open() == 0);
+    assert_eq!(balancer.log_line("reason", "client_aborted")["status"], 499);
+    nothing_is_left(&balancer);
+}
+
+/// A response without end is not read for ever.
+#[test]
+fn patience_ends() {
+    let target = Target::script(|mut connection| {
+        connection.request()?;
+        connection.send("HTTP/1.1 200 OK\r\n\r\n")?;
+        while !connection.closes_within(std::time::Duration::from_millis(50)) {
+            connection.send("event\n")?;
+        }
+        Ok(())
+    });
+    let balancer = Balancer::start(config(&target).group("timeouts = { idle = \"1s\" }"));
+    let mut client = Client::connect(balancer.web());
+    client.send(GET);
+    client.head().unwrap();
+    client.reset();
+    wait_until("the target is free", || target.open() == 0);
+    assert_eq!(balancer.log_line("reason", "client_aborted")["status"], 200);
+    nothing_is_left(&balancer);
+}

@@ -1,0 +1,69 @@
+//! A client that announced its last request, or has sent more behind this one, may end its side and is answered (KA7).
+
+use testkit::{Balancer, Client, Config, Target, ok};
+
+use crate::{GET, LONG, nothing_is_left};
+
+/// Answers when an abort would have been noticed.
+fn patient() -> Target {
+    Target::script(|mut connection| {
+        while let Ok(request) = connection.request() {
+            if request.target() != "/quick" {
+                assert!(!connection.closes_within(LONG), "the request was cancelled");
+            }
+            connection.send(ok(request.target()))?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn last_request_may_half_close() {
+    for request in [
+        "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET /last HTTP/1.0\r\n\r\n",
+        "POST /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc",
+    ] {
+        let target = patient();
+        let balancer = Balancer::start(Config::to(&target));
+        let mut client = Client::connect(balancer.web());
+        client.send(request);
+        client.half_close();
+        assert_eq!(client.response().text(), "/last", "{request:?}");
+        assert!(client.is_closed());
+        assert_eq!(balancer.log_line("status", 200)["reason"], serde_json::Value::Null);
+        nothing_is_left(&balancer);
+    }
+}
+
+#[test]
+fn what_was_pipelined_is_served_before_the_end() {
+    let target = patient();
+    let balancer = Balancer::start(Config::to(&target));
+    let mut client = Client::connect(balancer.web());
+    client.send(
+        "GET /one HTTP/1.1\r\nHost: a\r\n\r\nGET /two HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    );
+    client.half_close();
+    assert_eq!(client.response().text(), "/one");
+    assert_eq!(client.response().text(), "/two");
+    assert!(client.is_closed());
+    nothing_is_left(&balancer);
+}
+
+/// The second request comes while the first is in flight, and the end behind it.
+#[test]
+fn what_comes_while_one_is_in_flight_is_served_before_the_end() {
+    let target = patient();
+    let balancer = Balancer::start(Config::to(&target));
+    let mut client = Client::connect(balancer.web());
+    client.send("GET /quick HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response().text(), "/quick");
+    client.send(GET);
+    testkit::wait_until("it is in flight", || target.requests().len() == 2);
+    client.send("GET /two HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    client.half_close();
+    assert_eq!(client.response().text(), "/");
+    assert_eq!(client.response().text(), "/two");
+    nothing_is_left(&balancer);
+}

@@ -72,6 +72,7 @@ fn measure(bench: &run::Bench, case: &'static Case, options: &Options) -> Outcom
     match case.kind {
         Kind::Throughput { load, variant, contenders } => bench.throughput(case, load, variant, contenders),
         Kind::Rules { load, count } => bench.rules(case, load, count),
+        Kind::Acl { load, count } => bench.acl(case, load, count),
         Kind::Tail { load, share, contenders } => bench.tail(case, load, share, contenders),
         Kind::IdleMemory { connections, contenders } => bench.idle_memory(case, connections, contenders),
         Kind::Build => build::measure(case, &bench.binaries, options.cold),
@@ -132,7 +133,7 @@ const OPEN_FILES: u64 = 16_384;
 const USAGE: &str = "usage: cargo xtask bench [CASE…] [--quick] [--rounds N] [--no-build] [--write] [--cold]
 
   CASE       as small-64, or small-64/one-core; all of them by default:
-             small-8 small-64 small-512 short 10k 1m log rules-1000 p99 idle-memory build
+             small-8 small-64 small-512 short 10k 1m log rules-1000 acl p99 idle-memory build
   --rounds   how often each contender runs (5)
   --quick    3 rounds of 1 second: for work in progress, not for claims
   --no-build measure the release binaries that are there

@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Throughput { load: Load, variant: Variant, contenders: &'static [Contender] },
     /// Closed loop: Evenkeel with many host rules, compared with itself with one.
     Rules { load: Load, count: usize },
+    /// Closed loop: Evenkeel with many denied ranges, none of which holds the client, compared with itself with none.
+    Acl { load: Load, count: usize },
     /// Paced at a share of HAProxy's capacity.
     Tail { load: Load, share: f64, contenders: &'static [Contender] },
     /// Resident bytes per idle keep-alive connection.
@@ -63,6 +65,8 @@ pub(crate) enum Against {
     Contender(Contender),
     /// Evenkeel with one rule.
     OneRule,
+    /// Evenkeel without an address list.
+    NoList,
     /// The figure itself.
     Nothing,
 }
@@ -108,6 +112,7 @@ impl Against {
         match self {
             Self::Contender(contender) => contender.name(),
             Self::OneRule => "one rule",
+            Self::NoList => "no list",
             Self::Nothing => "–",
         }
     }
@@ -250,6 +255,13 @@ pub(crate) const CASES: &[Case] = &[
         what: "64 keep-alive connections, 1,000 host rules against one",
         kind: Kind::Rules { load: Load { path: "/small", connections: 64, close: false }, count: 1000 },
         bars: &[Bar { measure: Measure::Cpu, against: Against::OneRule, limit: 1.05 }],
+    },
+    Case {
+        name: "acl",
+        regime: OneCore,
+        what: "64 keep-alive connections, 1,000,000 denied address ranges against none",
+        kind: Kind::Acl { load: Load { path: "/small", connections: 64, close: false }, count: 1_000_000 },
+        bars: &[Bar { measure: Measure::Cpu, against: Against::NoList, limit: 1.03 }],
     },
     Case {
         name: "p99",

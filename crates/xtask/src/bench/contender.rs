@@ -1,6 +1,7 @@
 //! Who is compared, and how each is started.
 
 use std::fs::File;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,6 +28,8 @@ pub(crate) enum Variant {
     Log,
     /// Plain, with that many host rules ([`rule_host`]) behind it. Evenkeel only.
     Rules(usize),
+    /// Plain, with that many denied address ranges. Evenkeel only.
+    Acl(usize),
 }
 
 /// A contender that serves on `port`. Its directory goes when it goes.
@@ -89,8 +92,10 @@ impl Contender {
             .replace("@TARGET_PORT@", &target_port.to_string())
             .replace("@DIR@", &directory.display().to_string());
         let config = directory.join("config");
-        std::fs::write(&config, text + &rules(variant))
-            .map_err(|error| format!("{}: {error}", config.display()))?;
+        write(&config, &(text + &more(variant)))?;
+        if let Variant::Acl(count) = variant {
+            write(&directory.join(LIST), &ranges(count))?;
+        }
         let mut command = placement.command(&self.program(binaries));
         match self {
             Self::Haproxy => command.args(["-db", "-f"]),
@@ -104,7 +109,7 @@ impl Contender {
     fn template(self, variant: Variant) -> String {
         let stem = match (self, variant) {
             // Evenkeel's own default is meant to be right for large bodies.
-            (Self::Evenkeel, Variant::Bulk) | (_, Variant::Plain | Variant::Rules(_)) => {
+            (Self::Evenkeel, Variant::Bulk) | (_, Variant::Plain | Variant::Rules(_) | Variant::Acl(_)) => {
                 self.name().to_owned()
             }
             (_, Variant::Bulk) => format!("{}-bulk", self.name()),
@@ -143,13 +148,41 @@ pub(crate) fn rule_host(number: usize) -> String {
     format!("host-{number}.example.com")
 }
 
-fn rules(variant: Variant) -> String {
-    let Variant::Rules(count) = variant else { return String::new() };
-    (0..count)
-        .map(|number| {
-            format!("\n[[listener.web.rule]]\nhost = \"{}\"\nforward = \"app\"\n", rule_host(number))
-        })
-        .collect()
+/// What a variant adds to the template.
+fn more(variant: Variant) -> String {
+    match variant {
+        Variant::Plain | Variant::Bulk | Variant::Log => String::new(),
+        Variant::Rules(count) => (0..count)
+            .map(|number| {
+                format!("\n[[listener.web.rule]]\nhost = \"{}\"\nforward = \"app\"\n", rule_host(number))
+            })
+            .collect(),
+        Variant::Acl(_) => format!("\n[listener.web.access]\ndeny = [{{ file = \"{LIST}\" }}]\n"),
+    }
+}
+
+/// Address ranges, the same in each run; every fourth is one of IPv6, none holds 127.0.0.1.
+fn ranges(count: usize) -> String {
+    let mut bits = 1_u64;
+    let mut text = String::new();
+    for number in 0..count {
+        // A linear congruential generator (Knuth, MMIX); its upper bits are good enough to be spread.
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let upper = (bits >> 32) as u32;
+        if number % 4 == 3 {
+            let first = u128::from(upper) << 64 | 0x2a00 << 112;
+            text += &format!("{}/64\n", Ipv6Addr::from(first));
+        } else {
+            let length = 24 + (bits >> 29 & 7) as u32;
+            let first = (upper | 1 << 31) & u32::MAX << (32 - length);
+            text += &format!("{}/{length}\n", Ipv4Addr::from(first));
+        }
+    }
+    text
+}
+
+fn write(path: &Path, text: &str) -> Outcome {
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn local(port: u16) -> String {
@@ -160,6 +193,8 @@ fn create(path: &Path) -> Outcome<File> {
     File::create(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
+const LIST: &str = "denied";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +202,7 @@ mod tests {
     #[test]
     fn every_template_exists_and_names_both_ports() {
         for contender in [Contender::Evenkeel, Contender::Haproxy, Contender::Nginx] {
-            for variant in [Variant::Plain, Variant::Bulk, Variant::Log, Variant::Rules(1)] {
+            for variant in [Variant::Plain, Variant::Bulk, Variant::Log, Variant::Rules(1), Variant::Acl(1)] {
                 let path = workspace::root().join("bench").join(contender.template(variant));
                 let text =
                     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -180,9 +215,17 @@ mod tests {
 
     #[test]
     fn rules_are_as_many_as_asked_for() {
-        assert_eq!(rules(Variant::Plain), "");
-        let text = rules(Variant::Rules(3));
+        assert_eq!(more(Variant::Plain), "");
+        let text = more(Variant::Rules(3));
         assert_eq!(text.matches("[[listener.web.rule]]").count(), 3);
         assert!(text.contains(&rule_host(2)) && !text.contains(&rule_host(3)));
+    }
+
+    #[test]
+    fn ranges_are_as_many_as_asked_for() {
+        let text = ranges(1000);
+        assert_eq!(text.lines().count(), 1000);
+        assert!(text.lines().all(|line| line.split_once('/').is_some()));
+        assert!(!text.contains("\n127."), "none holds the load");
     }
 }

@@ -34,6 +34,15 @@ struct Sample {
     p90: Duration,
 }
 
+/// One of the two ways in which Evenkeel is compared with itself.
+#[derive(Debug)]
+struct Side {
+    name: String,
+    variant: Variant,
+    /// The host that is asked for.
+    host: Option<String>,
+}
+
 impl Bench {
     pub(crate) fn new(binaries: PathBuf, rounds: usize, seconds: u64, load: f64) -> Self {
         Self { binaries, rounds, seconds, real_time: real_time_permitted(), load }
@@ -87,30 +96,53 @@ impl Bench {
     }
 
     pub(crate) fn rules(&self, case: &'static Case, load: Load, count: usize) -> Outcome<Finding> {
+        let side = |name: &str, count| Side {
+            name: name.to_owned(),
+            variant: Variant::Rules(count),
+            host: Some(rule_host(count - 1)),
+        };
+        let sides = [side("one rule", 1), side(&format!("{count} rules"), count)];
+        self.with_itself(case, load, Against::OneRule, &sides)
+    }
+
+    pub(crate) fn acl(&self, case: &'static Case, load: Load, count: usize) -> Outcome<Finding> {
+        let side = |name: &str, variant| Side { name: name.to_owned(), variant, host: None };
+        let sides = [side("no list", Variant::Plain), side(&format!("{count} ranges"), Variant::Acl(count))];
+        self.with_itself(case, load, Against::NoList, &sides)
+    }
+
+    /// Evenkeel in two ways: the second by the first.
+    fn with_itself(
+        &self,
+        case: &'static Case,
+        load: Load,
+        against: Against,
+        sides: &[Side; 2],
+    ) -> Outcome<Finding> {
         let (target, port) = start_target(self.placement(0), &self.binaries)?;
         let mut finding = Finding { case, absolutes: Vec::new(), rows: Vec::new() };
-        let mut by_count: [Vec<Sample>; 2] = Default::default();
+        let mut by_side: [Vec<Sample>; 2] = Default::default();
         for _ in 0..self.rounds {
-            let round: Outcome<Vec<Sample>> = [1, count]
-                .into_iter()
-                .map(|count| {
-                    let running =
-                        self.start(Contender::Evenkeel, Variant::Rules(count), case.regime, port)?;
-                    self.sample(&running, load, Some(&rule_host(count - 1)))
+            let round: Outcome<Vec<Sample>> = sides
+                .iter()
+                .map(|side| {
+                    let running = self.start(Contender::Evenkeel, side.variant, case.regime, port)?;
+                    self.sample(&running, load, side.host.as_deref())
                 })
                 .collect();
             match round.as_deref() {
-                Ok([one, many]) => [*one, *many].iter().zip(&mut by_count).for_each(|(s, all)| all.push(*s)),
+                Ok([one, many]) => [*one, *many].iter().zip(&mut by_side).for_each(|(s, all)| all.push(*s)),
                 Ok(_) => {}
                 Err(error) => note(&mut finding, error),
             }
         }
         drop(target);
-        let [one, many] = &by_count;
-        finding.absolutes.extend(absolute("one rule", one));
-        finding.absolutes.extend(absolute(&format!("{count} rules"), many));
+        for (side, samples) in sides.iter().zip(&by_side) {
+            finding.absolutes.extend(absolute(&side.name, samples));
+        }
+        let [one, many] = &by_side;
         let ratios = one.iter().zip(many).map(|(one, many)| many.cpu / one.cpu).collect();
-        finding.compare(Measure::Cpu, Against::OneRule, ratios);
+        finding.compare(Measure::Cpu, against, ratios);
         Ok(finding)
     }
 

@@ -4,7 +4,8 @@
 //! (exact, longest leading wildcard, longest trailing wildcard, regexes in file order, none); within a host the
 //! most specific path (exact, longest prefix, regexes in file order, none); between equals the rule with more
 //! conditions, then the one that stands first. Where nothing of a host matches, the next less specific host is
-//! tried. Hosts, exact paths and prefixes are looked up, not searched: the number of rules costs nothing.
+//! tried. A rule that adds a slash to its prefix counts, for the path without it, as an exact one behind those that
+//! are. Hosts, exact paths and prefixes are looked up, not searched: the number of rules costs nothing.
 
 mod conditions;
 mod paths;

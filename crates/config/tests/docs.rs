@@ -66,7 +66,11 @@ fn within(chapter: &str, example: &str) -> String {
     let rule = match own("[[listener.NAME.rule]]") {
         "" => String::new(),
         example => {
-            let path = if name == "rewrite" { "path = \"/old/\"\n" } else { "query = { q = \"*\" }\n" };
+            let path = if matches!(name, "rewrite" | "trailing_slash") {
+                "path = \"/old/\"\n"
+            } else {
+                "query = { q = \"*\" }\n"
+            };
             let path = if name == "query" { "" } else { path };
             format!("[[listener.web.rule]]\n{path}{}{example}", keep("[[listener.NAME.rule]]", &action))
         }

@@ -9,6 +9,8 @@ use crate::{AccessList, Cidr, HostPattern, PathPattern, TargetGroupName, ValuePa
 pub struct Rule {
     pub host: HostPattern,
     pub path: PathPattern,
+    /// Only with a prefix that ends with `/`: the same path without it is redirected there.
+    pub adds_slash: bool,
     pub conditions: Conditions,
     /// Who may come; a client that may not is refused, and meets no other rule.
     pub access: Option<Arc<AccessList>>,
@@ -99,6 +101,8 @@ pub enum TemplatePiece {
     Text(String),
     /// `{host}`: the request's host without its port.
     Host,
+    /// `{port}`: `:` and the port that the request's host names; nothing for the default ports, 80 and 443.
+    Port,
     /// `{path}`: the request's path as the client sent it.
     Path,
     /// `{query}`: `?` and the query as sent, or nothing.

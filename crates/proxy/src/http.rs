@@ -31,7 +31,6 @@ use model::Failure;
 use net::{Buffer, Sys, TcpStream};
 
 use crate::connection::Client;
-use crate::snapshot::ActionPlan;
 use request::Request;
 
 pub(crate) use request::HeadPool;
@@ -105,7 +104,7 @@ async fn answer<S: Sys>(
     let screened = screen::screen(request)?;
     let rule = route::route(request, screened)?;
     let admitted = admit::admit(request, rule)?;
-    if !matches!(request.listener.plan.rules[rule].action, ActionPlan::Forward { .. }) {
+    if reply::is_ready(request, rule)? {
         return Err(Stop::Reply { rule });
     }
     Ok(attempt::forward_and_respond(request, client, input, &admitted).await?)

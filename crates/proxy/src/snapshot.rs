@@ -51,6 +51,7 @@ pub(crate) struct AccessPlan {
 #[derive(Debug)]
 pub(crate) struct RulePlan {
     pub(crate) path: PathPattern,
+    pub(crate) adds_slash: bool,
     pub(crate) access: Option<Arc<AddressTable>>,
     pub(crate) action: ActionPlan,
     pub(crate) rewrite: Option<PathRewrite>,
@@ -141,6 +142,7 @@ impl ListenerPlan {
             .iter()
             .map(|rule| RulePlan {
                 path: rule.path.clone(),
+                adds_slash: rule.adds_slash,
                 access: tables.of(rule.access.as_ref()),
                 action: ActionPlan::compile(&rule.action, places),
                 rewrite: rule.rewrite.clone(),
@@ -151,6 +153,7 @@ impl ListenerPlan {
             .collect();
         rules.extend(listener.default_action.as_ref().map(|action| RulePlan {
             path: PathPattern::Any,
+            adds_slash: false,
             access: None,
             action: ActionPlan::compile(action, places),
             rewrite: None,

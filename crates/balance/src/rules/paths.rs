@@ -1,5 +1,7 @@
 //! The paths of one host, and the rules of one path.
 
+use std::cmp::Reverse;
+
 use model::{Conditions, PathPattern, Rule};
 use regex::bytes::Regex;
 
@@ -23,7 +25,13 @@ impl PathTable {
             PathPattern::Prefix(prefix) => self.prefixes.entry(prefix.as_bytes()),
             PathPattern::Regex(regex) => regex_entry(&mut self.regexes, regex),
         };
-        equals.0.push(Entry { index, conditions: condition_box(&rule.conditions) });
+        let entry = |is_exact| Entry { index, is_exact, conditions: condition_box(&rule.conditions) };
+        equals.0.push(entry(true));
+        if let (true, PathPattern::Prefix(prefix)) = (rule.adds_slash, &rule.path)
+            && let Some(bare) = prefix.strip_suffix('/')
+        {
+            self.exact.entry(bare.as_bytes()).0.push(entry(false));
+        }
     }
 
     pub(super) fn sort(&mut self) {
@@ -57,6 +65,8 @@ struct Equals(Vec<Entry>);
 #[derive(Clone, Debug)]
 struct Entry {
     index: usize,
+    /// `false`: the path lacks the slash that the rule adds; rules for exactly that path are tried before.
+    is_exact: bool,
     /// `None`: it matches whatever fits host and path.
     conditions: Option<Box<Conditions>>,
 }
@@ -64,7 +74,10 @@ struct Entry {
 impl Equals {
     fn sort(&mut self) {
         // A stable sort: rules with as many conditions stay in the order of the file.
-        self.0.sort_by_key(|entry| std::cmp::Reverse(entry.conditions.as_ref().map_or(0, |c| c.count())));
+        self.0.sort_by_key(|entry| {
+            let count = entry.conditions.as_ref().map_or(0, |conditions| conditions.count());
+            Reverse((entry.is_exact, count))
+        });
     }
 
     fn find<R: RequestView + ?Sized>(&self, request: &R) -> Option<usize> {

@@ -68,7 +68,7 @@ fn host(text: &str) -> HostPattern {
     }
 }
 
-/// As an operator writes a path: `/prefix`, `= /exact`, `~ regex`, or nothing.
+/// As an operator writes a path: `/prefix`, `= /exact`, `~ regex`, or nothing. In a rule, `/prefix/+` adds its slash.
 fn path(text: &str) -> PathPattern {
     match text.split_once(' ') {
         _ if text.is_empty() => PathPattern::Any,
@@ -107,7 +107,8 @@ fn conditions(text: &str) -> Conditions {
 fn rule(host_text: &str, path_text: &str, condition_text: &str) -> Rule {
     Rule {
         host: host(host_text),
-        path: path(path_text),
+        path: path(path_text.trim_end_matches('+')),
+        adds_slash: path_text.ends_with('+'),
         conditions: conditions(condition_text),
         action: Action::Fixed(FixedResponse {
             status: 204,
@@ -185,6 +186,37 @@ fn a_wildcard_stands_for_at_least_one_label() {
             ("www.", "/", None),
             ("www", "/", None),
             ("awww.x", "/", None),
+        ],
+    );
+}
+
+#[test]
+fn a_rule_that_adds_its_slash_matches_without_it() {
+    check(
+        &[
+            ("", "/", ""),
+            ("", "/a/+", ""),
+            ("", "/a", ""),
+            ("", "/b/+", ""),
+            ("", "= /b", ""),
+            ("", "/c/+", ""),
+            ("", "= /c", "POST"),
+            ("", "/c/+", "header:x"),
+            ("", "/d/", ""),
+            ("h", "/a/x/+", ""),
+        ],
+        &[
+            ("", "/a", Some(1)),
+            ("", "/a/", Some(1)),
+            ("", "/a/x", Some(1)),
+            ("", "/ax", Some(0)),
+            ("", "/b", Some(4)),
+            ("", "/b/", Some(3)),
+            ("", "/c", Some(5)),
+            ("", "/c/", Some(5)),
+            ("", "/d", Some(0)),
+            ("h", "/a/x", Some(9)),
+            ("h", "/a", Some(1)),
         ],
     );
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Action, FixedResponse, Redirect, TargetGroupName, WeightedGroup};
+use model::{Action, FixedResponse, Redirect, TargetGroupName, TemplatePiece, WeightedGroup};
 
 use super::{Build, template};
 use crate::raw::{Data, Table, Value};
@@ -61,14 +61,39 @@ fn redirect(table: &Table, build: &mut Build<'_, '_>) -> Option<Redirect> {
     {
         build.report.error(value, format!("{code} does not redirect")).hint("301, 302, 303, 307 or 308");
     }
-    let value = table.value("to")?;
-    match template::parse(value.text()?) {
-        Ok(to) => Some(Redirect { to, code }),
-        Err(wrong) => {
-            build.report.error(value, wrong.message).hint(wrong.hint);
-            None
-        }
+    let (to, scheme) = (table.value("to"), table.entry("scheme"));
+    if to.is_some() {
+        build.ineffective(table, "port", "it is only for `scheme`; `to` says the port itself");
     }
+    let to = match (to, scheme) {
+        (Some(_), Some(scheme)) => {
+            let problem = build.report.error(scheme, "a redirect has `to` or `scheme`, not both");
+            problem.hint("`scheme` keeps host, path and query; `to` says all of the address");
+            return None;
+        }
+        (Some(value), None) => template::parse(value.text()?)
+            .map_err(|wrong| {
+                build.report.error(value, wrong.message).hint(wrong.hint);
+            })
+            .ok()?,
+        (None, Some(scheme)) => scheme_template(scheme.value.text()?, table),
+        (None, None) => {
+            let problem = build.report.error(table, "this redirect leads nowhere");
+            problem.hint("it needs one of `to` and `scheme`, such as `scheme = \"https\"`");
+            return None;
+        }
+    };
+    Some(Redirect { to, code })
+}
+
+fn scheme_template(scheme: &str, table: &Table) -> Vec<TemplatePiece> {
+    let default = if scheme == "https" { 443 } else { 80 };
+    let port = match table.integer::<u16>("port") {
+        Some(port) if port != default => Some(TemplatePiece::Text(format!(":{port}"))),
+        None if table.text("port") == Some("keep") => Some(TemplatePiece::Port),
+        _ => None,
+    };
+    template::of_scheme(scheme, port)
 }
 
 fn respond(table: &Table, build: &mut Build<'_, '_>) -> Option<FixedResponse> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::{Action, Conditions, FieldCondition, FieldEdits, NamedCondition, Rule, WebSocket};
+use model::{Action, Conditions, FieldCondition, FieldEdits, NamedCondition, PathPattern, Rule, WebSocket};
 
 use super::{Build, access, action, address, edits, pattern};
 use crate::raw::{Table, Value};
@@ -44,6 +44,14 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
             build.ineffective(table, name, "it is only for rules with `forward`");
         }
     }
+    let is_below = matches!(&path, PathPattern::Prefix(prefix) if prefix.len() > 1 && prefix.ends_with('/'));
+    if !is_below {
+        build.ineffective(
+            table,
+            "trailing_slash",
+            "it is only for a `path` such as `/abc/`: a prefix with `/` at its end",
+        );
+    }
     let websocket = table.table("websocket").and_then(|websocket| websocket.duration("idle_timeout"));
     Rule {
         host: pattern::host(table.value("host"), build.report),
@@ -51,6 +59,7 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
         access: access::list(table, build),
         action: action.unwrap_or(Action::Forward(Vec::new())),
         rewrite: table.value("rewrite").and_then(|value| pattern::rewrite(value, &path, build.report)),
+        adds_slash: is_below && table.has("trailing_slash"),
         path,
         request_fields: edits_of(table, "request_headers", edits::Side::Request, build),
         response_fields: edits_of(table, "response_headers", edits::Side::Response, build),

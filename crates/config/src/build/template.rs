@@ -1,4 +1,4 @@
-//! A redirect's `to`: text with `{host}`, `{path}` and `{query}`.
+//! A redirect's `to`: text with `{host}`, `{port}`, `{path}` and `{query}`; and its short form `scheme`.
 
 use model::TemplatePiece;
 
@@ -19,6 +19,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<TemplatePiece>, Wrong> {
         return Ok(pieces);
     }
     Err(Wrong { message: format!("`{text}` is neither an address nor a path"), hint: START })
+}
+
+/// The same place under another scheme; `port` stands behind the host.
+pub(super) fn of_scheme(scheme: &str, port: Option<TemplatePiece>) -> Vec<TemplatePiece> {
+    let start = [TemplatePiece::Text(format!("{scheme}://")), TemplatePiece::Host];
+    start.into_iter().chain(port).chain([TemplatePiece::Path, TemplatePiece::Query]).collect()
 }
 
 fn pieces(text: &str) -> Result<Vec<TemplatePiece>, Wrong> {
@@ -52,7 +58,10 @@ fn placeholder(text: &str) -> Result<(TemplatePiece, &str), Wrong> {
     }
     let shown = text.split_inclusive('}').next().unwrap_or(text);
     let message = format!("`{shown}` is not a placeholder");
-    Err(Wrong { message, hint: "`{host}`, `{path}` and `{query}` are; a brace itself is written twice" })
+    Err(Wrong {
+        message,
+        hint: "`{host}`, `{port}`, `{path}` and `{query}` are; a brace itself is written twice",
+    })
 }
 
 fn flush(literal: &mut String, pieces: &mut Vec<TemplatePiece>) {
@@ -70,19 +79,23 @@ fn starts_well(pieces: &[TemplatePiece]) -> bool {
             text.starts_with('/') || schemes.iter().any(|scheme| text.starts_with(scheme))
         }
         [TemplatePiece::Path | TemplatePiece::Query, ..] => true,
-        [TemplatePiece::Host, ..] | [] => false,
+        [TemplatePiece::Host | TemplatePiece::Port, ..] | [] => false,
     }
 }
 
-const PLACEHOLDERS: [(&str, TemplatePiece); 3] =
-    [("{host}", TemplatePiece::Host), ("{path}", TemplatePiece::Path), ("{query}", TemplatePiece::Query)];
+const PLACEHOLDERS: [(&str, TemplatePiece); 4] = [
+    ("{host}", TemplatePiece::Host),
+    ("{port}", TemplatePiece::Port),
+    ("{path}", TemplatePiece::Path),
+    ("{query}", TemplatePiece::Query),
+];
 const START: &str =
     "it starts with `http://`, `https://`, a path (`/new`), `{path}` or `{query}`; `{path}` has its own `/`";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use TemplatePiece::{Host, Path, Query, Text};
+    use TemplatePiece::{Host, Path, Port, Query, Text};
 
     #[test]
     fn reads_placeholders_and_braces() {
@@ -90,6 +103,7 @@ mod tests {
         for (to, expected) in [
             ("/new", vec![text("/new")]),
             ("https://{host}{path}{query}", vec![text("https://"), Host, Path, Query]),
+            ("http://{host}{port}/x", vec![text("http://"), Host, Port, text("/x")]),
             ("{path}/", vec![Path, text("/")]),
             ("/{{a}}{query}", vec![text("/{a}"), Query]),
         ] {
@@ -104,6 +118,7 @@ mod tests {
             "new",
             "ftp://x/",
             "{host}/x",
+            "{port}/x",
             "/{uri}",
             "/{",
             "/}",

@@ -20,6 +20,13 @@ pub(super) const CONDITIONS: &[Key] = &[
         example: "path = \"/api/\"",
     },
     Key {
+        name: "trailing_slash",
+        kind: Kind::Word(&["redirect"], &[]),
+        default: Means("`/abc` is not under `/abc/`"),
+        help: "With `redirect` and a `path` that is a prefix with a `/` at its end, a request for exactly that path without the `/` meets this rule too, after those for exactly that path (`= /abc`) and before shorter prefixes. It is answered with status 308 and the path with the `/`, whatever the rule's action and the method are; host, port and query stay.",
+        example: "trailing_slash = \"redirect\"",
+    },
+    Key {
         name: "method",
         kind: Kind::OneOrMore(&Kind::Text("method")),
         default: Means("any method"),
@@ -69,7 +76,7 @@ pub(super) const ACTIONS: &[Key] = &[
         kind: Kind::Table(&[REDIRECT]),
         default: Means("one of `forward`, `redirect` and `respond` is needed"),
         help: "Sends the client elsewhere.",
-        example: "redirect = { to = \"https://{host}{path}{query}\", code = 308 }",
+        example: "redirect = { scheme = \"https\", code = 308 }",
     },
     Key {
         name: "respond",
@@ -115,9 +122,23 @@ const REDIRECT: &[Key] = &[
     Key {
         name: "to",
         kind: Kind::Text("address"),
-        default: Required,
-        help: "The new address: `http://…`, `https://…` or a path. `{host}` is the host without port, `{path}` the path as the client sent it, `{query}` the `?` and the query or nothing; `{{` and `}}` are braces.",
+        default: Means("one of `to` and `scheme` is needed"),
+        help: "The new address: `http://…`, `https://…` or a path. `{host}` is the host without port, `{port}` a `:` and the port that the host names (nothing where it names none, or 80 or 443), `{path}` the path as the client sent it, `{query}` the `?` and the query or nothing; `{{` and `}}` are braces. Where `{host}` is used, a request without a host is answered with 400 `request_host`.",
         example: "redirect = { to = \"https://example.com/new\" }",
+    },
+    Key {
+        name: "scheme",
+        kind: Kind::Word(&["http", "https"], &[]),
+        default: Means("one of `to` and `scheme` is needed"),
+        help: "The same host, path and query under this scheme. The port is the scheme's default, whatever the client's was, unless `port` says otherwise.",
+        example: "redirect = { scheme = \"https\", code = 308 }",
+    },
+    Key {
+        name: "port",
+        kind: Kind::Either(&Kind::Word(&["keep"], &[]), &Kind::Integer(1, 65_535)),
+        default: Means("the scheme's default port"),
+        help: "The port of the new address, or `\"keep\"` for the one that the client's host names (none where it names none, or 80 or 443). Only with `scheme`.",
+        example: "redirect = { scheme = \"https\", port = 8443 }",
     },
     Key {
         name: "code",

@@ -7,4 +7,6 @@ mod headers_are_edited;
 mod hidden_separators_are_refused;
 mod paths_are_rewritten;
 mod redirects_and_ready_responses;
+mod scheme_is_redirected;
+mod slash_is_added;
 mod weighted_groups_share_requests;

@@ -44,7 +44,7 @@ async fn reply_ready<S: Sys>(
     skip_body(request, input);
     let listener = std::rc::Rc::clone(&request.listener);
     let plan = &listener.plan.rules[rule];
-    request.status = reply::status_of(plan);
+    request.status = reply::status_of(request, plan);
     send(request, client, |request, out| reply::write_ready(request, plan, out)).await
 }
 

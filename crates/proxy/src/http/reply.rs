@@ -1,6 +1,8 @@
 //! Replies that we make: redirects, fixed responses, and the pages of failures.
 
-use model::{Failure, HttpSettings, Redirect, Side, TemplatePiece, status_phrase};
+use model::{
+    Failure, FixedResponse, HttpSettings, PathPattern, Redirect, Side, TemplatePiece, status_phrase,
+};
 use net::Sys;
 use proto::http1::{Known, Method, encode, token};
 
@@ -10,35 +12,77 @@ use super::request::Request;
 use super::respond::write_connection;
 use crate::snapshot::{ActionPlan, RulePlan};
 
-/// The status of the ready reply of a rule.
-pub(super) fn status_of(rule: &RulePlan) -> u16 {
+/// A reply that needs no target.
+enum Ready<'a> {
+    Redirect(&'a Redirect),
+    Fixed(&'a FixedResponse),
+    /// To this path, the request's with a slash behind it.
+    Slash(&'a str),
+}
+
+/// The ready reply of a rule to this request, if it has one.
+fn ready<'a, S: Sys>(request: &Request<S>, rule: &'a RulePlan) -> Option<Ready<'a>> {
+    if let (true, PathPattern::Prefix(prefix)) = (rule.adds_slash, &rule.path)
+        && prefix.strip_suffix('/').is_some_and(|bare| bare.as_bytes() == request.path())
+    {
+        return Some(Ready::Slash(prefix));
+    }
     match &rule.action {
-        ActionPlan::Redirect(redirect) => redirect.code,
-        ActionPlan::Fixed(fixed) => fixed.status,
-        ActionPlan::Forward { .. } => Failure::Internal.outcome().status,
+        ActionPlan::Redirect(redirect) => Some(Ready::Redirect(redirect)),
+        ActionPlan::Fixed(fixed) => Some(Ready::Fixed(fixed)),
+        ActionPlan::Forward { .. } => None,
+    }
+}
+
+/// Whether the rule answers this request by itself. A redirect to the request's host needs one.
+pub(super) fn is_ready<S: Sys>(request: &Request<S>, rule: usize) -> Result<bool, Failed> {
+    let ready = ready(request, &request.listener.plan.rules[rule]);
+    let needs_host = matches!(ready, Some(Ready::Redirect(to)) if to.to.contains(&TemplatePiece::Host));
+    if needs_host && request.head().host_name().is_none_or(|name| name.is_empty()) {
+        return Err(Failed { failure: Failure::RequestHost, detail: "a redirect to the request's host" });
+    }
+    Ok(ready.is_some())
+}
+
+/// The status of the ready reply of a rule.
+pub(super) fn status_of<S: Sys>(request: &Request<S>, rule: &RulePlan) -> u16 {
+    match ready(request, rule) {
+        Some(Ready::Redirect(redirect)) => redirect.code,
+        Some(Ready::Fixed(fixed)) => fixed.status,
+        Some(Ready::Slash(_)) => 308,
+        None => Failure::Internal.outcome().status,
     }
 }
 
 /// Writes the ready reply of a rule.
 pub(super) fn write_ready<S: Sys>(request: &Request<S>, rule: &RulePlan, out: &mut Vec<u8>) -> u64 {
-    write_status_line(status_of(rule), out);
+    let status = status_of(request, rule);
+    write_status_line(status, out);
     let no_body: &[u8] = &[];
-    let (content_type, body) = match &rule.action {
-        ActionPlan::Redirect(redirect) => {
+    let (content_type, body) = match ready(request, rule) {
+        Some(Ready::Redirect(redirect)) => {
             out.extend_from_slice(b"Location: ");
             write_location(request, redirect, out);
             out.extend_from_slice(b"\r\n");
             ("", no_body)
         }
-        ActionPlan::Fixed(fixed) => (fixed.content_type.as_str(), &*fixed.body),
-        ActionPlan::Forward { .. } => ("", no_body),
+        Some(Ready::Slash(path)) => {
+            // Of the operator's own path, so that nothing a client sent can make it lead to another host.
+            out.extend_from_slice(b"Location: ");
+            out.extend_from_slice(path.as_bytes());
+            write_query(request, out);
+            out.extend_from_slice(b"\r\n");
+            ("", no_body)
+        }
+        Some(Ready::Fixed(fixed)) => (fixed.content_type.as_str(), &*fixed.body),
+        None => ("", no_body),
     };
     let edits = &rule.response_fields;
     if !content_type.is_empty() && !body.is_empty() && !is_edited(edits, b"content-type") {
         write_field("Content-Type", content_type.as_bytes(), out);
     }
     write_edits(edits, out);
-    write_end(request, status_of(rule), body, out)
+    write_end(request, status, body, out)
 }
 
 /// Writes the reply to a request that failed, with its reason word and the request id.
@@ -141,13 +185,22 @@ fn write_location<S: Sys>(request: &Request<S>, redirect: &Redirect, out: &mut V
                 out.extend_from_slice(head.host_name().map_or(&[], |span| request.text(span)));
             }
             TemplatePiece::Path => write_path(request.text(head.path()), out),
-            TemplatePiece::Query => {
-                if let Some(query) = head.query() {
-                    out.push(b'?');
-                    out.extend_from_slice(request.text(query));
+            TemplatePiece::Port => {
+                if let Some(port) = head.port().filter(|port| !matches!(port, 80 | 443)) {
+                    out.push(b':');
+                    encode::write_decimal(out, port.into());
                 }
             }
+            TemplatePiece::Query => write_query(request, out),
         }
+    }
+}
+
+/// `?` and the query, where the request has one.
+fn write_query<S: Sys>(request: &Request<S>, out: &mut Vec<u8>) {
+    if let Some(query) = request.head().query() {
+        out.push(b'?');
+        out.extend_from_slice(request.text(query));
     }
 }
 

@@ -1,0 +1,48 @@
+//! `trailing_slash = "redirect"` sends `/abc` to `/abc/`, with host, port, query and method kept (HTTP5).
+
+use testkit::{Balancer, Client, Config, Target};
+
+#[test]
+fn slash_is_added() {
+    let target = Target::named("app");
+    let slash = |path: &str, more: &str| {
+        format!("path = \"{path}\"\nforward = \"app\"\ntrailing_slash = \"redirect\"\n{more}")
+    };
+    let balancer = Balancer::start(
+        Config::to(&target)
+            .rule(&slash("/abc/", "rewrite = \"/\"\nresponse_headers = { set = { X-Rule = \"abc\" } }"))
+            .rule("path = \"/abc\"\nrespond = { status = 418 }")
+            .rule("path = \"= /own\"\nrespond = { status = 418 }")
+            .rule(&slash("/own/", ""))
+            .rule(&slash("/a/b/", ""))
+            .rule(&slash("/closed/", "access = { deny = [\"127.0.0.0/8\"] }"))
+            .rule("path = \"/gone/\"\ntrailing_slash = \"redirect\"\nrespond = { status = 410 }"),
+    );
+    let mut client = Client::connect(balancer.web());
+    for (path, status, location) in [
+        ("/abc", 308, Some("/abc/")),
+        ("/abc?q=1&r=/", 308, Some("/abc/?q=1&r=/")),
+        ("/abc?", 308, Some("/abc/?")),
+        ("//evil.example/../abc", 308, Some("/abc/")),
+        ("/%61bc", 308, Some("/abc/")),
+        ("/abc/", 200, None),
+        ("/abc/x", 200, None),
+        ("/abcd", 200, None),
+        ("/own", 418, None),
+        ("/own/", 200, None),
+        ("/a/b", 308, Some("/a/b/")),
+        ("/a", 200, None),
+        ("/closed", 403, None),
+        ("/gone", 308, Some("/gone/")),
+        ("/gone/", 410, None),
+    ] {
+        for method in ["GET", "DELETE"] {
+            client.send(format!("{method} {path} HTTP/1.1\r\nHost: a:8080\r\n\r\n"));
+            let answer = client.response();
+            assert_eq!((answer.status(), answer.field("location")), (status, location), "{method} {path}");
+        }
+    }
+    assert_eq!(client.get("/abc").field("x-rule"), Some("abc"), "the rule's edits are made");
+    client.send("GET /abc HTTP/1.0\r\n\r\n");
+    assert_eq!(client.response().field("location"), Some("/abc/"), "without a host, too");
+}

@@ -30,6 +30,7 @@ pub struct Prepared {
     directory: TempDir,
     open_files: Option<u32>,
     machine: Option<String>,
+    binary: Option<PathBuf>,
 }
 
 impl Balancer {
@@ -42,7 +43,7 @@ impl Balancer {
     pub fn prepare(config: impl Display) -> Prepared {
         let directory = TempDir::new().unwrap();
         fs::write(directory.path().join(CONFIG), config.to_string()).unwrap();
-        Prepared { directory, open_files: None, machine: None }
+        Prepared { directory, open_files: None, machine: None, binary: None }
     }
 
     /// Where the listener of this name is served.
@@ -164,6 +165,13 @@ impl Prepared {
         self
     }
 
+    /// This binary instead of the one beside the tests.
+    #[must_use]
+    pub fn binary(mut self, binary: PathBuf) -> Self {
+        self.binary = Some(binary);
+        self
+    }
+
     /// Under this limit of open files.
     #[must_use]
     pub fn open_files(mut self, limit: u32) -> Self {
@@ -193,16 +201,17 @@ impl Prepared {
     /// Starts without waiting until it serves.
     pub fn spawn(self) -> Balancer {
         let path = |name: &str| self.directory.path().join(name);
+        let binary = self.binary.clone().unwrap_or_else(binary);
         let mut command = match (self.open_files, &self.machine) {
-            (None, None) => Command::new(binary()),
+            (None, None) => Command::new(binary),
             (_, Some(machine)) => {
                 let mut ip = Command::new("ip");
-                ip.args(["netns", "exec", machine]).arg(binary());
+                ip.args(["netns", "exec", machine]).arg(binary);
                 ip
             }
             (Some(limit), None) => {
                 let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]).arg(binary());
+                shell.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]).arg(binary);
                 shell
             }
         };

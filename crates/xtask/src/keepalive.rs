@@ -4,7 +4,7 @@
 use crate::{Outcome, packages, workspace};
 
 pub(crate) fn run() -> Outcome {
-    packages::ensure()?;
+    packages::ensure(packages::FOR_TESTS)?;
     workspace::run(workspace::cargo().args(["build", "--quiet", "--package", "evenkeel"]))?;
     let scenarios = "test --quiet --package e2e --test connections idle -- --nocapture --test-threads=1";
     workspace::run(workspace::cargo().args(scenarios.split(' ')))

@@ -11,6 +11,7 @@
 
 mod bench;
 mod checks;
+mod conformance;
 mod docs;
 mod keepalive;
 mod licences;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match task {
         "test" | "ci" => checks::run(),
         "bench" => bench::run(rest),
+        "conformance" => conformance::run(),
         "docs" => docs::run(),
         "keepalive" => keepalive::run(),
         "dev" => workspace::run(workspace::cargo().args(["run", "--package", "evenkeel", "--", "demo"])),
@@ -59,6 +61,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   test           every check there is: format, clippy, tidy, licences, tests, documentation (also: ci)
   tidy           floors, sizes, words and pages; a part of test
   bench [CASE…]  compare with HAProxy, nginx and the floor (--help for more)
+  conformance    compare what Evenkeel forwards with what nginx, Apache, Node.js and gunicorn see
   docs           make the pages that are made from the code
   keepalive      show the probes to a client and a target that vanish
   dev            build and run the demo";

@@ -1,11 +1,13 @@
-//! Debian packages that the tests need.
+//! Debian packages that tasks need.
 
 use std::process::Command;
 
 use crate::{Outcome, workspace};
 
-/// Program, the package it comes from. The one place where a test's need is written down.
-const NEEDED: &[(&str, &str)] = &[
+/// Program, the package it comes from. The one place where a need is written down.
+type Needed = [(&'static str, &'static str)];
+
+pub(crate) const FOR_TESTS: &Needed = &[
     ("curl", "curl"),
     // Peers vanish in network namespaces.
     ("ip", "iproute2"),
@@ -15,15 +17,24 @@ const NEEDED: &[(&str, &str)] = &[
     ("taskset", "util-linux"),
 ];
 
+/// The servers that are compared.
+pub(crate) const FOR_CONFORMANCE: &Needed = &[
+    ("nginx", "nginx-light"),
+    ("apache2", "apache2-bin"),
+    ("node", "nodejs"),
+    ("gunicorn", "gunicorn"),
+    ("setpriv", "util-linux"),
+];
+
 /// Installs what is missing where we may; otherwise fails with the line that does it.
-pub(crate) fn ensure() -> Outcome {
-    let missing = missing(NEEDED, workspace::installed);
+pub(crate) fn ensure(needed: &Needed) -> Outcome {
+    let missing = missing(needed, workspace::installed);
     if missing.is_empty() {
         return Ok(());
     }
     let line = format!("apt-get install -y --no-install-recommends {}", missing.join(" "));
     if !(rustix::process::geteuid().is_root() && workspace::installed("apt-get")) {
-        return Err(format!("the tests need more programs; run as root:\n  apt-get update && {line}"));
+        return Err(format!("this task needs more programs; run as root:\n  apt-get update && {line}"));
     }
     println!("installing {}", missing.join(" "));
     let apt = |arguments: &str| {
@@ -34,7 +45,7 @@ pub(crate) fn ensure() -> Outcome {
     apt("apt-get update -q").and_then(|()| apt(&line)).map_err(|error| format!("{error}\nrun:\n  {line}"))
 }
 
-fn missing(needed: &[(&str, &'static str)], installed: impl Fn(&str) -> bool) -> Vec<&'static str> {
+fn missing(needed: &Needed, installed: impl Fn(&str) -> bool) -> Vec<&'static str> {
     let mut packages: Vec<_> =
         needed.iter().filter(|(program, _)| !installed(program)).map(|(_, package)| *package).collect();
     packages.dedup();

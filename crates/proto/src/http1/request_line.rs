@@ -4,7 +4,7 @@ use model::Failure;
 
 use super::{HeadError, Span, Version, token, word};
 
-/// The method of a request (RFC 9110 §9, RFC 5789). Methods are case-sensitive: `get` is [`Method::Other`].
+/// The method of a request (RFC 9110 §9, RFC 5789). Methods are case-sensitive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Method {
     #[default]
@@ -86,8 +86,8 @@ impl RequestLine {
         };
         let name = &line[..method_end];
         let method = Method::of(name);
-        if method == Method::Other && !token::is_token(name) {
-            return Err(malformed("method is not a token"));
+        if method == Method::Other {
+            check_other(name)?;
         }
         let (rest, version) = split_version(line)?;
         if method == Method::Connect {
@@ -151,6 +151,17 @@ impl Target {
         self.path = self.path.part(path_start, before_query.len());
         Ok(())
     }
+}
+
+/// A method that is none of ours. Some targets take `get` for `GET`, so that it would pass a rule for `GET` by.
+fn check_other(name: &[u8]) -> Result<(), HeadError> {
+    if !token::is_token(name) {
+        return Err(malformed("method is not a token"));
+    }
+    if name.iter().any(u8::is_ascii_lowercase) {
+        return Err(malformed("method in lower case"));
+    }
+    Ok(())
 }
 
 /// Splits the version and the single space before it from the end of the line.

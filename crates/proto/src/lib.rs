@@ -2,3 +2,4 @@
 
 pub mod http1;
 pub mod proxy_protocol;
+pub mod websocket;

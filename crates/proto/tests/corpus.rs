@@ -32,6 +32,11 @@ fn proxy_headers() {
     replay("proxy_header", oracle::proxy_header);
 }
 
+#[test]
+fn frames() {
+    replay("frames", oracle::frames);
+}
+
 fn replay(target: &str, check: fn(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -110,6 +110,36 @@ fn proxy_block() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// A frame, mostly one that may be sent.
+fn frame() -> impl Strategy<Value = Vec<u8>> {
+    let first = prop_oneof![
+        12 => select(&[0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8A, 0xC1, 0x41][..]),
+        1 => any::<u8>(),
+    ];
+    let length = prop_oneof![8 => 0..126_usize, 2 => 126..300_usize, 1 => Just(70_000_usize)];
+    (first, length, prop_oneof![9 => Just(true), 1 => Just(false)], any::<u8>()).prop_map(
+        |(first, length, masked, fill)| {
+            let length = if first & 8 != 0 { length % 130 } else { length };
+            let masked_bit = if masked { 0x80 } else { 0 };
+            let mut frame = vec![first];
+            match length {
+                0..126 => frame.push(masked_bit | length as u8),
+                126..65_536 => {
+                    frame.push(masked_bit | 126);
+                    frame.extend((length as u16).to_be_bytes());
+                }
+                _ => {
+                    frame.push(masked_bit | 127);
+                    frame.extend((length as u64).to_be_bytes());
+                }
+            }
+            frame.extend([fill; 4].iter().take(if masked { 4 } else { 0 }));
+            frame.resize(frame.len() + length, fill);
+            frame
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -153,5 +183,12 @@ proptest! {
         oracle::chunks(&bytes);
         oracle::path(&bytes);
         oracle::proxy_header(&bytes);
+        oracle::frames(&bytes);
+    }
+
+    #[test]
+    fn frames(frames in vec(frame(), 0..12), cut in 0..9_usize) {
+        let bytes = frames.concat();
+        oracle::frames(&bytes[..bytes.len().saturating_sub(cut)]);
     }
 }

@@ -4,6 +4,10 @@
 #![allow(dead_code, reason = "every test and fuzz target uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a check fails by panicking")]
 
+mod frames;
+
+pub(crate) use frames::frames;
+
 use model::HttpLimits;
 use proto::http1::{
     BodyLength, Chunks, Field, HeadError, Known, Method, Progress, RequestHead, ResponseBody, ResponseHead,

@@ -17,6 +17,7 @@ mod rule;
 mod status;
 mod target_group;
 mod template;
+mod websocket;
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};

@@ -10,6 +10,7 @@ mod listener;
 mod rule;
 mod target_group;
 mod top;
+mod websocket;
 
 pub(crate) use top::ROOT;
 
@@ -133,7 +134,6 @@ pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
 pub(crate) const LATER_KEYS: &[&str] = &[
     "certificates",
     "client_auth",
-    "max_connections",
     "max_connections_per_client",
     "persistence",
     "redirect_http",

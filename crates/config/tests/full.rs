@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use config::{Files, Loaded, parse};
 use model::{
-    Action, Algorithm, CheckKind, Config, HashKey, HostPattern, Listener, LogFormat, LogPath, PathPattern,
-    PathRewrite, TemplatePiece, ValuePattern,
+    Action, Algorithm, CheckKind, Config, HashKey, HostPattern, Listener, LogFormat, LogPath, OriginPattern,
+    PathPattern, PathRewrite, TemplatePiece, ValuePattern, WebSocket,
 };
 
 struct Pages;
@@ -132,18 +132,37 @@ fn rules_act() {
     let weights: Vec<_> = groups.iter().map(|group| (group.group.as_str(), group.weight)).collect();
     assert_eq!(weights, [("shop", 90), ("app", 0)]);
     assert_eq!(rules[0].rewrite, Some(PathRewrite::Prefix("/".to_owned())));
-    assert_eq!(rules[0].websocket.idle_timeout, seconds(600));
     let Action::Redirect(redirect) = &rules[1].action else { panic!() };
     assert_eq!(redirect.code, 308);
     assert_eq!(redirect.to[1], TemplatePiece::Host);
     assert_eq!(rules[2].rewrite, Some(PathRewrite::Regex("/new/${major}/$$".to_owned())));
-    assert_eq!(rules[2].websocket.idle_timeout, seconds(60));
     let Action::Fixed(fixed) = &rules[3].action else { panic!() };
     assert_eq!((fixed.status, &*fixed.body), (403, &b"{}"[..]));
     assert_eq!(fixed.content_type, "application/json");
     assert_eq!(rules[4].rewrite, Some(PathRewrite::Whole("/status".to_owned())));
-    let Action::Redirect(redirect) = &rules[5].action else { panic!() };
+    let Action::Redirect(redirect) = &rules[6].action else { panic!() };
     assert_eq!(redirect.code, 302, "the default");
+}
+
+#[test]
+fn rules_say_what_holds_for_websockets() {
+    let rules = rules().rules;
+    let expected = WebSocket {
+        enabled: true,
+        idle_timeout: seconds(600),
+        max_lifetime: Some(seconds(12 * 3600)),
+        max_connections: Some(1000),
+        allowed_origins: ["https://*.example.com", "null"]
+            .map(|text| OriginPattern::parse(text).unwrap())
+            .to_vec(),
+        allowed_subprotocols: vec!["chat".to_owned(), "mqtt".to_owned()],
+        ping_interval: Some(seconds(20)),
+        drain_close_code: Some(1001),
+    };
+    assert_eq!(rules[0].websocket, expected);
+    assert_eq!(rules[2].websocket, WebSocket::default());
+    assert!(rules[2].websocket.enabled && rules[2].websocket.idle_timeout == seconds(60));
+    assert!(!rules[5].websocket.enabled);
 }
 
 #[test]

@@ -138,6 +138,17 @@ failures! {
         "You may not come here.", "`access` of the load balancer, listener or rule denies the client's address; the access log's detail says which.";
     RequestBodyTooLarge => 413 "request_body_too_large" Some("http_request_error"), Client Admit Never Info,
         "The request's body is too large.", "Raise `limits.body` if clients need it.";
+    /// The rule has `websocket.enabled = false`.
+    WebSocketDisabled => 403 "websocket_disabled" Some("http_request_denied"), Local Admit Never Info,
+        "WebSockets are not available here.", "The rule says `websocket.enabled = false`.";
+    /// No `Origin`, several, or one that the rule does not allow (RFC 6455 §10.2).
+    WebSocketOrigin => 403 "websocket_origin" Some("http_request_denied"), Client Admit Never Info,
+        "This page may not open a WebSocket here.", "`websocket.allowed_origins` of the rule does not have the request's Origin, or the request has none or several.";
+    /// No subprotocol, or none that the rule allows.
+    WebSocketSubprotocol => 403 "websocket_subprotocol" Some("http_request_denied"), Client Admit Never Info,
+        "None of the WebSocket's subprotocols is available here.", "`websocket.allowed_subprotocols` of the rule has none of those in Sec-WebSocket-Protocol.";
+    WebSocketFull => 503 "websocket_full" Some("connection_limit_reached"), Local Admit Never Warning,
+        "There are too many WebSockets at the moment.", "The rule has `websocket.max_connections` of them; clients that come back later may find room.";
     NoRule => 404 "no_rule" Some("destination_not_found"), Local Route Never Info,
         "Nothing is served under this address.", "No rule of the listener matches and it has no `forward`.";
     NoTarget => 503 "no_target" Some("destination_unavailable"), Local Pick Never Error,
@@ -193,6 +204,15 @@ failures! {
         "The tunnel was idle too long.", "Clients or servers that ping keep it open; `websocket.idle_timeout` is the limit.";
     TunnelBroken => 101 "tunnel_broken" None, Local Relay Never Info,
         "One side of the tunnel was lost.", "The client or the target reset the connection.";
+    /// The kernel gave a side up: it answered neither data nor TCP keepalive.
+    PeerDead => 101 "peer_dead" None, Local Relay Never Info,
+        "One side of the tunnel has vanished.", "The client, the target or the network between went away without a word.";
+    /// The tunnel was open for `websocket.max_lifetime`.
+    TunnelLifetime => 101 "tunnel_lifetime" None, Local Relay Never Info,
+        "The tunnel has reached its age.", "`websocket.max_lifetime` is the limit; clients connect anew.";
+    /// A stop, or a reload that removed the listener, ended the tunnel with Close frames.
+    TunnelDrained => 101 "tunnel_drained" None, Local Relay Never Info,
+        "The tunnel was ended for a stop.", "A stop or the end of the listener, with `websocket.drain_close_code`; clients connect anew.";
     /// A graceful stop reached its deadline with this request in flight.
     Stopped => 503 "stopped" Some("proxy_internal_response"), Local Relay Never Warning,
         "The load balancer is stopping.", "`stop_timeout` ended before the request did; the connection was reset and nothing was sent.";

@@ -12,9 +12,11 @@ mod failure;
 mod health;
 mod limits;
 mod name;
+mod origin;
 mod pattern;
 mod rule;
 mod status;
+mod websocket;
 
 pub use access::{AccessEntry, AccessList, AccessLists, Verdict};
 pub use cidr::{Cidr, InvalidCidr};
@@ -27,9 +29,11 @@ pub use failure::{Failure, LogLevel, Outcome, Phase, Retry, Side};
 pub use health::{CheckKind, HealthCheck};
 pub use limits::{HttpLimits, Limits};
 pub use name::{ListenerName, TargetGroupName, TargetKey};
+pub use origin::{InvalidOrigin, Origin, OriginPattern};
 pub use pattern::{HostPattern, PathPattern, ValuePattern};
 pub use rule::{
     Action, Conditions, FieldCondition, FieldEdits, FixedResponse, NamedCondition, PathRewrite, Redirect,
-    Rule, TemplatePiece, WebSocket, WeightedGroup,
+    Rule, TemplatePiece, WeightedGroup,
 };
 pub use status::status_phrase;
+pub use websocket::WebSocket;

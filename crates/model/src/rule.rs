@@ -1,9 +1,8 @@
 //! A rule: what it matches and what then happens (HTTP1).
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::{AccessList, Cidr, HostPattern, PathPattern, TargetGroupName, ValuePattern};
+use crate::{AccessList, Cidr, HostPattern, PathPattern, TargetGroupName, ValuePattern, WebSocket};
 
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -23,16 +22,19 @@ pub struct Rule {
     pub websocket: WebSocket,
 }
 
-/// What holds for a tunnel that an upgrade opened (WS3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WebSocket {
-    /// Without a byte in either direction that long, the tunnel is closed. 1–86 400 s.
-    pub idle_timeout: Duration,
-}
-
-impl Default for WebSocket {
-    fn default() -> Self {
-        Self { idle_timeout: Duration::from_secs(60) }
+impl Rule {
+    /// Equal for rules that match the same requests as far as their text shows; the order of conditions does not
+    /// count. No listener has two rules with the same.
+    pub fn identity(&self) -> String {
+        let mut conditions: Vec<String> = Vec::new();
+        let Conditions { methods, headers, queries, cookies, sources } = &self.conditions;
+        conditions.extend(methods.iter().map(|method| format!("method {method:?}")));
+        conditions.extend(headers.iter().map(|header| format!("header {header:?}")));
+        conditions.extend(queries.iter().map(|query| format!("query {query:?}")));
+        conditions.extend(cookies.iter().map(|cookie| format!("cookie {cookie:?}")));
+        conditions.extend(sources.iter().map(|source| format!("source {source:?}")));
+        conditions.sort();
+        format!("{:?} {:?} {conditions:?}", self.host, self.path)
     }
 }
 

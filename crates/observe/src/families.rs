@@ -2,7 +2,7 @@
 
 use model::Failure;
 
-use crate::{AccessRecord, Counter, Gauge, Histogram};
+use crate::{AccessRecord, Counter, Gauge, Histogram, TunnelCells};
 
 /// What one worker does, whatever it serves.
 #[derive(Debug, Default)]
@@ -38,8 +38,7 @@ pub struct ListenerCells {
     pub client_aborts: Counter,
     /// Idle connections whose client vanished: keepalive probes went unanswered.
     pub dead_peers: Counter,
-    pub tunnels_opened: Counter,
-    pub tunnels_open: Gauge,
+    pub tunnels: TunnelCells,
     pub proxy_headers: ProxyHeaders,
     pub phases: PhaseHistograms,
 }

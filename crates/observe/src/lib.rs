@@ -14,6 +14,7 @@ mod prometheus;
 mod record;
 mod render;
 mod timestamp;
+mod tunnel;
 
 pub use cells::{CachePadded, Counter, Gauge};
 pub use events::event;
@@ -28,3 +29,4 @@ pub use prometheus::{Exposition, Family, Kind, Value};
 pub use record::AccessRecord;
 pub use render::{render_listeners, render_logs, render_targets, render_workers};
 pub use timestamp::{Timestamp, civil_date};
+pub use tunnel::{TUNNEL_FRAMES, TunnelCells, TunnelEnd, TunnelFrames};

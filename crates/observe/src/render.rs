@@ -5,7 +5,7 @@ use model::{Failure, ListenerName, TargetKey};
 
 use crate::{
     Counter, Exposition, Gauge, Histogram, Kind, ListenerCells, LogTotals, MadeBy, PerWorker, ProxyHeader,
-    StatusClasses, TargetCells, WorkerCells,
+    StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
 };
 
 /// One sample for each worker.
@@ -32,6 +32,7 @@ pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerW
     render_failures(page, listeners);
     render_proxy_headers(page, listeners);
     render_phases(page, listeners);
+    render_tunnels(page, listeners);
 }
 
 /// All workers together, for each target. A reason that never occurred with a target is left out: targets may be
@@ -140,6 +141,27 @@ fn render_phases(page: &mut Exposition, listeners: &Listeners<'_>) {
     }
 }
 
+fn render_tunnels(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "Upgraded connections that ended, by reason.";
+    let mut family = page.family("evenkeel_listener_tunnels_closed_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for (place, end) in TunnelEnd::ALL.into_iter().enumerate() {
+            let labels = [("listener", name.as_str()), ("reason", end.as_str())];
+            family.sample(&labels, cells.sum(|c| c.tunnels.closed[place].read()));
+        }
+    }
+    let help =
+        "Frames of WebSockets whose rule has `ping_interval` or `drain_close_code`, by sender and kind.";
+    let mut family = page.family("evenkeel_listener_tunnel_frames_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for (place, kind) in TUNNEL_FRAMES.into_iter().enumerate() {
+            let sent_by = |from| [("listener", name.as_str()), ("from", from), ("kind", kind)];
+            family.sample(&sent_by("client"), cells.sum(|c| c.tunnels.frames_from_client[place].read()));
+            family.sample(&sent_by("target"), cells.sum(|c| c.tunnels.frames_from_target[place].read()));
+        }
+    }
+}
+
 type Labelled<'c, T> = (Vec<(&'static str, String)>, &'c PerWorker<T>);
 
 fn render_rows<T>(page: &mut Exposition, rows: &[Row<T>], labelled: &[Labelled<'_, T>]) {
@@ -229,8 +251,17 @@ const LISTENER_ROWS: &[Row<ListenerCells>] = &[
         "Idle connections closed because their client vanished: keepalive probes went unanswered.",
         |c| &c.dead_peers,
     ),
-    counter("evenkeel_listener_tunnels_opened_total", "Upgraded connections.", |c| &c.tunnels_opened),
-    gauge("evenkeel_listener_tunnels_open", "Upgraded connections open now.", |c| &c.tunnels_open),
+    counter("evenkeel_listener_tunnels_opened_total", "Upgraded connections.", |c| &c.tunnels.opened),
+    gauge("evenkeel_listener_tunnels_open", "Upgraded connections open now.", |c| &c.tunnels.open),
+    counter("evenkeel_listener_tunnel_received_bytes_total", "Bytes from clients in tunnels.", |c| {
+        &c.tunnels.received_bytes
+    }),
+    counter("evenkeel_listener_tunnel_sent_bytes_total", "Bytes from targets in tunnels.", |c| {
+        &c.tunnels.sent_bytes
+    }),
+    counter("evenkeel_listener_tunnel_pings_total", "Pings that silent clients were sent.", |c| {
+        &c.tunnels.pings
+    }),
 ];
 
 const TARGET_ROWS: &[Row<TargetCells>] = &[

@@ -16,6 +16,7 @@ use crate::http::{self, Next};
 use crate::local::Door;
 use crate::peer;
 use crate::proxy_header::{self, PassedOn};
+use crate::watch::Watch;
 use crate::worker::Proxy;
 
 /// A client's connection and where it came in.
@@ -50,7 +51,8 @@ impl<S: Sys> Client<S> {
 
 /// Accepts until the door closes, and then what waits already.
 pub(crate) async fn accept<S: Sys>(proxy: Rc<Proxy<S>>, door: Rc<Door<S>>, listener: Rc<Listener<S>>) {
-    while let Some(accepted) = next(&door, &listener).await {
+    let watch = door.watchers.watch();
+    while let Some(accepted) = next(&door, &watch, &listener).await {
         match accepted {
             Ok(accepted) => admit(&proxy, &door, accepted),
             Err(error) => failed(&proxy, &error).await,
@@ -67,18 +69,17 @@ pub(crate) async fn accept<S: Sys>(proxy: Rc<Proxy<S>>, door: Rc<Door<S>>, liste
 }
 
 /// `None`: the door closes.
-async fn next<S: Sys>(door: &Door<S>, listener: &Listener<S>) -> Option<io::Result<Accepted<S>>> {
+async fn next<S: Sys>(
+    door: &Door<S>,
+    watch: &Watch<'_>,
+    listener: &Listener<S>,
+) -> Option<io::Result<Accepted<S>>> {
     let mut accept = pin!(listener.accept());
     poll_fn(|context| {
-        if door.closing.get() {
+        if door.poll_closes(context, watch).is_ready() {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(accepted) = accept.as_mut().poll(context) {
-            return Poll::Ready(Some(accepted));
-        }
-        let old = door.waiting.borrow_mut().replace(context.waker().clone());
-        drop(old);
-        Poll::Pending
+        accept.as_mut().poll(context).map(Some)
     })
     .await
 }

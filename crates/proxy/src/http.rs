@@ -17,6 +17,7 @@ mod failure;
 mod finish;
 mod forward;
 mod forwarded;
+mod handshake;
 mod pick;
 mod read_head;
 mod relay;

@@ -13,6 +13,7 @@ mod peer;
 mod pool;
 mod proxy_header;
 mod snapshot;
+mod watch;
 mod worker;
 
 pub use engine::{BoundListener, Engine, EngineError, StopReport};

@@ -24,6 +24,7 @@ pub struct Live {
 struct Known {
     targets: HashMap<TargetKey, Arc<TargetLive>>,
     listeners: HashMap<ListenerName, Arc<PerWorker<ListenerCells>>>,
+    rules: HashMap<RuleKey, Arc<RuleLive>>,
 }
 
 impl Live {
@@ -56,6 +57,19 @@ impl Live {
         Arc::clone(cells)
     }
 
+    pub(crate) fn rule(&self, key: RuleKey) -> Arc<RuleLive> {
+        let mut known = self.lock();
+        let rule = known.rules.entry(key).or_insert_with_key(|key| {
+            Arc::new(RuleLive { key: key.clone(), tunnels: CachePadded(AtomicU32::new(0)) })
+        });
+        Arc::clone(rule)
+    }
+
+    /// Forgets rules that the published snapshot no longer names, unless they have tunnels: the rule may come back.
+    pub(crate) fn retain_rules(&self, rules: &HashSet<&RuleKey>) {
+        self.lock().rules.retain(|key, rule| rules.contains(key) || rule.tunnels() > 0);
+    }
+
     /// Forgets what the published snapshot no longer names.
     pub(crate) fn retain(&self, targets: &HashSet<TargetKey>, listeners: &HashSet<ListenerName>) {
         let mut known = self.lock();
@@ -65,6 +79,49 @@ impl Live {
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an operator tells a rule by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RuleKey {
+    pub(crate) listener: ListenerName,
+    /// [`model::Rule::identity`]
+    pub(crate) rule: String,
+}
+
+/// The live state of one rule.
+#[derive(Debug)]
+pub(crate) struct RuleLive {
+    key: RuleKey,
+    tunnels: CachePadded<AtomicU32>,
+}
+
+impl RuleLive {
+    pub(crate) fn key(&self) -> &RuleKey {
+        &self.key
+    }
+
+    /// Tunnels and requests that may become one, all workers together.
+    pub(crate) fn tunnels(&self) -> u32 {
+        self.tunnels.0.load(Ordering::Relaxed)
+    }
+
+    /// One more, unless there are `max` already. Counted without a limit, too: a reload may bring one.
+    pub(crate) fn lease(self: &Arc<Self>, max: Option<u32>) -> Option<TunnelLease> {
+        let next = |count: u32| count.checked_add(1).filter(|&count| max.is_none_or(|max| count <= max));
+        self.tunnels.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        Some(TunnelLease(Arc::clone(self)))
+    }
+}
+
+/// One of a rule's tunnels, until its drop.
+#[derive(Debug)]
+pub(crate) struct TunnelLease(Arc<RuleLive>);
+
+impl Drop for TunnelLease {
+    fn drop(&mut self) {
+        self.0.tunnels.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -167,5 +224,45 @@ impl TargetLive {
         if self.pass_over.load(Ordering::Relaxed) != 0 {
             self.pass_over.store(PassOver::default().after_success().to_bits(), Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(rule: &str) -> RuleKey {
+        RuleKey { listener: ListenerName::new("web"), rule: rule.to_owned() }
+    }
+
+    #[test]
+    fn leases_are_exact_whoever_takes_them() {
+        let live = Live::new(1);
+        let rule = live.rule(key("a"));
+        let taken: usize = std::thread::scope(|scope| {
+            let take = || (0..100).filter_map(|_| rule.lease(Some(150))).collect::<Vec<_>>();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
+            let leases: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+            assert_eq!(rule.tunnels(), 150);
+            leases.len()
+        });
+        assert_eq!((taken, rule.tunnels()), (150, 0));
+        let unlimited = rule.lease(None).unwrap();
+        assert!(rule.lease(Some(1)).is_none(), "one that had no limit counts");
+        drop(unlimited);
+        assert!(rule.lease(Some(1)).is_some());
+    }
+
+    #[test]
+    fn a_rule_is_forgotten_when_nothing_needs_it() {
+        let live = Live::new(1);
+        let lease = live.rule(key("a")).lease(None);
+        live.retain_rules(&HashSet::new());
+        assert_eq!(live.rule(key("a")).tunnels(), 1, "it has a tunnel");
+        drop(lease);
+        live.retain_rules(&HashSet::from([&key("a")]));
+        assert!(live.lock().rules.contains_key(&key("a")), "it is named");
+        live.retain_rules(&HashSet::new());
+        assert!(live.lock().rules.is_empty());
     }
 }

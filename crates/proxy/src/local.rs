@@ -3,10 +3,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll};
 
 use balance::{RuleTable, SmoothWeighted};
 use model::{ListenerName, TargetGroupName, TargetKey};
@@ -15,6 +16,7 @@ use observe::{ListenerCells, LogBuffer};
 
 use crate::pool::LocalTarget;
 use crate::snapshot::{ActionPlan, GroupPlan, ListenerPlan, PickerPlan, Snapshot};
+use crate::watch::{Watch, Watchers};
 
 /// One generation, as one worker uses it.
 pub(crate) struct Local<S: Sys> {
@@ -46,8 +48,8 @@ pub(crate) struct Door<S: Sys> {
     socket: RefCell<Weak<Listener<S>>>,
     /// No longer configured, or the balancer stops: connections end after the response in flight.
     pub(crate) closing: Cell<bool>,
-    /// Who waits for the closing.
-    pub(crate) waiting: RefCell<Option<Waker>>,
+    /// Who waits for the closing: the accept task, and tunnels that end with it.
+    pub(crate) watchers: Watchers,
 }
 
 impl<S: Sys> Local<S> {
@@ -146,7 +148,7 @@ impl<S: Sys> Door<S> {
             listener: RefCell::new(listener),
             socket: RefCell::new(Rc::downgrade(socket)),
             closing: Cell::new(false),
-            waiting: RefCell::default(),
+            watchers: Watchers::default(),
         }
     }
 
@@ -164,9 +166,21 @@ impl<S: Sys> Door<S> {
 
     pub(crate) fn close(&self) {
         self.closing.set(true);
-        let waker = self.waiting.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
+        self.watchers.wake_all();
+    }
+
+    /// Waits until the door closes.
+    pub(crate) async fn closes(&self) {
+        let watch = self.watchers.watch();
+        poll_fn(|context| self.poll_closes(context, &watch)).await;
+    }
+
+    /// See [`Self::closes`].
+    pub(crate) fn poll_closes(&self, context: &Context<'_>, watch: &Watch<'_>) -> Poll<()> {
+        if self.closing.get() {
+            return Poll::Ready(());
         }
+        watch.leave(context.waker());
+        Poll::Pending
     }
 }

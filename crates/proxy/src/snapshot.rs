@@ -16,7 +16,7 @@ use model::{
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 
-use crate::live::{Health, Live, TargetLive};
+use crate::live::{Health, Live, RuleKey, RuleLive, TargetLive};
 
 #[derive(Debug)]
 pub struct Snapshot {
@@ -58,6 +58,8 @@ pub(crate) struct RulePlan {
     pub(crate) request_fields: FieldEdits,
     pub(crate) response_fields: FieldEdits,
     pub(crate) websocket: WebSocket,
+    /// Of a rule that forwards.
+    pub(crate) live: Option<Arc<RuleLive>>,
 }
 
 #[derive(Debug)]
@@ -117,6 +119,8 @@ impl Snapshot {
             self.groups.iter().flat_map(|g| &g.targets).map(|t| t.key().clone()).collect();
         let listeners: HashSet<_> = self.listeners.iter().map(|l| l.name.clone()).collect();
         live.retain(&targets, &listeners);
+        let rules = self.listeners.iter().flat_map(|listener| &listener.rules);
+        live.retain_rules(&rules.filter_map(|rule| rule.live.as_ref()).map(|live| live.key()).collect());
     }
 }
 
@@ -148,7 +152,9 @@ impl ListenerPlan {
                 rewrite: rule.rewrite.clone(),
                 request_fields: rule.request_fields.clone(),
                 response_fields: rule.response_fields.clone(),
-                websocket: rule.websocket,
+                websocket: rule.websocket.clone(),
+                live: matches!(rule.action, Action::Forward(_))
+                    .then(|| live.rule(RuleKey { listener: listener.name.clone(), rule: rule.identity() })),
             })
             .collect();
         rules.extend(listener.default_action.as_ref().map(|action| RulePlan {
@@ -160,6 +166,7 @@ impl ListenerPlan {
             request_fields: FieldEdits::default(),
             response_fields: FieldEdits::default(),
             websocket: WebSocket::default(),
+            live: None,
         }));
         Ok(Self {
             name: listener.name.clone(),

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::connection::reset_on_close;
+use crate::frame::Frame;
 use crate::message::Message;
 use crate::wait::PATIENCE;
 use crate::wire::Wire;
@@ -91,6 +92,12 @@ impl Client {
         let mut bytes = Vec::new();
         self.wire.exactly(length, &mut bytes).expect("bytes");
         bytes
+    }
+
+    /// The next WebSocket frame.
+    #[track_caller]
+    pub fn frame(&mut self) -> Frame {
+        Frame::read(&mut self.wire).expect("a frame")
     }
 
     /// Waits for the end and says whether it came.

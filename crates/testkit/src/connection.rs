@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::frame::Frame;
 use crate::message::Message;
 use crate::wait::PATIENCE;
 use crate::wire::Wire;
@@ -58,6 +59,11 @@ impl Connection {
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.wire.stream.write_all(bytes.as_ref())
+    }
+
+    /// The next WebSocket frame.
+    pub fn frame(&mut self) -> io::Result<Frame> {
+        Frame::read(&mut self.wire)
     }
 
     /// Sends what comes back until its end.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use model::{Action, Conditions, FieldCondition, FieldEdits, NamedCondition, PathPattern, Rule, WebSocket};
+use model::{Action, Conditions, FieldCondition, FieldEdits, NamedCondition, PathPattern, Rule};
 
-use super::{Build, access, action, address, edits, pattern};
+use super::{Build, access, action, address, edits, pattern, websocket};
 use crate::raw::{Table, Value};
 
 pub(super) fn rules(listener: &Table, build: &mut Build<'_, '_>) -> Vec<Rule> {
@@ -16,12 +16,12 @@ pub(super) fn rules(listener: &Table, build: &mut Build<'_, '_>) -> Vec<Rule> {
         // A rule with errors may differ from another only in what is wrong.
         if build.report.error_count() == errors_before {
             let line = build.report.line(table);
-            if let Some(first) = first_lines.get(&identity(&rule)) {
+            if let Some(first) = first_lines.get(&rule.identity()) {
                 let problem = build.report.error(table, "this rule has no effect: it can never match");
                 let why = "has the same host, path and conditions and comes first";
                 problem.hint(format!("the rule in line {first} {why}"));
             }
-            first_lines.entry(identity(&rule)).or_insert(line);
+            first_lines.entry(rule.identity()).or_insert(line);
             if rule_matches_all(&rule) {
                 build.ineffective(
                     listener,
@@ -52,7 +52,6 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
             "it is only for a `path` such as `/abc/`: a prefix with `/` at its end",
         );
     }
-    let websocket = table.table("websocket").and_then(|websocket| websocket.duration("idle_timeout"));
     Rule {
         host: pattern::host(table.value("host"), build.report),
         conditions: conditions(table, build),
@@ -63,7 +62,10 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
         path,
         request_fields: edits_of(table, "request_headers", edits::Side::Request, build),
         response_fields: edits_of(table, "response_headers", edits::Side::Response, build),
-        websocket: websocket.map_or_else(WebSocket::default, |idle_timeout| WebSocket { idle_timeout }),
+        websocket: table
+            .table("websocket")
+            .map(|table| websocket::websocket(table, build))
+            .unwrap_or_default(),
     }
 }
 
@@ -122,17 +124,4 @@ fn rule_matches_all(rule: &Rule) -> bool {
     matches!(rule.host, model::HostPattern::Any)
         && matches!(rule.path, model::PathPattern::Any)
         && rule.conditions.count() == 0
-}
-
-/// Equal for rules that match the same requests as far as their text shows; the order of conditions does not count.
-fn identity(rule: &Rule) -> String {
-    let mut conditions: Vec<String> = Vec::new();
-    let Conditions { methods, headers, queries, cookies, sources } = &rule.conditions;
-    conditions.extend(methods.iter().map(|method| format!("method {method:?}")));
-    conditions.extend(headers.iter().map(|header| format!("header {header:?}")));
-    conditions.extend(queries.iter().map(|query| format!("query {query:?}")));
-    conditions.extend(cookies.iter().map(|cookie| format!("cookie {cookie:?}")));
-    conditions.extend(sources.iter().map(|source| format!("source {source:?}")));
-    conditions.sort();
-    format!("{:?} {:?} {conditions:?}", rule.host, rule.path)
 }

@@ -2,6 +2,7 @@
 
 use super::Default::{Is, Means, Required};
 use super::listener::FORWARD;
+use super::websocket::WEBSOCKET;
 use super::{Key, Kind, access};
 
 pub(super) const CONDITIONS: &[Key] = &[
@@ -113,7 +114,7 @@ pub(super) const ACTIONS: &[Key] = &[
         name: "websocket",
         kind: Kind::Table(&[WEBSOCKET]),
         default: Means("WebSockets are passed on with the settings below"),
-        help: "What holds after an upgrade to WebSocket. Only with `forward`.",
+        help: "Who may open a WebSocket, and what holds for it then. Only with `forward`.",
         example: "websocket = { idle_timeout = \"10m\" }",
     },
 ];
@@ -196,13 +197,5 @@ const EDITS: &[Key] = &[
         example: "response_headers = { remove = [\"X-Powered-By\"] }",
     },
 ];
-
-const WEBSOCKET: &[Key] = &[Key {
-    name: "idle_timeout",
-    kind: Kind::Duration(1_000, 86_400_000),
-    default: Is("\"60s\""),
-    help: "Without a byte in either direction that long, the connection is closed.",
-    example: "websocket = { idle_timeout = \"1h\" }",
-}];
 
 const VALUE: &Kind = &Kind::Text("value, `*` or `~ regex`");

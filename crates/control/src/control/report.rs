@@ -82,7 +82,7 @@ fn listener(plan: &ListenerPlan, serving: &Serving) -> ListenerView {
             })
             .collect(),
         connections_open: cells.sum(|c| c.connections_open.read()),
-        tunnels_open: cells.sum(|c| c.tunnels_open.read()),
+        tunnels_open: cells.sum(|c| c.tunnels.open.read()),
         requests: cells.sum(|c| c.requests.read()),
         requests_in_flight: cells.sum(|c| c.requests_in_flight.read()),
         failures: cells.sum(|c| own_errors(c.responses.by(MadeBy::Evenkeel).read())),

@@ -8,3 +8,4 @@ mod unacknowledged_client_is_closed;
 mod vanished;
 mod vanished_client_is_closed;
 mod vanished_target_is_closed;
+mod vanished_tunnel_is_closed;

@@ -10,7 +10,7 @@ use testkit::{Balancer, Client, Network, ok, wait_until};
 pub(crate) const PROBES: &str = "tcp_keepalive = { idle = \"1s\", interval = \"1s\", probes = 3 }";
 pub(crate) const NO_PROBES: &str = "tcp_keepalive = \"off\"";
 
-/// Its target answers every request but those to `/never`.
+/// Its target answers every request but those to `/never`, and switches to WebSocket at `/tunnel`.
 pub(crate) fn start(network: &Network, listener: &str, group: &str) -> Balancer {
     network.there(serve);
     let config = format!(
@@ -55,7 +55,9 @@ fn serve() {
             thread::spawn(move || {
                 let mut buffer = [0; 4096];
                 while let Ok(1..) = stream.read(&mut buffer) {
-                    if !buffer.starts_with(b"GET /never") {
+                    if buffer.starts_with(b"GET /tunnel") {
+                        let _ = stream.write_all(SWITCHING);
+                    } else if !buffer.starts_with(b"GET /never") {
                         let _ = stream.write_all(&ok("served"));
                     }
                 }
@@ -63,3 +65,5 @@ fn serve() {
         }
     });
 }
+
+const SWITCHING: &[u8] = b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";

@@ -7,3 +7,4 @@ mod client_cases;
 mod error_pages;
 mod every_failure_is_provoked;
 mod target_cases;
+mod websocket_cases;

@@ -5,11 +5,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 
 use model::Failure;
-use testkit::{Client, Config, Target, refused_address, websocket_request};
+use testkit::{Client, Config, Target, refused_address};
 
 use crate::case::{Case, patient};
-
-const SWITCHING: &str = "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+use crate::websocket_cases;
 
 pub(crate) fn case(failure: Failure) -> Option<Case> {
     Some(match failure {
@@ -26,7 +25,7 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
         Failure::TargetResponseFieldsTooLarge => {
             Case::answers(format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(17_000)))
         }
-        Failure::TargetUpgradeUnasked => Case::answers(SWITCHING),
+        Failure::TargetUpgradeUnasked => Case::answers(websocket_cases::SWITCHING),
         Failure::TargetResponseTimeout => Case::target(stalls_after("")),
         Failure::TargetSendTimeout => Case::new(reads_only_the_head(), |_, mut client| {
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
@@ -40,8 +39,6 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
         Failure::TargetStalled => {
             Case::target(stalls_after("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"))
         }
-        Failure::TunnelIdle => tunnel(|_| {}),
-        Failure::TunnelBroken => tunnel(|client| client.send("bye")),
         _ => return None,
     })
 }
@@ -96,24 +93,6 @@ fn reads_only_the_head() -> Target {
         connection.stall_unread();
         Ok(())
     })
-}
-
-fn tunnel(act: impl FnOnce(&mut Client) + Send + 'static) -> Case {
-    let target = Target::script(|mut connection| {
-        connection.head()?;
-        connection.send(SWITCHING)?;
-        connection.read_exactly(3)?;
-        connection.reset()
-    });
-    let rule = "host = \"*.example\"\nforward = \"app\"\nwebsocket = { idle_timeout = \"1s\" }";
-    let case = Case::new(target, |_, mut client| {
-        client.send(websocket_request("/"));
-        assert_eq!(client.response().status(), 101);
-        act(&mut client);
-        assert!(client.is_closed());
-        None
-    });
-    case.with(|config| config.rule(rule))
 }
 
 /// The bad chunk comes when the client has the head.

@@ -2,14 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod connections_are_limited;
+mod disabled_is_refused;
+mod drain_closes_between_frames;
 mod half_close_is_passed_on;
 mod idle_tunnel_is_closed;
+mod lifetime_ends_it;
+mod limits_of_http_end_at_the_101;
 mod lost_side_reaches_the_other;
+mod origins_are_checked;
 mod refused_upgrade_is_ordinary;
+mod silent_client_is_pinged;
 mod strict_server_is_satisfied;
+mod subprotocols_are_checked;
 mod tunnel_survives_reload;
 
-use testkit::{Client, Message, Target, websocket_accept, websocket_request};
+use testkit::{Client, Frame, Message, Target, websocket_accept, websocket_request};
 
 /// A server as RFC 6455 §4.2 wants it: it refuses what is not exactly a handshake, and echoes bytes after it.
 fn strict_server() -> Target {
@@ -20,6 +28,24 @@ fn strict_server() -> Target {
             None => return connection.send(testkit::response(400, "Connection: close\r\n", "no handshake")),
         }
         connection.echo()
+    })
+}
+
+/// A server that speaks frames: it echoes messages, ignores Pongs and answers a Close.
+fn frame_server() -> Target {
+    Target::script(|mut connection| {
+        let request = connection.request()?;
+        connection.send(switching(&websocket_accept(request.field("sec-websocket-key").unwrap())))?;
+        loop {
+            let Frame { first, is_masked, payload } = connection.frame()?;
+            assert!(is_masked, "a client masks");
+            if first != 0x8A {
+                connection.send(Frame::from_server(first, payload).bytes())?;
+            }
+            if first == 0x88 {
+                return Ok(());
+            }
+        }
     })
 }
 

@@ -32,6 +32,12 @@ fn page() -> String {
     web.of(0).connections_open.add(5);
     web.of(1).connections_open.add(-1);
     web.of(1).proxy_headers.count(ProxyHeader::TimedOut);
+    web.of(0).tunnels.opened.add(2);
+    web.of(0).tunnels.open.add(2);
+    web.of(0).tunnels.count_end(TunnelEnd::Idle);
+    web.of(0).tunnels.frames_from_client[1].add(3);
+    web.of(1).tunnels.frames_from_client[1].add(4);
+    web.of(1).tunnels.frames_from_target[4].increment();
 
     let (one, two) = (PerWorker::<TargetCells>::new(2), PerWorker::<TargetCells>::new(2));
     one.of(0).requests.add(2);
@@ -93,6 +99,10 @@ fn a_strict_reader_finds_every_number() {
         ("evenkeel_listener_phase_seconds_count", &[web, ("phase", "total")], 2.0),
         ("evenkeel_listener_phase_seconds_sum", &[web, ("phase", "total")], 0.005_35),
         ("evenkeel_listener_phase_seconds_count", &[web, ("phase", "connect")], 1.0),
+        ("evenkeel_listener_tunnels_open", &[web], 1.0),
+        ("evenkeel_listener_tunnels_closed_total", &[web, ("reason", "tunnel_idle")], 1.0),
+        ("evenkeel_listener_tunnel_frames_total", &[web, ("from", "client"), ("kind", "text")], 7.0),
+        ("evenkeel_listener_tunnel_frames_total", &[web, ("from", "target"), ("kind", "ping")], 1.0),
         ("evenkeel_listener_requests_total", &[("listener", "a \"quiet\\\none")], 0.0),
         ("evenkeel_target_requests_total", &[("group", "app"), ("target", "10.0.0.9:8080")], 2.0),
         ("evenkeel_target_failures_total", &[("target", "10.0.0.9:8080"), ("reason", "target_refused")], 1.0),
@@ -147,7 +157,8 @@ fn every_cell_has_a_row() {
     let arrays = size_of::<crate::Responses>()
         + size_of::<crate::Failures>()
         + size_of::<crate::ProxyHeaders>()
-        + PHASES.len() * size_of::<Histogram>();
+        + PHASES.len() * size_of::<Histogram>()
+        + (TunnelEnd::ALL.len() + 2 * TUNNEL_FRAMES.len()) * cell;
     assert_eq!(size_of::<ListenerCells>(), LISTENER_ROWS.len() * cell + arrays);
     let arrays = size_of::<StatusClasses>()
         + size_of::<crate::Failures>()

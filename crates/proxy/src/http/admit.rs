@@ -6,7 +6,7 @@ use proto::http1::BodyLength;
 
 use super::body::BodyReader;
 use super::request::Request;
-use super::{Failed, screen};
+use super::{Failed, handshake, screen};
 use crate::snapshot::ActionPlan;
 
 /// The proof that a request was admitted, with what the checks found.
@@ -23,7 +23,7 @@ impl Admitted {
     }
 }
 
-pub(super) fn admit<S: Sys>(request: &Request<S>, rule: usize) -> Result<Admitted, Failed> {
+pub(super) fn admit<S: Sys>(request: &mut Request<S>, rule: usize) -> Result<Admitted, Failed> {
     let plan = &request.listener.plan;
     screen::check(request, plan.rules[rule].access.as_deref(), "by the rule")?;
     let body_bytes_max = plan.http.limits.body_bytes;
@@ -34,6 +34,9 @@ pub(super) fn admit<S: Sys>(request: &Request<S>, rule: usize) -> Result<Admitte
         && matches!(plan.rules[rule].action, ActionPlan::Forward { .. })
     {
         return Err(Failed { failure: Failure::RequestBodyTooLarge, detail: "declared length" });
+    }
+    if request.asks_for_websocket() {
+        handshake::admit(request, rule)?;
     }
     Ok(Admitted { rule, body, body_bytes_max })
 }

@@ -161,7 +161,8 @@ async fn attempt<S: Sys>(
         }
         Ended::Tunnel { from_target } => {
             let from_client = std::mem::take(upload.input);
-            tunnel::tunnel(request, client, &connection.stream, from_client, from_target, to.rule).await;
+            let stream = &connection.stream;
+            Box::pin(tunnel::tunnel(request, client, stream, from_client, from_target, to.rule)).await;
         }
     }
     Ok(())

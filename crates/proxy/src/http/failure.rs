@@ -49,7 +49,38 @@ pub(super) fn client_gone<S: Sys>(stream: &TcpStream<S>) -> Failed {
     Failed { failure: Failure::ClientAborted, detail }
 }
 
+/// In a tunnel.
+pub(super) fn in_tunnel(error: &std::io::Error) -> Failed {
+    match error.kind() {
+        _ if peer::is_dead(error) => Failure::PeerDead.into(),
+        _ if peer::is_deadline(error) => Failure::TunnelIdle.into(),
+        ErrorKind::OutOfMemory => Failed { failure: Failure::TunnelBroken, detail: "no buffer" },
+        _ => Failed { failure: Failure::TunnelBroken, detail: "reset" },
+    }
+}
+
 fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     // EMFILE and ENFILE (`man 2 socket`) have no kind of their own.
     matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_that_the_kernel_gave_up_is_not_an_idle_one() {
+        for (error, failure) in [
+            (io::Error::from_raw_os_error(110), Failure::PeerDead),
+            (io::Error::from_raw_os_error(113), Failure::PeerDead),
+            (io::ErrorKind::TimedOut.into(), Failure::TunnelIdle),
+            (io::Error::from_raw_os_error(104), Failure::TunnelBroken),
+            (io::Error::from_raw_os_error(32), Failure::TunnelBroken),
+            (io::ErrorKind::OutOfMemory.into(), Failure::TunnelBroken),
+        ] {
+            assert_eq!(in_tunnel(&error).failure, failure, "{error}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use observe::{AccessRecord, MadeBy, PhaseTimes};
 use proto::http1::{Field, Known, RequestHead, ResponseHead, Span, Version, token};
 
 use crate::connection::Client;
+use crate::live::TunnelLease;
 use crate::local::LocalListener;
 use crate::worker::Proxy;
 
@@ -42,6 +43,8 @@ pub(crate) struct Request<S: Sys> {
     pub(super) attempts: u32,
     pub(super) is_reused: bool,
     pub(super) is_tunnel: bool,
+    /// It is, or may become, one of its rule's tunnels.
+    pub(super) lease: Option<TunnelLease>,
     pub(super) status: u16,
     pub(super) made_by: MadeBy,
     pub(super) failure: Option<Failure>,
@@ -147,6 +150,7 @@ impl<S: Sys> Request<S> {
             attempts: 0,
             is_reused: false,
             is_tunnel: false,
+            lease: None,
             status: 0,
             made_by: MadeBy::Evenkeel,
             failure: None,

@@ -13,7 +13,7 @@ use super::attempt::{Destination, UploadState};
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::relay::{Flow, FlowError, coalesce, send, send_now, send_rest};
 use super::request::Request;
-use super::{Failed, failure, forward, read_head};
+use super::{Failed, failure, forward, handshake, read_head};
 use crate::connection::Client;
 use crate::peer;
 use crate::pool::TargetConnection;
@@ -47,9 +47,10 @@ pub(super) async fn respond<S: Sys>(
         let head_bytes = read(request, to, connection, &mut input, sent, state).await?;
         let status = request.heads.response.status();
         match status {
-            101 => return switch(request, client, input, head_bytes, state).await,
+            101 => return switch(request, client, to, input, head_bytes, state).await,
             100..=199 => pass_interim(request, client, &mut input, head_bytes).await?,
             _ => {
+                request.lease = None;
                 to.target.cells().responses.count(status);
                 return relay(request, client, to, connection, input, head_bytes, state).await;
             }
@@ -147,6 +148,7 @@ async fn pass_interim<S: Sys>(
 async fn switch<S: Sys>(
     request: &mut Request<S>,
     client: &Client<S>,
+    to: &Destination<'_, S>,
     mut input: Buffer,
     head_bytes: usize,
     state: &Cell<UploadState>,
@@ -163,6 +165,12 @@ async fn switch<S: Sys>(
         return Err(Failed {
             failure: Failure::TargetUpgradeUnasked,
             detail: "101 to another protocol, or too early",
+        });
+    }
+    if !handshake::may_switch(request, to.rule, input.bytes()) {
+        return Err(Failed {
+            failure: Failure::TargetUpgradeUnasked,
+            detail: "101 with a subprotocol that was not offered or is not allowed",
         });
     }
     answered(request, 101);

@@ -1,16 +1,25 @@
-//! A tunnel: after an upgrade, bytes go both ways unchanged until one side is gone or nothing has moved for too long
-//! (WS1, WS3, WS5).
+//! A tunnel: after an upgrade, bytes go both ways unchanged until one side is gone, nothing has moved for too long, or
+//! its time is over (WS1, WS3, WS5, WS7).
+//!
+//! `plain` relays bytes. Where a Ping or a Close of ours may have to go between two frames, `framed` does, and
+//! `attend` says when.
+
+mod attend;
+mod framed;
+mod plain;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use model::Failure;
-use net::{Buffer, LARGE, Sys, TcpStream};
+use net::{Buffer, Sys, TcpStream};
+use observe::{Counter, TunnelCells, TunnelEnd};
 
+use super::Failed;
 use super::request::Request;
 use crate::connection::Client;
 
@@ -26,62 +35,76 @@ pub(super) async fn tunnel<S: Sys>(
     request.is_tunnel = true;
     request.bytes.shrink();
     request.persists = false;
-    let listener = std::rc::Rc::clone(&request.listener);
-    let (cells, began) = (listener.cells(), request.proxy.worker.now());
-    cells.tunnels_opened.increment();
-    cells.tunnels_open.increment();
-    let _open = OnDrop(|| cells.tunnels_open.decrement());
-    let idle_timeout = listener.plan.rules[rule].websocket.idle_timeout;
-    let (up, down) = (Cell::new(0), Cell::new(0));
-    let upward = Way { from: &client.stream, to: target, idle_timeout, bytes: &up };
-    let downward = Way { from: target, to: &client.stream, idle_timeout, bytes: &down };
-    let result = both(upward.run(from_client), downward.run(from_target)).await;
-    request.request_body_bytes += up.get();
-    request.response_body_bytes += down.get();
+    let listener = Rc::clone(&request.listener);
+    let (cells, began) = (&listener.cells().tunnels, request.proxy.worker.now());
+    let mut open = Open::begin(cells);
+    let websocket = &listener.plan.rules[rule].websocket;
+    let up = Meter { bytes: Cell::new(0), counter: &cells.received_bytes };
+    let down = Meter { bytes: Cell::new(0), counter: &cells.sent_bytes };
+    let sides = Sides { client, target, from_client, from_target, up: &up, down: &down };
+    let ended = if websocket.follows_frames() {
+        framed::run(sides, websocket, cells).await
+    } else {
+        plain::run(sides, websocket).await
+    };
+    request.request_body_bytes += up.bytes.get();
+    request.response_body_bytes += down.bytes.get();
     request.phases.relay = Some(request.micros_since(began));
-    if let Err(error) = result {
-        let (failure, detail) = match error.kind() {
-            io::ErrorKind::TimedOut => (Failure::TunnelIdle, ""),
-            _ => (Failure::TunnelBroken, "reset"),
-        };
-        (request.failure, request.detail) = (Some(failure), detail);
+    if let Err(failed) = ended {
+        (request.failure, request.detail) = (Some(failed.failure), failed.detail);
+    }
+    open.end = TunnelEnd::of(request.failure);
+}
+
+/// Both ends, and what is known of them so far.
+struct Sides<'a, S: Sys> {
+    client: &'a Client<S>,
+    target: &'a TcpStream<S>,
+    from_client: Buffer,
+    from_target: Buffer,
+    up: &'a Meter<'a>,
+    down: &'a Meter<'a>,
+}
+
+/// Counts the bytes of one direction.
+struct Meter<'a> {
+    bytes: Cell<u64>,
+    counter: &'a Counter,
+}
+
+impl Meter<'_> {
+    fn add(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes as u64);
+        self.counter.add(bytes as u64);
     }
 }
 
-/// One direction of a tunnel.
-struct Way<'a, S: Sys> {
-    from: &'a TcpStream<S>,
-    to: &'a TcpStream<S>,
-    idle_timeout: Duration,
-    bytes: &'a Cell<u64>,
+/// An open tunnel in the metrics.
+struct Open<'a> {
+    cells: &'a TunnelCells,
+    end: TunnelEnd,
 }
 
-impl<S: Sys> Way<'_, S> {
-    /// Until the sender's end, which is passed on as a half-close.
-    async fn run(self, mut data: Buffer) -> io::Result<()> {
-        self.keep_alive();
-        loop {
-            if !data.is_empty() {
-                self.bytes.set(self.bytes.get() + data.len() as u64);
-                self.to.write_all(&mut data, &mut Buffer::new()).await?;
-            }
-            self.keep_alive();
-            if self.from.fill(&mut data, LARGE).await? == 0 {
-                // The other side may be gone already, which its own direction tells.
-                let _ = self.to.shutdown_write();
-                return Ok(());
-            }
-            self.keep_alive();
-        }
+impl<'a> Open<'a> {
+    fn begin(cells: &'a TunnelCells) -> Self {
+        cells.opened.increment();
+        cells.open.increment();
+        Self { cells, end: TunnelEnd::CutOff }
     }
+}
 
-    /// A byte in either direction is life in both.
-    fn keep_alive(&self) {
-        let deadline = self.from.worker().after(self.idle_timeout);
-        for stream in [self.from, self.to] {
-            stream.set_read_deadline(deadline);
-            stream.set_write_deadline(deadline);
-        }
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.cells.count_end(self.end);
+    }
+}
+
+/// A byte in either direction is life in both.
+fn keep_alive<S: Sys>(one: &TcpStream<S>, other: &TcpStream<S>, idle_timeout: Duration) {
+    let deadline = one.worker().after(idle_timeout);
+    for stream in [one, other] {
+        stream.set_read_deadline(deadline);
+        stream.set_write_deadline(deadline);
     }
 }
 
@@ -89,7 +112,7 @@ impl<S: Sys> Way<'_, S> {
 async fn both(
     one: impl Future<Output = io::Result<()>>,
     other: impl Future<Output = io::Result<()>>,
-) -> io::Result<()> {
+) -> Result<(), Failed> {
     let (mut one, mut other) = (pin!(one), pin!(other));
     let (mut one_ended, mut other_ended) = (false, false);
     poll_fn(|context| {
@@ -104,12 +127,5 @@ async fn both(
         if one_ended && other_ended { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
     .await
-}
-
-struct OnDrop<F: Fn()>(F);
-
-impl<F: Fn()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
+    .map_err(|error: io::Error| super::failure::in_tunnel(&error))
 }

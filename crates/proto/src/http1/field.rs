@@ -1,6 +1,7 @@
 //! One field line (RFC 9112 §5).
 
-use super::{Known, Span, token, word};
+use super::known::Key;
+use super::{Known, Span, lines, token, word};
 
 /// One field of a head, as it stands in the sender's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,37 @@ impl Field {
     #[inline]
     pub const fn is_hop_by_hop(&self) -> bool {
         self.named_by_connection || self.known.is_hop_by_hop()
+    }
+
+    /// Reads the line that begins at `start` if it is a complete and ordinary one of at most `limit` bytes, in one
+    /// pass. `None`: [`Lines`](super::lines::Lines) and [`Self::parse`] must look closer, to find the same field or what
+    /// is wrong or missing.
+    #[inline]
+    pub(super) fn ordinary(buf: &[u8], start: usize, limit: usize) -> Option<Self> {
+        let rest = buf.get(start..)?;
+        let (key, colon) = Key::at_start(rest)?;
+        let (name, value) = rest.split_at(colon);
+        if value.first() != Some(&b':') {
+            return None;
+        }
+        let known = key.known();
+        if known == Known::Other && (name.is_empty() || token::classes(name) != token::TOKEN | token::PLAIN) {
+            return None;
+        }
+        let value_bytes = word::find(value, lines::control)?;
+        let end = colon + value_bytes;
+        if end > limit || start + end > lines::HEAD_BYTES_MAX || !value[value_bytes..].starts_with(b"\r\n") {
+            return None;
+        }
+        let at = Span { start: start as u32, end: (start + end) as u32 };
+        Some(Self {
+            line: Span { start: at.start, end: at.end + 2 },
+            name: at.part(0, colon),
+            value: trimmed(&value[..value_bytes], at.part(colon, end)),
+            known,
+            alias: false,
+            named_by_connection: false,
+        })
     }
 
     /// Reads the line at `at`, which is not empty and holds no control byte but HTAB.
@@ -100,7 +132,62 @@ const FOLDED: &str = "obs-fold";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::lines::Lines;
     use super::*;
+
+    /// What the two steps make of the line at `start` that [`Field::ordinary`] replaces.
+    fn in_two_steps(buf: &[u8], start: usize, limit: usize) -> Option<Field> {
+        let mut lines = Lines::default();
+        lines.begin_at(start as u32);
+        let line = lines.next(buf, limit).ok()??;
+        if line.is_empty() { None } else { Field::parse(buf, line).ok() }
+    }
+
+    #[test]
+    fn an_ordinary_field_is_read_at_once_wherever_it_stands() {
+        for name in ["Host", "Accept-Language", "Content-Length", "transfer-encoding", "X-B3-TraceId", "a"] {
+            for value in
+                ["", " ", " a", "  text/html; q=0.1  ", " \u{e9}\u{e9}\u{e9}, \u{e9} and more than a word"]
+            {
+                for (before, behind) in [(0, 0), (1, 1), (3, 24), (17, 7)] {
+                    let line = format!("{}{name}:{value}\r\n{}", "?".repeat(before), "!".repeat(behind));
+                    let expected = in_two_steps(line.as_bytes(), before, 100);
+                    assert!(expected.is_some());
+                    let got = Field::ordinary(line.as_bytes(), before, 100);
+                    let is_near_end = line.len() - before < name.len() / 8 * 8 + 8;
+                    assert!(got == expected || (got.is_none() && is_near_end), "{line:?} {got:?}");
+                    let length = expected.unwrap().line.len() - 2;
+                    assert_eq!(Field::ordinary(line.as_bytes(), before, length - 1), None, "{line:?}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        /// Bytes that matter are frequent, so that a good part of the lines are fields.
+        #[test]
+        fn what_is_read_at_once_is_what_two_steps_read(
+            name in "[hH][oO][sS][tT]|[a-zA-Z-]{0,20}|[ -~\\x00-\\xff]{0,9}|(x-)?[a-z_0-9 \\r\\n\\t-]{1,30}",
+            colon in "[:]{0,2}|[ \\r]",
+            value in "[ \\t]{0,2}[ -~]{0,40}[ \\t]{0,2}|[ -~\\x00-\\x1f]{0,10}",
+            end in "\r\n|\r|\n|\r\n\r\n|\r\nnext: and so on",
+            start in 0usize..20,
+            limit in 0usize..60,
+        ) {
+            let line = format!("{}{name}{colon}{value}{end}", "#".repeat(start));
+            if let Some(field) = Field::ordinary(line.as_bytes(), start, limit) {
+                prop_assert_eq!(Some(field), in_two_steps(line.as_bytes(), start, limit), "{:?}", line);
+            }
+        }
+
+        #[test]
+        fn any_bytes_may_be_tried(bytes in proptest::collection::vec(any::<u8>(), 0..80), start in 0usize..90, limit: usize) {
+            let field = Field::ordinary(&bytes, start, limit);
+            prop_assert!(field.is_none() || field == in_two_steps(&bytes, start, limit));
+        }
+    }
 
     fn parse(line: &str) -> Result<(String, String, Known, bool), &'static str> {
         let buf = format!("??{line}\r\n");

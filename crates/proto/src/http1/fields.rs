@@ -87,6 +87,9 @@ impl Fields {
         limits: &HttpLimits,
     ) -> Result<bool, Refusal> {
         loop {
+            if self.read_ordinary(lines, buf, limits)? {
+                return Ok(true);
+            }
             match buf.get(lines.start()) {
                 None => return Ok(false),
                 Some(b'\r') => {}
@@ -95,12 +98,11 @@ impl Fields {
                 }
                 Some(_) => {}
             }
-            let room = (limits.fields_bytes as usize).saturating_sub(self.bytes);
-            let line = match lines.next(buf, room.min(limits.field_bytes as usize)) {
+            let line = match lines.next(buf, self.room(limits)) {
                 Ok(Some(line)) => line,
                 Ok(None) => return Ok(false),
                 Err(LineFault::Malformed(detail)) => return Err((Fault::Malformed, detail)),
-                Err(LineFault::TooLong) if room < limits.field_bytes as usize => {
+                Err(LineFault::TooLong) if self.room(limits) < limits.field_bytes as usize => {
                     return Err((Fault::TooLarge, "fields too large together"));
                 }
                 Err(LineFault::TooLong) => return Err((Fault::TooLarge, "field too large")),
@@ -108,11 +110,42 @@ impl Fields {
             if line.is_empty() {
                 return Ok(true);
             }
-            self.bytes += line.len();
             let field = Field::parse(buf, line).map_err(|detail| (Fault::Malformed, detail))?;
-            self.note(buf, &field)?;
-            self.list.push(field);
+            self.add(buf, field)?;
         }
+    }
+
+    /// Reads lines as long as they are ordinary; `true` when the empty line was among them.
+    #[inline]
+    fn read_ordinary(&mut self, lines: &mut Lines, buf: &[u8], limits: &HttpLimits) -> Result<bool, Refusal> {
+        // invariant: only a line that nobody has looked at, so that none is looked at more than twice.
+        while lines.is_fresh() {
+            let start = lines.start();
+            if buf.get(start..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
+                lines.begin_at(start as u32 + 2);
+                return Ok(true);
+            }
+            if self.list.len() >= usize::from(limits.fields_count) {
+                break;
+            }
+            let Some(field) = Field::ordinary(buf, start, self.room(limits)) else { break };
+            lines.begin_at(field.line.end);
+            self.add(buf, field)?;
+        }
+        Ok(false)
+    }
+
+    /// How long the next line may be.
+    fn room(&self, limits: &HttpLimits) -> usize {
+        (limits.fields_bytes as usize).saturating_sub(self.bytes).min(limits.field_bytes as usize)
+    }
+
+    #[inline]
+    fn add(&mut self, buf: &[u8], field: Field) -> Result<(), Refusal> {
+        self.bytes += field.line.len() - 2;
+        self.note(buf, &field)?;
+        self.list.push(field);
+        Ok(())
     }
 
     /// Reads `Connection` once all fields are there, and marks the fields that it names.

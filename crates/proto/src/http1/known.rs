@@ -17,16 +17,16 @@ macro_rules! names {
             $(pub(super) const $known: super::Key = super::Key::new($name.as_bytes());)*
         }
 
-        impl Key {
-            /// A match on the length first: a jump and a comparison or two.
-            #[inline]
-            const fn known(self) -> Known {
-                match self {
-                    $(keys::$known => Known::$known,)*
-                    _ => Known::Other,
-                }
-            }
-        }
+        /// Every name at the place that its key says; [`Known::Other`] where there is none.
+        static PLACES: [(Key, Known); PLACES_COUNT] = {
+            let mut places = [(Key([0; 3]), Known::Other); PLACES_COUNT];
+            $(
+                let place = &mut places[keys::$known.place()];
+                assert!(matches!(place.1, Known::Other), "two names at one place: take another `SPREAD`");
+                *place = (keys::$known, Known::$known);
+            )*
+            places
+        };
 
         #[cfg(test)]
         static NAMES: &[(&str, Known)] = &[$(($name, Known::$known)),*];
@@ -63,10 +63,10 @@ names! {
 }
 
 impl Known {
-    /// Which name this is, in any case of its letters. `name` holds no CR.
-    #[inline]
+    /// Which name this is, in any case of its letters.
     pub fn of(name: &[u8]) -> Self {
-        if name.len() > NAME_BYTES_MAX { Self::Other } else { Key::new(name).known() }
+        let is_possible = name.len() <= KEY_BYTES && !name.contains(&b'\r');
+        if is_possible { Key::new(name).known() } else { Self::Other }
     }
 
     /// Which name this is for a reader who takes `_` for `-`, as CGI and its heirs do; `None` where the name has
@@ -103,26 +103,75 @@ impl Known {
     }
 }
 
-/// A name of at most 24 bytes as numbers, in lower case.
+/// A name of at most 24 bytes as numbers: in lower case, with zeros behind it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Key {
-    len: usize,
-    first: u64,
-    /// The eight bytes behind `first`, of a name that `first` and `last` do not cover.
-    middle: u64,
-    last: u64,
-}
+pub(super) struct Key([u64; KEY_BYTES / 8]);
 
 impl Key {
-    #[inline]
+    /// The key and the length of the name at the start of these bytes, which a colon or a CR ends. `None`: it is too
+    /// long or too near the end to be read in words.
+    #[inline(always)]
+    pub(super) fn at_start(bytes: &[u8]) -> Option<(Self, usize)> {
+        // Written out, because an array that a loop fills goes through memory.
+        let (first, end) = word_of_name(bytes, 0)?;
+        if let Some(len) = end {
+            return Some((Self([first, 0, 0]), len));
+        }
+        let (middle, end) = word_of_name(bytes, 8)?;
+        if let Some(len) = end {
+            return Some((Self([first, middle, 0]), len));
+        }
+        let (last, end) = word_of_name(bytes, 16)?;
+        end.map(|len| (Self([first, middle, last]), len))
+    }
+
+    #[inline(always)]
+    pub(super) fn known(self) -> Known {
+        let (key, known) = PLACES[self.place()];
+        if key == self { known } else { Known::Other }
+    }
+
+    /// Where the name stands in [`PLACES`] if it stands there.
+    #[inline(always)]
+    const fn place(self) -> usize {
+        let [first, middle, last] = self.0;
+        ((first ^ middle.rotate_left(16) ^ last.rotate_left(32)).wrapping_mul(SPREAD) >> PLACES_SHIFT)
+            as usize
+    }
+
+    /// `name` has at most [`KEY_BYTES`] bytes.
     const fn new(name: &[u8]) -> Self {
-        let middle = if name.len() > 16 { word::first(name.split_at(8).1) | LOWER } else { 0 };
-        Self { len: name.len(), first: word::first(name) | LOWER, middle, last: word::last(name) | LOWER }
+        let mut words = [0; 3];
+        let mut place = 0;
+        while place < name.len() {
+            words[place / 8] |= ((name[place] | 0x20) as u64) << (8 * (place % 8));
+            place += 1;
+        }
+        Self(words)
     }
 }
 
+/// The word of a key that stands at `place`, and the name's length if it ends among these bytes.
+#[inline(always)]
+fn word_of_name(bytes: &[u8], place: usize) -> Option<(u64, Option<usize>)> {
+    let read = word::at(bytes, place)?;
+    // No name goes on behind a CR, and `LOWER` would make a `-` of it.
+    let ends = word::equal(read, b':') | word::equal(read, b'\r');
+    if ends == 0 {
+        return Some((read | LOWER, None));
+    }
+    Some(((read | LOWER) & word::below(ends), Some(place + word::lowest(ends))))
+}
+
+const KEY_BYTES: usize = 24;
+
+/// Spreads keys over places so that no two names meet; found by trying, checked where [`PLACES`] is made.
+const SPREAD: u64 = 0xb25e_2867_78ec_a501;
+const PLACES_COUNT: usize = 64;
+const PLACES_SHIFT: u32 = 64 - PLACES_COUNT.ilog2();
+
 /// Sets the bit by which lower case differs from upper. Of the bytes that can stand in a field line only a letter
-/// becomes a lower-case letter by it, and only `-` a `-`, so equal keys mean equal names.
+/// becomes a lower-case letter by it, only `-` a `-`, and none a zero: equal keys mean equal names.
 const LOWER: u64 = word::splat(0x20);
 
 const NAME_BYTES_MAX: usize = 19;

@@ -33,6 +33,11 @@ impl Lines {
         self.searched = offset;
     }
 
+    /// Whether nothing of the next line has been looked at.
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.searched == self.start
+    }
+
     /// The next line without its CRLF, or `None` when its end has not arrived. `limit` bounds its bytes.
     ///
     /// The fault is that of the first byte that makes the line impossible, whichever way the bytes are cut.
@@ -69,7 +74,7 @@ impl Lines {
 
 /// Marks control bytes, HTAB among them: it is the caller's to let pass.
 #[inline]
-const fn control(bytes: u64) -> u64 {
+pub(super) const fn control(bytes: u64) -> u64 {
     // The two subtractions of `word::less` and `word::equal`; where 0x7f is looked for, the mask can be shared,
     // because its top bit is 0.
     let marks =
@@ -78,7 +83,7 @@ const fn control(bytes: u64) -> u64 {
 }
 
 /// limit: offsets are kept in 32 bits; no configuration makes a head longer than this.
-const HEAD_BYTES_MAX: usize = 1 << 30;
+pub(super) const HEAD_BYTES_MAX: usize = 1 << 30;
 
 #[cfg(test)]
 mod tests {

@@ -39,37 +39,31 @@ pub(super) const fn high(word: u64) -> u64 {
 /// word.
 #[inline]
 pub(super) fn find(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
-    let mut rest = bytes;
-    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
-        let marks = mark(u64::from_le_bytes(*word));
-        if marks != 0 {
-            return Some(bytes.len() - rest.len() + lowest(marks));
+    let (pairs, rest) = bytes.as_chunks::<16>();
+    for (place, pair) in pairs.iter().enumerate() {
+        let pair = u128::from_le_bytes(*pair);
+        let [low, high] = [mark(pair as u64), mark((pair >> 64) as u64)];
+        // Two words for one jump: it is the jumps and counters around the words that cost, not the marks.
+        if low | high != 0 {
+            return Some(16 * place + if low != 0 { lowest(low) } else { 8 + lowest(high) });
         }
-        rest = behind;
     }
-    if rest.is_empty() {
-        return None;
-    }
-    let marks = mark(short(rest) | (splat(b'a') << (8 * rest.len())));
-    (marks != 0).then(|| bytes.len() - rest.len() + lowest(marks))
+    find_in_rest(rest, mark).map(|place| bytes.len() - rest.len() + place)
 }
 
-/// The first eight bytes as a number, the first byte lowest; missing ones are 0.
+/// [`find`] in fewer than sixteen bytes.
 #[inline]
-pub(super) const fn first(bytes: &[u8]) -> u64 {
-    match bytes.first_chunk::<8>() {
-        Some(word) => u64::from_le_bytes(*word),
-        None => short(bytes),
+fn find_in_rest(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
+    let (word, rest) = match bytes.split_first_chunk::<8>() {
+        Some((word, rest)) => (u64::from_le_bytes(*word), rest),
+        None => (short(bytes) | splat(b'a') << (8 * bytes.len()), &[][..]),
+    };
+    let marks = mark(word);
+    if marks != 0 {
+        return Some(lowest(marks));
     }
-}
-
-/// The last eight bytes in the same way.
-#[inline]
-pub(super) const fn last(bytes: &[u8]) -> u64 {
-    match bytes.last_chunk::<8>() {
-        Some(word) => u64::from_le_bytes(*word),
-        None => short(bytes),
-    }
+    let marks = mark(short(rest) | splat(b'a') << (8 * rest.len()));
+    (marks != 0).then(|| 8 + lowest(marks))
 }
 
 /// Less than eight bytes as a number: two reads that overlap instead of a loop.
@@ -87,7 +81,20 @@ const fn short(bytes: &[u8]) -> u64 {
     }
 }
 
-const fn lowest(marks: u64) -> usize {
+/// All bits of the bytes below the lowest mark; there must be one.
+#[inline]
+pub(super) const fn below(marks: u64) -> u64 {
+    ((marks & marks.wrapping_neg()) >> 7) - 1
+}
+
+/// The eight bytes at `place`, where there are so many.
+#[inline]
+pub(super) fn at(bytes: &[u8], place: usize) -> Option<u64> {
+    bytes.get(place..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
+}
+
+/// The place of the byte of the lowest mark.
+pub(super) const fn lowest(marks: u64) -> usize {
     (marks.trailing_zeros() / 8) as usize
 }
 
@@ -101,14 +108,28 @@ mod tests {
 
     #[test]
     fn short_words_read_every_byte_once() {
-        let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9];
-        for len in 0..=9 {
+        let bytes = [1, 2, 3, 4, 5, 6, 7];
+        for len in 0..=bytes.len() {
             let mut word = [0; 8];
-            let kept = len.min(8);
-            word[..kept].copy_from_slice(&bytes[..kept]);
-            assert_eq!(first(&bytes[..len]), u64::from_le_bytes(word), "{len}");
+            word[..len].copy_from_slice(&bytes[..len]);
+            assert_eq!(short(&bytes[..len]), u64::from_le_bytes(word), "{len}");
         }
-        assert_eq!(last(&bytes), u64::from_le_bytes([2, 3, 4, 5, 6, 7, 8, 9]));
+    }
+
+    #[test]
+    fn a_word_is_read_where_there_are_eight_bytes() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        assert_eq!(at(&bytes, 1), Some(u64::from_le_bytes([2, 3, 4, 5, 6, 7, 8, 9])));
+        assert_eq!((at(&bytes, 2), at(&bytes, 10), at(&bytes, usize::MAX)), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_below_the_lowest_mark() {
+        for (marks, bits, place) in
+            [(0x80, 0, 0), (0x8000, 0xff, 1), (0x8080_0000, 0xffff, 2), (1 << 63, u64::MAX >> 8, 7)]
+        {
+            assert_eq!((below(marks), lowest(marks)), (bits, place), "{marks:x}");
+        }
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 mod ranges;
 
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 
 use model::{AccessEntry, AccessList, Verdict};
 
@@ -108,7 +109,7 @@ fn cut<K: Key>(entries: &mut [&AccessEntry], expiring: &mut Vec<Expiring>) -> Ra
     // the longest.
     let order = |entry: &&AccessEntry| {
         let (first, _) = entry.range.bounds();
-        let until = entry.until.unwrap_or(u64::MAX);
+        let until = entry.until.map_or(u64::MAX, NonZeroU64::get);
         (first, entry.range.prefix_length(), entry.verdict, until)
     };
     entries.sort_unstable_by_key(order);
@@ -150,7 +151,7 @@ fn owner_of(entry: &AccessEntry, next: Owner, expiring: &mut Vec<Expiring>) -> O
         (Some(until), verdict) => {
             // limit: a config has some millions of entries at most, far from what an `Owner` can count.
             let owner = FIRST_EXPIRING + expiring.len() as Owner;
-            expiring.push(Expiring { until, verdict, next });
+            expiring.push(Expiring { until: until.get(), verdict, next });
             owner
         }
     }

@@ -20,11 +20,14 @@ pub struct Disk;
 impl Files for Disk {
     fn read(&self, path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
         // Opening a FIFO would wait for a writer for ever.
-        if !std::fs::metadata(path)?.is_file() {
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        let mut bytes = Vec::new();
         let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+        // Room for the end that is only found by reading once more.
+        let room = metadata.len().saturating_add(1).min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
         File::open(path)?.take(limit).read_to_end(&mut bytes)?;
         if bytes.len() > bytes_max {
             let message = format!("it is larger than {bytes_max} bytes");

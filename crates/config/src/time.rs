@@ -1,7 +1,9 @@
 //! Points in time.
 
-/// Seconds since 1970 of a time in the form of RFC 3339 (§5.6); a time before 1970 counts as 1970.
-pub(crate) fn parse_rfc3339(text: &str) -> Option<u64> {
+use std::num::NonZeroU64;
+
+/// Seconds since 1970 of a time in the form of RFC 3339 (§5.6); a time before 1970 counts as its first second.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<NonZeroU64> {
     let (date, rest) = text.split_once(['T', 't'])?;
     let (time, offset) = rest.split_at_checked(8)?;
     let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
@@ -13,7 +15,7 @@ pub(crate) fn parse_rfc3339(text: &str) -> Option<u64> {
     }
     let minutes = hour * 60 + minute - minutes_ahead(behind_fraction(offset)?)?;
     let seconds = days_since_1970(year, month, day) * 86_400 + minutes * 60 + second;
-    Some(u64::try_from(seconds).unwrap_or(0))
+    Some(u64::try_from(seconds).ok().and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN))
 }
 
 /// Numbers of so many digits, with `sign` between.
@@ -69,7 +71,7 @@ mod tests {
     #[test]
     fn times_are_those_of_the_calendar() {
         for (text, seconds) in [
-            ("1970-01-01T00:00:00Z", Some(0)),
+            ("1970-01-01T00:00:00Z", Some(1)),
             ("2027-01-01T00:00:00Z", Some(1_798_761_600)),
             ("2027-01-01T02:00:00+02:00", Some(1_798_761_600)),
             ("2026-12-31T19:00:00-05:00", Some(1_798_761_600)),
@@ -78,7 +80,7 @@ mod tests {
             ("2000-03-01T00:00:00Z", Some(951_868_800)),
             ("2100-03-01T00:00:00Z", Some(4_107_542_400)),
             ("9999-12-31T23:59:59Z", Some(253_402_300_799)),
-            ("1969-12-31T23:59:59Z", Some(0)),
+            ("1969-12-31T23:59:59Z", Some(1)),
             ("2023-02-29T00:00:00Z", None),
             ("2027-01-01T00:00:00", None),
             ("2027-01-01", None),
@@ -98,7 +100,7 @@ mod tests {
             ("tomorrow", None),
             ("", None),
         ] {
-            assert_eq!(parse_rfc3339(text), seconds, "{text}");
+            assert_eq!(parse_rfc3339(text).map(NonZeroU64::get), seconds, "{text}");
         }
     }
 }

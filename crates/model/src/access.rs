@@ -1,5 +1,6 @@
 //! Who may come (HTTP8).
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::Cidr;
@@ -18,7 +19,7 @@ pub struct AccessEntry {
     pub range: Cidr,
     pub verdict: Verdict,
     /// It counts before this time, in seconds since 1970; `None`: always.
-    pub until: Option<u64>,
+    pub until: Option<NonZeroU64>,
 }
 
 /// `Deny` is the greater: between equals it wins.

@@ -9,7 +9,7 @@ use super::*;
 use crate::Rng;
 
 fn entry(range: &str, verdict: Verdict, until: Option<u64>) -> AccessEntry {
-    AccessEntry { range: range.parse().unwrap(), verdict, until }
+    AccessEntry { range: range.parse().unwrap(), verdict, until: until.and_then(NonZeroU64::new) }
 }
 
 fn table(entries: Vec<AccessEntry>) -> AddressTable {
@@ -18,8 +18,9 @@ fn table(entries: Vec<AccessEntry>) -> AddressTable {
 
 /// What the words say: the longest prefix that has not expired; on a tie deny.
 fn plain(entries: &[AccessEntry], address: IpAddr, now: u64) -> Option<Verdict> {
-    let counts =
-        |entry: &&AccessEntry| entry.range.contains(address) && entry.until.is_none_or(|until| now < until);
+    let counts = |entry: &&AccessEntry| {
+        entry.range.contains(address) && entry.until.is_none_or(|until| now < until.get())
+    };
     let decides = entries.iter().filter(counts).max_by_key(|e| (e.range.prefix_length(), e.verdict));
     decides.map(|entry| entry.verdict)
 }
@@ -118,7 +119,7 @@ fn range(bits: u32, length: u32, family: u8) -> Cidr {
 
 prop_compose! {
     fn entries()(
-        entries in prop::collection::vec((0_u32..256, 0_u32..=32, 0_u8..3, any::<bool>(), prop::option::of(0_u64..8)), 0..40)
+        entries in prop::collection::vec((0_u32..256, 0_u32..=32, 0_u8..3, any::<bool>(), prop::option::of((1_u64..8).prop_map(|until| NonZeroU64::new(until).unwrap()))), 0..40)
     ) -> Vec<AccessEntry> {
         let entry = |(bits, length, family, deny, until)| AccessEntry {
             range: range(bits, length, family),

@@ -26,8 +26,10 @@ impl Default for FileBudget {
 pub(super) fn list(table: &Table, build: &mut Build<'_, '_>) -> Option<Arc<AccessList>> {
     let entry = table.entry("access")?;
     let table = entry.value.table()?;
-    let allow = entries(table.list("allow"), Verdict::Allow, build);
-    let deny = entries(table.list("deny"), Verdict::Deny, build);
+    // Places are for ranges in both lists only: those of a large file take memory.
+    let has_both = table.has("allow") && table.has("deny");
+    let allow = entries(table.list("allow"), Verdict::Allow, has_both, build);
+    let deny = entries(table.list("deny"), Verdict::Deny, has_both, build);
     conflicts(&allow, &deny, build);
     let default = match table.text("default") {
         Some("deny") => Verdict::Deny,
@@ -43,20 +45,30 @@ pub(super) fn list(table: &Table, build: &mut Build<'_, '_>) -> Option<Arc<Acces
         }
         _ => {}
     }
-    let entries = allow.found.into_iter().chain(deny.found).collect();
+    let (mut entries, others) = (allow.found, deny.found);
+    if entries.is_empty() {
+        entries = others;
+    } else {
+        entries.extend(others);
+    }
     Some(Arc::new(AccessList { entries, default }))
 }
 
 /// The entries of one list, and where each was written.
-#[derive(Default)]
 struct Entries<'v> {
     found: Vec<AccessEntry>,
     /// The value, and the line of its file; 0 where the entry itself stands there.
-    places: Vec<(&'v Value, u32)>,
+    places: Option<Vec<(&'v Value, u32)>>,
 }
 
-fn entries<'v>(values: &'v [Value], verdict: Verdict, build: &mut Build<'_, '_>) -> Entries<'v> {
-    let (mut entries, mut seen) = (Entries::default(), HashSet::new());
+fn entries<'v>(
+    values: &'v [Value],
+    verdict: Verdict,
+    keeps_places: bool,
+    build: &mut Build<'_, '_>,
+) -> Entries<'v> {
+    let mut entries = Entries { found: Vec::new(), places: keeps_places.then(Vec::new) };
+    let mut seen = HashSet::new();
     for value in values {
         if let Some(table) = value.table() {
             if let Some(value) = table.value("file") {
@@ -81,7 +93,9 @@ fn entries<'v>(values: &'v [Value], verdict: Verdict, build: &mut Build<'_, '_>)
 impl<'v> Entries<'v> {
     fn push(&mut self, entry: AccessEntry, value: &'v Value, line: u32) {
         self.found.push(entry);
-        self.places.push((value, line));
+        if let Some(places) = &mut self.places {
+            places.push((value, line));
+        }
     }
 }
 
@@ -97,6 +111,8 @@ fn file<'v>(value: &'v Value, verdict: Verdict, entries: &mut Entries<'v>, build
         return;
     };
     build.access_files.bytes -= bytes.len();
+    let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
+    entries.found.reserve(lines.min(build.access_files.lines));
     let mut wrong_lines = 0_usize;
     for (line, text) in (1..).zip(text.lines()) {
         let Some(lines) = build.access_files.lines.checked_sub(1) else {
@@ -158,12 +174,10 @@ fn shorten(text: &str) -> String {
 
 /// A range that is allowed and denied: nobody could say what is meant.
 fn conflicts(allow: &Entries<'_>, deny: &Entries<'_>, build: &mut Build<'_, '_>) {
-    if allow.found.is_empty() || deny.found.is_empty() {
-        return;
-    }
+    let (Some(allow_places), Some(deny_places)) = (&allow.places, &deny.places) else { return };
     let allowed: HashMap<_, _> =
-        allow.found.iter().map(|entry| entry.range).zip(allow.places.iter().copied()).collect();
-    let both = deny.found.iter().zip(&deny.places).filter_map(|(entry, &place)| {
+        allow.found.iter().map(|entry| entry.range).zip(allow_places.iter().copied()).collect();
+    let both = deny.found.iter().zip(deny_places).filter_map(|(entry, &place)| {
         let other = allowed.get(&entry.range)?;
         Some((entry.range, *other, place))
     });

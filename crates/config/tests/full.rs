@@ -62,6 +62,7 @@ fn a_listener_inherits_key_by_key() {
     assert_eq!((web.http.forwarded.x_forwarded, web.http.forwarded.forwarded), (false, true));
     assert_eq!(web.http.trusted_proxies.len(), 1);
     assert_eq!(web.http.proxy_protocol.len(), 1);
+    assert_eq!(web.http.via.as_deref(), Some("edge"), "inherited");
     assert_eq!(web.http.client_abort, model::ClientAbort::Ignore, "inherited");
     assert_eq!(api.http.keepalive_timeout, seconds(75), "another instance");
     assert_eq!(api.http.limits, model::HttpLimits::default());
@@ -169,7 +170,10 @@ fn rules_say_what_holds_for_websockets() {
 fn rules_edit_headers() {
     let rule = rules().rules.remove(0);
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    assert_eq!(rule.request_fields.set, [pair("Host", "shop.internal"), pair("X-Tenant", "shop")]);
+    assert_eq!(
+        rule.request_fields.set,
+        [pair("X-Forwarded-Prefix", "/api"), pair("Host", "shop.internal"), pair("X-Tenant", "shop")]
+    );
     assert_eq!(rule.request_fields.add, [pair("Via-Keel", "a\tb")]);
     assert_eq!(rule.request_fields.remove, ["Accept-Encoding"]);
     assert_eq!(rule.response_fields.remove, ["X-Powered-By"]);

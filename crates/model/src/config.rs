@@ -55,6 +55,8 @@ pub struct HttpSettings {
     /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<Cidr>,
     pub client_abort: ClientAbort,
+    /// The name that `Via` gets; a token.
+    pub via: Option<String>,
     /// Peers that owe a PROXY header, which is believed (L47).
     pub proxy_protocol: Vec<Cidr>,
     pub access: AccessLists,
@@ -75,6 +77,7 @@ impl Default for HttpSettings {
             forwarded: ForwardedHeaders::default(),
             trusted_proxies: Vec::new(),
             client_abort: ClientAbort::Cancel,
+            via: None,
             proxy_protocol: Vec::new(),
             access: AccessLists::default(),
             error_pages: Vec::new(),

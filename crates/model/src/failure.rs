@@ -149,6 +149,9 @@ failures! {
         "None of the WebSocket's subprotocols is available here.", "`websocket.allowed_subprotocols` of the rule has none of those in Sec-WebSocket-Protocol.";
     WebSocketFull => 503 "websocket_full" Some("connection_limit_reached"), Local Admit Never Warning,
         "There are too many WebSockets at the moment.", "The rule has `websocket.max_connections` of them; clients that come back later may find room.";
+    /// Its `Via` has our own name (RFC 5842 §7.2).
+    RequestLoop => 508 "request_loop" Some("proxy_loop_detected"), Local Admit Never Error,
+        "The request has been here before.", "Its `Via` has the name that `via` gives to this load balancer: its target leads back here, or two load balancers have one name.";
     NoRule => 404 "no_rule" Some("destination_not_found"), Local Route Never Info,
         "Nothing is served under this address.", "No rule of the listener matches and it has no `forward`.";
     NoTarget => 503 "no_target" Some("destination_unavailable"), Local Pick Never Error,

@@ -1,6 +1,6 @@
 //! Reason phrases.
 
-/// The reason phrase of a status that we send ourselves (RFC 9110 §15, RFC 6585); empty for others.
+/// The reason phrase of a status that we send ourselves (RFC 9110 §15, RFC 6585, RFC 5842); empty for others.
 pub fn status_phrase(status: u16) -> &'static str {
     match status {
         101 => "Switching Protocols",
@@ -38,6 +38,7 @@ pub fn status_phrase(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        508 => "Loop Detected",
         _ => "",
     }
 }

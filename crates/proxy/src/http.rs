@@ -27,6 +27,7 @@ mod respond;
 mod route;
 mod screen;
 mod tunnel;
+mod via;
 
 use model::Failure;
 use net::{Buffer, Sys, TcpStream};

@@ -78,7 +78,7 @@ fn check_editable(name: &str, side: Side, how: &str, at: &dyn Locate, report: &m
     if CONNECTION_FIELDS.contains(&lower.as_str()) {
         let problem = report.error(at, format!("`{shown}` cannot be edited"));
         problem.hint("it frames the message or belongs to one connection");
-    } else if lower.starts_with("x-forwarded-") || OUR_FIELDS.contains(&lower.as_str()) {
+    } else if OUR_FIELDS.contains(&lower.as_str()) {
         let problem = report.error(at, format!("`{shown}` cannot be edited"));
         problem.hint("Evenkeel makes it itself: see `x_forwarded`, `forwarded` and `trusted_proxies`");
     } else if lower == "host" && (side, how) != (Side::Request, "set") {
@@ -99,4 +99,11 @@ const CONNECTION_FIELDS: [&str; 8] = [
     "upgrade",
 ];
 
-const OUR_FIELDS: [&str; 2] = ["forwarded", "x-request-id"];
+const OUR_FIELDS: [&str; 6] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-request-id",
+];

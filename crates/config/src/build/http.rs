@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use model::{AccessLog, ClientAbort, ErrorPage, HttpLimits, HttpSettings, LogFormat, LogPath};
 
+use super::pattern::is_token;
 use super::{Build, address, connections, status};
-use crate::raw::{Entry, Table};
+use crate::raw::{Entry, Table, Value};
 
 /// `inherited` with what stands in `table` in its place.
 pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build<'_, '_>) -> HttpSettings {
@@ -22,6 +23,10 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             Some("ignore") => ClientAbort::Ignore,
             Some(_) => ClientAbort::Cancel,
             None => inherited.client_abort,
+        },
+        via: match table.value("via") {
+            Some(value) => via(value, build),
+            None => inherited.via,
         },
         limits: match table.table("limits") {
             Some(table) => limits(inherited.limits, table, build),
@@ -49,6 +54,17 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             None => inherited.access_log,
         },
     }
+}
+
+/// A token, so that it can stand in a field without quotes.
+fn via(value: &Value, build: &mut Build<'_, '_>) -> Option<String> {
+    let text = value.text().filter(|text| *text != "off")?;
+    if !is_token(text) || text.len() > VIA_BYTES_MAX {
+        let message = format!("`{}` cannot stand in `Via`", text.escape_debug());
+        let hint = "1–64 letters, digits and characters such as `-`, `.` and `_`";
+        build.report.error(value, message).hint(hint);
+    }
+    Some(text.to_owned())
 }
 
 fn limits(inherited: HttpLimits, table: &Table, build: &mut Build<'_, '_>) -> HttpLimits {
@@ -134,5 +150,7 @@ fn access_log(table: &Table, build: &mut Build<'_, '_>) -> Option<AccessLog> {
     Some(AccessLog { path, format })
 }
 
+/// limit: it is written into every head.
+const VIA_BYTES_MAX: usize = 64;
 /// limit: pages are kept in memory.
 const ERROR_PAGE_BYTES_MAX: usize = 256 * 1024;

@@ -64,7 +64,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "x_forwarded",
         kind: Kind::Bool,
         default: Is("true"),
-        help: "Whether targets get `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Port`. What a client sends under these names is removed unless it is one of the `trusted_proxies`.",
+        help: "Whether targets get `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Port`. What a client sends under these names is removed unless it is one of the `trusted_proxies`; so are `X-Real-IP`, `X-Original-URL`, `X-Rewrite-URL` and every other `X-Forwarded-*`.",
         example: "x_forwarded = false",
     },
     Key {
@@ -75,10 +75,17 @@ pub(super) const KEYS: &[Key] = &[
         example: "forwarded = true",
     },
     Key {
+        name: "via",
+        kind: Kind::Text("pseudonym"),
+        default: Is("\"off\""),
+        help: "The name under which requests and responses get a `Via` (RFC 9110 §7.6.3). A request whose `Via` has the name already is refused with status 508: give each load balancer its own. `\"off\"` ends an inherited one. Off by default, since some servers compress nothing that came through a proxy.",
+        example: "via = \"edge-1\"",
+    },
+    Key {
         name: "trusted_proxies",
         kind: Kind::List(&Kind::Text("address range")),
         default: Is("[]"),
-        help: "Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed, as addresses or ranges in CIDR form. A listener's list takes the place of the inherited one.",
+        help: "Peers whose `X-Forwarded-*`, `X-Real-IP`, `X-Original-URL`, `X-Rewrite-URL`, `Forwarded` and `X-Request-Id` are believed, as addresses or ranges in CIDR form. A listener's list takes the place of the inherited one.",
         example: "trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::/32\"]",
     },
     access::key(

@@ -47,6 +47,8 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
         }),
         Failure::NoRule => Case::sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             .with(|config| config.without_forward().rule("path = \"/x\"\nforward = \"app\"")),
+        Failure::RequestLoop => Case::sends("GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 x, 1.1 Edge\r\n\r\n")
+            .with(|config| config.listener("via = \"edge\"")),
         Failure::NoTarget => {
             let mut case = Case::sends("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
             case.config = Config::weighted(&[(&case.target, 0)]);

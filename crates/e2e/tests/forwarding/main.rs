@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod claims_are_removed;
 mod forwarded_fields_are_written;
 mod request_id_is_made_or_kept;
 mod spoofed_fields_are_removed;
 mod trusted_proxy_is_believed;
+mod via_names_who_passed_it_on;

@@ -45,7 +45,8 @@ impl Field {
             return None;
         }
         let known = key.known();
-        if known == Known::Other && (name.is_empty() || token::classes(name) != token::TOKEN | token::PLAIN) {
+        let is_plain = |name| token::classes(name) == token::TOKEN | token::PLAIN && !Known::is_claim(name);
+        if known == Known::Other && (name.is_empty() || !is_plain(name)) {
             return None;
         }
         let value_bytes = word::find(value, lines::control)?;
@@ -79,10 +80,12 @@ impl Field {
             if name.is_empty() || classes & token::TOKEN == 0 {
                 return Err(name_fault(name));
             }
-            if classes & token::PLAIN == 0
-                && let Some(meant) = Known::alias_of(name)
-            {
-                (known, alias) = (meant, true);
+            if classes & token::PLAIN == 0 {
+                if let Some(meant) = Known::alias_of(name) {
+                    (known, alias) = (meant, true);
+                }
+            } else if Known::is_claim(name) {
+                known = Known::Claim;
             }
         }
         Ok(Self {

@@ -9,6 +9,8 @@ macro_rules! names {
         #[repr(u8)]
         pub enum Known {
             $($known,)*
+            /// What a proxy in front claims of a request and we do not write: see [`Known::is_claim`].
+            Claim,
             Other,
         }
 
@@ -35,6 +37,7 @@ macro_rules! names {
 
 names! {
     Te "te",
+    Via "via",
     Host "host",
     Date "date",
     Accept "accept",
@@ -69,15 +72,41 @@ impl Known {
         if is_possible { Key::new(name).known() } else { Self::Other }
     }
 
+    /// Whether targets believe a field of this name, with `_` for `-` too, to be a proxy's word on where a request came
+    /// from or what it asked for. `name` is none of the known ones.
+    #[inline]
+    pub fn is_claim(name: &[u8]) -> bool {
+        matches!(name, [b'x' | b'X', b'-' | b'_', ..]) && Self::is_claim_of_x(name)
+    }
+
+    fn is_claim_of_x(name: &[u8]) -> bool {
+        let begins = |start: &[u8]| {
+            name.len() >= start.len() && start.iter().zip(name).all(|(&byte, &other)| byte == plain(other))
+        };
+        match name.len() {
+            9 => begins(b"x-real-ip"),
+            13 if begins(b"x-rewrite-url") => true,
+            14 if begins(b"x-original-url") => true,
+            13.. => begins(b"x-forwarded-"),
+            _ => false,
+        }
+    }
+
     /// Which name this is for a reader who takes `_` for `-`, as CGI and its heirs do; `None` where the name has
     /// no `_` or is no alias.
     pub fn alias_of(name: &[u8]) -> Option<Self> {
-        let mut spelt = [0; NAME_BYTES_MAX];
-        let spelt = spelt.get_mut(..name.len()).filter(|_| name.contains(&b'_'))?;
-        for (to, from) in spelt.iter_mut().zip(name) {
-            *to = if *from == b'_' { b'-' } else { *from };
+        if !name.contains(&b'_') {
+            return None;
         }
-        Some(Self::of(spelt)).filter(|known| *known != Self::Other)
+        let mut spelt = [0; NAME_BYTES_MAX];
+        let known = spelt.get_mut(..name.len()).map_or(Self::Other, |spelt| {
+            spelt.iter_mut().zip(name).for_each(|(to, &from)| *to = plain(from));
+            Self::of(spelt)
+        });
+        match known {
+            Self::Other => Self::is_claim(name).then_some(Self::Claim),
+            known => Some(known),
+        }
     }
 
     /// Whether a field of this name is meant for the next hop only, named by `Connection` or not
@@ -101,6 +130,11 @@ impl Known {
     pub(super) const fn bit(self) -> u32 {
         1 << self as u32
     }
+}
+
+/// A byte of a name in lower case, `_` as `-`.
+const fn plain(byte: u8) -> u8 {
+    if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }
 
 /// A name of at most 24 bytes as numbers: in lower case, with zeros behind it.
@@ -195,7 +229,7 @@ mod tests {
             assert_eq!(Known::of(name.to_ascii_uppercase().as_bytes()), *known);
         }
         assert_eq!(NAMES.iter().map(|(name, _)| name.len()).max(), Some(NAME_BYTES_MAX));
-        assert!(NAMES.len() < 32, "`Known::bit` has 32 of them");
+        assert!(Known::Other as u8 <= 32, "`Known::bit` has 32 of them");
     }
 
     #[test]
@@ -224,11 +258,34 @@ mod tests {
             ("CONTENT_LENGTH", Some(Known::ContentLength)),
             ("Transfer_Encoding", Some(Known::TransferEncoding)),
             ("X-Forwarded-For", None),
+            ("X_Real_IP", Some(Known::Claim)),
+            ("x_forwarded_user", Some(Known::Claim)),
+            ("X-Forwarded_Client_Cert_And_More", Some(Known::Claim)),
             ("X_Other", None),
             ("_", None),
             ("a_name_that_is_longer_than_every_known_one", None),
         ] {
             assert_eq!(Known::alias_of(name.as_bytes()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_claim_is_what_targets_believe() {
+        for (name, expected) in [
+            ("X-Real-IP", true),
+            ("x-real_ip", true),
+            ("X-Forwarded-User", true),
+            ("x-forwarded-client-cert-and-more", true),
+            ("X-Original-URL", true),
+            ("x-rewrite-url", true),
+            ("X-Real-IPs", false),
+            ("X-Forwarded-", false),
+            ("X-Forwarded", false),
+            ("X-Original-URI", false),
+            ("X-Forwarder-Id", false),
+            ("", false),
+        ] {
+            assert_eq!(Known::is_claim(name.as_bytes()), expected, "{name}");
         }
     }
 

@@ -6,7 +6,7 @@ use proto::http1::BodyLength;
 
 use super::body::BodyReader;
 use super::request::Request;
-use super::{Failed, handshake, screen};
+use super::{Failed, handshake, screen, via};
 use crate::snapshot::ActionPlan;
 
 /// The proof that a request was admitted, with what the checks found.
@@ -26,12 +26,16 @@ impl Admitted {
 pub(super) fn admit<S: Sys>(request: &mut Request<S>, rule: usize) -> Result<Admitted, Failed> {
     let plan = &request.listener.plan;
     screen::check(request, plan.rules[rule].access.as_deref(), "by the rule")?;
+    let is_forwarded = matches!(plan.rules[rule].action, ActionPlan::Forward { .. });
+    if is_forwarded {
+        via::refuse_loop(request)?;
+    }
     let body_bytes_max = plan.http.limits.body_bytes;
     let body = request.head().body();
     // What we answer ourselves does not need the body, however long it is.
     if let (BodyLength::Length(length), Some(max)) = (body, body_bytes_max)
         && length > max
-        && matches!(plan.rules[rule].action, ActionPlan::Forward { .. })
+        && is_forwarded
     {
         return Err(Failed { failure: Failure::RequestBodyTooLarge, detail: "declared length" });
     }

@@ -14,6 +14,7 @@ use super::body::BodyWriter;
 use super::forwarded;
 use super::relay::{send_now, send_rest};
 use super::request::Request;
+use super::via;
 use crate::connection::Client;
 use crate::pool::TargetConnection;
 
@@ -147,6 +148,7 @@ fn write_fields<S: Sys>(
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
     forwarded::write(request, client, out);
+    via::write(request, head.version(), out);
     out.extend_from_slice(b"X-Request-Id: ");
     out.extend_from_slice(request.id());
     out.extend_from_slice(b"\r\n");
@@ -174,6 +176,7 @@ fn write_host<S: Sys>(request: &Request<S>, to: &Destination<'_, S>, edits: &Fie
 fn goes_on<S: Sys>(request: &Request<S>, field: &Field, is_upgrade: bool) -> bool {
     match field.known {
         Known::Other => !field.named_by_connection,
+        Known::Claim => request.is_trusted && !field.alias && !field.named_by_connection,
         Known::Upgrade => is_upgrade && !field.alias,
         Known::XRequestId => false,
         Known::XForwardedFor

@@ -13,7 +13,7 @@ use super::attempt::{Destination, UploadState};
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::relay::{Flow, FlowError, coalesce, send, send_now, send_rest};
 use super::request::Request;
-use super::{Failed, failure, forward, handshake, read_head};
+use super::{Failed, failure, forward, handshake, read_head, via};
 use crate::connection::Client;
 use crate::peer;
 use crate::pool::TargetConnection;
@@ -132,6 +132,7 @@ async fn pass_interim<S: Sys>(
             copy_fields(request, input, out, |field| {
                 !field.is_hop_by_hop() && field.known != Known::ContentLength
             });
+            via::write(request, request.heads.response.version(), out);
             out.extend_from_slice(b"\r\n");
         });
         match sent.await.map_err(|error| failure::on_send_to_client(&error)) {
@@ -180,6 +181,7 @@ async fn switch<S: Sys>(
         copy_fields(request, &input, out, |field| {
             field.is(Known::Upgrade) || !(field.is_hop_by_hop() || field.known == Known::ContentLength)
         });
+        via::write(request, request.heads.response.version(), out);
         out.extend_from_slice(b"Connection: Upgrade\r\n\r\n");
     });
     sent.await.map_err(|error| failure::on_send_to_client(&error))?;
@@ -358,6 +360,7 @@ impl<S: Sys> Delivery<'_, '_, S> {
         if request.heads.response.status() == 426 && request.heads.response.upgrade() {
             out.extend_from_slice(b"Connection: Upgrade\r\n");
         }
+        via::write(request, request.heads.response.version(), out);
         forward::write_edits(edits, out);
         write_connection(request, out);
         out.extend_from_slice(b"\r\n");

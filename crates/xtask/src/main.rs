@@ -17,6 +17,7 @@ mod keepalive;
 mod licences;
 mod packages;
 mod tidy;
+mod websockets;
 mod workspace;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         "keepalive" => keepalive::run(),
         "dev" => workspace::run(workspace::cargo().args(["run", "--package", "evenkeel", "--", "demo"])),
         "tidy" => tidy::run(),
+        "websockets" => websockets::run(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())
@@ -64,4 +66,5 @@ const USAGE: &str = "usage: cargo xtask TASK
   conformance    compare what Evenkeel forwards with what nginx, Apache, Node.js and gunicorn see
   docs           make the pages that are made from the code
   keepalive      show the probes to a client and a target that vanish
+  websockets     npm's ws, Python's websockets and Chromium through Evenkeel
   dev            build and run the demo";

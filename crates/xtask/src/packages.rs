@@ -26,6 +26,15 @@ pub(crate) const FOR_CONFORMANCE: &Needed = &[
     ("setpriv", "util-linux"),
 ];
 
+/// Clients and servers of WebSockets; their libraries come from npm and PyPI.
+pub(crate) const FOR_WEBSOCKETS: &Needed = &[
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("python3", "python3-venv"),
+    ("chromium", "chromium"),
+    ("setpriv", "util-linux"),
+];
+
 /// Installs what is missing where we may; otherwise fails with the line that does it.
 pub(crate) fn ensure(needed: &Needed) -> Outcome {
     let missing = missing(needed, workspace::installed);

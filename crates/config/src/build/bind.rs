@@ -31,10 +31,11 @@ pub(super) fn addresses(table: &Table, report: &mut Report<'_>) -> Vec<SocketAdd
     value.list().iter().filter_map(|value| socket_address(value, report)).collect()
 }
 
-/// A wildcard includes every address of its family, `[::]` those of IPv4 too. Port 0 is never the same twice.
+/// A wildcard includes every address of its family, `[::]` those of IPv4 too. Port 0 is never the same twice, but across
+/// reloads a socket is known by the address as it stands here.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     if one.port() != other.port() || one.port() == 0 {
-        return false;
+        return one == other;
     }
     let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
     let both = |address: std::net::IpAddr| address.is_unspecified() && address.is_ipv6();
@@ -58,7 +59,9 @@ mod tests {
             ("[::]:80", "[::1]:80", true),
             ("[::1]:80", "0.0.0.0:80", false),
             ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
-            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("127.0.0.1:0", "127.0.0.1:0", true),
+            ("127.0.0.1:0", "127.0.0.2:0", false),
+            ("127.0.0.1:0", "0.0.0.0:0", false),
         ] {
             let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
             assert_eq!(overlap(one, other), expected, "{one} {other}");

@@ -6,5 +6,6 @@ mod case;
 mod client_cases;
 mod error_pages;
 mod every_failure_is_provoked;
+mod own_replies_keep_the_connection;
 mod target_cases;
 mod websocket_cases;

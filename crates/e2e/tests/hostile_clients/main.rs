@@ -5,4 +5,5 @@
 mod malformed_bodies_are_refused;
 mod malformed_heads_are_refused;
 mod slow_clients_are_timed_out;
+mod slow_reader_is_closed;
 mod smuggled_requests_stay_out;

@@ -12,3 +12,15 @@ fn keepalive_requests_are_counted() {
     }
     assert!(client.is_closed());
 }
+
+#[test]
+fn what_is_pipelined_beyond_is_not_served() {
+    let target = Target::named("one");
+    let balancer = Balancer::start(Config::to(&target).listener("keepalive_requests = 2"));
+    let mut client = Client::connect(balancer.web());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4));
+    assert_eq!(client.response().field("connection"), None);
+    assert_eq!(client.response().field("connection"), Some("close"));
+    assert!(client.is_closed());
+    assert_eq!(target.requests().len(), 2);
+}

@@ -7,6 +7,7 @@ mod hop_by_hop_fields_are_stripped;
 mod http10_closes_unless_asked;
 mod idle_client_is_closed;
 mod keepalive_requests_are_counted;
+mod listener_overrides_its_load_balancer;
 mod pipelined_requests_are_answered_in_order;
 mod pool_is_shared_by_clients;
 mod reload_changes_the_idle_timeout;

@@ -6,6 +6,7 @@
 
 mod access;
 mod cidr;
+mod compression;
 mod config;
 mod connections;
 mod failure;
@@ -20,6 +21,7 @@ mod websocket;
 
 pub use access::{AccessEntry, AccessList, AccessLists, Verdict};
 pub use cidr::{Cidr, InvalidCidr};
+pub use compression::{Compression, CompressionLevels, ContentCoding};
 pub use config::{
     AccessLog, Algorithm, ClientAbort, Config, ErrorPage, ForwardedHeaders, HashKey, HttpSettings, Listener,
     LogFormat, LogPath, StatusSet, Target, TargetGroup, TargetKeepalive, TargetTimeouts,

@@ -1,0 +1,208 @@
+//! What the head of a response says when it is compressed, or could have been.
+
+use model::ContentCoding;
+
+use super::Survey;
+use crate::http1::token;
+
+/// Changes to the head of a response. Without one of them, it stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeadEdits {
+    /// The body is coded so.
+    pub coding: Option<ContentCoding>,
+    adds_vary: bool,
+    weakens_etag: bool,
+}
+
+impl HeadEdits {
+    /// Of a response that may be compressed, and is with `coding`. That it might not have been, or might have been, is
+    /// said in either case: a cache must not give one client's to the other.
+    pub fn of_response(survey: &Survey<'_>, coding: Option<ContentCoding>) -> Self {
+        Self { coding, adds_vary: !survey.varies, weakens_etag: coding.is_some() }
+    }
+
+    /// Of a 304. The client may ask about what was compressed for it; then the validator that it reads must be the one
+    /// that it has, or its cache could not use the answer (RFC 9111 §4.3.4).
+    pub fn of_not_modified<'a>(
+        survey: &Survey<'_>,
+        if_none_match: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Self {
+        let etag = survey.etag.filter(|etag| is_strong(etag) && !survey.is_final);
+        let Some(etag) = etag else { return Self::default() };
+        let (mut has_weak, mut has_strong) = (false, false);
+        for tag in if_none_match.into_iter().flat_map(token::list) {
+            has_strong |= tag == etag;
+            has_weak |= tag.strip_prefix(b"W/") == Some(etag);
+        }
+        let weakens_etag = has_weak && !has_strong;
+        Self { coding: None, adds_vary: weakens_etag && !survey.varies, weakens_etag }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Whether the target's field of this name does not go on. `Content-Length` is left to who frames the body.
+    pub fn drops(self, name: &[u8]) -> bool {
+        match self.coding {
+            Some(_) => holds_for_one_coding(name),
+            None => self.weakens_etag && token::eq_ignore_case(name, b"etag"),
+        }
+    }
+
+    /// Writes the fields that are new. `etag` is the target's.
+    pub fn write(self, etag: Option<&[u8]>, out: &mut Vec<u8>) {
+        if let Some(coding) = self.coding {
+            write_field(b"Content-Encoding", &[coding.as_str().as_bytes()], out);
+        }
+        if self.adds_vary {
+            write_field(b"Vary", &[b"Accept-Encoding"], out);
+        }
+        match etag.filter(|_| self.weakens_etag) {
+            Some(etag) if is_strong(etag) => write_field(b"ETag", &[b"W/", etag], out),
+            Some(etag) if etag.starts_with(b"W/") => write_field(b"ETag", &[etag], out),
+            // What is no entity tag cannot be made a weak one.
+            _ => {}
+        }
+    }
+}
+
+/// Whether a field of this name tells about the bytes of a body, and so about one coding of it only.
+pub(super) fn holds_for_one_coding(name: &[u8]) -> bool {
+    let is = |known: &[u8]| token::eq_ignore_case(name, known);
+    match name.len() {
+        4 => is(b"etag"),
+        6 => is(b"digest"),
+        11 => is(b"content-md5") || is(b"repr-digest"),
+        13 => is(b"accept-ranges"),
+        14 => is(b"content-digest") || is(b"content-length"),
+        _ => false,
+    }
+}
+
+/// The trailer lines that hold for a compressed body too.
+pub fn keep_trailers(trailers: &[u8], out: &mut Vec<u8>) {
+    for line in trailers.split_inclusive(|&byte| byte == b'\n') {
+        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+        if !holds_for_one_coding(name) {
+            out.extend_from_slice(line);
+        }
+    }
+}
+
+/// RFC 9110 §8.8.3.
+fn is_strong(etag: &[u8]) -> bool {
+    matches!(etag, [b'"', .., b'"'])
+}
+
+fn write_field(name: &[u8], value: &[&[u8]], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    value.iter().for_each(|part| out.extend_from_slice(part));
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use model::ContentCoding::{Br, Gzip};
+
+    use super::*;
+    use crate::compression::survey::tests::survey;
+
+    fn written(edits: HeadEdits, survey: &Survey<'_>) -> String {
+        let mut out = Vec::new();
+        edits.write(survey.etag, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_compressed_response_says_so() {
+        let plain = survey(&[]);
+        assert_eq!(
+            written(HeadEdits::of_response(&plain, Some(Br)), &plain),
+            "Content-Encoding: br\r\nVary: Accept-Encoding\r\n"
+        );
+        assert_eq!(written(HeadEdits::of_response(&plain, None), &plain), "Vary: Accept-Encoding\r\n");
+    }
+
+    #[test]
+    fn vary_is_said_once() {
+        for (vary, expected) in [
+            ("Origin", "Vary: Accept-Encoding\r\n"),
+            ("", "Vary: Accept-Encoding\r\n"),
+            ("X-Accept-Encoding", "Vary: Accept-Encoding\r\n"),
+            ("Origin, accept-encoding", ""),
+            ("*", ""),
+        ] {
+            let survey = survey(&[("Vary", vary)]);
+            assert_eq!(written(HeadEdits::of_response(&survey, None), &survey), expected, "{vary}");
+        }
+    }
+
+    #[test]
+    fn a_strong_validator_becomes_weak() {
+        for (etag, expected) in [
+            ("\"x\"", "ETag: W/\"x\"\r\n"),
+            ("\"\"", "ETag: W/\"\"\r\n"),
+            ("W/\"x\"", "ETag: W/\"x\"\r\n"),
+            ("x", ""),
+            ("\"", ""),
+        ] {
+            let survey = survey(&[("ETag", etag), ("Vary", "*")]);
+            let edits = HeadEdits::of_response(&survey, Some(Gzip));
+            assert!(edits.drops(b"etag"));
+            assert_eq!(written(edits, &survey), format!("Content-Encoding: gzip\r\n{expected}"), "{etag}");
+            assert!(!HeadEdits::of_response(&survey, None).drops(b"ETag"), "not compressed");
+        }
+    }
+
+    #[test]
+    fn what_holds_for_the_bytes_of_the_target_goes() {
+        let edits = HeadEdits::of_response(&survey(&[]), Some(Gzip));
+        for (name, expected) in [
+            ("Accept-Ranges", true),
+            ("Content-MD5", true),
+            ("Digest", true),
+            ("Content-Digest", true),
+            ("Repr-Digest", true),
+            ("Content-Length", true),
+            ("Last-Modified", false),
+            ("Content-Type", false),
+            ("Set-Cookie", false),
+        ] {
+            assert_eq!(edits.drops(name.as_bytes()), expected, "{name}");
+            assert!(!HeadEdits::default().drops(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn not_modified_is_said_about_what_the_client_has() {
+        for (etag, asked, weakens) in [
+            ("\"x\"", &["W/\"x\""][..], true),
+            ("\"x\"", &["W/\"y\", W/\"x\""], true),
+            ("\"x\"", &["W/\"y\"", "W/\"x\""], true),
+            ("\"x\"", &["\"x\""], false),
+            ("\"x\"", &["\"x\", W/\"x\""], false),
+            ("\"x\"", &["W/\"y\""], false),
+            ("\"x\"", &["*"], false),
+            ("\"x\"", &[], false),
+            ("W/\"x\"", &["W/\"x\""], false),
+        ] {
+            let survey = survey(&[("ETag", etag)]);
+            let edits = HeadEdits::of_not_modified(&survey, asked.iter().map(|tags| tags.as_bytes()));
+            assert_eq!((!edits.is_empty(), edits.drops(b"ETag")), (weakens, weakens), "{etag} {asked:?}");
+            let expected = if weakens { "Vary: Accept-Encoding\r\nETag: W/\"x\"\r\n" } else { "" };
+            assert_eq!(written(edits, &survey), expected);
+        }
+    }
+
+    #[test]
+    fn trailers_about_the_bytes_of_the_target_go() {
+        let mut out = Vec::new();
+        keep_trailers(
+            b"Repr-Digest: sha-256=:x:\r\nServer-Timing: a\r\nETag: \"x\"\r\nX: y: z\r\n",
+            &mut out,
+        );
+        assert_eq!(out, b"Server-Timing: a\r\nX: y: z\r\n");
+    }
+}

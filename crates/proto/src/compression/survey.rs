@@ -1,0 +1,187 @@
+//! What a response's fields say about compressing it.
+
+use model::Compression;
+
+use super::edits::holds_for_one_coding;
+use crate::http1::token;
+
+/// What was found so far. The fields are noted as the client would get them without compression.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Survey<'a> {
+    content_type: Option<&'a [u8]>,
+    pub(super) etag: Option<&'a [u8]>,
+    pub(super) varies: bool,
+    /// It must go as it is: coded already, a part, or not to be transformed.
+    pub(super) is_final: bool,
+}
+
+impl<'a> Survey<'a> {
+    /// A field of the target's.
+    pub fn note(&mut self, name: &[u8], value: &'a [u8]) {
+        // Most names end here: the length is compared first, and it is free.
+        match name.len() {
+            4 if is(name, b"vary") => self.varies |= names_accept_encoding(value),
+            4 if is(name, b"etag") => self.etag = self.etag.or(Some(value)),
+            12 if is(name, b"content-type") => {
+                self.is_final |= self.content_type.is_some();
+                self.content_type = Some(value);
+            }
+            13 if is(name, b"cache-control") => self.is_final |= forbids_transform(value),
+            13 if is(name, b"content-range") => self.is_final = true,
+            16 if is(name, b"content-encoding") => self.is_final = true,
+            _ => {}
+        }
+    }
+
+    /// A field that the operator's rule writes. What would have to be changed in it must not be: the response is left
+    /// as it is.
+    pub fn note_own(&mut self, name: &[u8], value: &'a [u8]) {
+        self.is_final |= holds_for_one_coding(name);
+        self.note(name, value);
+    }
+
+    /// Whether the response is compressed for a client that takes it so. `length` is that of its body, where known.
+    pub fn may_compress(&self, settings: &Compression, status: u16, length: Option<u64>) -> bool {
+        let has_whole_body = status >= 200 && !matches!(status, 204 | 205 | 206 | 304);
+        has_whole_body
+            && !self.is_final
+            && length.is_none_or(|length| length >= settings.bytes_min.max(1))
+            && self.content_type.is_some_and(|value| is_listed(value, &settings.types))
+    }
+}
+
+/// `Cache-Control: no-transform` (RFC 9111 §5.2.1.6, §5.2.2.6).
+pub fn forbids_transform(cache_control: &[u8]) -> bool {
+    token::list(cache_control).any(|directive| is(directive, b"no-transform"))
+}
+
+fn names_accept_encoding(vary: &[u8]) -> bool {
+    token::list(vary).any(|name| name == b"*" || is(name, b"accept-encoding"))
+}
+
+fn is_listed(content_type: &[u8], types: &[String]) -> bool {
+    let name = content_type.split(|&byte| byte == b';').next().map(token::trim).unwrap_or_default();
+    types.iter().any(|listed| matches(listed.as_bytes(), name))
+}
+
+/// A stand-in does not reach event streams: there, flushing each event may cost more than it saves.
+fn matches(listed: &[u8], name: &[u8]) -> bool {
+    let Some(star) = listed.iter().position(|&byte| byte == b'*') else { return is(listed, name) };
+    let (front, back) = (&listed[..star], &listed[star + 1..]);
+    name.len() > front.len() + back.len()
+        && is(front, &name[..front.len()])
+        && is(back, &name[name.len() - back.len()..])
+        && !is(name, b"text/event-stream")
+}
+
+fn is(name: &[u8], known: &[u8]) -> bool {
+    token::eq_ignore_case(name, known)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use model::{CompressionLevels, ContentCoding};
+
+    use super::*;
+
+    pub(crate) fn settings() -> Compression {
+        Compression {
+            codings: ContentCoding::ALL.to_vec(),
+            types: ["text/*", "application/json", "application/*+json"].map(str::to_owned).to_vec(),
+            bytes_min: 1000,
+            levels: CompressionLevels::FAST,
+        }
+    }
+
+    pub(crate) fn survey(fields: &[(&'static str, &'static str)]) -> Survey<'static> {
+        let mut survey = Survey::default();
+        fields.iter().for_each(|(name, value)| survey.note(name.as_bytes(), value.as_bytes()));
+        survey
+    }
+
+    fn may(fields: &[(&'static str, &'static str)], status: u16, length: Option<u64>) -> bool {
+        survey(fields).may_compress(&settings(), status, length)
+    }
+
+    const HTML: (&str, &str) = ("Content-Type", "text/html; charset=utf-8");
+
+    #[test]
+    fn whole_bodies_of_listed_types_may() {
+        assert!(may(&[HTML], 200, None));
+        for (status, expected) in [
+            (101, false),
+            (103, false),
+            (200, true),
+            (203, true),
+            (204, false),
+            (205, false),
+            (206, false),
+            (304, false),
+            (404, true),
+            (500, true),
+        ] {
+            assert_eq!(may(&[HTML], status, None), expected, "{status}");
+        }
+        for (length, expected) in [(0, false), (999, false), (1000, true), (u64::MAX, true)] {
+            assert_eq!(may(&[HTML], 200, Some(length)), expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn types_are_listed_or_not() {
+        for (value, expected) in [
+            ("text/html", true),
+            ("TEXT/HTML", true),
+            (" text/css ;charset=x", true),
+            ("text/", false),
+            ("text", false),
+            ("application/json", true),
+            ("application/jsonp", false),
+            ("application/problem+json", true),
+            ("application/+json", false),
+            ("application/x+jsonp", false),
+            ("image/png", false),
+            ("text/event-stream", false),
+            ("Text/Event-Stream; x=y", false),
+            ("", false),
+        ] {
+            assert_eq!(may(&[("content-type", value)], 200, None), expected, "{value}");
+        }
+        assert!(!may(&[], 200, None), "no type");
+        assert!(!may(&[HTML, HTML], 200, None), "two types");
+        let mut listed = settings();
+        listed.types.push("text/event-stream".to_owned());
+        assert!(survey(&[("content-type", "text/event-stream")]).may_compress(&listed, 200, None));
+    }
+
+    #[test]
+    fn what_must_not_be_changed_is_not() {
+        for (field, expected) in [
+            (("Content-Encoding", "gzip"), false),
+            (("content-encoding", "identity"), false),
+            (("Content-Range", "bytes 0-9/10"), false),
+            (("Cache-Control", "max-age=3, No-Transform"), false),
+            (("Cache-Control", "no-transformation"), true),
+            (("X-Cache-Control", "no-transform"), true),
+            (("ETag", "\"x\""), true),
+            (("Repr-Digest", "sha-256=:x:"), true),
+        ] {
+            assert_eq!(may(&[HTML, field], 200, None), expected, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_operator_wrote_is_not_changed() {
+        for (name, expected) in [
+            ("ETag", false),
+            ("Accept-Ranges", false),
+            ("Repr-Digest", false),
+            ("Content-Encoding", false),
+            ("X-Any", true),
+        ] {
+            let mut survey = survey(&[HTML]);
+            survey.note_own(name.as_bytes(), b"x");
+            assert_eq!(survey.may_compress(&settings(), 200, None), expected, "{name}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod access;
 mod action;
 mod address;
 mod bind;
+mod compression;
 mod connections;
 mod edits;
 mod health_check;

@@ -4,6 +4,7 @@
 //! address, a pattern, what goes together) is checked in `build`.
 
 mod access;
+mod compression;
 mod connections;
 mod http;
 mod listener;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use config::{Files, Loaded, parse};
 use model::{
-    Action, Algorithm, CheckKind, Config, HashKey, HostPattern, Listener, LogFormat, LogPath, OriginPattern,
-    PathPattern, PathRewrite, TemplatePiece, ValuePattern, WebSocket,
+    Action, Algorithm, CheckKind, CompressionLevels, Config, ContentCoding, HashKey, HostPattern, Listener,
+    LogFormat, LogPath, OriginPattern, PathPattern, PathRewrite, TemplatePiece, ValuePattern, WebSocket,
 };
 
 struct Pages;
@@ -83,6 +83,43 @@ fn a_listener_can_take_inherited_values_away() {
     let own =
         &config(&text("access_log = \"off\"\nlimits = { body = \"unlimited\" }")).listeners[0].http.clone();
     assert_eq!((own.access_log.as_ref(), own.limits.body_bytes), (None, None));
+}
+
+#[test]
+fn compression_is_inherited_replaced_or_ended() {
+    let shop = full().listeners[0].http.compression.clone().unwrap();
+    assert_eq!(shop.codings, [ContentCoding::Br, ContentCoding::Gzip]);
+    assert_eq!(shop.types, ["text/html", "application/*+json"], "lower case");
+    assert_eq!((shop.bytes_min, shop.levels), (2048, CompressionLevels { zstd: 1, br: 5, gzip: 6 }));
+    assert_eq!(full().listeners[1].http.compression, None, "the default");
+    let of = |listener: &str| {
+        config(&format!(
+            "[load_balancer.default]\ncompression = {{ algorithms = [\"gzip\"], level = \"fast\" }}\n\
+             [listener.web]\nbind = \"0.0.0.0:80\"\nforward = \"app\"\n{listener}\n\
+             [target_group.app]\ntargets = [\"127.0.0.1:1\"]\n"
+        ))
+        .listeners[0]
+            .http
+            .compression
+            .clone()
+    };
+    let inherited = of("").unwrap();
+    assert_eq!(
+        (inherited.codings.as_slice(), inherited.levels),
+        (&[ContentCoding::Gzip][..], CompressionLevels::FAST)
+    );
+    assert_eq!(of("compression = \"off\""), None);
+    let own = of("compression = \"on\"").unwrap();
+    assert_eq!((own.codings.as_slice(), own.levels), (&ContentCoding::ALL[..], CompressionLevels::BALANCED));
+    assert_eq!((own.bytes_min, own.types[0].as_str()), (1024, "text/*"));
+    assert_eq!(of("compression = {}"), Some(own));
+    let own = of("compression = { level = { br = 0 } }").unwrap();
+    assert_eq!(
+        own.levels,
+        CompressionLevels { br: 0, ..CompressionLevels::BALANCED },
+        "the rest is balanced"
+    );
+    assert_eq!(of("compression = { level = \"small\" }").unwrap().levels, CompressionLevels::SMALL);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    AccessLists, Action, Cidr, HealthCheck, HttpLimits, ListenerName, Rule, TargetGroupName, TcpKeepalive,
+    AccessLists, Action, Cidr, Compression, HealthCheck, HttpLimits, ListenerName, Rule, TargetGroupName,
+    TcpKeepalive,
 };
 
 #[derive(Clone, Debug)]
@@ -61,6 +62,7 @@ pub struct HttpSettings {
     pub proxy_protocol: Vec<Cidr>,
     pub access: AccessLists,
     pub error_pages: Vec<ErrorPage>,
+    pub compression: Option<Compression>,
     pub access_log: Option<AccessLog>,
 }
 
@@ -81,6 +83,7 @@ impl Default for HttpSettings {
             proxy_protocol: Vec::new(),
             access: AccessLists::default(),
             error_pages: Vec::new(),
+            compression: None,
             access_log: None,
         }
     }

@@ -41,6 +41,8 @@ impl Limits {
     pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
     /// For how long, in milliseconds; as long again, the connection of a client that sent more is held open unread.
     pub const LINGER_MILLISECONDS: u64 = 2_000;
+    /// Memory of the encoders that one worker has at work; beyond it responses go uncompressed, and are counted.
+    pub const ENCODER_BYTES_MAX: usize = 128 * 1024 * 1024;
     /// Targets in one group.
     pub const TARGETS_MAX: usize = 10_000;
     /// Workers in one process.

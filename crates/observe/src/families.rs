@@ -1,6 +1,6 @@
 //! What is counted, and for what: workers, listeners, targets.
 
-use model::Failure;
+use model::{ContentCoding, Failure};
 
 use crate::{AccessRecord, Counter, Gauge, Histogram, TunnelCells};
 
@@ -40,6 +40,12 @@ pub struct ListenerCells {
     pub dead_peers: Counter,
     pub tunnels: TunnelCells,
     pub proxy_headers: ProxyHeaders,
+    pub compressed: Compressed,
+    /// Bytes of bodies that were compressed, before and after.
+    pub compression_input_bytes: Counter,
+    pub compression_output_bytes: Counter,
+    /// Responses that went as they were because too many were being compressed.
+    pub compression_skipped: Counter,
     pub phases: PhaseHistograms,
 }
 
@@ -57,6 +63,11 @@ impl ListenerCells {
         }
         self.retries.add(u64::from(record.attempts.saturating_sub(1)));
         self.phases.record(&record.phases);
+        if let Some(coding) = record.coding {
+            self.compressed.count(coding);
+            self.compression_input_bytes.add(record.plain_body_bytes);
+            self.compression_output_bytes.add(record.response_body_bytes);
+        }
     }
 }
 
@@ -180,6 +191,20 @@ impl StatusClasses {
     }
 }
 
+/// Compressed responses by coding.
+#[derive(Debug, Default)]
+pub struct Compressed([Counter; ContentCoding::ALL.len()]);
+
+impl Compressed {
+    pub fn count(&self, coding: ContentCoding) {
+        self.0[coding.index()].increment();
+    }
+
+    pub fn read(&self, coding: ContentCoding) -> u64 {
+        self.0[coding.index()].read()
+    }
+}
+
 /// What went wrong, by failure.
 #[derive(Debug)]
 pub struct Failures([Counter; Failure::ALL.len()]);
@@ -274,6 +299,17 @@ mod tests {
         let record = AccessRecord { attempts: 0, ..example() };
         cells.count(&record);
         assert_eq!(cells.retries.read(), 0);
+    }
+
+    #[test]
+    fn a_compressed_response_is_counted_by_its_coding() {
+        let cells = ListenerCells::default();
+        cells.count(&example());
+        let coding = Some(ContentCoding::Gzip);
+        cells.count(&AccessRecord { coding, plain_body_bytes: 100, response_body_bytes: 30, ..example() });
+        let counts = ContentCoding::ALL.map(|coding| cells.compressed.read(coding));
+        assert_eq!(counts, [0, 0, 1]);
+        assert_eq!((cells.compression_input_bytes.read(), cells.compression_output_bytes.read()), (100, 30));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use model::{Failure, ListenerName, LogFormat, TargetGroupName};
+use model::{ContentCoding, Failure, ListenerName, LogFormat, TargetGroupName};
 
 use crate::escape::{push_address, push_ip, push_json, push_number, push_quoted, push_token};
 use crate::{MadeBy, PhaseTimes, Timestamp};
@@ -56,6 +56,10 @@ pub struct AccessRecord<'a> {
     pub request_body_bytes: u64,
     /// Bytes of the body as sent to the client.
     pub response_body_bytes: u64,
+    /// What we compressed the response with.
+    pub coding: Option<ContentCoding>,
+    /// Then, bytes of the body before.
+    pub plain_body_bytes: u64,
     pub phases: PhaseTimes,
     pub user_agent: Option<&'a [u8]>,
     pub referer: Option<&'a [u8]>,
@@ -119,6 +123,10 @@ impl AccessRecord<'_> {
         fields.token(key!("version"), self.version.as_bytes());
         fields.number(key!("request_body_bytes"), self.request_body_bytes);
         fields.number(key!("response_body_bytes"), self.response_body_bytes);
+        if let Some(coding) = self.coding {
+            fields.token(key!("compressed"), coding.as_str().as_bytes());
+            fields.number(key!("plain_body_bytes"), self.plain_body_bytes);
+        }
         fields.number(key!("connection_request"), u64::from(self.connection_request));
         fields.flag(key!("tunnel"), self.tunnel);
         fields.quoted(key!("user_agent"), self.user_agent.unwrap_or_default());

@@ -1,7 +1,7 @@
 //! The families of the metrics page: names, help and where each number comes from. The admin API calls these.
 //! Each function writes its families once, for everything it is given: call it once for a page.
 
-use model::{Failure, ListenerName, TargetKey};
+use model::{ContentCoding, Failure, ListenerName, TargetKey};
 
 use crate::{
     Counter, Exposition, Gauge, Histogram, Kind, ListenerCells, LogTotals, MadeBy, PerWorker, ProxyHeader,
@@ -31,6 +31,7 @@ pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerW
     render_responses(page, listeners);
     render_failures(page, listeners);
     render_proxy_headers(page, listeners);
+    render_compressed(page, listeners);
     render_phases(page, listeners);
     render_tunnels(page, listeners);
 }
@@ -126,6 +127,17 @@ fn render_proxy_headers(page: &mut Exposition, listeners: &Listeners<'_>) {
         for result in ProxyHeader::ALL {
             let labels = [("listener", name.as_str()), ("result", result.as_str())];
             family.sample(&labels, cells.sum(|c| c.proxy_headers.read(result)));
+        }
+    }
+}
+
+fn render_compressed(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "Responses that Evenkeel compressed, by coding.";
+    let mut family = page.family("evenkeel_listener_compressed_responses_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for coding in ContentCoding::ALL {
+            let labels = [("listener", name.as_str()), ("coding", coding.as_str())];
+            family.sample(&labels, cells.sum(|c| c.compressed.read(coding)));
         }
     }
 }
@@ -262,6 +274,21 @@ const LISTENER_ROWS: &[Row<ListenerCells>] = &[
     counter("evenkeel_listener_tunnel_pings_total", "Pings that silent clients were sent.", |c| {
         &c.tunnels.pings
     }),
+    counter(
+        "evenkeel_listener_compression_input_bytes_total",
+        "Bytes of bodies that were compressed, as targets sent them.",
+        |c| &c.compression_input_bytes,
+    ),
+    counter(
+        "evenkeel_listener_compression_output_bytes_total",
+        "Bytes of bodies that were compressed, as clients got them.",
+        |c| &c.compression_output_bytes,
+    ),
+    counter(
+        "evenkeel_listener_compression_skipped_total",
+        "Responses sent as they were because too many were being compressed at the time.",
+        |c| &c.compression_skipped,
+    ),
 ];
 
 const TARGET_ROWS: &[Row<TargetCells>] = &[

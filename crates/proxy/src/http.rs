@@ -12,6 +12,7 @@ mod abort;
 mod admit;
 mod attempt;
 mod body;
+mod compress;
 mod connect;
 mod failure;
 mod finish;

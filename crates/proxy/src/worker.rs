@@ -10,9 +10,10 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use balance::Rng;
-use model::ListenerName;
+use model::{Limits, ListenerName};
 use net::{Listener, ListenerSocket, Sys, Worker};
 use observe::WorkerCells;
+use proto::compression::Encoders;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connection;
@@ -36,6 +37,7 @@ pub(crate) struct Proxy<S: Sys> {
     pub(crate) number: usize,
     pub(crate) random: RefCell<Rng>,
     pub(crate) heads: HeadPool,
+    pub(crate) encoders: RefCell<Encoders>,
     /// Where heads are put together before they are sent.
     pub(crate) scratch: RefCell<Vec<u8>>,
     /// Descriptors from this number on are kept free for targets, logs and the admin socket.
@@ -65,6 +67,7 @@ pub(crate) async fn run<S: Sys>(
         number,
         random: RefCell::new(Rng::new(seed)),
         heads: HeadPool::default(),
+        encoders: RefCell::new(Encoders::new(Limits::ENCODER_BYTES_MAX)),
         scratch: RefCell::default(),
         descriptors_for_clients,
         stopping: Cell::new(false),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{AccessLog, ClientAbort, ErrorPage, HttpLimits, HttpSettings, LogFormat, LogPath};
 
 use super::pattern::is_token;
-use super::{Build, address, connections, status};
+use super::{Build, address, compression, connections, status};
 use crate::raw::{Entry, Table, Value};
 
 /// `inherited` with what stands in `table` in its place.
@@ -48,6 +48,10 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
         error_pages: match table.table("error_pages") {
             Some(table) => error_pages(table, build),
             None => inherited.error_pages,
+        },
+        compression: match table.value("compression") {
+            Some(value) => compression::compression(value, build),
+            None => inherited.compression,
         },
         access_log: match table.value("access_log") {
             Some(value) => value.table().and_then(|table| access_log(table, build)),

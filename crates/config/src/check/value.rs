@@ -49,6 +49,10 @@ pub(super) fn read(kind: &Kind, name: &str, written: &DeValue<'_>) -> Result<Dat
         }
         (Kind::Duration(first, last), DeValue::String(text)) => duration(*first, *last, name, text),
         (Kind::Size(first, last), DeValue::String(text)) => size(*first, *last, name, text),
+        // Nothing else of it is a string, so one of the words was meant.
+        (Kind::Either(Kind::Word(words, later), _), DeValue::String(text)) if words.len() > 1 => {
+            word(words, later, name, text)
+        }
         (kind, written) => Err(other_type(kind, name, written)),
     }
 }

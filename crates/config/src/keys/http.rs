@@ -1,7 +1,7 @@
 //! What a listener inherits from its load balancer.
 
 use super::Default::{Is, Means, Required};
-use super::{Key, Kind, access, connections};
+use super::{Key, Kind, access, compression, connections};
 
 pub(super) const KEYS: &[Key] = &[
     Key {
@@ -104,6 +104,13 @@ pub(super) const KEYS: &[Key] = &[
         default: Means("a short page of our own"),
         help: "Pages for the statuses that Evenkeel makes itself, by status, class (`5xx`) or range (`500-504`); the narrowest one counts. The type follows from the extension: `html`, `json` or `txt`. A file has at most 256 KiB and is read at start and reload. A listener's table takes the place of the inherited one.",
         example: "error_pages = { 503 = \"sorry.html\", 4xx = \"error.json\" }",
+    },
+    Key {
+        name: "compression",
+        kind: Kind::Either(&Kind::Word(&["off", "on"], &[]), &Kind::Table(&[compression::COMPRESSION])),
+        default: Is("\"off\""),
+        help: "Whether responses of targets are compressed for clients that ask for it with `Accept-Encoding`. `\"on\"` takes every default below, as does an empty table; `\"off\"` ends what was inherited, and a listener's table takes the place of the inherited one.",
+        example: "compression = { algorithms = [\"zstd\", \"gzip\"], min_bytes = \"2KiB\" }",
     },
     Key {
         name: "access_log",

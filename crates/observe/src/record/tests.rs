@@ -32,6 +32,8 @@ pub(crate) fn example() -> AccessRecord<'static> {
         reused: true,
         request_body_bytes: 0,
         response_body_bytes: 5_120,
+        coding: None,
+        plain_body_bytes: 0,
         phases: PhaseTimes {
             read_head: Some(31),
             connect: None,
@@ -139,6 +141,7 @@ fn the_document_names_every_field_and_no_other() {
     let full = AccessRecord {
         failure: Some(Failure::TargetRefused),
         detail: "d",
+        coding: Some(ContentCoding::Gzip),
         tunnel: true,
         phases: PhaseTimes { connect: Some(1), ..example().phases },
         ..example()

@@ -27,6 +27,9 @@ fn page() -> String {
         phases: PhaseTimes { connect: Some(900), total: 1_100, ..PhaseTimes::default() },
         ..example()
     });
+    web.of(0).compressed.count(ContentCoding::Br);
+    web.of(1).compressed.count(ContentCoding::Br);
+    web.of(1).compression_input_bytes.add(20_480);
     web.of(0).received_bytes.add(1_000);
     web.of(1).received_bytes.add(234);
     web.of(0).connections_open.add(5);
@@ -96,6 +99,8 @@ fn a_strict_reader_finds_every_number() {
         ("evenkeel_listener_failures_total", &[web, ("reason", "no_rule")], 0.0),
         ("evenkeel_listener_proxy_headers_total", &[web, ("result", "timed_out")], 1.0),
         ("evenkeel_listener_proxy_headers_total", &[web, ("result", "address")], 0.0),
+        ("evenkeel_listener_compressed_responses_total", &[web, ("coding", "br")], 2.0),
+        ("evenkeel_listener_compression_input_bytes_total", &[web], 20_480.0),
         ("evenkeel_listener_phase_seconds_count", &[web, ("phase", "total")], 2.0),
         ("evenkeel_listener_phase_seconds_sum", &[web, ("phase", "total")], 0.005_35),
         ("evenkeel_listener_phase_seconds_count", &[web, ("phase", "connect")], 1.0),
@@ -157,6 +162,7 @@ fn every_cell_has_a_row() {
     let arrays = size_of::<crate::Responses>()
         + size_of::<crate::Failures>()
         + size_of::<crate::ProxyHeaders>()
+        + size_of::<crate::Compressed>()
         + PHASES.len() * size_of::<Histogram>()
         + (TunnelEnd::ALL.len() + 2 * TUNNEL_FRAMES.len()) * cell;
     assert_eq!(size_of::<ListenerCells>(), LISTENER_ROWS.len() * cell + arrays);

@@ -42,7 +42,7 @@ impl HeadEdits {
         self == Self::default()
     }
 
-    /// Whether the target's field of this name does not go on. `Content-Length` is left to who frames the body.
+    /// Whether the target's field of this name does not go on.
     pub fn drops(self, name: &[u8]) -> bool {
         match self.coding {
             Some(_) => holds_for_one_coding(name),

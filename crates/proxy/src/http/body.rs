@@ -134,21 +134,26 @@ impl BodyWriter {
         if self == Self::Plain {
             return Vec::new();
         }
-        let mut behind = Vec::new();
-        if !data.is_empty() {
-            encode::write_chunk_head(head, data.len() as u64);
-            behind.extend_from_slice(b"\r\n");
-        }
-        if reader.is_complete() {
-            encode::write_last_chunk(&mut behind, reader.trailers());
-        }
-        if data.is_empty() {
-            head.append(&mut behind);
-        } else if data.extend(&behind).is_ok() {
-            behind.clear();
-        }
-        behind
+        write_chunk(data, reader.is_complete().then(|| reader.trailers()), head)
     }
+}
+
+/// Frames `data` as a chunk, as [`BodyWriter::frame`] does. With `trailers`, which may be empty, the body ends.
+pub(super) fn write_chunk(data: &mut Buffer, trailers: Option<&[u8]>, head: &mut Vec<u8>) -> Vec<u8> {
+    let mut behind = Vec::new();
+    if !data.is_empty() {
+        encode::write_chunk_head(head, data.len() as u64);
+        behind.extend_from_slice(b"\r\n");
+    }
+    if let Some(trailers) = trailers {
+        encode::write_last_chunk(&mut behind, trailers);
+    }
+    if data.is_empty() {
+        head.append(&mut behind);
+    } else if data.extend(&behind).is_ok() {
+        behind.clear();
+    }
+    behind
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use model::Failure;
+use model::{ContentCoding, Failure};
 use net::{Buffer, Sys};
 use observe::{AccessRecord, MadeBy, PhaseTimes};
 use proto::http1::{Field, Known, RequestHead, ResponseHead, Span, Version, token};
@@ -59,6 +59,10 @@ pub(crate) struct Request<S: Sys> {
     pub(super) is_uploaded: bool,
     pub(super) request_body_bytes: u64,
     pub(super) response_body_bytes: u64,
+    /// What the response was compressed with.
+    pub(super) coding: Option<ContentCoding>,
+    /// Bytes of the target's body, where it was compressed.
+    pub(super) plain_body_bytes: u64,
     /// Nanoseconds of the worker's clock.
     pub(super) started: u64,
     pub(super) phases: PhaseTimes,
@@ -161,6 +165,8 @@ impl<S: Sys> Request<S> {
             is_uploaded: false,
             request_body_bytes: 0,
             response_body_bytes: 0,
+            coding: None,
+            plain_body_bytes: 0,
             started: proxy.worker.now(),
             phases: PhaseTimes::default(),
             is_finished: false,
@@ -253,6 +259,8 @@ impl<S: Sys> Request<S> {
             reused: self.is_reused,
             request_body_bytes: self.request_body_bytes,
             response_body_bytes: self.response_body_bytes,
+            coding: self.coding,
+            plain_body_bytes: self.plain_body_bytes,
             phases: self.phases,
             user_agent: read.then(|| self.field(Known::UserAgent)).flatten(),
             referer: read.then(|| self.field(Known::Referer)).flatten(),

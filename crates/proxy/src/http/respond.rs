@@ -6,6 +6,7 @@ use std::io;
 use model::{Failure, Limits};
 use net::{Buffer, LARGE, Sys, Ticks};
 use observe::MadeBy;
+use proto::compression::HeadEdits;
 use proto::http1::{Field, Known, Progress, ResponseBody, Version, encode, token};
 
 use super::abort::{self, Watch, is_ignored};
@@ -13,7 +14,7 @@ use super::attempt::{Destination, UploadState};
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::relay::{Flow, FlowError, coalesce, send, send_now, send_rest};
 use super::request::Request;
-use super::{Failed, failure, forward, handshake, read_head, via};
+use super::{Failed, compress, failure, forward, handshake, read_head, via};
 use crate::connection::Client;
 use crate::peer;
 use crate::pool::TargetConnection;
@@ -189,7 +190,7 @@ async fn switch<S: Sys>(
     Ok(Ended::Tunnel { from_target: input })
 }
 
-fn answered<S: Sys>(request: &mut Request<S>, status: u16) {
+pub(super) fn answered<S: Sys>(request: &mut Request<S>, status: u16) {
     request.status = status;
     request.made_by = MadeBy::Target;
     request.is_answered = true;
@@ -210,7 +211,11 @@ async fn relay<S: Sys>(
     let body = head.body_length(request.head().method());
     let target_persists = head.persists() && body != ResponseBody::UntilClose;
     head.keep_alive_timeout().into_iter().for_each(|seconds| to.target.learn_timeout(seconds));
-    let writer = frame_for_client(request, body);
+    let choice = compress::choose(request, to.rule, &input, body);
+    let writer = match choice.lease {
+        Some(_) => BodyWriter::Chunked,
+        None => frame_for_client(request, body),
+    };
     // The target answered before it had the whole request: what of it is still to come goes nowhere, and a client that
     // waits for 100 Continue may not even send it.
     request.persists &= state.get() == UploadState::Done;
@@ -221,10 +226,20 @@ async fn relay<S: Sys>(
         input.consume(head_bytes);
         Err(watch.failed())
     } else {
-        let delivery = Delivery { request, client, to, connection, body, writer };
-        delivery.run(&mut input, head_bytes, &mut reader).await
+        let delivery =
+            Delivery { request: &mut *request, client, to, connection, body, writer, edits: choice.edits };
+        match choice.lease {
+            None => {
+                let result = delivery.run(&mut input, head_bytes, &mut reader).await;
+                request.response_body_bytes = reader.bytes;
+                result
+            }
+            // Boxed, so that requests without it do not carry its state.
+            Some(lease) => {
+                Box::pin(compress::run(delivery, lease, &mut input, head_bytes, &mut reader)).await
+            }
+        }
     };
-    request.response_body_bytes = reader.bytes;
     request.phases.relay = Some(request.micros_since(began));
     let aborted = result.err().filter(|&failed| is_ignored(request, failed));
     match aborted {
@@ -255,13 +270,14 @@ fn frame_for_client<S: Sys>(request: &mut Request<S>, body: ResponseBody) -> Bod
 }
 
 /// A final response on its way to the client.
-struct Delivery<'a, 'b, S: Sys> {
-    request: &'a mut Request<S>,
-    client: &'a Client<S>,
-    to: &'a Destination<'b, S>,
-    connection: &'a TargetConnection<S>,
+pub(super) struct Delivery<'a, 'b, S: Sys> {
+    pub(super) request: &'a mut Request<S>,
+    pub(super) client: &'a Client<S>,
+    pub(super) to: &'a Destination<'b, S>,
+    pub(super) connection: &'a TargetConnection<S>,
     body: ResponseBody,
     writer: BodyWriter,
+    edits: HeadEdits,
 }
 
 impl<S: Sys> Delivery<'_, '_, S> {
@@ -321,15 +337,17 @@ impl<S: Sys> Delivery<'_, '_, S> {
         Ok((rest.map_err(|error| failure::on_send_to_client(&error))?, data, behind))
     }
 
-    fn write_head(&self, input: &Buffer, out: &mut Vec<u8>) {
+    pub(super) fn write_head(&self, input: &Buffer, out: &mut Vec<u8>) {
         let request = &*self.request;
         let edits = &request.listener.plan.rules[self.to.rule].response_fields;
         let keeps_length = match self.body {
+            _ if self.edits.coding.is_some() => false,
             ResponseBody::Length(_) => true,
             // Of a HEAD or a 304 it tells about the body that there would be; a 204 has none (RFC 9110 §8.6).
             ResponseBody::None => request.heads.response.status() != 204,
             ResponseBody::Chunked | ResponseBody::UntilClose => false,
         };
+        let is_same = self.edits.is_empty();
         write_status_line(request, input, out);
         let mut odd_length = None;
         copy_fields(request, input, out, |field| {
@@ -345,10 +363,16 @@ impl<S: Sys> Delivery<'_, '_, S> {
                 Known::Upgrade => request.heads.response.status() == 426,
                 _ => !field.is_hop_by_hop(),
             };
-            goes_on && !forward::is_edited(edits, field.name.of(input.bytes()))
+            let name = field.name.of(input.bytes());
+            goes_on && !forward::is_edited(edits, name) && (is_same || !self.edits.drops(name))
         });
         if let Some(length) = odd_length {
             encode::write_length(out, length.of(input.bytes()));
+        }
+        if !is_same {
+            let mut fields = request.heads.response.fields().iter();
+            let etag = fields.find(|field| token::eq_ignore_case(field.name.of(input.bytes()), b"etag"));
+            self.edits.write(etag.map(|field| field.value.of(input.bytes())), out);
         }
         if self.writer == BodyWriter::Chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
@@ -395,14 +419,14 @@ fn copy_fields<S: Sys>(
     encode::copy_fields(out, input.bytes(), request.heads.response.fields(), keep);
 }
 
-fn on_fault(fault: BodyFault) -> Failed {
+pub(super) fn on_fault(fault: BodyFault) -> Failed {
     match fault {
         BodyFault::Malformed(detail) => Failed { failure: Failure::TargetResponseBody, detail },
         BodyFault::TooLarge | BodyFault::NoMemory => Failure::LocalResources.into(),
     }
 }
 
-fn on_relay(error: FlowError) -> Failed {
+pub(super) fn on_relay(error: FlowError) -> Failed {
     match error {
         FlowError::Read(error) => match error.kind() {
             _ if peer::is_deadline(&error) => Failure::TargetStalled.into(),

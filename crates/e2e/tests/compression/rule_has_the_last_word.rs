@@ -1,0 +1,26 @@
+//! What a rule writes into the response decides as the target's own would: a type, a coding, `no-transform`; and a
+//! validator that it writes is not changed (HTTP5).
+
+use testkit::{Balancer, Client, Config, Target};
+
+use crate::{ask, page};
+
+#[test]
+fn rule_has_the_last_word() {
+    for (content_type, set, expected) in [
+        ("image/png", "Content-Type = \"text/html\"", Some("gzip")),
+        ("text/html", "Content-Type = \"image/png\"", None),
+        ("text/html", "Cache-Control = \"no-transform\"", None),
+        ("text/html", "ETag = '\"mine\"'", None),
+        ("text/html", "X-Other = \"1\"", Some("gzip")),
+    ] {
+        let target = Target::http(move |_| {
+            testkit::response(200, &format!("Content-Type: {content_type}\r\n"), &page())
+        });
+        let rule = format!("path = \"/\"\nforward = \"app\"\nresponse_headers = {{ set = {{ {set} }} }}");
+        let config = Config::to(&target).without_forward().listener("compression = \"on\"").rule(&rule);
+        let balancer = Balancer::start(config);
+        let response = ask(&mut Client::connect(balancer.web()), "Accept-Encoding: gzip\r\n");
+        assert_eq!(response.field("content-encoding"), expected, "{content_type} {set}");
+    }
+}

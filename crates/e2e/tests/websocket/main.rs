@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod busy_tunnels_are_drained;
 mod connections_are_limited;
+mod cut_tunnel_is_recorded;
 mod disabled_is_refused;
 mod drain_closes_between_frames;
 mod half_close_is_passed_on;

@@ -17,7 +17,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use net::{Buffer, Sys, TcpStream};
-use observe::{Counter, TunnelCells, TunnelEnd};
+use observe::{Counter, TunnelEnd};
 
 use super::Failed;
 use super::request::Request;
@@ -35,25 +35,18 @@ pub(super) async fn tunnel<S: Sys>(
     request.is_tunnel = true;
     request.bytes.shrink();
     request.persists = false;
-    let listener = Rc::clone(&request.listener);
-    let (cells, began) = (&listener.cells().tunnels, request.proxy.worker.now());
-    let mut open = Open::begin(cells);
-    let websocket = &listener.plan.rules[rule].websocket;
-    let up = Meter { bytes: Cell::new(0), counter: &cells.received_bytes };
-    let down = Meter { bytes: Cell::new(0), counter: &cells.sent_bytes };
+    let mut open = Open::begin(request);
+    let listener = Rc::clone(&open.request.listener);
+    let (websocket, cells) = (&listener.plan.rules[rule].websocket, &listener.cells().tunnels);
+    let up = Meter { bytes: &open.up, counter: &cells.received_bytes };
+    let down = Meter { bytes: &open.down, counter: &cells.sent_bytes };
     let sides = Sides { client, target, from_client, from_target, up: &up, down: &down };
     let ended = if websocket.follows_frames() {
         framed::run(sides, websocket, cells).await
     } else {
         plain::run(sides, websocket).await
     };
-    request.request_body_bytes += up.bytes.get();
-    request.response_body_bytes += down.bytes.get();
-    request.phases.relay = Some(request.micros_since(began));
-    if let Err(failed) = ended {
-        (request.failure, request.detail) = (Some(failed.failure), failed.detail);
-    }
-    open.end = TunnelEnd::of(request.failure);
+    open.end(ended);
 }
 
 /// Both ends, and what is known of them so far.
@@ -68,7 +61,7 @@ struct Sides<'a, S: Sys> {
 
 /// Counts the bytes of one direction.
 struct Meter<'a> {
-    bytes: Cell<u64>,
+    bytes: &'a Cell<u64>,
     counter: &'a Counter,
 }
 
@@ -79,23 +72,38 @@ impl Meter<'_> {
     }
 }
 
-/// An open tunnel in the metrics.
-struct Open<'a> {
-    cells: &'a TunnelCells,
+/// An open tunnel. Its drop brings what it was into its request, also where a stop cuts it off.
+struct Open<'a, S: Sys> {
+    request: &'a mut Request<S>,
+    up: Cell<u64>,
+    down: Cell<u64>,
+    began: u64,
     end: TunnelEnd,
 }
 
-impl<'a> Open<'a> {
-    fn begin(cells: &'a TunnelCells) -> Self {
+impl<'a, S: Sys> Open<'a, S> {
+    fn begin(request: &'a mut Request<S>) -> Self {
+        let cells = &request.listener.cells().tunnels;
         cells.opened.increment();
         cells.open.increment();
-        Self { cells, end: TunnelEnd::CutOff }
+        let began = request.proxy.worker.now();
+        Self { request, up: Cell::new(0), down: Cell::new(0), began, end: TunnelEnd::CutOff }
+    }
+
+    fn end(&mut self, ended: Result<(), Failed>) {
+        if let Err(failed) = ended {
+            (self.request.failure, self.request.detail) = (Some(failed.failure), failed.detail);
+        }
+        self.end = TunnelEnd::of(self.request.failure);
     }
 }
 
-impl Drop for Open<'_> {
+impl<S: Sys> Drop for Open<'_, S> {
     fn drop(&mut self) {
-        self.cells.count_end(self.end);
+        self.request.request_body_bytes += self.up.get();
+        self.request.response_body_bytes += self.down.get();
+        self.request.phases.relay = Some(self.request.micros_since(self.began));
+        self.request.listener.cells().tunnels.count_end(self.end);
     }
 }
 

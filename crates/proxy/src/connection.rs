@@ -124,15 +124,21 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// From accept to close. Between requests this future, its socket and nothing else is held.
-async fn serve<S: Sys>(mut client: Client<S>) {
-    if proxy_header::is_due(&client) && !serve_passed_on(&mut client).await {
-        return;
-    }
-    while let Some(input) = wait_for_request(&client).await {
-        // The future of a request is large and lives on the heap only while there is one.
-        match Box::pin(http::serve_requests(&mut client, input)).await {
-            Next::Idle => {}
-            Next::Close => break,
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the future of an `async fn` would have room for the client twice"
+)]
+fn serve<S: Sys>(mut client: Client<S>) -> impl Future<Output = ()> {
+    async move {
+        if proxy_header::is_due(&client) && !serve_passed_on(&mut client).await {
+            return;
+        }
+        while let Some(input) = wait_for_request(&client).await {
+            // The future of a request is large and lives on the heap only while there is one.
+            match Box::pin(http::serve_requests(&mut client, input)).await {
+                Next::Idle => {}
+                Next::Close => break,
+            }
         }
     }
 }
@@ -224,3 +230,17 @@ impl<S: Sys> Drop for Client<S> {
 
 const FIRST_REQUEST_WHEN_CLOSING: Duration = Duration::from_secs(1);
 const ACCEPT_REST: Duration = Duration::from_millis(100);
+#[cfg(test)]
+mod tests {
+    use net::Linux;
+
+    fn size_of_future<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_an_idle_connection_holds_is_small() {
+        let bytes = size_of_future(super::serve::<Linux>);
+        assert!(bytes <= 208, "{bytes}");
+    }
+}

@@ -5,6 +5,7 @@
 pub(crate) struct Responses {
     small: Response,
     kib_10: Response,
+    text: Response,
     mib_1: Response,
     unknown: Response,
 }
@@ -21,6 +22,7 @@ impl Responses {
         Self {
             small: Response::new("200 OK", b"Hello, world!"),
             kib_10: Response::new("200 OK", &[b'k'; 10 * 1024]),
+            text: Response::new("200 OK", &text(10 * 1024)),
             mib_1: Response::new("200 OK", &vec![b'm'; 1024 * 1024]),
             unknown: Response::new("404 Not Found", b"no such path"),
         }
@@ -32,6 +34,7 @@ impl Responses {
         match path {
             b"/small" => &self.small,
             b"/10k" => &self.kib_10,
+            b"/text" => &self.text,
             b"/1m" => &self.mib_1,
             _ => &self.unknown,
         }
@@ -52,6 +55,61 @@ impl Response {
     }
 }
 
+/// Words as a page has them, always the same.
+fn text(length: usize) -> Vec<u8> {
+    const WORDS: [&str; 32] = [
+        "the",
+        "balancer",
+        "listener",
+        "of",
+        "a",
+        "request",
+        "target",
+        "and",
+        "connection",
+        "is",
+        "to",
+        "when",
+        "time",
+        "response",
+        "in",
+        "worker",
+        "that",
+        "which",
+        "header",
+        "body",
+        "for",
+        "with",
+        "client",
+        "limit",
+        "it",
+        "second",
+        "between",
+        "closed",
+        "address",
+        "weight",
+        "group",
+        "rule",
+    ];
+    let mut state = 1_u64;
+    let mut number = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let mut text = Vec::with_capacity(length + 64);
+    while text.len() < length {
+        let word = WORDS[(number() % WORDS.len() as u64) as usize];
+        let piece = match number() % 12 {
+            0 => format!("<li class=\"item\">{word} {}</li>\n", number() % 100_000),
+            1 => format!("{word}.\n"),
+            _ => format!("{word} "),
+        };
+        text.extend_from_slice(piece.as_bytes());
+    }
+    text.truncate(length);
+    text
+}
+
 /// Whether the head asks for the connection to end. Names and values compare without case.
 pub(crate) fn asks_for_close(head: &[u8]) -> bool {
     head.split(|&byte| byte == b'\n').skip(1).any(|line| {
@@ -68,7 +126,9 @@ mod tests {
     #[test]
     fn the_path_chooses_the_body() {
         let responses = Responses::new();
-        for (path, length) in [("/small", 13), ("/10k", 10_240), ("/1m", 1_048_576), ("/other", 12)] {
+        for (path, length) in
+            [("/small", 13), ("/10k", 10_240), ("/text", 10_240), ("/1m", 1_048_576), ("/other", 12)]
+        {
             let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
             let response = &responses.find(head.as_bytes()).keep;
             let end = response.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;

@@ -133,7 +133,7 @@ const OPEN_FILES: u64 = 16_384;
 const USAGE: &str = "usage: cargo xtask bench [CASE…] [--quick] [--rounds N] [--no-build] [--write] [--cold]
 
   CASE       as small-64, or small-64/one-core; all of them by default:
-             small-8 small-64 small-512 short 10k 1m log rules-1000 acl p99 idle-memory build
+             small-8 small-64 small-512 short 10k gzip 1m log rules-1000 acl p99 idle-memory build
   --rounds   how often each contender runs (5)
   --quick    3 rounds of 1 second: for work in progress, not for claims
   --no-build measure the release binaries that are there

@@ -53,6 +53,7 @@ pub(crate) enum Measure {
     P50,
     P90,
     P99,
+    Bytes,
     Memory,
     /// MiB.
     Size,
@@ -95,6 +96,7 @@ impl Measure {
             Self::P50 => "p50",
             Self::P90 => "p90",
             Self::P99 => "p99",
+            Self::Bytes => "bytes per response",
             Self::Memory => "bytes per connection",
             Self::Size => "stripped binary, MiB",
             Self::BuildTime => "cold release build, minutes",
@@ -139,12 +141,12 @@ const fn cpu(against: Contender, limit: f64) -> Bar {
 }
 
 const fn small(connections: u32) -> Kind {
-    let load = Load { path: "/small", connections, close: false };
+    let load = Load { path: "/small", connections, close: false, gzip: false };
     Kind::Throughput { load, variant: Variant::Plain, contenders: ALL }
 }
 
 const fn bulk() -> Kind {
-    let load = Load { path: "/1m", connections: 16, close: false };
+    let load = Load { path: "/1m", connections: 16, close: false, gzip: false };
     Kind::Throughput { load, variant: Variant::Bulk, contenders: ALL }
 }
 
@@ -207,7 +209,7 @@ pub(crate) const CASES: &[Case] = &[
         regime: OneCore,
         what: "a client connection per request, 64 at a time",
         kind: Kind::Throughput {
-            load: Load { path: "/small", connections: 64, close: true },
+            load: Load { path: "/small", connections: 64, close: true, gzip: false },
             variant: Variant::Plain,
             contenders: PROXIES,
         },
@@ -218,11 +220,25 @@ pub(crate) const CASES: &[Case] = &[
         regime: OneCore,
         what: "64 keep-alive connections, 10 KiB responses",
         kind: Kind::Throughput {
-            load: Load { path: "/10k", connections: 64, close: false },
+            load: Load { path: "/10k", connections: 64, close: false, gzip: false },
             variant: Variant::Plain,
             contenders: ALL,
         },
         bars: &[cpu(Haproxy, 0.55), cpu(Nginx, 0.75)],
+    },
+    Case {
+        name: "gzip",
+        regime: OneCore,
+        what: "64 keep-alive connections, 10 KiB of text, compressed by the proxy at its fast level (HAProxy without a window)",
+        kind: Kind::Throughput {
+            load: Load { path: "/text", connections: 64, close: false, gzip: true },
+            variant: Variant::Gzip,
+            contenders: PROXIES,
+        },
+        bars: &[
+            cpu(Nginx, 1.0),
+            Bar { measure: Measure::Bytes, against: Against::Contender(Nginx), limit: 1.10 },
+        ],
     },
     Case {
         name: "1m",
@@ -243,7 +259,7 @@ pub(crate) const CASES: &[Case] = &[
         regime: OneCore,
         what: "64 keep-alive connections, JSON access log to a file",
         kind: Kind::Throughput {
-            load: Load { path: "/small", connections: 64, close: false },
+            load: Load { path: "/small", connections: 64, close: false, gzip: false },
             variant: Variant::Log,
             contenders: PROXIES,
         },
@@ -253,14 +269,20 @@ pub(crate) const CASES: &[Case] = &[
         name: "rules-1000",
         regime: OneCore,
         what: "64 keep-alive connections, 1,000 host rules against one",
-        kind: Kind::Rules { load: Load { path: "/small", connections: 64, close: false }, count: 1000 },
+        kind: Kind::Rules {
+            load: Load { path: "/small", connections: 64, close: false, gzip: false },
+            count: 1000,
+        },
         bars: &[Bar { measure: Measure::Cpu, against: Against::OneRule, limit: 1.05 }],
     },
     Case {
         name: "acl",
         regime: OneCore,
         what: "64 keep-alive connections, 1,000,000 denied address ranges against none",
-        kind: Kind::Acl { load: Load { path: "/small", connections: 64, close: false }, count: 1_000_000 },
+        kind: Kind::Acl {
+            load: Load { path: "/small", connections: 64, close: false, gzip: false },
+            count: 1_000_000,
+        },
         bars: &[Bar { measure: Measure::Cpu, against: Against::NoList, limit: 1.03 }],
     },
     Case {
@@ -268,7 +290,7 @@ pub(crate) const CASES: &[Case] = &[
         regime: TwoCore,
         what: "64 keep-alive connections, paced at 70 % of HAProxy's capacity, ordinary priority",
         kind: Kind::Tail {
-            load: Load { path: "/small", connections: 64, close: false },
+            load: Load { path: "/small", connections: 64, close: false, gzip: false },
             share: 0.7,
             contenders: PROXIES,
         },

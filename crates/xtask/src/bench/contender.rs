@@ -26,6 +26,8 @@ pub(crate) enum Variant {
     Bulk,
     /// JSON access log.
     Log,
+    /// gzip.
+    Gzip,
     /// Plain, with that many host rules ([`rule_host`]) behind it. Evenkeel only.
     Rules(usize),
     /// Plain, with that many denied address ranges. Evenkeel only.
@@ -114,6 +116,7 @@ impl Contender {
             }
             (_, Variant::Bulk) => format!("{}-bulk", self.name()),
             (_, Variant::Log) => format!("{}-log", self.name()),
+            (_, Variant::Gzip) => format!("{}-gzip", self.name()),
         };
         let extension = match self {
             Self::Haproxy => "cfg",
@@ -151,7 +154,7 @@ pub(crate) fn rule_host(number: usize) -> String {
 /// What a variant adds to the template.
 fn more(variant: Variant) -> String {
     match variant {
-        Variant::Plain | Variant::Bulk | Variant::Log => String::new(),
+        Variant::Plain | Variant::Bulk | Variant::Log | Variant::Gzip => String::new(),
         Variant::Rules(count) => (0..count)
             .map(|number| {
                 format!("\n[[listener.web.rule]]\nhost = \"{}\"\nforward = \"app\"\n", rule_host(number))
@@ -202,7 +205,14 @@ mod tests {
     #[test]
     fn every_template_exists_and_names_both_ports() {
         for contender in [Contender::Evenkeel, Contender::Haproxy, Contender::Nginx] {
-            for variant in [Variant::Plain, Variant::Bulk, Variant::Log, Variant::Rules(1), Variant::Acl(1)] {
+            for variant in [
+                Variant::Plain,
+                Variant::Bulk,
+                Variant::Log,
+                Variant::Gzip,
+                Variant::Rules(1),
+                Variant::Acl(1),
+            ] {
                 let path = workspace::root().join("bench").join(contender.template(variant));
                 let text =
                     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

@@ -14,12 +14,16 @@ pub(crate) struct Load {
     pub(crate) connections: u32,
     /// A connection per request.
     pub(crate) close: bool,
+    /// Takes gzip.
+    pub(crate) gzip: bool,
 }
 
 /// What they saw.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) requests: u64,
+    /// Heads and bodies.
+    pub(crate) bytes: f64,
     /// Requests per second.
     pub(crate) rate: f64,
     pub(crate) p50: Duration,
@@ -39,6 +43,9 @@ pub(crate) fn closed(
     command.args([format!("-c{}", load.connections), format!("-d{seconds}s")]);
     if load.close {
         command.args(["-H", "Connection: close"]);
+    }
+    if load.gzip {
+        command.args(["-H", "Accept-Encoding: gzip"]);
     }
     if let Some(host) = host {
         command.arg("-H").arg(format!("Host: {host}"));
@@ -88,9 +95,10 @@ fn parse_wrk(text: &str) -> Outcome<Seen> {
     let words = |line: &'static str| {
         text.lines().find_map(move |candidate| candidate.trim().strip_prefix(line)).map(str::trim)
     };
-    let requests =
+    let (requests, rest) =
         text.lines().find_map(|line| line.trim().split_once(" requests in ")).ok_or_else(missing)?;
-    let requests = requests.0.parse().map_err(|_| missing())?;
+    let requests = requests.parse().map_err(|_| missing())?;
+    let read = rest.split(' ').nth(1).and_then(parse_bytes).ok_or_else(missing)?;
     if let Some(failed) = words("Non-2xx or 3xx responses:") {
         return Err(format!("{failed} of {requests} responses were not 2xx"));
     }
@@ -102,7 +110,7 @@ fn parse_wrk(text: &str) -> Outcome<Seen> {
     let rate = words("Requests/sec:").and_then(|word| word.parse().ok()).ok_or_else(missing)?;
     let p50 = words("50%").and_then(parse_duration).ok_or_else(missing)?;
     let p90 = words("90%").and_then(parse_duration).ok_or_else(missing)?;
-    Ok(Seen { requests, rate, p50, p90 })
+    Ok(Seen { requests, bytes: read, rate, p50, p90 })
 }
 
 /// wrk's `870.00us`, `1.23ms`, `1.02s`.
@@ -117,6 +125,14 @@ fn parse_duration(word: &str) -> Option<Duration> {
         _ => return None,
     };
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
+/// wrk's `512.00B`, `1.50KB`, `9.11MB`, `1.20GB`.
+fn parse_bytes(word: &str) -> Option<f64> {
+    let split = word.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = word.split_at(split);
+    let power = ["B", "KB", "MB", "GB"].iter().position(|&name| name == unit)?;
+    Some(number.parse::<f64>().ok()? * 1024_f64.powi(i32::try_from(power).ok()?))
 }
 
 /// Lines of start, status and microseconds until the end of the response.
@@ -159,6 +175,7 @@ Transfer/sec:      9.07MB
         let seen = parse_wrk(WRK).unwrap();
         let expected = Seen {
             requests: 58_279,
+            bytes: 9.11 * 1_048_576.0,
             rate: 58_021.1,
             p50: Duration::from_micros(523),
             p90: Duration::from_micros(920),
@@ -188,6 +205,19 @@ Transfer/sec:      9.07MB
             ("2.00parsec", None),
         ] {
             assert_eq!(parse_duration(word), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn bytes_have_units() {
+        for (word, expected) in [
+            ("7.00B", Some(7.0)),
+            ("1.50KB", Some(1536.0)),
+            ("2.00GB", Some(2_147_483_648.0)),
+            ("2.00", None),
+            ("2.00m", None),
+        ] {
+            assert_eq!(parse_bytes(word), expected, "{word}");
         }
     }
 

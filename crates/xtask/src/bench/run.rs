@@ -29,6 +29,8 @@ pub(crate) struct Bench {
 struct Sample {
     /// Microseconds per request.
     cpu: f64,
+    /// Per response.
+    bytes: f64,
     rate: f64,
     p50: Duration,
     p90: Duration,
@@ -91,6 +93,9 @@ impl Bench {
             finding.compare(Measure::Rate, against, ratios(&rounds, other, |s| s.rate));
             finding.compare(Measure::P50, against, ratios(&rounds, other, |s| s.p50.as_secs_f64()));
             finding.compare(Measure::P90, against, ratios(&rounds, other, |s| s.p90.as_secs_f64()));
+            if load.gzip {
+                finding.compare(Measure::Bytes, against, ratios(&rounds, other, |s| s.bytes));
+            }
         }
         Ok(finding)
     }
@@ -255,10 +260,11 @@ impl Bench {
         let clients = self.placement(0);
         load::closed(load, host, running.port, WARM_UP, clients)?;
         let before = running.process.cpu()?;
-        let Seen { requests, rate, p50, p90 } =
+        let Seen { requests, bytes, rate, p50, p90 } =
             load::closed(load, host, running.port, self.seconds, clients)?;
         let cpu = running.process.cpu()?.saturating_sub(before);
-        Ok(Sample { cpu: cpu.as_secs_f64() * 1e6 / requests.max(1) as f64, rate, p50, p90 })
+        let count = requests.max(1) as f64;
+        Ok(Sample { cpu: cpu.as_secs_f64() * 1e6 / count, bytes: bytes / count, rate, p50, p90 })
     }
 
     fn start(

@@ -82,7 +82,7 @@ impl<S: Sys> LocalTarget<S> {
         loop {
             let mut idle = self.idle.borrow_mut().pop()?;
             let idle_millis = now_millis.saturating_sub(idle.since_millis);
-            if !self.is_good(&idle, idle_millis) {
+            if !self.is_good(&idle, idle_millis, now_millis) {
                 continue;
             }
             if !self.limit.borrow().may_reuse(idle_millis) {
@@ -95,8 +95,13 @@ impl<S: Sys> LocalTarget<S> {
     }
 
     /// A connection that had been idle so long turned out to be closed when it was reused.
-    pub(crate) fn learn_closed(&self, idle_millis: u64) {
-        self.limit.borrow_mut().observe_closed(idle_millis);
+    pub(crate) fn learn_closed(&self, idle_millis: u64, now_millis: u64) {
+        self.limit.borrow_mut().observe_closed(idle_millis, now_millis);
+    }
+
+    /// A response began so long after its request was sent.
+    pub(crate) fn learn_response(&self, micros: u64) {
+        self.limit.borrow_mut().observe_response(micros);
     }
 
     /// Takes a new connection into account.
@@ -118,25 +123,26 @@ impl<S: Sys> LocalTarget<S> {
             return;
         }
         let idle = std::mem::take(&mut *self.idle.borrow_mut());
-        let is_good = |idle: &Idle<S>| self.is_good(idle, now_millis.saturating_sub(idle.since_millis));
+        let is_good =
+            |idle: &Idle<S>| self.is_good(idle, now_millis.saturating_sub(idle.since_millis), now_millis);
         let good: Vec<_> = idle.into_iter().filter(is_good).collect();
         *self.idle.borrow_mut() = good;
     }
 
-    fn is_good(&self, idle: &Idle<S>, idle_millis: u64) -> bool {
+    fn is_good(&self, idle: &Idle<S>, idle_millis: u64, now_millis: u64) -> bool {
         let mut limit = self.limit.borrow_mut();
         if let Some(closed_millis) = idle.connection.stream.closed_for_millis() {
             // Who vanished closed nothing: it says nothing about how long connections may be idle.
             if peer::died(&idle.connection.stream) {
                 self.cells().dead_peers.increment();
             } else {
-                limit.observe_closed(idle_millis.saturating_sub(closed_millis));
+                limit.observe_closed(idle_millis.saturating_sub(closed_millis), now_millis);
             }
             return false;
         }
         let timeout = u64::try_from(self.keepalive.get().idle_timeout.as_millis()).unwrap_or(u64::MAX);
         if idle_millis >= timeout {
-            limit.observe_survived(idle_millis);
+            limit.observe_survived(idle_millis, now_millis);
             return false;
         }
         idle.connection.stream.is_quiet()
@@ -144,14 +150,20 @@ impl<S: Sys> LocalTarget<S> {
 
     fn keep(&self, connection: TargetConnection<S>, now_millis: u64) {
         let keepalive = self.keepalive.get();
-        let full = self.idle.borrow().len() >= keepalive.idle_max as usize;
-        if !full
-            && !self.retired.get()
-            && !keepalive.idle_timeout.is_zero()
-            && connection.stream.check_quiet()
-        {
-            self.idle.borrow_mut().push(Idle { connection, since_millis: now_millis });
+        if self.retired.get() || keepalive.idle_timeout.is_zero() || !connection.stream.check_quiet() {
+            return;
         }
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() >= keepalive.idle_max as usize {
+            // The coldest waits for its end where it may not be reused; it shall not keep a good one out.
+            let is_spent =
+                |idle: &Idle<S>| !self.limit.borrow().may_reuse(now_millis.saturating_sub(idle.since_millis));
+            if !idle.first().is_some_and(is_spent) {
+                return;
+            }
+            idle.remove(0);
+        }
+        idle.push(Idle { connection, since_millis: now_millis });
     }
 }
 

@@ -146,7 +146,10 @@ async fn attempt<S: Sys>(
     }
     let ended = exchange(request, client, to, &connection, upload).await.map_err(|failed| {
         if failed.failure == Failure::TargetClosedBeforeResponse {
-            connection.reused_after_millis.into_iter().for_each(|idle| to.target.learn_closed(idle));
+            connection
+                .reused_after_millis
+                .into_iter()
+                .for_each(|idle| to.target.learn_closed(idle, request.proxy.now_millis()));
         }
         Missed { failed, unsent: false, was_reused }
     })?;
@@ -197,7 +200,10 @@ async fn send<S: Sys>(
             missed(failure.into(), true)
         }
         Err(forward::SendError::Unsent(error)) => {
-            connection.reused_after_millis.into_iter().for_each(|idle| to.target.learn_closed(idle));
+            connection
+                .reused_after_millis
+                .into_iter()
+                .for_each(|idle| to.target.learn_closed(idle, request.proxy.now_millis()));
             missed(failure::on_send_to_target(&error), true)
         }
         Err(forward::SendError::ClientGone(failed)) => missed(failed, false),

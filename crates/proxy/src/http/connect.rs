@@ -45,7 +45,10 @@ pub(super) fn connect<S: Sys>(
             target.cells().connections_reused.increment();
             return Ok(connection);
         }
-        connection.reused_after_millis.into_iter().for_each(|idle| target.learn_closed(idle));
+        connection
+            .reused_after_millis
+            .into_iter()
+            .for_each(|idle| target.learn_closed(idle, proxy.now_millis()));
     }
     let address = target.live.key().address;
     let stream = TcpStream::connect(&proxy.worker, address).map_err(|error| failure::on_connect(&error))?;

@@ -82,6 +82,7 @@ async fn read<S: Sys>(
                 let micros = request.micros_since(sent);
                 request.phases.respond = Some(micros);
                 to.target.cells().respond.record(micros);
+                to.target.learn_response(micros);
             }
             let limits = &request.listener.plan.http.limits;
             let parsed = request.heads.response.parse(input.bytes(), limits);

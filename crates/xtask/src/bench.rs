@@ -14,6 +14,9 @@ mod process;
 mod report;
 mod run;
 
+pub(crate) use contender::{Contender, Variant};
+pub(crate) use process::Placement;
+
 use case::{CASES, Case, Kind};
 use report::Finding;
 

@@ -13,6 +13,7 @@ mod bench;
 mod checks;
 mod conformance;
 mod docs;
+mod idle_race;
 mod keepalive;
 mod licences;
 mod packages;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         "test" | "ci" => checks::run(),
         "bench" => bench::run(rest),
         "conformance" => conformance::run(),
+        "idle-race" | "idle_race" => idle_race::run(rest),
         "docs" => docs::run(),
         "keepalive" => keepalive::run(),
         "dev" => workspace::run(workspace::cargo().args(["run", "--package", "evenkeel", "--", "demo"])),
@@ -64,6 +66,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   tidy           floors, sizes, words and pages; a part of test
   bench [CASE…]  compare with HAProxy, nginx and the floor (--help for more)
   conformance    compare what Evenkeel forwards with what nginx, Apache, Node.js and gunicorn see
+  idle-race      POSTs on connections that a target is about to close, beside HAProxy and nginx
   docs           make the pages that are made from the code
   keepalive      show the probes to a client and a target that vanish
   websockets     npm's ws, Python's websockets and Chromium through Evenkeel

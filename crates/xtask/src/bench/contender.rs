@@ -28,6 +28,8 @@ pub(crate) enum Variant {
     Log,
     /// gzip.
     Gzip,
+    /// HAProxy's own default of `http-reuse`.
+    Safe,
     /// Plain, with that many host rules ([`rule_host`]) behind it. Evenkeel only.
     Rules(usize),
     /// Plain, with that many denied address ranges. Evenkeel only.
@@ -115,6 +117,7 @@ impl Contender {
                 self.name().to_owned()
             }
             (_, Variant::Bulk) => format!("{}-bulk", self.name()),
+            (_, Variant::Safe) => format!("{}-safe", self.name()),
             (_, Variant::Log) => format!("{}-log", self.name()),
             (_, Variant::Gzip) => format!("{}-gzip", self.name()),
         };
@@ -154,7 +157,7 @@ pub(crate) fn rule_host(number: usize) -> String {
 /// What a variant adds to the template.
 fn more(variant: Variant) -> String {
     match variant {
-        Variant::Plain | Variant::Bulk | Variant::Log | Variant::Gzip => String::new(),
+        Variant::Plain | Variant::Bulk | Variant::Log | Variant::Gzip | Variant::Safe => String::new(),
         Variant::Rules(count) => (0..count)
             .map(|number| {
                 format!("\n[[listener.web.rule]]\nhost = \"{}\"\nforward = \"app\"\n", rule_host(number))

@@ -17,6 +17,10 @@ pub struct WorkerCells {
     /// A task panicked; its connection was closed. Always a bug of Evenkeel.
     pub task_panics: Counter,
     pub deadlines_fired: Counter,
+    /// Tasks, sockets and borrowed buffers that the worker's loop has now.
+    pub tasks: Gauge,
+    pub sources: Gauge,
+    pub leased_bytes: Gauge,
 }
 
 /// What one listener serves, as seen by one worker.

@@ -241,6 +241,11 @@ const WORKER_ROWS: &[Row<WorkerCells>] = &[
     counter("evenkeel_worker_deadlines_fired_total", "Deadlines that passed and ended a wait.", |c| {
         &c.deadlines_fired
     }),
+    gauge("evenkeel_worker_tasks", "Tasks of the worker's loop, twice a second.", |c| &c.tasks),
+    gauge("evenkeel_worker_sources", "Sockets of the worker's loop, twice a second.", |c| &c.sources),
+    gauge("evenkeel_worker_leased_bytes", "Bytes of the buffers in use, twice a second.", |c| {
+        &c.leased_bytes
+    }),
 ];
 
 const LISTENER_ROWS: &[Row<ListenerCells>] = &[

@@ -207,8 +207,15 @@ impl<S: Sys> Proxy<S> {
             cells.loop_turns.add(stats.looks - cells.loop_turns.read());
             cells.task_panics.add(stats.panics - cells.task_panics.read());
             cells.deadlines_fired.add(stats.deadlines_fired - cells.deadlines_fired.read());
+            set(&cells.tasks, stats.tasks);
+            set(&cells.sources, stats.sources);
+            set(&cells.leased_bytes, stats.leased_bytes);
         }
     }
+}
+
+fn set(gauge: &observe::Gauge, value: usize) {
+    gauge.add(i64::try_from(value).unwrap_or(i64::MAX) - gauge.read());
 }
 
 const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(500);

@@ -1,7 +1,7 @@
 //! Reads numbers from a page in the Prometheus text format.
 
 /// The sum of the samples of `family` that have these labels.
-pub(crate) fn sum(page: &str, family: &str, labels: &[(&str, &str)]) -> f64 {
+pub fn sum(page: &str, family: &str, labels: &[(&str, &str)]) -> f64 {
     let has = |names: &str| labels.iter().all(|(name, value)| names.contains(&format!("{name}=\"{value}\"")));
     page.lines()
         .filter_map(|line| line.strip_prefix(family))

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{Outcome, licences, packages, tidy, workspace};
+use crate::{Outcome, licences, packages, soak, tidy, workspace};
 
 /// How many tests ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub(crate) fn run() -> Outcome {
     check("licences", &mut licences::check);
     check("dependencies", &mut cargo_deny);
     check("tests", &mut || tests(&mut count));
+    check("soak", &mut soak::short);
     check("documentation", &mut documentation);
     println!("\n{} passed, {} failed", count.passed, count.failed);
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }

@@ -17,6 +17,7 @@ mod idle_race;
 mod keepalive;
 mod licences;
 mod packages;
+mod soak;
 mod tidy;
 mod websockets;
 mod workspace;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "conformance" => conformance::run(),
         "idle-race" | "idle_race" => idle_race::run(rest),
+        "soak" => soak::run(rest),
         "docs" => docs::run(),
         "keepalive" => keepalive::run(),
         "dev" => workspace::run(workspace::cargo().args(["run", "--package", "evenkeel", "--", "demo"])),
@@ -67,6 +69,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   bench [CASE…]  compare with HAProxy, nginx and the floor (--help for more)
   conformance    compare what Evenkeel forwards with what nginx, Apache, Node.js and gunicorn see
   idle-race      POSTs on connections that a target is about to close, beside HAProxy and nginx
+  soak           good and bad clients, failing targets and reloads; nothing may be lost or left over
   docs           make the pages that are made from the code
   keepalive      show the probes to a client and a target that vanish
   websockets     npm's ws, Python's websockets and Chromium through Evenkeel

@@ -29,16 +29,15 @@ fn requests_meet_the_policy() {
 fn meet(row: &Row, balancer: &Balancer, target: &Target) -> Result<(), String> {
     let sent = [&row.sent, NEXT].concat();
     let whole = seen(&sent, sent.len(), balancer, target);
-    whole.meet(row).map_err(|error| format!("{}: {error}\n{whole:?}", row.id))?;
+    whole.meet(row).map_err(|error| format!("{}: {error}\n{}", row.id, whole.text()))?;
     if sent.len() < 500 {
         let pieces = seen(&sent, 1, balancer, target);
-        pieces.meet(row).map_err(|error| format!("{} in pieces: {error}\n{pieces:?}", row.id))?;
+        pieces.meet(row).map_err(|error| format!("{} in pieces: {error}\n{}", row.id, pieces.text()))?;
     }
     Ok(())
 }
 
 /// What came of some bytes.
-#[derive(Debug)]
 struct Seen {
     /// Status, reason word, and whether the response says that the connection closes.
     responses: Vec<(u16, String, bool)>,
@@ -69,6 +68,11 @@ fn whole_requests(target: &Target) -> Vec<Message> {
 }
 
 impl Seen {
+    fn text(&self) -> String {
+        let heads = self.forwarded.iter().map(|request| request.raw_head.escape_ascii().to_string());
+        format!("{:?}\n{}", self.responses, heads.collect::<Vec<_>>().join("\n"))
+    }
+
     fn meet(&self, row: &Row) -> Result<(), String> {
         let (outcome, then) = row.outcome.split_once("; then ").unwrap_or((&row.outcome, ""));
         let refusal = if outcome.starts_with('`') { outcome } else { then };

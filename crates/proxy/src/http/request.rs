@@ -7,7 +7,7 @@ use std::rc::Rc;
 use model::{ContentCoding, Failure};
 use net::{Buffer, Sys};
 use observe::{AccessRecord, MadeBy, PhaseTimes};
-use proto::http1::{Field, Known, RequestHead, ResponseHead, Span, Version, token};
+use proto::http1::{BodyLength, Field, Known, Method, RequestHead, ResponseHead, Span, Version, token};
 
 use crate::connection::Client;
 use crate::live::TunnelLease;
@@ -196,10 +196,15 @@ impl<S: Sys> Request<S> {
     }
 
     /// The client asks for a WebSocket, the one protocol that may be switched to: another, such as `h2c`, would run
-    /// past rules, limits and logs.
+    /// past rules, limits and logs. It is asked for by a GET without a body (RFC 6455 §4.1): a body would be the
+    /// tunnel's first bytes to a target that switches without reading it.
     pub(super) fn asks_for_websocket(&self) -> bool {
         let is_websocket = |field: &Field| token::eq_ignore_case(self.text(field.value), b"websocket");
-        self.head().upgrade() && self.head().fields_of(Known::Upgrade).all(is_websocket)
+        let head = self.head();
+        head.upgrade()
+            && head.method() == Method::Get
+            && matches!(head.body(), BodyLength::None | BodyLength::Length(0))
+            && head.fields_of(Known::Upgrade).all(is_websocket)
     }
 
     /// The path by which rules match.

@@ -17,6 +17,7 @@ mod idle_race;
 mod keepalive;
 mod licences;
 mod packages;
+mod slow;
 mod soak;
 mod tidy;
 mod websockets;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         "conformance" => conformance::run(),
         "idle-race" | "idle_race" => idle_race::run(rest),
         "soak" => soak::run(rest),
+        "slow" => slow::run(rest),
         "docs" => docs::run(),
         "keepalive" => keepalive::run(),
         "dev" => workspace::run(workspace::cargo().args(["run", "--package", "evenkeel", "--", "demo"])),
@@ -70,6 +72,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   conformance    compare what Evenkeel forwards with what nginx, Apache, Node.js and gunicorn see
   idle-race      POSTs on connections that a target is about to close, beside HAProxy and nginx
   soak           good and bad clients, failing targets and reloads; nothing may be lost or left over
+  slow           what slow clients cost a good one, and when each is cut off
   docs           make the pages that are made from the code
   keepalive      show the probes to a client and a target that vanish
   websockets     npm's ws, Python's websockets and Chromium through Evenkeel

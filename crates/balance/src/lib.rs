@@ -6,18 +6,22 @@
 
 mod access;
 mod algorithm;
+mod client_counts;
 mod hash;
 mod health;
 mod idle_limit;
+mod idle_order;
 mod pass_over;
 mod random;
 mod rules;
 
 pub use access::AddressTable;
 pub use algorithm::{Maglev, RandomTwo, SmoothWeighted, least_connections};
+pub use client_counts::ClientCounts;
 pub use hash::{hash_address, hash_bytes, hash_source};
 pub use health::{Health, HealthState, ProbeResult, Transition, fail_open, first_probe, next_probe};
 pub use idle_limit::IdleLimit;
+pub use idle_order::{IdleOrder, IdlePlace};
 pub use pass_over::{PassOver, pass_over_millis};
 pub use random::Rng;
 pub use rules::{RequestView, RuleTable, rewrite_path};

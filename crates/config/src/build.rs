@@ -51,11 +51,13 @@ pub(crate) fn config(root: &Table, file_name: &str, files: &dyn Files, report: &
     let mut build = Build { folder, files, groups, access_files, report };
     let listeners = build.listeners(root);
     let target_groups = target_group::target_groups(root, &mut build);
+    connections::check(root, &mut build);
     build.unused(root, &listeners);
     Config {
         workers: root.integer("workers"),
         stop_timeout: root.duration("stop_timeout").unwrap_or(STOP_TIMEOUT),
         admin_socket: root.table("admin").and_then(|admin| build.admin_socket(admin)),
+        load_balancers: connections::load_balancers(root),
         listeners,
         target_groups,
     }
@@ -70,7 +72,10 @@ impl Build<'_, '_> {
             problem.hint("`[listener.web]` with `bind` and `forward` is the least that is needed");
         }
         bind::check(&tables, self.report);
-        tables.into_iter().map(|(name, table)| listener::listener(name, table, &instances, self)).collect()
+        tables
+            .into_iter()
+            .map(|(name, table)| listener::listener(name, table, root, &instances, self))
+            .collect()
     }
 
     /// The settings of every instance by name; `default` is always there.

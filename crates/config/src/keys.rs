@@ -132,15 +132,8 @@ pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
 ];
 
 /// Keys that later versions bring.
-pub(crate) const LATER_KEYS: &[&str] = &[
-    "certificates",
-    "client_auth",
-    "max_connections_per_client",
-    "persistence",
-    "redirect_http",
-    "session_store",
-    "sticky",
-];
+pub(crate) const LATER_KEYS: &[&str] =
+    &["certificates", "client_auth", "persistence", "redirect_http", "session_store", "sticky"];
 
 #[cfg(test)]
 mod tests {

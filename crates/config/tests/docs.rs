@@ -75,15 +75,20 @@ fn within(chapter: &str, example: &str) -> String {
             format!("[[listener.web.rule]]\n{path}{}{example}", keep("[[listener.NAME.rule]]", &action))
         }
     };
+    let limit = match name {
+        "when_full" => "max_connections = 9\n",
+        "client_prefix_v4" | "client_prefix_v6" => "max_connections_per_client = 9\n",
+        _ => "",
+    };
     let hash = if name == "hash_on" { "algorithm = \"hash\"\n" } else { "" };
     [
         own("Top level").to_owned(),
         if chapter == "[admin]" { format!("[admin]\n{example}") } else { String::new() },
-        format!("[load_balancer.shop]\n{}", own("[load_balancer.NAME]")),
+        format!("[load_balancer.shop]\n{limit}{}", own("[load_balancer.NAME]")),
         "[listener.other]\nload_balancer = \"shop\"\nbind = \"127.0.0.1:9\"\nforward = \"app-next\"\n"
             .to_owned(),
         format!(
-            "[listener.web]\n{}{}",
+            "[listener.web]\n{limit}{}{}",
             keep("[listener.NAME]", &["bind = \"127.0.0.1:8\"", "forward = \"app\""]),
             own("[listener.NAME]")
         ),
@@ -128,7 +133,8 @@ fn documented_defaults(chapter: &str) -> String {
 
 #[test]
 fn documented_defaults_are_the_defaults() {
-    let plain = "[listener.web]\nbind = \"0.0.0.0:80\"\nforward = \"app\"\n";
+    let limits = "max_connections = 9\nmax_connections_per_client = 9\n";
+    let plain = format!("[listener.web]\nbind = \"0.0.0.0:80\"\nforward = \"app\"\n{limits}");
     let group = "[target_group.app]\ntargets = [\"127.0.0.1:1\"]\n";
     let check = "health_check.type = \"http\"\n";
     let least = format!("{plain}{group}{check}");

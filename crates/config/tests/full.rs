@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use config::{Files, Loaded, parse};
 use model::{
-    Action, Algorithm, CheckKind, CompressionLevels, Config, ContentCoding, HashKey, HostPattern, Listener,
-    LogFormat, LogPath, OriginPattern, PathPattern, PathRewrite, TemplatePiece, ValuePattern, WebSocket,
+    Action, Algorithm, CheckKind, CompressionLevels, Config, ConnectionLimits, ContentCoding, HashKey,
+    HostPattern, Listener, LogFormat, LogPath, OriginPattern, PathPattern, PathRewrite, TemplatePiece,
+    ValuePattern, WebSocket, WhenFull,
 };
 
 struct Pages;
@@ -133,6 +134,27 @@ fn files_are_relative_to_the_configuration() {
     assert_eq!(page(503).content_type, "text/html; charset=utf-8");
     assert_eq!(&*page(502).body, b"/etc/evenkeel/range.txt", "the narrowest first");
     assert_eq!(page(599).content_type, "application/json");
+}
+
+#[test]
+fn connections_are_limited_for_an_instance_and_for_a_listener() {
+    let config = full();
+    let names: Vec<_> = config.load_balancers.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["shop", "default"]);
+    let [shop, default] = config.load_balancers.as_slice() else { panic!("{config:?}") };
+    assert_eq!((shop.connections.max, shop.connections.per_client), (Some(5000), Some(100)));
+    assert_eq!((shop.connections.client.v4_bits, shop.connections.client.v6_bits), (24, 64));
+    assert_eq!(default.connections, ConnectionLimits::default());
+    let [web, api] = config.listeners.as_slice() else { panic!("{config:?}") };
+    assert_eq!((web.load_balancer.as_str(), api.load_balancer.as_str()), ("shop", "default"));
+    assert_eq!((web.connections.max, web.connections.per_client), (Some(1000), Some(10)));
+    assert_eq!(
+        (web.connections.client.v4_bits, web.connections.client.v6_bits),
+        (24, 56),
+        "inherited; its own"
+    );
+    assert_eq!((web.http.when_full, api.http.when_full), (WhenFull::Wait, WhenFull::Wait));
+    assert_eq!(api.connections, ConnectionLimits::default());
 }
 
 fn rules() -> Listener {

@@ -26,4 +26,4 @@ pub use hint::start_error;
 pub use notify::{Notice, notify};
 pub use page::{status_page, target_table};
 pub use proxy::EngineError;
-pub use view::{AddressView, GroupView, ListenerView, ReloadView, StatusView, TargetView};
+pub use view::{AddressView, GroupView, ListenerView, LoadBalancerView, ReloadView, StatusView, TargetView};

@@ -4,7 +4,7 @@ mod table;
 
 use table::{span, table};
 
-use crate::view::{GroupView, ListenerView, StatusView, TargetView};
+use crate::view::{GroupView, ListenerView, LoadBalancerView, StatusView, TargetView};
 
 pub fn status_page(status: &StatusView) -> String {
     let config = status.config.as_deref().unwrap_or("built-in configuration");
@@ -31,7 +31,8 @@ pub fn status_page(status: &StatusView) -> String {
             page.extend(error.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n"));
         }
     }
-    let head = ["LISTENER", "ADDRESS", "CONNECTIONS", "TUNNELS", "IN FLIGHT", "REQUESTS", "FAILURES"];
+    page += &load_balancer_table(&status.load_balancers);
+    let head = ["LISTENER", "ADDRESS", "CONNECTIONS", "TUNNELS", "IN FLIGHT", "REQUESTS", "FAILURES", ""];
     page += &format!("\n{}", table(&head, &status.listeners.iter().map(listener_row).collect::<Vec<_>>()));
     page + "\n" + &group_table(status)
 }
@@ -41,12 +42,47 @@ fn listener_row(listener: &ListenerView) -> Vec<String> {
     vec![
         listener.name.clone(),
         addresses.join(" "),
-        listener.connections_open.to_string(),
+        of_most(listener.connections_open, listener.connections_max),
         listener.tunnels_open.to_string(),
         listener.requests_in_flight.to_string(),
         listener.requests.to_string(),
         listener.failures.to_string(),
+        crowd(listener),
     ]
+}
+
+/// Those with a limit.
+fn load_balancer_table(all: &[LoadBalancerView]) -> String {
+    let limited = all.iter().filter(|one| one.connections_max.is_some());
+    let row = |one: &LoadBalancerView| {
+        vec![one.name.clone(), of_most(one.connections_open.into(), one.connections_max)]
+    };
+    let rows: Vec<_> = limited.map(row).collect();
+    if rows.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}", table(&["LOAD BALANCER", "CONNECTIONS"], &rows))
+    }
+}
+
+fn of_most(open: i64, max: Option<u32>) -> String {
+    max.map_or_else(|| open.to_string(), |max| format!("{open} of {max}"))
+}
+
+/// What happens where more clients come than there are places for.
+fn crowd(listener: &ListenerView) -> String {
+    let mut parts = Vec::new();
+    if listener.waiting {
+        parts.push("FULL: new connections wait".to_owned());
+    }
+    for (count, what) in
+        [(listener.connections_evicted, "closed for others"), (listener.connections_refused, "refused")]
+    {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    parts.join(", ")
 }
 
 fn group_table(status: &StatusView) -> String {

@@ -17,6 +17,7 @@ pub struct StatusView {
     /// The configuration file; `null` in the demo.
     pub config: Option<String>,
     pub last_reload: Option<ReloadView>,
+    pub load_balancers: Vec<LoadBalancerView>,
     pub listeners: Vec<ListenerView>,
     pub groups: Vec<GroupView>,
 }
@@ -39,10 +40,24 @@ pub struct ReloadView {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadBalancerView {
+    pub name: String,
+    pub connections_open: u32,
+    pub connections_max: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerView {
     pub name: String,
     pub bind: Vec<AddressView>,
     pub connections_open: i64,
+    /// Its own `max_connections`.
+    pub connections_max: Option<u32>,
+    /// Closed to make room for others, idle or behind a response.
+    pub connections_evicted: u64,
+    pub connections_refused: u64,
+    /// New connections are left in the kernel's queue, because there is no place for them.
+    pub waiting: bool,
     pub tunnels_open: i64,
     pub requests: u64,
     pub requests_in_flight: i64,

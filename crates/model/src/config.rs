@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    AccessLists, Action, Cidr, Compression, HealthCheck, HttpLimits, ListenerName, Rule, TargetGroupName,
-    TcpKeepalive,
+    AccessLists, Action, Cidr, Compression, ConnectionLimits, HealthCheck, HttpLimits, ListenerName,
+    LoadBalancer, LoadBalancerName, Rule, TargetGroupName, TcpKeepalive, WhenFull,
 };
 
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// The admin API's Unix socket; `None` is the default place.
     pub admin_socket: Option<PathBuf>,
+    /// In the order of the file; `default` is always there.
+    pub load_balancers: Vec<LoadBalancer>,
     /// In the order of the file.
     pub listeners: Vec<Listener>,
     /// In the order of the file; names are unique.
@@ -27,6 +29,10 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Listener {
     pub name: ListenerName,
+    /// One of [`Config::load_balancers`].
+    pub load_balancer: LoadBalancerName,
+    /// Its own, beside those of its load balancer.
+    pub connections: ConnectionLimits,
     /// At least one; no address is bound twice in one config.
     pub bind: Vec<SocketAddr>,
     pub http: HttpSettings,
@@ -51,6 +57,8 @@ pub struct HttpSettings {
     pub send_timeout: Duration,
     /// KA9: of clients' connections; `None` is off.
     pub tcp_keepalive: Option<TcpKeepalive>,
+    /// KA10: when the listener or its load balancer has all the connections that it may have.
+    pub when_full: WhenFull,
     pub limits: HttpLimits,
     pub forwarded: ForwardedHeaders,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed.
@@ -75,6 +83,7 @@ impl Default for HttpSettings {
             body_timeout: Duration::from_secs(60),
             send_timeout: Duration::from_secs(60),
             tcp_keepalive: Some(TcpKeepalive::default()),
+            when_full: WhenFull::Wait,
             limits: HttpLimits::default(),
             forwarded: ForwardedHeaders::default(),
             trusted_proxies: Vec::new(),

@@ -26,11 +26,11 @@ pub use config::{
     AccessLog, Algorithm, ClientAbort, Config, ErrorPage, ForwardedHeaders, HashKey, HttpSettings, Listener,
     LogFormat, LogPath, StatusSet, Target, TargetGroup, TargetKeepalive, TargetTimeouts,
 };
-pub use connections::TcpKeepalive;
+pub use connections::{ClientPrefix, ConnectionLimits, LoadBalancer, TcpKeepalive, WhenFull};
 pub use failure::{Failure, LogLevel, Outcome, Phase, Retry, Side};
 pub use health::{CheckKind, HealthCheck};
 pub use limits::{HttpLimits, Limits};
-pub use name::{ListenerName, TargetGroupName, TargetKey};
+pub use name::{ListenerName, LoadBalancerName, TargetGroupName, TargetKey};
 pub use origin::{InvalidOrigin, Origin, OriginPattern};
 pub use pattern::{HostPattern, PathPattern, ValuePattern};
 pub use rule::{

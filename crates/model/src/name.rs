@@ -39,6 +39,10 @@ name! {
     ListenerName
 }
 name! {
+    /// The name of an instance, as in `[load_balancer.NAME]`.
+    LoadBalancerName
+}
+name! {
     /// The name of a target group, as in `[target_group.NAME]`.
     TargetGroupName
 }

@@ -47,6 +47,6 @@ pub use linux::{Linux, forgo_huge_pages, raise_descriptor_limit};
 pub use listener::{Accepted, Listener, ListenerSocket, bind};
 pub use pipe::{Moved, Pipe};
 pub use reactor::Ticks;
-pub use stream::TcpStream;
+pub use stream::{StreamKey, TcpStream};
 pub use sys::{Bell, Event, Fd, Sys};
 pub use worker::{Worker, WorkerStats};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::TcpKeepalive;
 use rustix::buffer::spare_capacity;
-use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, epoll, eventfd, poll};
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 use rustix::pipe::{PipeFlags, SpliceFlags};
 use rustix::time::{ClockId, Timespec};
@@ -84,6 +84,12 @@ impl Sys for Linux {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&self.epoll, &fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;
         Ok(Arc::new(EventFd(fd)))
+    }
+
+    fn has_waiting(&self, fd: Fd) -> bool {
+        let fd = borrow(fd);
+        let mut polled = [PollFd::new(&fd, PollFlags::IN)];
+        poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)
     }
 
     fn accept(&self, fd: Fd) -> io::Result<(Fd, SocketAddr)> {

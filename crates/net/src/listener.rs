@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use model::TcpKeepalive;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
@@ -95,6 +95,36 @@ impl<S: Sys> Listener<S> {
         poll_fn(|context| self.poll_accept(context)).await
     }
 
+    /// Waits until a connection may be waiting, and leaves it in the kernel's queue.
+    pub async fn readable(&self) -> io::Result<()> {
+        poll_fn(|context| self.poll_readable(context)).await
+    }
+
+    /// See [`Self::readable`].
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let state = self.worker.0.reactor.borrow_mut().state(self.id, Direction::Read);
+        if state == State::Ready {
+            return if self.worker.may_transfer(context) { Poll::Ready(Ok(())) } else { Poll::Pending };
+        }
+        let waker = context.waker().clone();
+        let (old, register) = self.worker.0.reactor.borrow_mut().park(self.id, Direction::Read, waker);
+        drop(old);
+        if register && let Err(error) = self.worker.0.sys.register(self.fd, self.id.token()) {
+            self.worker.0.reactor.borrow_mut().not_registered(self.id);
+            return Poll::Ready(Err(error));
+        }
+        Poll::Pending
+    }
+
+    /// Whether a connection waits, asking the kernel: [`Self::readable`] only says that one may.
+    pub fn has_waiting(&self) -> bool {
+        let waits = self.worker.0.sys.has_waiting(self.fd);
+        if !waits {
+            self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Read);
+        }
+        waits
+    }
+
     /// A connection that waits already, if there is one.
     pub fn try_accept(&self) -> Option<io::Result<Accepted<S>>> {
         match self.worker.0.sys.accept(self.fd) {
@@ -111,23 +141,12 @@ impl<S: Sys> Listener<S> {
     }
 
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted<S>>> {
-        let state = self.worker.0.reactor.borrow_mut().state(self.id, Direction::Read);
-        if state == State::Ready {
-            if !self.worker.may_transfer(context) {
-                return Poll::Pending;
-            }
+        loop {
+            ready!(self.poll_readable(context))?;
             if let Some(result) = self.try_accept() {
                 return Poll::Ready(result);
             }
         }
-        let waker = context.waker().clone();
-        let (old, register) = self.worker.0.reactor.borrow_mut().park(self.id, Direction::Read, waker);
-        drop(old);
-        if register && let Err(error) = self.worker.0.sys.register(self.fd, self.id.token()) {
-            self.worker.0.reactor.borrow_mut().not_registered(self.id);
-            return Poll::Ready(Err(error));
-        }
-        Poll::Pending
     }
 }
 

@@ -176,6 +176,16 @@ impl Reactor {
         }
     }
 
+    /// Makes this source late if it is idle; the waker is the caller's to wake.
+    pub(crate) fn rouse(&mut self, id: SourceId) -> Option<Waker> {
+        let source = self.sources.get_mut(id.slot as usize)?;
+        if source.generation != id.generation || source.flags & (OPEN | IDLE) != OPEN | IDLE {
+            return None;
+        }
+        source.flags |= READ_LATE;
+        source.wakers[Direction::Read as usize].take()
+    }
+
     pub(crate) fn is_gone(&self, id: SourceId) -> bool {
         self.sources[id.slot as usize].flags & GONE != 0
     }
@@ -382,6 +392,22 @@ mod tests {
         assert!(reactor.park(id, Direction::Write, Waker::noop().clone()).1);
         assert!(!reactor.park(id, Direction::Read, Waker::noop().clone()).1);
         assert!(!reactor.has_unregistered());
+    }
+
+    #[test]
+    fn only_an_idle_source_is_roused_and_no_other_in_its_slot() {
+        let mut reactor = Reactor::default();
+        let old = reactor.insert(3);
+        assert!(reactor.rouse(old).is_none(), "busy");
+        reactor.set_idle(old, true);
+        drop(parked(&mut reactor, old, Direction::Read));
+        assert!(reactor.rouse(old).is_some());
+        assert_eq!(reactor.state(old, Direction::Read), State::Late);
+        drop(reactor.remove(old));
+        let new = reactor.insert(3);
+        reactor.set_idle(new, true);
+        assert!(reactor.rouse(old).is_none());
+        assert_eq!(reactor.state(new, Direction::Read), State::Ready);
     }
 
     #[test]

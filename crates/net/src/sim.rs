@@ -321,6 +321,11 @@ impl Sys for Sim {
         Ok(bell)
     }
 
+    fn has_waiting(&self, fd: Fd) -> bool {
+        self.pass();
+        self.world.borrow_mut().listening(fd).is_ok_and(|listening| !listening.queue.is_empty())
+    }
+
     fn accept(&self, fd: Fd) -> io::Result<(Fd, SocketAddr)> {
         self.pass();
         let mut world = self.world.borrow_mut();

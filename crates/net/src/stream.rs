@@ -24,6 +24,10 @@ pub struct TcpStream<S: Sys> {
     id: SourceId,
 }
 
+/// Names a stream of a worker, also when it is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamKey(pub(crate) SourceId);
+
 impl<S: Sys> std::fmt::Debug for TcpStream<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TcpStream").field("fd", &self.fd).finish_non_exhaustive()
@@ -43,6 +47,10 @@ impl<S: Sys> TcpStream<S> {
         // A write is worth a try at once; there is nothing to read before one.
         worker.0.reactor.borrow_mut().blocked(stream.id, Direction::Read);
         Ok(stream)
+    }
+
+    pub fn key(&self) -> StreamKey {
+        StreamKey(self.id)
     }
 
     pub fn worker(&self) -> &Worker<S> {

@@ -42,6 +42,9 @@ pub trait Sys: 'static {
     /// A way for other threads to end [`Sys::wait`]: readable on registration token `token`.
     fn bell(&self, token: u64) -> io::Result<std::sync::Arc<dyn Bell>>;
 
+    /// Whether a connection waits at a listening socket.
+    fn has_waiting(&self, fd: Fd) -> bool;
+
     fn accept(&self, fd: Fd) -> io::Result<(Fd, SocketAddr)>;
 
     /// Begins to connect. The connection may be tried at once: `write` says `WouldBlock` until it stands.

@@ -13,6 +13,7 @@ use crate::executor::{self, Executor, Turn};
 use crate::pipe::PipeEnds;
 use crate::reactor::{Direction, Reactor, SourceId, State, Ticks};
 use crate::remote::{self, Remote};
+use crate::stream::StreamKey;
 use crate::sys::{Fd, Sys};
 
 /// A handle to the worker of this thread.
@@ -117,6 +118,14 @@ impl<S: Sys> Worker<S> {
         let mut woken = Vec::new();
         self.0.reactor.borrow_mut().rouse_idle(&mut woken);
         woken.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// The same for one connection; for another that has taken its place, or one in use, nothing.
+    pub fn rouse(&self, stream: StreamKey) {
+        let waker = self.0.reactor.borrow_mut().rouse(stream.0);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// The tick at which `wait` from now is certainly over.

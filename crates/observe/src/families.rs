@@ -11,8 +11,6 @@ pub struct WorkerCells {
     pub connections_open: Gauge,
     /// `accept` failed, for any reason.
     pub accept_errors: Counter,
-    /// Connections refused because no file descriptor was left.
-    pub connections_refused: Counter,
     pub loop_turns: Counter,
     /// A task panicked; its connection was closed. Always a bug of Evenkeel.
     pub task_panics: Counter,
@@ -28,6 +26,11 @@ pub struct WorkerCells {
 pub struct ListenerCells {
     pub connections_accepted: Counter,
     pub connections_open: Gauge,
+    pub connections_refused: Refusals,
+    /// Connections closed to make room for others: idle, or behind a response that said so.
+    pub connections_evicted: Counter,
+    /// Workers that leave new connections in the kernel's queue, because there is no place for them.
+    pub accepts_waiting: Gauge,
     pub requests: Counter,
     pub requests_in_flight: Gauge,
     pub responses: Responses,
@@ -95,6 +98,43 @@ pub struct TargetCells {
     pub connect: Histogram,
     /// Until the first byte of the response.
     pub respond: Histogram,
+}
+
+/// Why a connection was closed before anything was read from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// `max_connections` are in use.
+    Full,
+    /// Its client has `max_connections_per_client`.
+    ClientLimit,
+    /// No file descriptor was left.
+    Descriptors,
+}
+
+impl Refusal {
+    pub const ALL: [Self; 3] = [Self::Full, Self::ClientLimit, Self::Descriptors];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::ClientLimit => "client_limit",
+            Self::Descriptors => "descriptors",
+        }
+    }
+}
+
+/// Refused connections, by reason.
+#[derive(Debug, Default)]
+pub struct Refusals([Counter; Refusal::ALL.len()]);
+
+impl Refusals {
+    pub fn count(&self, refusal: Refusal) {
+        self.0[refusal as usize].increment();
+    }
+
+    pub fn read(&self, refusal: Refusal) -> u64 {
+        self.0[refusal as usize].read()
+    }
 }
 
 /// Who made a response's status.

@@ -20,13 +20,16 @@ pub use cells::{CachePadded, Counter, Gauge};
 pub use events::event;
 pub use families::{
     Compressed, Failures, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, ProxyHeader, ProxyHeaders,
-    Responses, StatusClasses, TargetCells, WorkerCells,
+    Refusal, Refusals, Responses, StatusClasses, TargetCells, WorkerCells,
 };
 pub use histogram::{Histogram, HistogramTotals};
 pub use log::{AccessLogs, LogBuffer, LogHandle, LogTotals};
 pub use per_worker::PerWorker;
 pub use prometheus::{Exposition, Family, Kind, Value};
 pub use record::AccessRecord;
-pub use render::{render_listeners, render_logs, render_targets, render_workers};
+pub use render::{
+    render_listener_limits, render_listeners, render_load_balancers, render_logs, render_targets,
+    render_workers,
+};
 pub use timestamp::{Timestamp, civil_date};
 pub use tunnel::{TUNNEL_FRAMES, TunnelCells, TunnelEnd, TunnelFrames};

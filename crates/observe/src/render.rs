@@ -1,11 +1,11 @@
 //! The families of the metrics page: names, help and where each number comes from. The admin API calls these.
 //! Each function writes its families once, for everything it is given: call it once for a page.
 
-use model::{ContentCoding, Failure, ListenerName, TargetKey};
+use model::{ContentCoding, Failure, ListenerName, LoadBalancerName, TargetKey};
 
 use crate::{
     Counter, Exposition, Gauge, Histogram, Kind, ListenerCells, LogTotals, MadeBy, PerWorker, ProxyHeader,
-    StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
+    Refusal, StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
 };
 
 /// One sample for each worker.
@@ -28,12 +28,37 @@ pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerW
     let labelled: Vec<_> =
         listeners.iter().map(|(name, cells)| (vec![("listener", name.to_string())], *cells)).collect();
     render_rows(page, LISTENER_ROWS, &labelled);
+    render_refusals(page, listeners);
     render_responses(page, listeners);
     render_failures(page, listeners);
     render_proxy_headers(page, listeners);
     render_compressed(page, listeners);
     render_phases(page, listeners);
     render_tunnels(page, listeners);
+}
+
+/// The connections of each load balancer: how many are open, and how many may be. A name without a limit has no sample
+/// in the second family.
+pub fn render_load_balancers(page: &mut Exposition, load_balancers: &[(LoadBalancerName, u32, Option<u32>)]) {
+    let help = "Client connections open now, to all listeners of the instance.";
+    let mut family = page.family("evenkeel_load_balancer_connections_open", help, Kind::Gauge);
+    for (name, open, _) in load_balancers {
+        family.sample(&[("load_balancer", name.as_str())], u64::from(*open));
+    }
+    let help = "What `max_connections` of the instance says.";
+    let mut family = page.family("evenkeel_load_balancer_connections_max", help, Kind::Gauge);
+    for (name, _, max) in load_balancers {
+        max.iter().for_each(|&max| family.sample(&[("load_balancer", name.as_str())], u64::from(max)));
+    }
+}
+
+/// What each listener's own limit is, where it has one.
+pub fn render_listener_limits(page: &mut Exposition, listeners: &[(ListenerName, u32)]) {
+    let help = "What `max_connections` of the listener says.";
+    let mut family = page.family("evenkeel_listener_connections_max", help, Kind::Gauge);
+    for (name, max) in listeners {
+        family.sample(&[("listener", name.as_str())], u64::from(*max));
+    }
 }
 
 /// All workers together, for each target. A reason that never occurred with a target is left out: targets may be
@@ -95,6 +120,17 @@ pub fn render_logs(page: &mut Exposition, totals: &LogTotals) {
 }
 
 type Listeners<'c> = [(ListenerName, &'c PerWorker<ListenerCells>)];
+
+fn render_refusals(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "Connections closed before anything was read from them, by reason.";
+    let mut family = page.family("evenkeel_listener_connections_refused_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for refusal in Refusal::ALL {
+            let labels = [("listener", name.as_str()), ("reason", refusal.as_str())];
+            family.sample(&labels, cells.sum(|c| c.connections_refused.read(refusal)));
+        }
+    }
+}
 
 fn render_responses(page: &mut Exposition, listeners: &Listeners<'_>) {
     let help = "Responses by who made the status and by its class.";
@@ -229,11 +265,6 @@ const WORKER_ROWS: &[Row<WorkerCells>] = &[
     counter("evenkeel_worker_accept_errors_total", "Failed calls to accept a connection.", |c| {
         &c.accept_errors
     }),
-    counter(
-        "evenkeel_worker_connections_refused_total",
-        "Connections refused because no file descriptor was left.",
-        |c| &c.connections_refused,
-    ),
     counter("evenkeel_worker_loop_turns_total", "Turns of the worker's loop.", |c| &c.loop_turns),
     counter("evenkeel_worker_task_panics_total", "Tasks that panicked: bugs, please report them.", |c| {
         &c.task_panics
@@ -253,6 +284,16 @@ const LISTENER_ROWS: &[Row<ListenerCells>] = &[
         &c.connections_accepted
     }),
     gauge("evenkeel_listener_connections_open", "Client connections open now.", |c| &c.connections_open),
+    counter(
+        "evenkeel_listener_connections_evicted_total",
+        "Connections closed to make room for others, idle or behind a response.",
+        |c| &c.connections_evicted,
+    ),
+    gauge(
+        "evenkeel_listener_accepts_waiting",
+        "Workers that leave new connections in the kernel's queue, because there is no place for them.",
+        |c| &c.accepts_waiting,
+    ),
     counter("evenkeel_listener_requests_total", "Finished requests.", |c| &c.requests),
     gauge("evenkeel_listener_requests_in_flight", "Requests in flight now.", |c| &c.requests_in_flight),
     counter("evenkeel_listener_received_bytes_total", "Bytes received from clients.", |c| &c.received_bytes),

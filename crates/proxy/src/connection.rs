@@ -1,22 +1,18 @@
-//! A client's connection: accepted, idle, in use, closed.
+//! A client's connection: idle, in use, closed.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use net::{Accepted, Buffer, Listener, SMALL, Sys, TcpStream};
-use observe::{ListenerCells, PerWorker};
+use net::{Buffer, SMALL, Sys, TcpStream};
+use observe::{ListenerCells, Refusal};
 
+use crate::clients::Place;
 use crate::http::{self, Next};
 use crate::local::Door;
 use crate::peer;
 use crate::proxy_header::{self, PassedOn};
-use crate::watch::Watch;
 use crate::worker::Proxy;
 
 /// A client's connection and where it came in.
@@ -27,15 +23,21 @@ pub(crate) struct Client<S: Sys> {
     /// Who connected, or in whose name by a PROXY header.
     pub(crate) peer: SocketAddr,
     pub(crate) passed_on: Option<Box<PassedOn>>,
-    /// Of the listener that accepted the connection, which a reload may replace.
-    cells: Arc<PerWorker<ListenerCells>>,
     /// Requests so far.
     pub(crate) requests: u32,
+    // invariant: it is dropped behind the stream: a place comes free when its connection is closed.
+    /// With the listener that accepted the connection, which a reload may replace.
+    pub(crate) place: Place,
 }
 
 impl<S: Sys> Client<S> {
     pub(crate) fn cells(&self) -> &ListenerCells {
-        self.cells.of(self.proxy.number)
+        self.place.clients.cells()
+    }
+
+    /// Whether the response that is about to go is the connection's last.
+    pub(crate) fn is_last(&self) -> bool {
+        self.door.closing.get() || self.place.makes_room()
     }
 
     /// The other end of the socket.
@@ -49,91 +51,18 @@ impl<S: Sys> Client<S> {
     }
 }
 
-/// Accepts until the door closes, and then what waits already.
-pub(crate) async fn accept<S: Sys>(proxy: Rc<Proxy<S>>, door: Rc<Door<S>>, listener: Rc<Listener<S>>) {
-    let watch = door.watchers.watch();
-    while let Some(accepted) = next(&door, &watch, &listener).await {
-        match accepted {
-            Ok(accepted) => admit(&proxy, &door, accepted),
-            Err(error) => failed(&proxy, &error).await,
-        }
-    }
-    // invariant: whoever the kernel has already connected is served.
-    while let Some(accepted) = listener.try_accept() {
-        match accepted {
-            Ok(accepted) => admit(&proxy, &door, accepted),
-            Err(error) if is_passing(&error) => {}
-            Err(_) => break,
-        }
-    }
-}
-
-/// `None`: the door closes.
-async fn next<S: Sys>(
-    door: &Door<S>,
-    watch: &Watch<'_>,
-    listener: &Listener<S>,
-) -> Option<io::Result<Accepted<S>>> {
-    let mut accept = pin!(listener.accept());
-    poll_fn(|context| {
-        if door.poll_closes(context, watch).is_ready() {
-            return Poll::Ready(None);
-        }
-        accept.as_mut().poll(context).map(Some)
-    })
-    .await
-}
-
-fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>) {
-    let cells = proxy.cells();
-    cells.connections_accepted.increment();
-    if accepted.descriptor >= proxy.descriptors_for_clients {
-        // A client that is let in here could not be given a target, and would take the place of one that is served.
-        cells.connections_refused.increment();
-        return;
-    }
-    let listener = door.listener.borrow();
-    listener.cells().connections_accepted.increment();
-    let client = Client {
-        proxy: Rc::clone(proxy),
-        door: Rc::clone(door),
-        stream: accepted.stream,
-        peer: accepted.peer,
-        passed_on: None,
-        cells: Arc::clone(&listener.plan.cells),
-        requests: 0,
-    };
-    proxy.connection_opened();
-    listener.cells().connections_open.increment();
-    proxy.worker.spawn(serve(client));
-}
-
-/// `accept` fails when this process or the machine is out of descriptors or memory: with a rest, what is open goes
-/// on, and what waits in the kernel's queue is taken when there is room again.
-async fn failed<S: Sys>(proxy: &Proxy<S>, error: &io::Error) {
-    proxy.cells().accept_errors.increment();
-    if !is_passing(error) {
-        observe::event(model::LogLevel::Error, "cannot accept connections", &[("error", error)]);
-        proxy.worker.sleep(ACCEPT_REST).await;
-    }
-}
-
-/// The connection ended while it waited in the queue; the next one is not concerned.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
-}
-
 /// From accept to close. Between requests this future, its socket and nothing else is held.
 #[expect(
     clippy::manual_async_fn,
     reason = "the future of an `async fn` would have room for the client twice"
 )]
-fn serve<S: Sys>(mut client: Client<S>) -> impl Future<Output = ()> {
+pub(crate) fn serve<S: Sys>(mut client: Client<S>) -> impl Future<Output = ()> {
     async move {
-        if proxy_header::is_due(&client) && !serve_passed_on(&mut client).await {
+        if proxy_header::is_due(&client.door, client.peer) && !serve_passed_on(&mut client).await {
             return;
         }
         while let Some(input) = wait_for_request(&client).await {
+            client.place.stay();
             // The future of a request is large and lives on the heap only while there is one.
             match Box::pin(http::serve_requests(&mut client, input)).await {
                 Next::Idle => {}
@@ -145,7 +74,12 @@ fn serve<S: Sys>(mut client: Client<S>) -> impl Future<Output = ()> {
 
 /// Takes the PROXY header, and serves what came with it; `false`: the connection ends.
 async fn serve_passed_on<S: Sys>(client: &mut Client<S>) -> bool {
-    match Box::pin(proxy_header::read(client)).await {
+    let input = Box::pin(proxy_header::read(client)).await;
+    if input.is_some() && client.place.count(client.peer.ip()).is_err() {
+        client.cells().connections_refused.count(Refusal::ClientLimit);
+        return false;
+    }
+    match input {
         None => false,
         Some(input) if input.is_empty() => true,
         Some(input) => Box::pin(http::serve_requests(client, input)).await == Next::Idle,
@@ -163,6 +97,7 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
         client.door.listener.borrow().plan.http.keepalive_timeout
     };
     client.stream.set_read_deadline(client.proxy.worker.after(timeout));
+    let idle = client.place.idle(client.stream.key(), client.requests == 0, client.proxy.now_millis());
     loop {
         match client.stream.idle().await {
             // invariant: only a byte begins a request. A stream counts as readable until a read finds it empty; who
@@ -173,13 +108,14 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
                     None => {}
                     Some(Ok(0)) => return None,
                     Some(Err(error)) if peer::is_dead(&error) => {
-                        client.cells.of(client.proxy.number).dead_peers.increment();
+                        client.cells().dead_peers.increment();
                         return None;
                     }
                     // An error shows again where the head is read.
                     Some(_) => return Some(input),
                 }
             }
+            Err(_) if idle.is_evicted() => return last_request(client),
             Err(error) if goes_on(client, &error) => {}
             Err(_) if client.door.closing.get() && client.requests > 0 => return last_request(client),
             Err(_) => return None,
@@ -211,7 +147,7 @@ pub(crate) fn goes_on<S: Sys>(client: &Client<S>, error: &io::Error) -> bool {
     }
 }
 
-/// A request that came just as the door closed is served; its response says that it is the last.
+/// A request that came just as the connection was to be closed is served.
 fn last_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
     client.stream.forget_late();
     let mut input = Buffer::new();
@@ -229,7 +165,7 @@ impl<S: Sys> Drop for Client<S> {
 }
 
 const FIRST_REQUEST_WHEN_CLOSING: Duration = Duration::from_secs(1);
-const ACCEPT_REST: Duration = Duration::from_millis(100);
+
 #[cfg(test)]
 mod tests {
     use net::Linux;
@@ -241,6 +177,6 @@ mod tests {
     #[test]
     fn what_an_idle_connection_holds_is_small() {
         let bytes = size_of_future(super::serve::<Linux>);
-        assert!(bytes <= 208, "{bytes}");
+        assert!(bytes <= 240, "{bytes}");
     }
 }

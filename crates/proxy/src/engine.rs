@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::live::Live;
 use crate::snapshot::Snapshot;
-use crate::worker::{self, Command};
+use crate::worker::{self, Command, Descriptors};
 
 /// The running data plane. Its methods block; call them from a thread that may.
 #[derive(Debug)]
@@ -101,8 +101,7 @@ impl Engine {
             .map(|number| spawn_worker(number, &live, seed, descriptors))
             .collect::<io::Result<Vec<_>>>()
             .map_err(EngineError::Start)?;
-        let nothing = Snapshot { generation: 0, listeners: Vec::new(), groups: Vec::new() };
-        let published = Published { snapshot: Arc::new(nothing), bound: HashMap::new() };
+        let published = Published { snapshot: Arc::new(Snapshot::nothing()), bound: HashMap::new() };
         let engine = Self { live, logs, workers, published: Mutex::new(published) };
         engine.publish(&mut engine.lock(), snapshot, fresh)?;
         Ok(engine)
@@ -177,6 +176,7 @@ impl Engine {
             published.bound.insert(address, bound);
             shares.iter_mut().zip(sockets).for_each(|(share, socket)| share.push((address, socket)));
         }
+        snapshot.limit_connections();
         let mut answers = Vec::new();
         for (handle, sockets) in self.workers.iter().zip(shares) {
             let (done, answer) = oneshot::channel();
@@ -263,9 +263,9 @@ fn spawn_worker(number: usize, live: &Arc<Live>, seed: [u64; 2], descriptors: u6
     let live = Arc::clone(live);
     let seed =
         balance::hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), number.to_ne_bytes()].concat());
-    let for_clients = i32::try_from(descriptors - descriptors / 16).unwrap_or(i32::MAX);
+    let descriptors = Descriptors::within(descriptors);
     let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let main = |worker| worker::run(worker, live, number, seed, for_clients, receiver);
+        let main = |worker| worker::run(worker, live, number, seed, descriptors, receiver);
         if let Err(error) = Linux::new().and_then(|sys| Worker::run(sys, main)) {
             observe::event(model::LogLevel::Error, "a worker ended", &[("error", &error)]);
         }

@@ -3,6 +3,8 @@
 //! [`Engine`] is the door for `control`: it starts the workers, hands them a new [`Snapshot`] and stops them. Inside
 //! a worker, `connection` takes what a listener accepts, and `http` tells the story of a request.
 
+mod accept;
+mod clients;
 mod connection;
 mod date;
 mod engine;
@@ -10,12 +12,15 @@ mod http;
 mod live;
 mod local;
 mod peer;
+mod places;
 mod pool;
 mod proxy_header;
+mod room;
 mod snapshot;
 mod watch;
 mod worker;
 
 pub use engine::{BoundListener, Engine, EngineError, StopReport};
 pub use live::{Health, Live, TargetLive};
+pub use room::Room;
 pub use snapshot::{GroupPlan, ListenerPlan, Snapshot};

@@ -7,16 +7,22 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use balance::PassOver;
-use model::{ListenerName, TargetKey};
+use model::{ListenerName, LoadBalancerName, TargetKey};
 use observe::{CachePadded, ListenerCells, PerWorker, TargetCells, WorkerCells};
+
+use crate::places::{Places, Ushers};
+use crate::room::Room;
 
 /// The live state of everything, shared by all workers and the control plane.
 #[derive(Debug)]
 pub struct Live {
     workers: usize,
     worker_cells: Arc<PerWorker<WorkerCells>>,
+    process: Arc<Room>,
+    ushers: Arc<Ushers>,
     known: Mutex<Known>,
 }
 
@@ -25,11 +31,20 @@ struct Known {
     targets: HashMap<TargetKey, Arc<TargetLive>>,
     listeners: HashMap<ListenerName, Arc<PerWorker<ListenerCells>>>,
     rules: HashMap<RuleKey, Arc<RuleLive>>,
+    listener_rooms: HashMap<ListenerName, Arc<Room>>,
+    load_balancer_rooms: HashMap<LoadBalancerName, Arc<Room>>,
+    places: HashMap<(ListenerName, LoadBalancerName), Arc<Places>>,
 }
 
 impl Live {
     pub(crate) fn new(workers: usize) -> Self {
-        Self { workers, worker_cells: Arc::new(PerWorker::new(workers)), known: Mutex::default() }
+        Self {
+            workers,
+            worker_cells: Arc::new(PerWorker::new(workers)),
+            process: Arc::default(),
+            ushers: Arc::new(PerWorker::new(workers)),
+            known: Mutex::default(),
+        }
     }
 
     pub fn workers(&self) -> usize {
@@ -70,11 +85,48 @@ impl Live {
         self.lock().rules.retain(|key, rule| rules.contains(key) || rule.tunnels() > 0);
     }
 
-    /// Forgets what the published snapshot no longer names.
+    /// The room of the whole process, in which file descriptors are what is scarce.
+    pub(crate) fn process_room(&self) -> &Arc<Room> {
+        &self.process
+    }
+
+    pub(crate) fn load_balancer_room(&self, name: &LoadBalancerName) -> Arc<Room> {
+        Arc::clone(self.lock().load_balancer_rooms.entry(name.clone()).or_default())
+    }
+
+    pub(crate) fn listener_room(&self, name: &ListenerName) -> Arc<Room> {
+        Arc::clone(self.lock().listener_rooms.entry(name.clone()).or_default())
+    }
+
+    /// The places of this listener's clients, while it belongs to this load balancer.
+    pub(crate) fn places(&self, listener: &ListenerName, load_balancer: &LoadBalancerName) -> Arc<Places> {
+        let cells = self.listener(listener);
+        let rooms =
+            [self.listener_room(listener), self.load_balancer_room(load_balancer), Arc::clone(&self.process)];
+        let key = (listener.clone(), load_balancer.clone());
+        let mut known = self.lock();
+        let places = known.places.entry(key).or_insert_with(|| Places::new(rooms, cells, &self.ushers));
+        Arc::clone(places)
+    }
+
+    /// The task of this worker that evicts waits to be asked.
+    pub(crate) fn await_evictions(&self, worker: usize, waker: Waker) {
+        let mut usher = self.ushers.of(worker).lock().unwrap_or_else(PoisonError::into_inner);
+        *usher = Some(waker);
+    }
+
+    /// Forgets what the published snapshot no longer names. Rooms in which connections are left stay: a listener that
+    /// comes back finds them counted.
     pub(crate) fn retain(&self, targets: &HashSet<TargetKey>, listeners: &HashSet<ListenerName>) {
         let mut known = self.lock();
         known.targets.retain(|key, _| targets.contains(key));
-        known.listeners.retain(|name, _| listeners.contains(name));
+        known.places.retain(|_, places| Arc::strong_count(places) > 1);
+        known.listener_rooms.retain(|_, room| Arc::strong_count(room) > 1);
+        known.load_balancer_rooms.retain(|_, room| Arc::strong_count(room) > 1);
+        let has_room =
+            |name: &ListenerName, known: &HashMap<ListenerName, Arc<Room>>| known.contains_key(name);
+        let Known { listeners: cells, listener_rooms, .. } = &mut *known;
+        cells.retain(|name, _| listeners.contains(name) || has_room(name, listener_rooms));
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -14,6 +14,7 @@ use model::{ListenerName, TargetGroupName, TargetKey};
 use net::{Listener, Sys};
 use observe::{ListenerCells, LogBuffer};
 
+use crate::clients::Clients;
 use crate::pool::LocalTarget;
 use crate::snapshot::{ActionPlan, GroupPlan, ListenerPlan, PickerPlan, Snapshot};
 use crate::watch::{Watch, Watchers};
@@ -21,6 +22,8 @@ use crate::watch::{Watch, Watchers};
 /// One generation, as one worker uses it.
 pub(crate) struct Local<S: Sys> {
     pub(crate) listeners: Vec<Rc<LocalListener<S>>>,
+    /// Of these listeners, and of those that are gone but have connections left.
+    pub(crate) clients: Vec<Rc<Clients>>,
     targets: HashMap<TargetKey, Rc<LocalTarget<S>>>,
 }
 
@@ -31,6 +34,7 @@ pub(crate) struct LocalListener<S: Sys> {
     groups: Rc<[LocalGroup<S>]>,
     /// For each rule, which of its groups is next.
     turns: Vec<RefCell<SmoothWeighted>>,
+    pub(crate) clients: Rc<Clients>,
     worker: usize,
 }
 
@@ -65,8 +69,19 @@ impl<S: Sys> Local<S> {
             let gone = previous.targets.iter().filter(|(key, _)| !targets.contains_key(key));
             gone.for_each(|(_, target)| target.retire());
         }
-        let listener = |plan: &Arc<ListenerPlan>| Rc::new(LocalListener::new(plan, &groups, worker));
-        Self { listeners: snapshot.listeners.iter().map(listener).collect(), targets }
+        let mut clients = previous.map(|p| p.clients.clone()).unwrap_or_default();
+        clients.retain(|clients| clients.are_there());
+        let listener = |plan: &Arc<ListenerPlan>| {
+            let clients = clients_of(plan, &mut clients, previous, worker);
+            Rc::new(LocalListener::new(plan, &groups, clients, worker))
+        };
+        Self { listeners: snapshot.listeners.iter().map(listener).collect(), clients, targets }
+    }
+
+    /// Closes the target connection that has been idle longest; false: none is idle.
+    pub(crate) fn close_coldest(&self) -> bool {
+        let since = |target: &&Rc<LocalTarget<S>>| target.coldest_since().unwrap_or(u64::MAX);
+        self.targets.values().min_by_key(since).is_some_and(|target| target.close_coldest())
     }
 
     pub(crate) fn listener(&self, name: &ListenerName) -> Option<&Rc<LocalListener<S>>> {
@@ -79,7 +94,12 @@ impl<S: Sys> Local<S> {
 }
 
 impl<S: Sys> LocalListener<S> {
-    fn new(plan: &Arc<ListenerPlan>, groups: &Rc<[LocalGroup<S>]>, worker: usize) -> Self {
+    fn new(
+        plan: &Arc<ListenerPlan>,
+        groups: &Rc<[LocalGroup<S>]>,
+        clients: Rc<Clients>,
+        worker: usize,
+    ) -> Self {
         let turn = |weights: &[u32]| RefCell::new(SmoothWeighted::new(weights, worker as u64));
         Self {
             plan: Arc::clone(plan),
@@ -94,6 +114,7 @@ impl<S: Sys> LocalListener<S> {
                     ActionPlan::Redirect(_) | ActionPlan::Fixed(_) => turn(&[]),
                 })
                 .collect(),
+            clients,
             worker,
         }
     }
@@ -164,6 +185,10 @@ impl<S: Sys> Door<S> {
         }
     }
 
+    pub(crate) fn clients(&self) -> Rc<Clients> {
+        Rc::clone(&self.listener.borrow().clients)
+    }
+
     pub(crate) fn close(&self) {
         self.closing.set(true);
         self.watchers.wake_all();
@@ -183,4 +208,21 @@ impl<S: Sys> Door<S> {
         watch.leave(context.waker());
         Poll::Pending
     }
+}
+
+/// Those of before, where there are any: their idle connections stand in one order.
+fn clients_of<S: Sys>(
+    plan: &ListenerPlan,
+    all: &mut Vec<Rc<Clients>>,
+    previous: Option<&Local<S>>,
+    worker: usize,
+) -> Rc<Clients> {
+    let is_same = |clients: &&Rc<Clients>| Arc::ptr_eq(&clients.places, &plan.places);
+    if let Some(clients) = all.iter().find(is_same) {
+        return Rc::clone(clients);
+    }
+    let known = previous.and_then(|previous| previous.clients.iter().find(is_same));
+    let clients = known.map_or_else(|| Clients::new(&plan.places, worker), Rc::clone);
+    all.push(Rc::clone(&clients));
+    clients
 }

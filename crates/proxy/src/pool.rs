@@ -117,6 +117,19 @@ impl<S: Sys> LocalTarget<S> {
         self.limit.borrow_mut().observe_keep_alive_timeout(seconds);
     }
 
+    /// Since when the connection is idle that has been so longest.
+    pub(crate) fn coldest_since(&self) -> Option<u64> {
+        self.idle.borrow().first().map(|idle| idle.since_millis)
+    }
+
+    /// Closes it; false: there is none.
+    pub(crate) fn close_coldest(&self) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        let coldest = (!idle.is_empty()).then(|| idle.remove(0));
+        drop(idle);
+        coldest.is_some()
+    }
+
     /// Closes what is too old, what the target closed, and what said something unasked.
     pub(crate) fn prune(&self, now_millis: u64) {
         if self.idle.borrow().is_empty() {

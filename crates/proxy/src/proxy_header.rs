@@ -12,6 +12,7 @@ use observe::ProxyHeader;
 use proto::proxy_protocol::{Ends, HeaderError, Progress, parse};
 
 use crate::connection::{Client, first_timeout, goes_on};
+use crate::local::Door;
 
 /// What a header told about a connection. Kept out of line, since few connections have one.
 #[derive(Debug)]
@@ -22,10 +23,11 @@ pub(crate) struct PassedOn {
     pub(crate) destination: SocketAddr,
 }
 
-pub(crate) fn is_due<S: Sys>(client: &Client<S>) -> bool {
-    let listener = client.door.listener.borrow();
+/// Whether who connects from `peer` owes a header.
+pub(crate) fn is_due<S: Sys>(door: &Door<S>, peer: SocketAddr) -> bool {
+    let listener = door.listener.borrow();
     let senders = &listener.plan.http.proxy_protocol;
-    !senders.is_empty() && senders.iter().any(|range| range.contains(client.peer.ip()))
+    !senders.is_empty() && senders.iter().any(|range| range.contains(peer.ip()))
 }
 
 /// Reads the header; from here on its source is the client's peer. Returns what came behind it. `None`: there was

@@ -10,13 +10,15 @@ use std::sync::Arc;
 
 use balance::{AddressTable, Maglev, RandomTwo, RuleTable, hash_address};
 use model::{
-    AccessList, AccessLists, Action, Algorithm, Config, FieldEdits, FixedResponse, HttpSettings, Listener,
-    ListenerName, PathPattern, PathRewrite, Redirect, TargetGroup, TargetGroupName, TargetKey, WebSocket,
-    WeightedGroup,
+    AccessList, AccessLists, Action, Algorithm, Config, ConnectionLimits, FieldEdits, FixedResponse,
+    HttpSettings, Listener, ListenerName, LoadBalancerName, PathPattern, PathRewrite, Redirect, TargetGroup,
+    TargetGroupName, TargetKey, WebSocket, WeightedGroup,
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 
 use crate::live::{Health, Live, RuleKey, RuleLive, TargetLive};
+use crate::places::Places;
+use crate::room::Room;
 
 #[derive(Debug)]
 pub struct Snapshot {
@@ -24,6 +26,15 @@ pub struct Snapshot {
     pub generation: u64,
     pub listeners: Vec<Arc<ListenerPlan>>,
     pub groups: Vec<Arc<GroupPlan>>,
+    pub load_balancers: Vec<LoadBalancerPlan>,
+}
+
+/// What the listeners of an instance share.
+#[derive(Debug)]
+pub struct LoadBalancerPlan {
+    pub name: LoadBalancerName,
+    pub room: Arc<Room>,
+    limits: ConnectionLimits,
 }
 
 #[derive(Debug)]
@@ -31,6 +42,9 @@ pub struct ListenerPlan {
     pub name: ListenerName,
     pub bind: Vec<SocketAddr>,
     pub cells: Arc<PerWorker<ListenerCells>>,
+    pub room: Arc<Room>,
+    pub(crate) places: Arc<Places>,
+    limits: ConnectionLimits,
     pub(crate) http: HttpSettings,
     /// The lists in front of the rules.
     pub(crate) access: AccessPlan,
@@ -107,7 +121,23 @@ impl Snapshot {
             .iter()
             .map(|listener| ListenerPlan::compile(listener, &places, &mut tables, live, logs).map(Arc::new))
             .collect::<Result<_, _>>()?;
-        Ok(Self { generation, listeners, groups })
+        let load_balancers = config.load_balancers.iter().map(|one| LoadBalancerPlan {
+            name: one.name.clone(),
+            room: live.load_balancer_room(&one.name),
+            limits: one.connections,
+        });
+        Ok(Self { generation, listeners, groups, load_balancers: load_balancers.collect() })
+    }
+
+    /// What serves before there is a config.
+    pub(crate) fn nothing() -> Self {
+        Self { generation: 0, listeners: Vec::new(), groups: Vec::new(), load_balancers: Vec::new() }
+    }
+
+    /// From here on its limits hold, also for the snapshot that it replaces.
+    pub(crate) fn limit_connections(&self) {
+        self.listeners.iter().for_each(|plan| plan.room.configure(&plan.limits));
+        self.load_balancers.iter().for_each(|plan| plan.room.configure(&plan.limits));
     }
 
     /// Makes live state fit this snapshot: what it does not name is forgotten, and who is checked no longer takes
@@ -172,6 +202,9 @@ impl ListenerPlan {
             name: listener.name.clone(),
             bind: listener.bind.clone(),
             cells: live.listener(&listener.name),
+            room: live.listener_room(&listener.name),
+            places: live.places(&listener.name, &listener.load_balancer),
+            limits: listener.connections,
             access: AccessPlan {
                 load_balancer: tables.of(listener.http.access.load_balancer.as_ref()),
                 listener: tables.of(listener.http.access.listener.as_ref()),

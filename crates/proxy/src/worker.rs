@@ -16,11 +16,12 @@ use observe::WorkerCells;
 use proto::compression::Encoders;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::connection;
+use crate::accept::accept;
 use crate::date::http_date;
 use crate::http::HeadPool;
 use crate::live::Live;
 use crate::local::{Door, Local};
+use crate::places::Scope;
 use crate::snapshot::Snapshot;
 
 /// What the control plane asks of a worker. Each is answered when it is done.
@@ -29,6 +30,22 @@ pub(crate) enum Command {
     Adopt { snapshot: Arc<Snapshot>, sockets: Vec<(SocketAddr, ListenerSocket)>, done: oneshot::Sender<()> },
     /// Accept nothing more, finish what is in flight, and end; at the deadline end in any case.
     Stop { within: Duration, done: oneshot::Sender<usize> },
+}
+
+/// Numbers of descriptors: the kernel gives the lowest that is free.
+#[derive(Clone, Copy)]
+pub(crate) struct Descriptors {
+    /// From this one on they are for targets, logs and the admin socket: a client must make room first.
+    for_clients: i32,
+    /// From this one on no client gets one.
+    most: i32,
+}
+
+impl Descriptors {
+    pub(crate) fn within(limit: u64) -> Self {
+        let number = |number| i32::try_from(number).unwrap_or(i32::MAX);
+        Self { for_clients: number(limit - limit / 16), most: number(limit - limit / 32) }
+    }
 }
 
 pub(crate) struct Proxy<S: Sys> {
@@ -40,8 +57,7 @@ pub(crate) struct Proxy<S: Sys> {
     pub(crate) encoders: RefCell<Encoders>,
     /// Where heads are put together before they are sent.
     pub(crate) scratch: RefCell<Vec<u8>>,
-    /// Descriptors from this number on are kept free for targets, logs and the admin socket.
-    pub(crate) descriptors_for_clients: i32,
+    descriptors: Descriptors,
     pub(crate) stopping: Cell<bool>,
     /// A time in seconds, and its text.
     date: RefCell<(u64, String)>,
@@ -57,10 +73,10 @@ pub(crate) async fn run<S: Sys>(
     live: Arc<Live>,
     number: usize,
     seed: u64,
-    descriptors_for_clients: i32,
+    descriptors: Descriptors,
     mut commands: mpsc::Receiver<Command>,
 ) {
-    let nothing = Snapshot { generation: 0, listeners: Vec::new(), groups: Vec::new() };
+    let nothing = Snapshot::nothing();
     let proxy = Rc::new(Proxy {
         worker: worker.clone(),
         live,
@@ -69,7 +85,7 @@ pub(crate) async fn run<S: Sys>(
         heads: HeadPool::default(),
         encoders: RefCell::new(Encoders::new(Limits::ENCODER_BYTES_MAX)),
         scratch: RefCell::default(),
-        descriptors_for_clients,
+        descriptors,
         stopping: Cell::new(false),
         date: RefCell::default(),
         local: RefCell::new(Rc::new(Local::new(&nothing, number, None))),
@@ -78,6 +94,7 @@ pub(crate) async fn run<S: Sys>(
         waiting_for_last: RefCell::default(),
     });
     worker.spawn(Rc::clone(&proxy).housekeeping());
+    worker.spawn(Rc::clone(&proxy).usher());
     while let Some(command) = commands.recv().await {
         match command {
             Command::Adopt { snapshot, sockets, done } => {
@@ -141,7 +158,7 @@ impl<S: Sys> Proxy<S> {
             let actual = socket.local_address().unwrap_or(address);
             let socket = Rc::new(Listener::new(&self.worker, socket));
             let door = Rc::new(Door::new(actual, Rc::clone(listener), &socket));
-            self.worker.spawn(connection::accept(Rc::clone(self), Rc::clone(&door), socket));
+            self.worker.spawn(accept(Rc::clone(self), Rc::clone(&door), socket));
             doors.insert(address, door);
         }
         *self.local.borrow_mut() = local;
@@ -177,20 +194,57 @@ impl<S: Sys> Proxy<S> {
         .await;
     }
 
-    pub(crate) fn connection_opened(&self) {
-        self.connections.set(self.connections.get() + 1);
-        self.cells().connections_open.increment();
+    /// Whether a client may have this descriptor, for which another connection that is not in use may have to go.
+    pub(crate) fn has_descriptors(&self, descriptor: i32) -> bool {
+        let Descriptors { for_clients, most } = self.descriptors;
+        descriptor < for_clients || (self.free_descriptor() && descriptor < most)
     }
 
-    pub(crate) fn connection_closed(&self) {
+    /// Has the connection closed that has been idle longest, of targets first; false: all are in use.
+    pub(crate) fn free_descriptor(&self) -> bool {
+        let local = Rc::clone(&self.local.borrow());
+        let process = self.live.process_room();
+        local.close_coldest() || process.evict_oldest(Scope::Process, self.now_millis(), EVICTIONS_MAX)
+    }
+
+    /// Closes connections that have been idle longest, when a worker needs room.
+    async fn usher(self: Rc<Self>) {
+        loop {
+            poll_fn(|context| {
+                self.live.await_evictions(self.number, context.waker().clone());
+                let is_wanted = self.local.borrow().clients.iter().any(|clients| clients.is_wanted());
+                if is_wanted { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            let local = Rc::clone(&self.local.borrow());
+            local.clients.iter().for_each(|clients| clients.evict(&self.worker));
+        }
+    }
+
+    /// Keeps a stop waiting as a connection does, until its drop.
+    pub(crate) fn hold(self: &Rc<Self>) -> Hold<S> {
+        self.connections.set(self.connections.get() + 1);
+        Hold(Rc::clone(self))
+    }
+
+    fn release(&self) {
         self.connections.set(self.connections.get() - 1);
-        self.cells().connections_open.decrement();
         if self.connections.get() == 0 {
             let waker = self.waiting_for_last.borrow_mut().take();
             if let Some(waker) = waker {
                 waker.wake();
             }
         }
+    }
+
+    pub(crate) fn connection_opened(&self) {
+        self.connections.set(self.connections.get() + 1);
+        self.cells().connections_open.increment();
+    }
+
+    pub(crate) fn connection_closed(&self) {
+        self.cells().connections_open.decrement();
+        self.release();
     }
 
     /// What is done now and then: idle target connections that ended are closed, lines of quiet logs are written.
@@ -218,4 +272,15 @@ fn set(gauge: &observe::Gauge, value: usize) {
     gauge.add(i64::try_from(value).unwrap_or(i64::MAX) - gauge.read());
 }
 
+/// See [`Proxy::hold`].
+pub(crate) struct Hold<S: Sys>(Rc<Proxy<S>>);
+
+impl<S: Sys> Drop for Hold<S> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+// limit: evictions for the sake of descriptors that are under way.
+const EVICTIONS_MAX: u32 = 256;
 const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(500);

@@ -28,6 +28,7 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             Some(value) => via(value, build),
             None => inherited.via,
         },
+        when_full: connections::when_full(inherited.when_full, table),
         limits: match table.table("limits") {
             Some(table) => limits(inherited.limits, table, build),
             None => inherited.limits,

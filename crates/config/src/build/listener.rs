@@ -1,14 +1,15 @@
 //! One listener with its rules.
 
-use model::{HttpSettings, Listener, ListenerName};
+use model::{HttpSettings, Listener, ListenerName, LoadBalancerName};
 
-use super::{Build, DEFAULT_INSTANCE, access, action, bind, http, rule};
+use super::{Build, DEFAULT_INSTANCE, access, action, bind, connections, http, rule};
 use crate::near::nearest;
 use crate::raw::Table;
 
 pub(super) fn listener(
     name: &str,
     table: &Table,
+    root: &Table,
     instances: &[(&str, HttpSettings)],
     build: &mut Build<'_, '_>,
 ) -> Listener {
@@ -23,6 +24,8 @@ pub(super) fn listener(
     }
     Listener {
         name: ListenerName::new(name),
+        load_balancer: LoadBalancerName::new(instance_name(table)),
+        connections: connections::of_listener(table, root),
         bind: bind::addresses(table, build.report),
         http,
         rules,

@@ -1,7 +1,7 @@
 //! The top level, and the tables that headers open there.
 
 use super::Default::{Is, Means, Required};
-use super::{Fields, Key, Kind, http, listener, target_group};
+use super::{Fields, Key, Kind, connections, http, listener, target_group};
 
 pub(crate) const ROOT: Fields = &[TOP];
 
@@ -29,14 +29,14 @@ const TOP: &[Key] = &[
     },
     Key {
         name: "load_balancer",
-        kind: Kind::Named(&[http::KEYS]),
+        kind: Kind::Named(&[http::KEYS, connections::OF_INSTANCE, connections::INHERITED]),
         default: Means("an instance `default` with the defaults of its keys"),
         help: "An instance: what its listeners inherit. A listener belongs to the instance that its `load_balancer` names, otherwise to `default`, which is always there and may be written to change its settings.",
         example: "",
     },
     Key {
         name: "listener",
-        kind: Kind::Named(&[listener::KEYS, http::KEYS]),
+        kind: Kind::Named(&[listener::KEYS, http::KEYS, connections::OF_LISTENER, connections::INHERITED]),
         default: Means("nothing is served: at least one is needed"),
         help: "Addresses to listen on and what happens to the requests that arrive there. Every key of `[load_balancer.NAME]` may stand here as well and goes before the inherited one.",
         example: "",

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use model::Failure;
-use observe::{MadeBy, Timestamp};
+use observe::{MadeBy, Refusal, Timestamp};
 use proxy::{GroupPlan, Health, ListenerPlan, TargetLive};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{Control, Serving};
-use crate::view::{AddressView, GroupView, ListenerView, ReloadView, StatusView, TargetView};
+use crate::view::{
+    AddressView, GroupView, ListenerView, LoadBalancerView, ReloadView, StatusView, TargetView,
+};
 
 impl Control {
     pub fn status(&self) -> StatusView {
@@ -29,6 +31,15 @@ impl Control {
                 ok: reload.error.is_none(),
                 error: reload.error,
             }),
+            load_balancers: snapshot
+                .load_balancers
+                .iter()
+                .map(|plan| LoadBalancerView {
+                    name: plan.name.to_string(),
+                    connections_open: plan.room.open(),
+                    connections_max: plan.room.max(),
+                })
+                .collect(),
             listeners: snapshot.listeners.iter().map(|plan| listener(plan, &state.serving)).collect(),
             groups: snapshot.groups.iter().map(|plan| group(plan)).collect(),
         }
@@ -82,6 +93,11 @@ fn listener(plan: &ListenerPlan, serving: &Serving) -> ListenerView {
             })
             .collect(),
         connections_open: cells.sum(|c| c.connections_open.read()),
+        connections_max: plan.room.max(),
+        connections_evicted: cells.sum(|c| c.connections_evicted.read()),
+        connections_refused: cells
+            .sum(|c| Refusal::ALL.iter().map(|&r| c.connections_refused.read(r)).sum::<u64>()),
+        waiting: cells.sum(|c| c.accepts_waiting.read()) > 0,
         tunnels_open: cells.sum(|c| c.tunnels.open.read()),
         requests: cells.sum(|c| c.requests.read()),
         requests_in_flight: cells.sum(|c| c.requests_in_flight.read()),

@@ -39,6 +39,25 @@ app                 2        2          0        0          0
 }
 
 #[test]
+fn limits_and_crowds_are_shown() {
+    let mut crowded = status();
+    let shop = LoadBalancerView { name: "shop".into(), connections_open: 12, connections_max: Some(100) };
+    crowded.load_balancers =
+        vec![shop, LoadBalancerView { name: "quiet".into(), ..LoadBalancerView::default() }];
+    crowded.listeners[0] = ListenerView {
+        connections_max: Some(12),
+        connections_evicted: 3,
+        connections_refused: 2,
+        waiting: true,
+        ..crowded.listeners[0].clone()
+    };
+    let page = status_page(&crowded);
+    assert!(page.contains("LOAD BALANCER  CONNECTIONS\nshop           12 of 100\n\nLISTENER"), "{page}");
+    assert!(page.contains("0.0.0.0:8080  12 of 12  "), "{page}");
+    assert!(page.contains("FULL: new connections wait, 3 closed for others, 2 refused\n"), "{page}");
+}
+
+#[test]
 fn what_needs_attention_is_loud_and_not_fine() {
     let mut failing = status();
     failing.groups[0].fail_open = true;

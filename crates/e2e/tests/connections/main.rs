@@ -1,9 +1,18 @@
-//! Connections before and between requests: peers that vanish, and limits.
+//! Connections before and between requests: peers that vanish, and limits (KA9, KA10, KA11).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod active_connection_is_never_evicted;
+mod full_listener_refuses;
+mod held;
+mod instance_limit_spans_listeners;
+mod limit_is_exact;
 mod live_peer_is_kept;
+mod longest_idle_is_closed_first;
+mod one_client_is_limited;
 mod rebooted_client_is_closed;
+mod reload_changes_the_limits;
+mod silent_connection_makes_room;
 mod unacknowledged_client_is_closed;
 mod vanished;
 mod vanished_client_is_closed;

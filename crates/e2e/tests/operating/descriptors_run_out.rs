@@ -1,29 +1,46 @@
-//! When descriptors run out, new clients are refused, those that are there are served, and it recovers (OP9).
+//! When descriptors run out, connections that are idle make room, who is served is served on, who comes beyond that is
+//! refused and counted, and it recovers (OP9, KA10).
 
-use testkit::{Balancer, Client, Config, Target, get, wait_until};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use testkit::{Balancer, Client, Config, Target, get, ok, wait_until};
 
 #[test]
 fn descriptors_run_out() {
-    let target = Target::named("served");
+    let may_answer = Arc::new(AtomicBool::new(false));
+    let target = Target::http({
+        let may_answer = Arc::clone(&may_answer);
+        move |request| {
+            if request.target() == "/held" {
+                wait_until("an answer is allowed", || may_answer.load(Ordering::SeqCst));
+            }
+            ok("served")
+        }
+    });
     let balancer = Balancer::prepare(Config::to(&target)).open_files(200).start();
     let web = balancer.web();
-    let mut early = Client::connect(web);
-    assert_eq!(early.get("/").text(), "served");
+    let mut idle = Client::connect(web);
+    assert_eq!(idle.get("/").text(), "served");
+    let mut busy = Client::connect(web);
+    busy.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
     let crowd: Vec<_> = (0..300).map(|_| Client::connect(web)).collect();
     wait_until("some are refused", || {
-        balancer.metric("evenkeel_worker_connections_refused_total", &[]) > 0.0
+        let labels = [("reason", "descriptors")];
+        balancer.metric("evenkeel_listener_connections_refused_total", &labels) > 0.0
     });
+    assert!(idle.is_closed(), "who was idle made room first");
+    may_answer.store(true, Ordering::SeqCst);
+    assert_eq!(busy.response().text(), "served");
     for _ in 0..5 {
-        assert_eq!(early.get("/").text(), "served", "who is there is served");
+        assert_eq!(busy.get("/").text(), "served", "who is there is served");
     }
-    let mut late = Client::connect(web);
-    assert!(late.is_closed(), "who comes is refused");
-    drop(crowd);
-    wait_until("it recovers", || {
+    wait_until("who comes takes the place of who says nothing", || {
         let mut client = Client::connect(web);
         let _ = client.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         client.try_response().is_ok_and(|response| response.status() == 200)
     });
+    drop(crowd);
+    wait_until("it recovers", || balancer.metric("evenkeel_listener_connections_open", &[]) <= 2.0);
     assert_eq!(get(web, "/").text(), "served");
-    assert_eq!(early.get("/").text(), "served");
 }

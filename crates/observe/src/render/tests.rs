@@ -34,6 +34,9 @@ fn page() -> String {
     web.of(1).received_bytes.add(234);
     web.of(0).connections_open.add(5);
     web.of(1).connections_open.add(-1);
+    web.of(0).connections_refused.count(Refusal::ClientLimit);
+    web.of(1).connections_evicted.add(2);
+    web.of(1).accepts_waiting.add(1);
     web.of(1).proxy_headers.count(ProxyHeader::TimedOut);
     web.of(0).tunnels.opened.add(2);
     web.of(0).tunnels.open.add(2);
@@ -54,6 +57,12 @@ fn page() -> String {
     render_listeners(
         &mut page,
         &[(ListenerName::new("web"), &web), (ListenerName::new("a \"quiet\\\none"), &quiet)],
+    );
+    render_listener_limits(&mut page, &[(ListenerName::new("web"), 10)]);
+    let instances = [("default", 7, None), ("shop", 4, Some(100))];
+    render_load_balancers(
+        &mut page,
+        &instances.map(|(name, open, max)| (LoadBalancerName::new(name), open, max)),
     );
     render_targets(&mut page, &[(key("app", "10.0.0.9:8080"), &one), (key("app", "[2001:db8::1]:80"), &two)]);
     render_logs(&mut page, &totals);
@@ -162,6 +171,7 @@ fn every_cell_has_a_row() {
     let arrays = size_of::<crate::Responses>()
         + size_of::<crate::Failures>()
         + size_of::<crate::ProxyHeaders>()
+        + size_of::<crate::Refusals>()
         + size_of::<crate::Compressed>()
         + PHASES.len() * size_of::<Histogram>()
         + (TunnelEnd::ALL.len() + 2 * TUNNEL_FRAMES.len()) * cell;

@@ -90,7 +90,7 @@ async fn send<S: Sys>(
     write: impl FnOnce(&Request<S>, &mut Vec<u8>) -> u64,
 ) -> Next {
     // invariant: what is left of a request is never read as the next one, however the request ended.
-    request.persists &= request.is_uploaded;
+    request.persists = request.persists && request.is_uploaded && !client.is_last();
     request.is_answered = true;
     client.stream.set_write_deadline(client.proxy.worker.after(request.listener.plan.http.send_timeout));
     let mut body_bytes = 0;

@@ -220,7 +220,7 @@ async fn relay<S: Sys>(
     // The target answered before it had the whole request: what of it is still to come goes nowhere, and a client that
     // waits for 100 Continue may not even send it.
     request.persists &= state.get() == UploadState::Done;
-    request.persists &= !client.door.closing.get();
+    request.persists = request.persists && !client.is_last();
     let mut reader = BodyReader::of_response(body);
     let watch = Watch::new(request, client);
     let result = if watch.is_ignored() && watch.is_gone() {

@@ -1,0 +1,70 @@
+//! How many connections each client has open (KA11). Only clients that have one take room.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// By the first address of a client's prefix.
+#[derive(Debug, Default)]
+pub struct ClientCounts(HashMap<u128, u32>);
+
+impl ClientCounts {
+    /// Counts one more for this client, unless it has `most` already.
+    pub fn add(&mut self, client: u128, most: u32) -> bool {
+        match self.0.entry(client) {
+            Entry::Occupied(entry) if *entry.get() >= most => false,
+            entry => {
+                *entry.or_insert(0) += 1;
+                true
+            }
+        }
+    }
+
+    /// Takes back one [`Self::add`].
+    pub fn remove(&mut self, client: u128) {
+        if let Entry::Occupied(mut entry) = self.0.entry(client) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+        // limit: a table of a past crowd does not stay.
+        if self.0.capacity() > SHRUNK_ABOVE && self.0.len() < self.0.capacity() / 8 {
+            self.0.shrink_to(self.0.len() * 2);
+        }
+    }
+
+    /// Clients that have a connection.
+    pub fn clients(&self) -> usize {
+        self.0.len()
+    }
+}
+
+const SHRUNK_ABOVE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_client_is_capped_and_others_are_not() {
+        let mut counts = ClientCounts::default();
+        assert!(counts.add(1, 2) && counts.add(1, 2));
+        assert!(!counts.add(1, 2), "the cap");
+        assert!(counts.add(2, 2), "another");
+        counts.remove(1);
+        assert!(counts.add(1, 2), "a place came free");
+        assert!(!counts.add(1, 1), "a cap that was lowered");
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_crowd() {
+        let mut counts = ClientCounts::default();
+        (0..100_000).for_each(|client| assert!(counts.add(client, 1)));
+        assert_eq!(counts.clients(), 100_000);
+        (0..100_000).for_each(|client| counts.remove(client));
+        assert_eq!(counts.clients(), 0);
+        assert!(counts.0.capacity() <= SHRUNK_ABOVE * 2, "{}", counts.0.capacity());
+        counts.remove(7);
+        assert_eq!(counts.clients(), 0, "who was never counted");
+    }
+}

@@ -1,0 +1,164 @@
+//! The order in which connections became idle, so that the one that has been idle longest is found at once (KA10).
+//!
+//! A doubly linked list through a slab: entering, leaving and finding the oldest take a few stores each, and nothing is
+//! allocated once the slab is as large as the crowd was.
+
+/// Connections of which nothing is known but since when they are idle, and a note about each.
+#[derive(Debug)]
+pub struct IdleOrder<T> {
+    nodes: Vec<Node<T>>,
+    /// The first of the list of free nodes, linked through `behind`.
+    free: u32,
+    oldest: u32,
+    newest: u32,
+}
+
+#[derive(Debug)]
+struct Node<T> {
+    /// Towards the oldest.
+    before: u32,
+    /// Towards the newest.
+    behind: u32,
+    is_listed: bool,
+    since: u64,
+    note: T,
+}
+
+/// A connection's node. Its owner gives it back with [`IdleOrder::leave`], once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct IdlePlace(u32);
+
+impl<T> Default for IdleOrder<T> {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), free: NONE, oldest: NONE, newest: NONE }
+    }
+}
+
+impl<T: Copy> IdleOrder<T> {
+    /// Enters behind all others: `since` is not before theirs.
+    pub fn enter(&mut self, since: u64, note: T) -> IdlePlace {
+        let node = Node { before: self.newest, behind: NONE, is_listed: true, since, note };
+        let place = self.place(node);
+        match self.newest {
+            NONE => self.oldest = place,
+            newest => self.nodes[newest as usize].behind = place,
+        }
+        self.newest = place;
+        IdlePlace(place)
+    }
+
+    /// Since when the oldest is idle.
+    pub fn oldest_since(&self) -> Option<u64> {
+        self.nodes.get(self.oldest as usize).map(|node| node.since)
+    }
+
+    /// Takes the oldest out of the order; the node stays its owner's, who finds `change` made to the note.
+    pub fn take_oldest(&mut self, change: impl FnOnce(&mut T)) -> Option<T> {
+        let place = self.oldest;
+        self.nodes.get(place as usize)?;
+        self.unlink(place);
+        let note = &mut self.nodes[place as usize].note;
+        change(note);
+        Some(*note)
+    }
+
+    /// The note about a connection.
+    pub fn note(&self, place: &IdlePlace) -> T {
+        self.nodes[place.0 as usize].note
+    }
+
+    /// A connection is idle no more; its note as it was left.
+    pub fn leave(&mut self, place: &IdlePlace) -> T {
+        if self.nodes[place.0 as usize].is_listed {
+            self.unlink(place.0);
+        }
+        let node = &mut self.nodes[place.0 as usize];
+        node.behind = self.free;
+        self.free = place.0;
+        node.note
+    }
+
+    fn place(&mut self, node: Node<T>) -> u32 {
+        match self.free {
+            NONE => {
+                self.nodes.push(node);
+                // limit: a worker has fewer descriptors than that.
+                u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
+            }
+            place => {
+                self.free = self.nodes[place as usize].behind;
+                self.nodes[place as usize] = node;
+                place
+            }
+        }
+    }
+
+    fn unlink(&mut self, place: u32) {
+        let node = &mut self.nodes[place as usize];
+        node.is_listed = false;
+        let (before, behind) = (node.before, node.behind);
+        match before {
+            NONE => self.oldest = behind,
+            before => self.nodes[before as usize].behind = behind,
+        }
+        match behind {
+            NONE => self.newest = before,
+            behind => self.nodes[behind as usize].before = before,
+        }
+    }
+}
+
+const NONE: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Enter,
+        /// The nth of those that are there.
+        Leave(usize),
+        TakeOldest,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![3 => Just(Step::Enter), 2 => any::<usize>().prop_map(Step::Leave), 1 => Just(Step::TakeOldest)]
+    }
+
+    proptest! {
+        #[test]
+        fn does_what_a_queue_would(steps in prop::collection::vec(step(), 0..200)) {
+            let (mut order, mut queue) = (IdleOrder::default(), VecDeque::new());
+            let (mut owners, mut most) = (Vec::new(), 0);
+            for (number, step) in steps.into_iter().enumerate() {
+                let number = number as u64;
+                match step {
+                    Step::Enter => {
+                        owners.push((number, order.enter(number / 2, (number, false))));
+                        queue.push_back(number);
+                        most = most.max(owners.len());
+                    }
+                    Step::Leave(_) if owners.is_empty() => {}
+                    Step::Leave(choice) => {
+                        let (number, place) = owners.swap_remove(choice % owners.len());
+                        let is_taken = !queue.contains(&number);
+                        queue.retain(|&other| other != number);
+                        prop_assert_eq!(order.note(&place), (number, is_taken));
+                        prop_assert_eq!(order.leave(&place), (number, is_taken));
+                    }
+                    Step::TakeOldest => {
+                        let taken = order.take_oldest(|note| note.1 = true);
+                        prop_assert_eq!(taken, queue.pop_front().map(|number| (number, true)));
+                    }
+                }
+                prop_assert_eq!(order.oldest_since(), queue.front().map(|number| number / 2));
+                prop_assert!(order.nodes.len() <= most, "nodes are used again");
+            }
+        }
+    }
+}

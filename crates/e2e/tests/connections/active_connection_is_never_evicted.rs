@@ -1,0 +1,44 @@
+//! A connection with a request in flight is never closed for another: who comes waits in the kernel's queue, and takes
+//! the place of the first that has its response (KA10).
+
+use testkit::{Balancer, Client, Config, wait_until};
+
+use crate::held::{GET, Held, busy};
+
+#[test]
+fn active_connection_is_never_evicted() {
+    let held = Held::new();
+    let config = Config::to(&held.target).top("workers = 2").listener("max_connections = 2");
+    let balancer = Balancer::start(config);
+    let mut active = [busy(&balancer), busy(&balancer)];
+    let mut waiting = Client::connect(balancer.web());
+    waiting.send(GET);
+    wait_until("somebody waits", || balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 1.0);
+    assert!(balancer.status()["listeners"][0]["waiting"].as_bool().unwrap());
+    assert!(active.iter().all(Client::is_open_and_silent) && waiting.is_open_and_silent());
+
+    held.answer(2);
+    for client in &mut active {
+        assert_eq!(client.response().text(), "served");
+    }
+    assert_eq!(waiting.response().text(), "served");
+    let ended = active.iter_mut().filter(|client| !client.is_open_and_silent()).count();
+    assert_eq!(ended, 1, "one made room");
+    wait_until("nobody waits", || balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 0.0);
+    assert_eq!(balancer.metric("evenkeel_listener_client_aborts_total", &[]), 0.0);
+}
+
+#[test]
+fn connection_that_ends_for_another_says_so_in_its_response() {
+    let held = Held::new();
+    let config = Config::to(&held.target).listener("max_connections = 1");
+    let balancer = Balancer::start(config);
+    let mut active = busy(&balancer);
+    let mut waiting = Client::connect(balancer.web());
+    waiting.send(GET);
+    wait_until("somebody waits", || balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 1.0);
+    held.answer(1);
+    assert_eq!(active.response().field("connection"), Some("close"));
+    assert!(active.is_closed());
+    assert_eq!(waiting.response().field("connection"), None, "nobody waits any more");
+}

@@ -1,0 +1,31 @@
+//! With `when_full = "refuse"` who comes is closed at once when every connection is in use, and counted; while one is
+//! idle, that one makes room (KA10).
+
+use testkit::{Balancer, Client, Config};
+
+use crate::held::{Held, busy};
+
+#[test]
+fn full_listener_refuses() {
+    let held = Held::new();
+    let config = Config::to(&held.target)
+        .top("workers = 2")
+        .listener("max_connections = 2")
+        .listener("when_full = \"refuse\"");
+    let balancer = Balancer::start(config);
+    let mut first = busy(&balancer);
+    let mut idle = Client::connect(balancer.web());
+    assert_eq!(idle.get("/").text(), "served");
+
+    let mut second = busy(&balancer);
+    assert!(idle.is_closed(), "the idle one made room");
+    let refused = || balancer.metric("evenkeel_listener_connections_refused_total", &[("reason", "full")]);
+    assert_eq!(refused(), 0.0);
+    for count in 1..=3 {
+        assert!(Client::connect(balancer.web()).is_closed());
+        assert_eq!(refused(), f64::from(count));
+    }
+    held.answer(2);
+    assert_eq!([first.response().text(), second.response().text()], ["served", "served"]);
+    assert_eq!(first.get("/").text(), "served", "a refusal makes nobody's response the last");
+}

@@ -1,0 +1,51 @@
+//! A reload changes the limits of connections at once, and closes none that is in use (KA10, KA11).
+
+use testkit::{Balancer, Client, Config, Target, wait_until};
+
+use crate::held::{GET, Held, busy};
+
+#[test]
+fn raised_limit_lets_in_who_waits() {
+    let held = Held::new();
+    let config =
+        |max| Config::to(&held.target).top("workers = 2").listener(&format!("max_connections = {max}"));
+    let balancer = Balancer::start(config(1));
+    let mut active = busy(&balancer);
+    let mut waiting = Client::connect(balancer.web());
+    waiting.send(GET);
+    wait_until("somebody waits", || balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 1.0);
+    balancer.reload(config(2)).unwrap();
+    assert_eq!(waiting.response().text(), "served");
+    held.answer(1);
+    assert_eq!(active.response().text(), "served");
+    assert_eq!(active.get("/").text(), "served");
+}
+
+#[test]
+fn lowered_limit_takes_nobody_away() {
+    let held = Held::new();
+    let config = Config::to(&held.target).top("workers = 2");
+    let limited = config.clone().listener("max_connections = 1").listener("when_full = \"refuse\"");
+    let balancer = Balancer::start(config);
+    let mut active = [busy(&balancer), busy(&balancer), busy(&balancer)];
+    balancer.reload(limited).unwrap();
+    assert!(Client::connect(balancer.web()).is_closed(), "three are more than one");
+    held.answer(3);
+    active.iter_mut().for_each(|client| assert_eq!(client.response().text(), "served"));
+    assert_eq!(Client::connect(balancer.web()).get("/").text(), "served", "idle ones make room");
+}
+
+#[test]
+fn client_limit_comes_and_goes() {
+    let target = Target::named("served");
+    let config = Config::to(&target);
+    let balancer = Balancer::start(config.clone());
+    let limited = config.clone().listener("max_connections_per_client = 1");
+    balancer.reload(limited).unwrap();
+    let mut first = Client::connect(balancer.web());
+    assert_eq!(first.get("/").text(), "served");
+    assert!(Client::connect(balancer.web()).is_closed());
+    balancer.reload(config).unwrap();
+    assert_eq!(Client::connect(balancer.web()).get("/").text(), "served");
+    assert_eq!(first.get("/").text(), "served");
+}

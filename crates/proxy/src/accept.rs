@@ -1,0 +1,213 @@
+//! Takes connections from the kernel, when there is a place for them (KA10).
+//!
+//! A place is taken first, then the connection: whoever finds none leaves it in the kernel's queue. See `room`.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use model::WhenFull;
+use net::{Accepted, Listener, Sys};
+use observe::Refusal;
+
+use crate::clients::{Clients, Place};
+use crate::connection::{Client, serve};
+use crate::local::Door;
+use crate::proxy_header;
+use crate::room::Waiting;
+use crate::watch::Watch;
+use crate::worker::Proxy;
+
+/// Accepts until the door closes, and then what waits already.
+pub(crate) async fn accept<S: Sys>(proxy: Rc<Proxy<S>>, door: Rc<Door<S>>, listener: Rc<Listener<S>>) {
+    let watch = door.watchers.watch();
+    while let Some(ready) = next(&door, &watch, &listener).await {
+        match ready {
+            Ok(()) => take_next(&proxy, &door, &watch, &listener).await,
+            Err(error) => failed(&proxy, &error).await,
+        }
+    }
+    // invariant: whoever the kernel has already connected is served, if there is a place soon.
+    let _hold = proxy.hold();
+    while let Some(place) = last_place(&proxy, &door).await {
+        match listener.try_accept() {
+            Some(Ok(accepted)) => admit(&proxy, &door, accepted, place),
+            Some(Err(error)) if is_passing(&error) => {}
+            Some(Err(_)) | None => break,
+        }
+    }
+}
+
+/// `None`: the door closes.
+async fn next<S: Sys>(door: &Door<S>, watch: &Watch<'_>, listener: &Listener<S>) -> Option<io::Result<()>> {
+    poll_fn(|context| {
+        if door.poll_closes(context, watch).is_ready() {
+            return Poll::Ready(None);
+        }
+        listener.poll_readable(context).map(Some)
+    })
+    .await
+}
+
+async fn take_next<S: Sys>(
+    proxy: &Rc<Proxy<S>>,
+    door: &Rc<Door<S>>,
+    watch: &Watch<'_>,
+    listener: &Listener<S>,
+) {
+    let found = match door.clients().take() {
+        Ok(place) => Found::Place(place),
+        // Nobody is evicted for nobody.
+        Err(_) if !listener.has_waiting() => return,
+        Err(_) => Box::pin(wait_for_place(proxy, door, watch)).await,
+    };
+    if matches!(found, Found::Closing) {
+        return;
+    }
+    match (listener.try_accept(), found) {
+        (Some(Ok(accepted)), Found::Place(place)) => admit(proxy, door, accepted, place),
+        (Some(Ok(accepted)), _) => {
+            proxy.cells().connections_accepted.increment();
+            refuse(&door.clients(), accepted, Refusal::Full);
+        }
+        (Some(Err(error)), _) => failed(proxy, &error).await,
+        (None, _) => {}
+    }
+}
+
+enum Found {
+    Place(Place),
+    /// Every connection is in use, and who comes is to be refused.
+    Nobody,
+    Closing,
+}
+
+/// Waits until a connection ends or is evicted.
+async fn wait_for_place<S: Sys>(proxy: &Proxy<S>, door: &Door<S>, watch: &Watch<'_>) -> Found {
+    let listener = Rc::clone(&door.listener.borrow());
+    listener.cells().accepts_waiting.increment();
+    let mut waiting = None;
+    let found = loop {
+        tokio::select! {
+            biased;
+            found = poll_fn(|context| poll_place(context, proxy, door, watch, &mut waiting)) => break found,
+            // Who has just connected may be evicted in a while, which nobody tells.
+            () = proxy.worker.sleep(LOOK_AGAIN) => {}
+        }
+    };
+    listener.cells().accepts_waiting.decrement();
+    found
+}
+
+fn poll_place<S: Sys>(
+    context: &mut Context<'_>,
+    proxy: &Proxy<S>,
+    door: &Door<S>,
+    watch: &Watch<'_>,
+    waiting: &mut Option<Waiting>,
+) -> Poll<Found> {
+    if door.poll_closes(context, watch).is_ready() {
+        return Poll::Ready(Found::Closing);
+    }
+    if let Some(place) = try_place(context, door, waiting) {
+        return Poll::Ready(Found::Place(place));
+    }
+    let is_coming = waiting.as_mut().is_none_or(|waiting| waiting.ask(proxy.now_millis()));
+    if is_coming || door.listener.borrow().plan.http.when_full == WhenFull::Wait {
+        Poll::Pending
+    } else {
+        Poll::Ready(Found::Nobody)
+    }
+}
+
+/// A place, or leaves the task to be woken when one comes free.
+fn try_place<S: Sys>(context: &Context<'_>, door: &Door<S>, waiting: &mut Option<Waiting>) -> Option<Place> {
+    let clients = door.clients();
+    let mut tried = None;
+    loop {
+        let scope = match clients.take() {
+            Ok(place) => {
+                *waiting = None;
+                return Some(place);
+            }
+            Err(scope) if tried == Some(scope) => return None,
+            Err(scope) => scope,
+        };
+        let room = clients.places.room(scope);
+        if waiting.as_ref().is_none_or(|waiting| !waiting.is_in(room)) {
+            *waiting = Some(Waiting::begin(room, scope));
+        }
+        waiting.iter().for_each(|waiting| waiting.register(context.waker()));
+        // A place that came free before this was known woke nobody: once more.
+        tried = Some(scope);
+    }
+}
+
+/// A place for who was connected before the door closed; what is idle makes room by itself then.
+async fn last_place<S: Sys>(proxy: &Proxy<S>, door: &Door<S>) -> Option<Place> {
+    if let Ok(place) = door.clients().take() {
+        return Some(place);
+    }
+    let mut waiting = None;
+    tokio::select! {
+        biased;
+        place = poll_fn(|context| match try_place(context, door, &mut waiting) {
+            Some(place) => Poll::Ready(place),
+            None => Poll::Pending,
+        }) => Some(place),
+        () = proxy.worker.sleep(LAST_PATIENCE) => None,
+    }
+}
+
+fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>, mut place: Place) {
+    proxy.cells().connections_accepted.increment();
+    if !proxy.has_descriptors(accepted.descriptor) {
+        return refuse(&place.clients, accepted, Refusal::Descriptors);
+    }
+    // Who comes in another's name is counted when that is known.
+    let is_passed_on = proxy_header::is_due(door, accepted.peer);
+    if !is_passed_on && place.count(accepted.peer.ip()).is_err() {
+        return refuse(&place.clients, accepted, Refusal::ClientLimit);
+    }
+    let cells = place.clients.cells();
+    cells.connections_accepted.increment();
+    cells.connections_open.increment();
+    proxy.connection_opened();
+    let client = Client {
+        proxy: Rc::clone(proxy),
+        door: Rc::clone(door),
+        stream: accepted.stream,
+        peer: accepted.peer,
+        passed_on: None,
+        requests: 0,
+        place,
+    };
+    proxy.worker.spawn(serve(client));
+}
+
+fn refuse<S: Sys>(clients: &Clients, accepted: Accepted<S>, reason: Refusal) {
+    clients.cells().connections_refused.count(reason);
+    drop(accepted);
+}
+
+/// `accept` fails when this process or the machine is out of descriptors or memory: with a rest, what is open goes
+/// on, and what waits in the kernel's queue is taken when there is room again.
+async fn failed<S: Sys>(proxy: &Proxy<S>, error: &io::Error) {
+    proxy.cells().accept_errors.increment();
+    if !is_passing(error) {
+        observe::event(model::LogLevel::Error, "cannot accept connections", &[("error", error)]);
+        proxy.free_descriptor();
+        proxy.worker.sleep(ACCEPT_REST).await;
+    }
+}
+
+/// The connection ended while it waited in the queue; the next one is not concerned.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const LAST_PATIENCE: Duration = Duration::from_secs(1);

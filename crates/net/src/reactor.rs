@@ -13,7 +13,8 @@ use crate::sys::{Event, Fd};
 
 /// Time in steps of 100 ms on the monotonic clock, rounded up; 0 is "no deadline".
 ///
-/// A deadline fires 0–200 ms late, never early: its tick is rounded up, and ticks are looked at once a step.
+/// A deadline fires 0–200 ms late, never early: its tick is rounded up, and ticks are looked at once a step. One for
+/// writing that a part gave as long again is rounded up twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticks(pub(crate) u32);
 
@@ -82,6 +83,8 @@ pub(crate) struct Reactor {
     free: Vec<u32>,
     /// By slot; a column for each direction.
     deadlines: [Vec<u32>; 2],
+    /// By slot: the ticks that a write's deadline gives from one success to the next.
+    patience: Vec<u32>,
     /// No deadline is earlier than this; 0: there is none.
     earliest: u32,
     unregistered: usize,
@@ -108,6 +111,7 @@ impl Reactor {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.sources.push(Source::default());
             self.deadlines.iter_mut().for_each(|column| column.push(0));
+            self.patience.push(0);
             u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
         });
         let source = &mut self.sources[slot as usize];
@@ -230,6 +234,22 @@ impl Reactor {
         }
     }
 
+    /// As [`Self::set_deadline`] for writing; what is written of the whole by then gives the rest as long again.
+    pub(crate) fn set_write_deadline(&mut self, id: SourceId, deadline: Ticks, now: u64) {
+        self.set_deadline(id, Direction::Write, deadline);
+        self.patience[id.slot as usize] = deadline.0.saturating_sub(tick_of(now));
+    }
+
+    /// A part of a write went out: the deadline is for the next one.
+    pub(crate) fn wrote(&mut self, id: SourceId, now: u64) {
+        let slot = id.slot as usize;
+        if self.deadlines[Direction::Write as usize][slot] != 0 {
+            // The next tick, not the present one: a deadline is never early.
+            let deadline = tick_of(now).saturating_add(1).saturating_add(self.patience[slot]);
+            self.set_deadline(id, Direction::Write, Ticks(deadline));
+        }
+    }
+
     pub(crate) fn has_read_deadline(&self, id: SourceId) -> bool {
         self.deadlines[Direction::Read as usize][id.slot as usize] != 0
     }
@@ -329,6 +349,11 @@ impl Reactor {
 #[expect(clippy::cast_possible_truncation, reason = "differences are taken, and are short")]
 fn low_millis(nanos: u64) -> u32 {
     (nanos / 1_000_000) as u32
+}
+
+/// The tick in which this time lies.
+fn tick_of(nanos: u64) -> u32 {
+    u32::try_from(nanos / Ticks::NANOS).unwrap_or(u32::MAX)
 }
 
 fn flags_of(direction: Direction) -> (u16, u16) {
@@ -509,6 +534,25 @@ mod tests {
         assert_eq!(reactor.state(tenant, Direction::Read), State::Ready);
         reactor.set_deadline(a, Direction::Read, Ticks(50));
         assert_ne!(reactor.state(a, Direction::Read), State::Late, "a new deadline is a new chance");
+    }
+
+    #[test]
+    fn what_is_written_gives_the_rest_as_long_again() {
+        let seconds = |n: u64| n * 1_000_000_000;
+        let mut reactor = Reactor::default();
+        let id = reactor.insert(3);
+        reactor.wrote(id, 0);
+        assert_eq!(reactor.next_deadline(), None, "without a deadline there is none to move");
+        let patience = Duration::from_secs(2);
+        reactor.set_write_deadline(id, Ticks::after(seconds(1), patience), seconds(1));
+        for now in [2, 3, 5] {
+            reactor.wrote(id, seconds(now) + 99_999_999);
+            let due = (seconds(now) + 99_999_999 + seconds(2)).div_ceil(Ticks::NANOS);
+            assert_eq!(sweep(&mut reactor, u32::try_from(due).unwrap() - 1), 0, "{now}");
+        }
+        assert_eq!((sweep(&mut reactor, 71), reactor.state(id, Direction::Write)), (1, State::Late));
+        reactor.wrote(id, seconds(8));
+        assert_eq!(reactor.next_deadline(), None, "what is late stays late");
     }
 
     #[test]

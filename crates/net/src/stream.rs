@@ -70,8 +70,9 @@ impl<S: Sys> TcpStream<S> {
         self.worker.0.reactor.borrow_mut().set_deadline(self.id, Direction::Read, deadline);
     }
 
+    /// For the next write that goes through, even if only in part; the rest has as long again.
     pub fn set_write_deadline(&self, deadline: Ticks) {
-        self.worker.0.reactor.borrow_mut().set_deadline(self.id, Direction::Write, deadline);
+        self.worker.0.reactor.borrow_mut().set_write_deadline(self.id, deadline, self.worker.now());
     }
 
     /// Reads once behind what `buffer` holds, waiting until there is something; 0 is the end of the stream. A
@@ -234,8 +235,36 @@ impl<S: Sys> TcpStream<S> {
             let first = count.min(buffer.len());
             buffer.consume(first);
             rest.consume(count - first);
+            self.wrote(count);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Writes as much of `buffer` as goes, after a wait where nothing does; what blocks shrinks to what is left.
+    // A cancelled write has written nothing.
+    pub async fn write_some(&self, buffer: &mut Buffer) -> io::Result<()> {
+        poll_fn(|context| {
+            loop {
+                if self.poll_ready(context, Direction::Write)?.is_pending() {
+                    buffer.shrink();
+                    return Poll::Pending;
+                }
+                let count = self.try_write(buffer.bytes(), &[])?;
+                buffer.consume(count);
+                self.wrote(count);
+                if count > 0 || buffer.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        })
+        .await
+    }
+
+    /// See [`Self::set_write_deadline`].
+    fn wrote(&self, count: usize) {
+        if count > 0 {
+            self.worker.0.reactor.borrow_mut().wrote(self.id, self.worker.now());
+        }
     }
 
     /// Moves up to `len` bytes from here through `pipe` to `to` without copying them; returns how many, 0 at the
@@ -288,6 +317,7 @@ impl<S: Sys> TcpStream<S> {
             match self.worker.0.sys.splice(pipe.read_end(), self.fd, pipe.held(), more) {
                 Ok(count) => {
                     pipe.removed(count);
+                    self.wrote(count);
                     return Poll::Ready(Ok(()));
                 }
                 // The pipe is not empty here, so it is the socket that is full.

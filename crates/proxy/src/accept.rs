@@ -2,6 +2,7 @@
 //!
 //! A place is taken first, then the connection: whoever finds none leaves it in the kernel's queue. See `room`.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -182,6 +183,7 @@ fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>
         peer: accepted.peer,
         passed_on: None,
         requests: 0,
+        is_dismissed: Cell::new(false),
         place,
     };
     proxy.worker.spawn(serve(client));

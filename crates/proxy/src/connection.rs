@@ -1,5 +1,6 @@
 //! A client's connection: idle, in use, closed.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -25,6 +26,8 @@ pub(crate) struct Client<S: Sys> {
     pub(crate) passed_on: Option<Box<PassedOn>>,
     /// Requests so far.
     pub(crate) requests: u32,
+    /// The client was told that the connection ends with this response: it may close its side.
+    pub(crate) is_dismissed: Cell<bool>,
     // invariant: it is dropped behind the stream: a place comes free when its connection is closed.
     /// With the listener that accepted the connection, which a reload may replace.
     pub(crate) place: Place,

@@ -1,7 +1,7 @@
 //! With `client_abort = "ignore"` the target of a client that goes away finishes, its connection serves others, and the
 //! abort is logged (KA7).
 
-use testkit::{Balancer, Client, Config, Target, get, ok, response, wait_until};
+use testkit::{Balancer, Client, Config, Target, full_backlog, get, ok, response, wait_until};
 
 use crate::{GET, LONG, nothing_is_left};
 
@@ -126,5 +126,26 @@ fn patience_ends() {
     client.reset();
     wait_until("the target is free", || target.open() == 0);
     assert_eq!(balancer.log_line("reason", "client_aborted")["status"], 200);
+    nothing_is_left(&balancer);
+}
+
+/// The first target never accepts; the request is whole, and the next target gets it.
+#[test]
+fn the_next_target_is_tried_for_a_client_that_is_gone() {
+    let (silent, _held) = full_backlog();
+    let target = Target::named("one");
+    let config = Config::to_addresses(&[silent, target.address()])
+        .listener("client_abort = \"ignore\"")
+        .group("timeouts = { connect = \"1s\" }");
+    let balancer = Balancer::start(config);
+    for _ in 0..2 {
+        let attempts = || balancer.metric("evenkeel_target_requests_total", &[]);
+        let before = attempts();
+        let mut client = Client::connect(balancer.web());
+        client.send("POST /work HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+        wait_until("it is in flight", || attempts() > before);
+        client.reset();
+    }
+    wait_until("both are served", || target.requests().len() == 2);
     nothing_is_left(&balancer);
 }

@@ -67,3 +67,22 @@ fn what_comes_while_one_is_in_flight_is_served_before_the_end() {
     assert_eq!(client.response().text(), "/two");
     nothing_is_left(&balancer);
 }
+
+/// By the response's `Connection: close` the client knows that nothing follows.
+#[test]
+fn who_was_told_that_this_is_the_last_may_half_close() {
+    let target = Target::script(|mut connection| {
+        connection.request()?;
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")?;
+        assert!(!connection.closes_within(LONG), "the request was cancelled");
+        connection.send("other")
+    });
+    let balancer = Balancer::start(Config::to(&target).listener("keepalive_requests = 1"));
+    let mut client = Client::connect(balancer.web());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.head().unwrap().field("connection"), Some("close"));
+    client.half_close();
+    assert_eq!(client.read_exactly(10), b"firstother");
+    assert!(client.is_closed());
+    nothing_is_left(&balancer);
+}

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use model::{ClientAbort, Failure};
-use net::{Buffer, LARGE, SMALL, Sys, TcpStream};
+use net::{Buffer, LARGE, SMALL, Sys};
 
 use super::Failed;
 use super::attempt::Destination;
@@ -22,7 +22,7 @@ use crate::pool::TargetConnection;
 /// Watches the client of one request.
 #[derive(Clone, Copy)]
 pub(super) struct Watch<'a, S: Sys> {
-    stream: &'a TcpStream<S>,
+    client: &'a Client<S>,
     on_abort: ClientAbort,
     wants_more: bool,
 }
@@ -30,7 +30,7 @@ pub(super) struct Watch<'a, S: Sys> {
 impl<'a, S: Sys> Watch<'a, S> {
     pub(super) fn new(request: &Request<S>, client: &'a Client<S>) -> Self {
         Self {
-            stream: &client.stream,
+            client,
             on_abort: request.listener.plan.http.client_abort,
             wants_more: request.head().persists(),
         }
@@ -43,7 +43,7 @@ impl<'a, S: Sys> Watch<'a, S> {
 
     /// Whether the client was lost, as far as is known without asking.
     pub(super) fn is_gone(&self) -> bool {
-        self.stream.is_gone()
+        self.client.stream.is_gone()
     }
 
     /// Whether the client is known to have gone. What came before its end is read into `input`.
@@ -51,16 +51,18 @@ impl<'a, S: Sys> Watch<'a, S> {
         if self.is_gone() {
             return true;
         }
-        if !self.wants_more || self.is_ignored() || !input.is_empty() || !self.stream.is_read_closed() {
+        let wants_more = self.wants_more && !self.client.is_dismissed.get();
+        let stream = &self.client.stream;
+        if !wants_more || self.is_ignored() || !input.is_empty() || !stream.is_read_closed() {
             return false;
         }
         // Its end is the next that is read, unless there is more of the body or another request.
-        matches!(self.stream.try_fill(input, SMALL), Some(Ok(0) | Err(_)))
+        matches!(stream.try_fill(input, SMALL), Some(Ok(0) | Err(_)))
     }
 
     /// Waits until the client has gone.
     pub(super) fn poll(&self, context: &mut Context<'_>, input: &mut Buffer) -> Poll<Failed> {
-        if self.is_over(input) || self.stream.poll_gone(context).is_ready() {
+        if self.is_over(input) || self.client.stream.poll_gone(context).is_ready() {
             return Poll::Ready(self.failed());
         }
         Poll::Pending
@@ -87,7 +89,7 @@ impl<'a, S: Sys> Watch<'a, S> {
     }
 
     pub(super) fn failed(&self) -> Failed {
-        client_gone(self.stream)
+        client_gone(&self.client.stream)
     }
 }
 

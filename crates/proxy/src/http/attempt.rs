@@ -89,7 +89,8 @@ async fn try_targets<S: Sys>(
     let (mut tried, mut fresh, mut last) = (Tried::default(), false, Failed::from(Failure::NoTarget));
     let watch = Watch::new(request, client);
     while request.attempts < Limits::ATTEMPTS_MAX {
-        if watch.is_over(upload.input) {
+        let goes_on = watch.is_ignored() && upload.reader.is_complete();
+        if !goes_on && watch.is_over(upload.input) {
             return Err(watch.failed());
         }
         let Some(place) = pick(admitted, request, group, tried) else { break };
@@ -146,10 +147,7 @@ async fn attempt<S: Sys>(
     }
     let ended = exchange(request, client, to, &connection, upload).await.map_err(|failed| {
         if failed.failure == Failure::TargetClosedBeforeResponse {
-            connection
-                .reused_after_millis
-                .into_iter()
-                .for_each(|idle| to.target.learn_closed(idle, request.proxy.now_millis()));
+            learn_closed(request, to, &connection, failed);
         }
         Missed { failed, unsent: false, was_reused }
     })?;
@@ -200,14 +198,26 @@ async fn send<S: Sys>(
             missed(failure.into(), true)
         }
         Err(forward::SendError::Unsent(error)) => {
-            connection
-                .reused_after_millis
-                .into_iter()
-                .for_each(|idle| to.target.learn_closed(idle, request.proxy.now_millis()));
-            missed(failure::on_send_to_target(&error), true)
+            let failed = failure::on_send_to_target(&error);
+            learn_closed(request, to, connection, failed);
+            missed(failed, true)
         }
         Err(forward::SendError::ClientGone(failed)) => missed(failed, false),
         Err(forward::SendError::Partly(error)) => missed(failure::on_send_to_target(&error), false),
+    }
+}
+
+/// A target that vanished has closed nothing: it tells nothing about its idle limit.
+fn learn_closed<S: Sys>(
+    request: &Request<S>,
+    to: &Destination<'_, S>,
+    connection: &TargetConnection<S>,
+    failed: Failed,
+) {
+    if let Some(idle) = connection.reused_after_millis
+        && failed.detail != peer::PEER_DEAD
+    {
+        to.target.learn_closed(idle, request.proxy.now_millis());
     }
 }
 

@@ -63,6 +63,12 @@ async fn fail<S: Sys>(
     }
     request.status = failed.failure.outcome().status;
     request.made_by = MadeBy::Evenkeel;
+    if request.is_in_interim {
+        // A page would stand within the fields of the interim response.
+        client.stream.abort_on_close();
+        request.is_cut = true;
+        return Next::Close;
+    }
     if reply::is_silent(failed.failure) {
         return Next::Close;
     }

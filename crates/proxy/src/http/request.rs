@@ -51,6 +51,8 @@ pub(crate) struct Request<S: Sys> {
     pub(super) detail: &'static str,
     /// The head of a final response has begun to go to the client: no other reply can be made.
     pub(super) is_answered: bool,
+    /// An interim response has gone to the client in part.
+    pub(super) is_in_interim: bool,
     /// Something of the body was taken from what had come.
     pub(super) has_begun_body: bool,
     /// The client's connection was broken off within the response.
@@ -160,6 +162,7 @@ impl<S: Sys> Request<S> {
             failure: None,
             detail: "",
             is_answered: false,
+            is_in_interim: false,
             has_begun_body: false,
             is_cut: false,
             is_uploaded: false,

@@ -128,6 +128,8 @@ async fn pass_interim<S: Sys>(
     head_bytes: usize,
 ) -> Result<(), Failed> {
     if read_head::takes_chunks(request.head()) {
+        // The upload may end the wait below with a failure.
+        request.is_in_interim = true;
         client.stream.set_write_deadline(client.proxy.worker.after(request.listener.plan.http.send_timeout));
         let sent = forward::send_scratch(request, &client.stream, |out| {
             write_status_line(request, input, out);
@@ -140,7 +142,7 @@ async fn pass_interim<S: Sys>(
         match sent.await.map_err(|error| failure::on_send_to_client(&error)) {
             Err(failed) if !is_ignored(request, failed) => return Err(failed),
             // What it can still be sent is tried with the final response.
-            _ => {}
+            _ => request.is_in_interim = false,
         }
     }
     input.consume(head_bytes);
@@ -331,6 +333,7 @@ impl<S: Sys> Delivery<'_, '_, S> {
         let limits = &self.request.listener.plan.http.limits;
         let mut data = reader.take(input, limits).map_err(on_fault)?;
         let behind = self.writer.frame(&mut data, reader, &mut out);
+        self.client.is_dismissed.set(!self.request.persists);
         let status = self.request.heads.response.status();
         answered(self.request, status);
         coalesce(&mut out, &mut data);

@@ -116,6 +116,20 @@ fn keep_alive<S: Sys>(one: &TcpStream<S>, other: &TcpStream<S>, idle_timeout: Du
     }
 }
 
+/// Writes all of `data`; every byte that goes is life in both directions.
+async fn write<S: Sys>(
+    from: &TcpStream<S>,
+    to: &TcpStream<S>,
+    data: &mut Buffer,
+    idle_timeout: Duration,
+) -> io::Result<()> {
+    while !data.is_empty() {
+        to.write_some(data).await?;
+        keep_alive(from, to, idle_timeout);
+    }
+    Ok(())
+}
+
 /// Both ways at once; the first error ends both.
 async fn both(
     one: impl Future<Output = io::Result<()>>,

@@ -12,7 +12,7 @@ use net::{Buffer, LARGE, Sys, TcpStream};
 use observe::{TUNNEL_FRAMES, TunnelCells};
 use proto::websocket::{ControlFrame, FrameKind, Frames, Sender, Step};
 
-use super::{Meter, Sides, attend, both, keep_alive};
+use super::{Meter, Sides, attend, both, keep_alive, write};
 use crate::http::Failed;
 
 pub(super) async fn run<S: Sys>(
@@ -156,10 +156,10 @@ impl<'a, S: Sys> Lane<'a, S> {
         if self.is_closed.get() {
             data.consume(count);
         } else if count == data.len() {
-            self.to.write_all(data, &mut Buffer::new()).await?;
+            write(self.from, self.to, data, self.idle_timeout).await?;
         } else {
             let mut part = data.split_to(count).map_err(|_| io::ErrorKind::OutOfMemory)?;
-            self.to.write_all(&mut part, &mut Buffer::new()).await?;
+            write(self.from, self.to, &mut part, self.idle_timeout).await?;
         }
         if is_over {
             self.is_over.set(true);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::WebSocket;
 use net::{Buffer, LARGE, Sys, TcpStream};
 
-use super::{Meter, Sides, attend, both, keep_alive};
+use super::{Meter, Sides, attend, both, keep_alive, write};
 use crate::http::Failed;
 
 pub(super) async fn run<S: Sys>(sides: Sides<'_, S>, websocket: &WebSocket) -> Result<(), Failed> {
@@ -36,9 +36,8 @@ impl<S: Sys> Way<'_, S> {
         loop {
             if !data.is_empty() {
                 self.meter.add(data.len());
-                self.to.write_all(&mut data, &mut Buffer::new()).await?;
+                write(self.from, self.to, &mut data, self.idle_timeout).await?;
             }
-            self.keep_alive();
             if self.from.fill(&mut data, LARGE).await? == 0 {
                 // The other side may be gone already, which its own direction tells.
                 let _ = self.to.shutdown_write();

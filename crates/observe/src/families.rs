@@ -2,7 +2,7 @@
 
 use model::{ContentCoding, Failure};
 
-use crate::{AccessRecord, Counter, Gauge, Histogram, TunnelCells};
+use crate::{Counter, Gauge, Histogram, TunnelCells};
 
 /// What one worker does, whatever it serves.
 #[derive(Debug, Default)]
@@ -19,6 +19,20 @@ pub struct WorkerCells {
     pub tasks: Gauge,
     pub sources: Gauge,
     pub leased_bytes: Gauge,
+}
+
+/// What is counted of a finished request.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished {
+    pub status: u16,
+    pub made_by: MadeBy,
+    pub failure: Option<Failure>,
+    pub attempts: u32,
+    pub phases: PhaseTimes,
+    /// See the access record.
+    pub coding: Option<ContentCoding>,
+    pub plain_body_bytes: u64,
+    pub response_body_bytes: u64,
 }
 
 /// What one listener serves, as seen by one worker.
@@ -57,23 +71,23 @@ pub struct ListenerCells {
 }
 
 impl ListenerCells {
-    /// Counts a finished request: everything that its access record knows. Bytes on the wire, connections, tunnels
-    /// and what is in flight are counted where they happen.
-    pub fn count(&self, record: &AccessRecord<'_>) {
+    /// Counts a finished request. Bytes on the wire, connections, tunnels and what is in flight are counted where
+    /// they happen.
+    pub fn count(&self, request: &Finished) {
         self.requests.increment();
-        self.responses.by(record.made_by).count(record.status);
-        if let Some(failure) = record.failure {
+        self.responses.by(request.made_by).count(request.status);
+        if let Some(failure) = request.failure {
             self.failures.count(failure);
             if matches!(failure, Failure::ClientAborted | Failure::ClientSendTimeout) {
                 self.client_aborts.increment();
             }
         }
-        self.retries.add(u64::from(record.attempts.saturating_sub(1)));
-        self.phases.record(&record.phases);
-        if let Some(coding) = record.coding {
+        self.retries.add(u64::from(request.attempts.saturating_sub(1)));
+        self.phases.record(&request.phases);
+        if let Some(coding) = request.coding {
             self.compressed.count(coding);
-            self.compression_input_bytes.add(record.plain_body_bytes);
-            self.compression_output_bytes.add(record.response_body_bytes);
+            self.compression_input_bytes.add(request.plain_body_bytes);
+            self.compression_output_bytes.add(request.response_body_bytes);
         }
     }
 }
@@ -313,19 +327,20 @@ impl PhaseHistograms {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AccessRecord;
     use crate::record::tests::example;
 
     #[test]
     fn a_finished_request_is_counted_once_in_every_family() {
         let cells = ListenerCells::default();
         let mut record = example();
-        cells.count(&record);
+        cells.count(&record.finished());
         record.made_by = MadeBy::Evenkeel;
         record.status = 499;
         record.failure = Some(Failure::ClientAborted);
         record.attempts = 3;
         record.phases = PhaseTimes { total: 7, ..PhaseTimes::default() };
-        cells.count(&record);
+        cells.count(&record.finished());
 
         assert_eq!(cells.requests.read(), 2);
         assert_eq!(cells.responses.target.read(), [0, 0, 1, 0, 0, 0]);
@@ -341,16 +356,17 @@ mod tests {
     fn a_request_that_reached_no_target_has_no_retries() {
         let cells = ListenerCells::default();
         let record = AccessRecord { attempts: 0, ..example() };
-        cells.count(&record);
+        cells.count(&record.finished());
         assert_eq!(cells.retries.read(), 0);
     }
 
     #[test]
     fn a_compressed_response_is_counted_by_its_coding() {
         let cells = ListenerCells::default();
-        cells.count(&example());
+        cells.count(&example().finished());
         let coding = Some(ContentCoding::Gzip);
-        cells.count(&AccessRecord { coding, plain_body_bytes: 100, response_body_bytes: 30, ..example() });
+        let record = AccessRecord { coding, plain_body_bytes: 100, response_body_bytes: 30, ..example() };
+        cells.count(&record.finished());
         let counts = ContentCoding::ALL.map(|coding| cells.compressed.read(coding));
         assert_eq!(counts, [0, 0, 1]);
         assert_eq!((cells.compression_input_bytes.read(), cells.compression_output_bytes.read()), (100, 30));

@@ -19,8 +19,8 @@ mod tunnel;
 pub use cells::{CachePadded, Counter, Gauge};
 pub use events::event;
 pub use families::{
-    Compressed, Failures, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, ProxyHeader, ProxyHeaders,
-    Refusal, Refusals, Responses, StatusClasses, TargetCells, WorkerCells,
+    Compressed, Failures, Finished, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, ProxyHeader,
+    ProxyHeaders, Refusal, Refusals, Responses, StatusClasses, TargetCells, WorkerCells,
 };
 pub use histogram::{Histogram, HistogramTotals};
 pub use log::{AccessLogs, LogBuffer, LogHandle, LogTotals};

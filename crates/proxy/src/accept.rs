@@ -186,7 +186,7 @@ fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>
         is_dismissed: Cell::new(false),
         place,
     };
-    proxy.worker.spawn(serve(client));
+    proxy.worker.spawn(serve(Box::new(client)));
 }
 
 fn refuse<S: Sys>(clients: &Clients, accepted: Accepted<S>, reason: Refusal) {

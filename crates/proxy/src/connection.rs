@@ -10,10 +10,11 @@ use net::{Buffer, SMALL, Sys, TcpStream};
 use observe::{ListenerCells, Refusal};
 
 use crate::clients::Place;
-use crate::http::{self, Next};
+use crate::http::Next;
 use crate::local::Door;
 use crate::peer;
 use crate::proxy_header::{self, PassedOn};
+use crate::seat::Seats;
 use crate::worker::Proxy;
 
 /// A client's connection and where it came in.
@@ -55,38 +56,41 @@ impl<S: Sys> Client<S> {
 }
 
 /// From accept to close. Between requests this future, its socket and nothing else is held.
-#[expect(
-    clippy::manual_async_fn,
-    reason = "the future of an `async fn` would have room for the client twice"
-)]
-pub(crate) fn serve<S: Sys>(mut client: Client<S>) -> impl Future<Output = ()> {
-    async move {
-        if proxy_header::is_due(&client.door, client.peer) && !serve_passed_on(&mut client).await {
-            return;
+pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
+    if proxy_header::is_due(&client.door, client.peer) {
+        match Box::pin(serve_passed_on(client)).await {
+            Some(back) => client = back,
+            None => return,
         }
-        while let Some(input) = wait_for_request(&client).await {
-            client.place.stay();
-            // The future of a request is large and lives on the heap only while there is one.
-            match Box::pin(http::serve_requests(&mut client, input)).await {
-                Next::Idle => {}
-                Next::Close => break,
+    }
+    loop {
+        // Nothing but the client and one wait is alive at a time: what is more stands in every idle connection.
+        let served = match wait_for_request(&client).await {
+            Some(input) => {
+                client.place.stay();
+                Seats::serve(client, input)
             }
+            None => return,
+        };
+        match served.await {
+            (back, Next::Idle) => client = back,
+            (_, Next::Close) => return,
         }
     }
 }
 
-/// Takes the PROXY header, and serves what came with it; `false`: the connection ends.
-async fn serve_passed_on<S: Sys>(client: &mut Client<S>) -> bool {
-    let input = Box::pin(proxy_header::read(client)).await;
-    if input.is_some() && client.place.count(client.peer.ip()).is_err() {
+/// Takes the PROXY header, and serves what came with it; `None`: the connection ends.
+async fn serve_passed_on<S: Sys>(mut client: Box<Client<S>>) -> Option<Box<Client<S>>> {
+    let input = proxy_header::read(&mut client).await?;
+    if client.place.count(client.peer.ip()).is_err() {
         client.cells().connections_refused.count(Refusal::ClientLimit);
-        return false;
+        return None;
     }
-    match input {
-        None => false,
-        Some(input) if input.is_empty() => true,
-        Some(input) => Box::pin(http::serve_requests(client, input)).await == Next::Idle,
+    if input.is_empty() {
+        return Some(client);
     }
+    let (client, next) = Seats::serve(client, input).await;
+    (next == Next::Idle).then_some(client)
 }
 
 /// Waits for the first byte of a request; `None`: the connection ends instead. The buffer holds what had to be read to
@@ -179,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_an_idle_connection_holds_is_small() {
-        let bytes = size_of_future(super::serve::<Linux>);
+        let bytes = size_of_future(super::serve::<Linux>) + size_of::<super::Client<Linux>>();
         assert!(bytes <= 240, "{bytes}");
     }
 }

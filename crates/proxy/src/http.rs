@@ -80,7 +80,7 @@ async fn serve_request<S: Sys>(client: &mut Client<S>, input: &mut Buffer) -> Ne
     let cut_off = CutOff(&client.stream);
     let mut request = Request::begin(client);
     let stop = answer(&mut request, client, input).await.err();
-    let next = finish::finish(request, client, input, stop).await;
+    let next = finish::finish(&mut request, client, input, stop).await;
     std::mem::forget(cut_off);
     next
 }

@@ -16,6 +16,7 @@ mod places;
 mod pool;
 mod proxy_header;
 mod room;
+mod seat;
 mod snapshot;
 mod watch;
 mod worker;

@@ -22,6 +22,7 @@ use crate::http::HeadPool;
 use crate::live::Live;
 use crate::local::{Door, Local};
 use crate::places::Scope;
+use crate::seat::Seats;
 use crate::snapshot::Snapshot;
 
 /// What the control plane asks of a worker. Each is answered when it is done.
@@ -55,6 +56,7 @@ pub(crate) struct Proxy<S: Sys> {
     pub(crate) random: RefCell<Rng>,
     pub(crate) heads: HeadPool,
     pub(crate) encoders: RefCell<Encoders>,
+    pub(crate) seats: Seats<S>,
     /// Where heads are put together before they are sent.
     pub(crate) scratch: RefCell<Vec<u8>>,
     descriptors: Descriptors,
@@ -84,6 +86,7 @@ pub(crate) async fn run<S: Sys>(
         random: RefCell::new(Rng::new(seed)),
         heads: HeadPool::default(),
         encoders: RefCell::new(Encoders::new(Limits::ENCODER_BYTES_MAX)),
+        seats: Seats::default(),
         scratch: RefCell::default(),
         descriptors,
         stopping: Cell::new(false),

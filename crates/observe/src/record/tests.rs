@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Finished;
 
 static LISTENER: LazyLock<ListenerName> = LazyLock::new(|| ListenerName::new("web"));
 static GROUP: LazyLock<TargetGroupName> = LazyLock::new(|| TargetGroupName::new("app"));
@@ -45,6 +46,22 @@ pub(crate) fn example() -> AccessRecord<'static> {
         referer: Some(b"https://shop.example.com/"),
         tunnel: false,
         connection_request: 3,
+    }
+}
+
+impl AccessRecord<'_> {
+    /// What is counted of it.
+    pub(crate) fn finished(&self) -> Finished {
+        Finished {
+            status: self.status,
+            made_by: self.made_by,
+            failure: self.failure,
+            attempts: self.attempts,
+            phases: self.phases,
+            coding: self.coding,
+            plain_body_bytes: self.plain_body_bytes,
+            response_body_bytes: self.response_body_bytes,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use model::TargetGroupName;
 use super::*;
 use crate::prometheus::parser::{Sample, parse};
 use crate::record::tests::example;
-use crate::{AccessRecord, PhaseTimes};
+use crate::{Finished, PhaseTimes};
 
 fn key(group: &str, address: &str) -> TargetKey {
     TargetKey { group: TargetGroupName::new(group), address: address.parse().unwrap() }
@@ -18,14 +18,14 @@ fn page() -> String {
     workers.of(1).connections_open.add(3);
 
     let (web, quiet) = (PerWorker::<ListenerCells>::new(2), PerWorker::<ListenerCells>::new(2));
-    web.of(0).count(&example());
-    web.of(1).count(&AccessRecord {
+    web.of(0).count(&example().finished());
+    web.of(1).count(&Finished {
         status: 502,
         made_by: MadeBy::Evenkeel,
         failure: Some(Failure::TargetRefused),
         attempts: 3,
         phases: PhaseTimes { connect: Some(900), total: 1_100, ..PhaseTimes::default() },
-        ..example()
+        ..example().finished()
     });
     web.of(0).compressed.count(ContentCoding::Br);
     web.of(1).compressed.count(ContentCoding::Br);

@@ -12,16 +12,16 @@ use super::{Failed, Next, Stop, failure, forward, reply};
 use crate::connection::Client;
 
 pub(super) async fn finish<S: Sys>(
-    mut request: Request<S>,
+    request: &mut Request<S>,
     client: &Client<S>,
     input: &mut Buffer,
     stop: Option<Stop>,
 ) -> Next {
     let next = match stop {
         None if !request.is_read => Next::Close,
-        None => persist(&request),
-        Some(Stop::Reply { rule }) => reply_ready(&mut request, client, input, rule).await,
-        Some(Stop::Failed(failed)) => fail(&mut request, client, input, failed).await,
+        None => persist(request),
+        Some(Stop::Reply { rule }) => reply_ready(request, client, input, rule).await,
+        Some(Stop::Failed(failed)) => fail(request, client, input, failed).await,
     };
     request.record();
     let owes_nothing = request.is_uploaded && input.is_empty();

@@ -5,7 +5,7 @@ use std::io;
 use balance::rewrite_path;
 use model::FieldEdits;
 use net::{Buffer, Sys};
-use proto::http1::{BodyLength, Field, Known, Method, RequestHead, TargetForm, Version, encode, token};
+use proto::http1::{BodyLength, Field, Known, Method, RequestHead, Span, TargetForm, Version, encode, token};
 
 use super::Failed;
 use super::abort::Watch;
@@ -91,9 +91,16 @@ fn write<S: Sys>(
 /// In origin-form (RFC 9112 §3.2.1), with the path that the rule rewrites or else as the client sent it.
 fn write_request_line<S: Sys>(request: &Request<S>, to: &Destination<'_, S>, out: &mut Vec<u8>) {
     let head = request.head();
-    out.extend_from_slice(request.text(head.method_span()));
-    out.push(b' ');
     let rule = &request.listener.plan.rules[to.rule];
+    let (method, target) = (head.method_span(), head.target());
+    if head.target_form() == TargetForm::Origin && rule.rewrite.is_none() {
+        // There is one space between them.
+        out.extend_from_slice(request.text(Span { start: method.start, end: target.end }));
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        return;
+    }
+    out.extend_from_slice(request.text(method));
+    out.push(b' ');
     match &rule.rewrite {
         // The asterisk stands for the server, not for a path (RFC 9112 §3.2.4).
         _ if is_asterisk(head) => out.push(b'*'),
@@ -194,15 +201,20 @@ fn goes_on<S: Sys>(request: &Request<S>, field: &Field, is_upgrade: bool) -> boo
     }
 }
 
+#[inline]
 pub(super) fn is_edited(edits: &FieldEdits, name: &[u8]) -> bool {
-    if edits.is_empty() {
-        return false;
-    }
+    !edits.is_empty() && is_among(edits, name)
+}
+
+fn is_among(edits: &FieldEdits, name: &[u8]) -> bool {
     let is = |edited: &str| token::eq_ignore_case(edited.as_bytes(), name);
     edits.remove.iter().any(|edited| is(edited)) || edits.set.iter().any(|(edited, _)| is(edited))
 }
 
 pub(super) fn write_edits(edits: &FieldEdits, out: &mut Vec<u8>) {
+    if edits.is_empty() {
+        return;
+    }
     for (name, value) in edits.set.iter().chain(&edits.add) {
         for part in [name.as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             out.extend_from_slice(part);

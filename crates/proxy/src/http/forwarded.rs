@@ -124,14 +124,7 @@ fn parse_address(text: &[u8]) -> Option<IpAddr> {
 
 pub(super) fn write_ip(address: IpAddr, out: &mut Vec<u8>) {
     match address {
-        IpAddr::V4(v4) => {
-            for (place, octet) in v4.octets().into_iter().enumerate() {
-                if place > 0 {
-                    out.push(b'.');
-                }
-                proto::http1::encode::write_decimal(out, octet.into());
-            }
-        }
+        IpAddr::V4(v4) => proto::http1::encode::write_ipv4(out, v4.octets()),
         // Writing to a Vec cannot fail.
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use model::{ContentCoding, Failure};
 use net::{Buffer, Sys};
-use observe::{AccessRecord, MadeBy, PhaseTimes};
+use observe::{AccessRecord, Finished, MadeBy, PhaseTimes};
 use proto::http1::{BodyLength, Field, Known, Method, RequestHead, ResponseHead, Span, Version, token};
 
 use crate::connection::Client;
@@ -236,10 +236,28 @@ impl<S: Sys> Request<S> {
             // The connection ended before a request was there.
             return;
         }
+        cells.count(&Finished {
+            status: self.status,
+            made_by: self.made_by,
+            failure: self.failure,
+            attempts: self.attempts,
+            phases: self.phases,
+            coding: self.coding,
+            plain_body_bytes: self.plain_body_bytes,
+            response_body_bytes: self.response_body_bytes,
+        });
+        cells.received_bytes.add(self.request_body_bytes + self.bytes.len() as u64);
+        cells.sent_bytes.add(self.response_body_bytes);
+        if let Some(log) = &self.listener.log {
+            log.borrow_mut().record(&self.access_record());
+        }
+    }
+
+    fn access_record(&self) -> AccessRecord<'_> {
         let plan = &self.listener.plan;
         let (head, read) = (self.head(), self.is_read);
         let text = |span: Span| if read { self.text(span) } else { &[] };
-        let record = AccessRecord {
+        AccessRecord {
             unix_micros: self.proxy.worker.wall(),
             request_id: self.id(),
             listener: &plan.name,
@@ -274,12 +292,6 @@ impl<S: Sys> Request<S> {
             referer: read.then(|| self.field(Known::Referer)).flatten(),
             tunnel: self.is_tunnel,
             connection_request: self.number,
-        };
-        cells.count(&record);
-        cells.received_bytes.add(self.request_body_bytes + self.bytes.len() as u64);
-        cells.sent_bytes.add(self.response_body_bytes);
-        if let Some(log) = &self.listener.log {
-            log.borrow_mut().record(&record);
         }
     }
 }
@@ -301,16 +313,39 @@ impl<S: Sys> Drop for Request<S> {
 fn new_id<S: Sys>(proxy: &Proxy<S>) -> [u8; 32] {
     let mut random = proxy.random.borrow_mut();
     let mut id = [0; 32];
-    for half in id.chunks_exact_mut(16) {
-        let mut bits = random.next_u64();
-        for digit in half {
-            *digit = HEX[(bits & 15) as usize];
-            bits >>= 4;
-        }
+    for pair in id.as_chunks_mut::<16>().0 {
+        let bits = random.next_u64();
+        let [low, high] = [bits as u32, (bits >> 32) as u32].map(|half| u128::from(hex(half)));
+        *pair = (low | high << 64).to_le_bytes();
     }
     id
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+/// Eight hexadecimal digits, one a byte. All are made at once, where a loop over 32 of them would be felt.
+fn hex(bits: u32) -> u64 {
+    let each = |byte: u64| byte * 0x0101_0101_0101_0101;
+    let mut digits = u64::from(bits);
+    for (shift, kept) in [(16, 0x0000_ffff_0000_ffff), (8, 0x00ff_00ff_00ff_00ff), (4, each(0x0f))] {
+        digits = (digits | digits << shift) & kept;
+    }
+    let is_letter = (digits + each(6)) >> 4 & each(1);
+    digits + each(b'0'.into()) + is_letter * u64::from(b'a' - b'0' - 10)
+}
+
 // limit: parsed heads kept by a worker.
 const POOLED_HEADS_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_those_of_the_standard_library() {
+        for bits in [0, 1, 0x0123_4567, 0x89ab_cdef, 0xa0b1_c2d3, u32::MAX] {
+            let mut digits = hex(bits).to_le_bytes();
+            // The lowest digit comes first, which a random number does not mind.
+            digits.reverse();
+            assert_eq!(String::from_utf8_lossy(&digits), format!("{bits:08x}"));
+        }
+    }
+}

@@ -408,7 +408,7 @@ pub(super) fn write_connection<S: Sys>(request: &Request<S>, out: &mut Vec<u8>) 
 fn write_status_line<S: Sys>(request: &Request<S>, input: &Buffer, out: &mut Vec<u8>) {
     let head = &request.heads.response;
     out.extend_from_slice(b"HTTP/1.1 ");
-    encode::write_decimal(out, head.status().into());
+    encode::write_status(out, head.status());
     out.push(b' ');
     out.extend_from_slice(head.reason().of(input.bytes()));
     out.extend_from_slice(b"\r\n");

@@ -187,7 +187,7 @@ impl Pool {
         self.leased_bytes = self.leased_bytes.saturating_sub(block.len());
         let Some(class) = CLASSES.iter().position(|&size| size == block.len()) else { return };
         // Trimming: what a burst needed does not stay for ever.
-        if self.free[class].len() < FREE_BYTES_MAX / CLASSES[class] {
+        if self.free[class].len() < FREE_MAX[class] {
             self.free[class].push(block);
         }
     }
@@ -206,6 +206,13 @@ pub(crate) fn leased_bytes() -> usize {
 const LEASED_BYTES_MAX: usize = 512 * 1024 * 1024;
 // limit: free blocks kept, in bytes of each class.
 const FREE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The same in blocks.
+const FREE_MAX: [usize; CLASSES.len()] = [
+    FREE_BYTES_MAX / CLASSES[0],
+    FREE_BYTES_MAX / CLASSES[1],
+    FREE_BYTES_MAX / CLASSES[2],
+    FREE_BYTES_MAX / CLASSES[3],
+];
 
 #[cfg(test)]
 mod tests {

@@ -22,7 +22,7 @@ mod word;
 
 pub use chunks::{ChunkError, Chunks, Decoded};
 pub use field::Field;
-pub use known::Known;
+pub use known::{Known, Names};
 use model::Failure;
 pub use request::{BodyLength, RequestHead};
 pub use request_line::{Method, TargetForm};

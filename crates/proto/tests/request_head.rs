@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use model::{Failure, HttpLimits};
-use proto::http1::{BodyLength, Known, Method, Progress, RequestHead, Span, TargetForm, Version};
+use proto::http1::{BodyLength, Known, Method, Names, Progress, RequestHead, Span, TargetForm, Version};
 
 type Refusal = (Failure, &'static str);
 
@@ -440,4 +440,25 @@ fn a_refusal_stays_until_cleared_and_a_head_is_used_again() {
     head.parse(b"GET / HTTP/1.0\r\n\r\n", &limits).unwrap();
     assert_eq!((head.body(), head.host(), head.fields().len()), (BodyLength::None, None, 0));
     assert!(!head.close() && !head.upgrade() && !head.expect_continue() && !head.te_trailers());
+}
+
+#[test]
+fn fields_stand_together_unless_one_needs_a_look() {
+    let names = Names::of(&[Known::Host, Known::Accept, Known::ContentLength]);
+    for (lines, together) in [
+        ("Accept: b", true),
+        ("X-Other: b\r\nAccept: c\r\nContent-Length: 0012", true),
+        ("Cookie: b", false),
+        ("Connection: X-Other\r\nX-Other: b", false),
+        ("Accept: b\r\nX_Forwarded_For: c", false),
+        ("X_Other: b", true),
+    ] {
+        let bytes = with(lines);
+        let span = complete(&bytes).fields_together(names);
+        let all = format!("Host: a\r\n{lines}\r\n");
+        assert_eq!(span.map(|span| text(span, &bytes)), together.then_some(all.as_str()), "{lines}");
+    }
+    let bytes = with("X-Other: b\r\nContent-Length: 0012");
+    assert_eq!(text(complete(&bytes).length_value(), &bytes), "0012");
+    assert!(complete(&with("Content_Length: 12")).length_value().is_empty());
 }

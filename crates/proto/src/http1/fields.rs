@@ -4,7 +4,7 @@
 use model::HttpLimits;
 
 use super::lines::{LineFault, Lines};
-use super::{Field, Known, Span, token};
+use super::{Field, Known, Names, Span, token};
 
 /// The field lines read so far.
 #[derive(Debug, Default)]
@@ -14,7 +14,10 @@ pub(super) struct Fields {
     bytes: usize,
     /// The known names among them, as bits; aliases do not count.
     seen: u32,
+    has_alias: bool,
     content_length: Option<u64>,
+    /// As it was sent.
+    length_value: Span,
     transfer_encoding: Option<Span>,
     connection: Connection,
 }
@@ -55,6 +58,8 @@ impl Fields {
         self.list.clear();
         self.bytes = 0;
         self.seen = 0;
+        self.has_alias = false;
+        self.length_value = Span::default();
         self.content_length = None;
         self.transfer_encoding = None;
         self.connection = Connection::default();
@@ -70,6 +75,18 @@ impl Fields {
 
     pub(super) const fn has(&self, known: Known) -> bool {
         self.seen & known.bit() != 0
+    }
+
+    /// All field lines in one piece, if all names that are known are among these and none is an alias.
+    pub(super) fn together(&self, names: Names) -> Option<Span> {
+        let (first, last) = (self.list.first()?, self.list.last()?);
+        let all = Span { start: first.line.start, end: last.line.end };
+        (names.hold(self.seen) && !self.has_alias).then_some(all)
+    }
+
+    /// The value of `Content-Length` as it was sent; empty without one.
+    pub(super) const fn length_value(&self) -> Span {
+        self.length_value
     }
 
     /// The fields of this name, in their order.
@@ -191,6 +208,7 @@ impl Fields {
     #[inline]
     fn note(&mut self, buf: &[u8], field: &Field) -> Result<(), Refusal> {
         if field.known == Known::Other || field.alias {
+            self.has_alias |= field.alias;
             return Ok(());
         }
         let repeated = self.has(field.known);
@@ -198,6 +216,7 @@ impl Fields {
         match field.known {
             Known::ContentLength if repeated => Err((Fault::Framing, "several Content-Length fields")),
             Known::ContentLength => {
+                self.length_value = field.value;
                 let length = token::number(field.value.of(buf)).filter(|length| *length <= LENGTH_MAX);
                 self.content_length =
                     Some(length.ok_or((Fault::Framing, "Content-Length is not a number below 2^63"))?);

@@ -137,6 +137,26 @@ const fn plain(byte: u8) -> u8 {
     if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }
 
+/// A set of names that are known.
+#[derive(Clone, Copy, Debug)]
+pub struct Names(u32);
+
+impl Names {
+    pub const fn of(list: &[Known]) -> Self {
+        let (mut names, mut place) = (0, 0);
+        while place < list.len() {
+            names |= list[place].bit();
+            place += 1;
+        }
+        Self(names)
+    }
+
+    /// Whether it holds all of these bits.
+    pub(super) const fn hold(self, bits: u32) -> bool {
+        bits & !self.0 == 0
+    }
+}
+
 /// A name of at most 24 bytes as numbers: in lower case, with zeros behind it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key([u64; KEY_BYTES / 8]);

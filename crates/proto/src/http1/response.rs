@@ -4,7 +4,7 @@ use model::{Failure, HttpLimits};
 
 use super::fields::{Fault, Fields, Framing, Refusal};
 use super::lines::{LineFault, Lines};
-use super::{Field, HeadError, Known, Method, Progress, Span, Version, token};
+use super::{Field, HeadError, Known, Method, Names, Progress, Span, Version, token};
 
 /// How the body of a response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,17 @@ impl ResponseHead {
 
     pub fn fields(&self) -> &[Field] {
         self.fields.list()
+    }
+
+    /// All field lines in one piece, if all names that are [`Known`] are among these and none is an alias. Without
+    /// [`Known::Connection`] among them, no field is named by one.
+    pub fn fields_together(&self, names: Names) -> Option<Span> {
+        self.fields.together(names)
+    }
+
+    /// The value of `Content-Length` as it was sent; empty without one.
+    pub fn length_value(&self) -> Span {
+        self.fields.length_value()
     }
 
     /// The fields of this name, properly spelt, in their order.

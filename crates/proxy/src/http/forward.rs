@@ -5,7 +5,9 @@ use std::io;
 use balance::rewrite_path;
 use model::FieldEdits;
 use net::{Buffer, Sys};
-use proto::http1::{BodyLength, Field, Known, Method, RequestHead, Span, TargetForm, Version, encode, token};
+use proto::http1::{
+    BodyLength, Field, Known, Method, Names, RequestHead, Span, TargetForm, Version, encode, token,
+};
 
 use super::Failed;
 use super::abort::Watch;
@@ -135,16 +137,17 @@ fn write_fields<S: Sys>(
     let edits = &request.listener.plan.rules[to.rule].request_fields;
     let is_upgrade = request.asks_for_websocket();
     write_host(request, to, edits, out);
-    let mut odd_length = None;
-    encode::copy_fields(out, bytes, head.fields(), |field| {
-        if field.is(Known::ContentLength) && !encode::is_plain_length(field.value.of(bytes)) {
-            odd_length = Some(field.value);
-            return false;
-        }
-        goes_on(request, field, is_upgrade) && !is_edited(edits, field.name.of(bytes))
-    });
-    if let Some(length) = odd_length {
-        encode::write_length(out, length.of(bytes));
+    let is_length_plain = encode::is_plain_length(request.text(head.length_value()));
+    match head.fields_together(ALWAYS_GO_ON) {
+        Some(lines) if is_length_plain && edits.is_empty() => out.extend_from_slice(request.text(lines)),
+        _ => encode::copy_fields(out, bytes, head.fields(), |field| {
+            (is_length_plain || !field.is(Known::ContentLength))
+                && goes_on(request, field, is_upgrade)
+                && !is_edited(edits, field.name.of(bytes))
+        }),
+    }
+    if !is_length_plain {
+        encode::write_length(out, request.text(head.length_value()));
     }
     if is_upgrade {
         out.extend_from_slice(b"Connection: Upgrade\r\n");
@@ -179,6 +182,16 @@ fn write_host<S: Sys>(request: &Request<S>, to: &Destination<'_, S>, edits: &Fie
     }
     out.extend_from_slice(b"\r\n");
 }
+
+/// What [`goes_on`] lets pass, whatever the request; where nothing else is known, all is copied in one go.
+const ALWAYS_GO_ON: Names = Names::of(&[
+    Known::Host,
+    Known::Accept,
+    Known::Cookie,
+    Known::Referer,
+    Known::UserAgent,
+    Known::ContentLength,
+]);
 
 fn goes_on<S: Sys>(request: &Request<S>, field: &Field, is_upgrade: bool) -> bool {
     match field.known {

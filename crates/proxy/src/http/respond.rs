@@ -7,7 +7,7 @@ use model::{Failure, Limits};
 use net::{Buffer, LARGE, Sys, Ticks};
 use observe::MadeBy;
 use proto::compression::HeadEdits;
-use proto::http1::{Field, Known, Progress, ResponseBody, Version, encode, token};
+use proto::http1::{Field, Known, Names, Progress, ResponseBody, Version, encode, token};
 
 use super::abort::{self, Watch, is_ignored};
 use super::attempt::{Destination, UploadState};
@@ -353,28 +353,31 @@ impl<S: Sys> Delivery<'_, '_, S> {
         };
         let is_same = self.edits.is_empty();
         write_status_line(request, input, out);
-        let mut odd_length = None;
-        copy_fields(request, input, out, |field| {
-            let goes_on = match field.known {
-                Known::Other => !field.named_by_connection,
-                Known::ContentLength if keeps_length && !field.alias => {
-                    let is_plain = encode::is_plain_length(field.value.of(input.bytes()));
-                    odd_length = (!is_plain).then_some(field.value);
-                    is_plain
-                }
-                Known::ContentLength | Known::TransferEncoding => false,
-                // A 426 says by it what it wants (RFC 9110 §15.5.22).
-                Known::Upgrade => request.heads.response.status() == 426,
-                _ => !field.is_hop_by_hop(),
-            };
-            let name = field.name.of(input.bytes());
-            goes_on && !forward::is_edited(edits, name) && (is_same || !self.edits.drops(name))
-        });
-        if let Some(length) = odd_length {
-            encode::write_length(out, length.of(input.bytes()));
+        let head = &request.heads.response;
+        let length = head.length_value().of(input.bytes());
+        let copies_length = keeps_length && encode::is_plain_length(length);
+        match head.fields_together(ALWAYS_GO_ON) {
+            Some(lines) if copies_length && is_same && edits.is_empty() => {
+                out.extend_from_slice(lines.of(input.bytes()));
+            }
+            _ => copy_fields(request, input, out, |field| {
+                let goes_on = match field.known {
+                    Known::Other => !field.named_by_connection,
+                    Known::ContentLength => copies_length && !field.alias,
+                    Known::TransferEncoding => false,
+                    // A 426 says by it what it wants (RFC 9110 §15.5.22).
+                    Known::Upgrade => head.status() == 426,
+                    _ => !field.is_hop_by_hop(),
+                };
+                let name = field.name.of(input.bytes());
+                goes_on && !forward::is_edited(edits, name) && (is_same || !self.edits.drops(name))
+            }),
+        }
+        if keeps_length && !copies_length {
+            encode::write_length(out, length);
         }
         if !is_same {
-            let mut fields = request.heads.response.fields().iter();
+            let mut fields = head.fields().iter();
             let etag = fields.find(|field| token::eq_ignore_case(field.name.of(input.bytes()), b"etag"));
             self.edits.write(etag.map(|field| field.value.of(input.bytes())), out);
         }
@@ -394,6 +397,10 @@ impl<S: Sys> Delivery<'_, '_, S> {
         out.extend_from_slice(b"\r\n");
     }
 }
+
+/// What of a response goes on whatever it is; where nothing else is known, all is copied in one go.
+const ALWAYS_GO_ON: Names =
+    Names::of(&[Known::Date, Known::Server, Known::Location, Known::SetCookie, Known::ContentLength]);
 
 /// What the client is told about its connection (RFC 9112 §9.3).
 pub(super) fn write_connection<S: Sys>(request: &Request<S>, out: &mut Vec<u8>) {

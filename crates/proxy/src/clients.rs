@@ -53,7 +53,7 @@ impl Clients {
         Ok(Place {
             clients: Rc::clone(self),
             evicted: Cell::new(None),
-            promised: Cell::new(None),
+            promised: Cell::new(false),
             counted: None,
         })
     }
@@ -111,7 +111,7 @@ impl Clients {
 pub(crate) struct Place {
     pub(crate) clients: Rc<Clients>,
     evicted: Cell<Option<Scope>>,
-    promised: Cell<Option<Scope>>,
+    promised: Cell<bool>,
     counted: Option<Box<[Option<Counted>; 2]>>,
 }
 
@@ -138,10 +138,10 @@ impl Place {
     /// Whether the connection is to end behind the response that is about to go, because somebody waits for a place and
     /// nobody is idle. The client is told, so that nothing of it is lost.
     pub(crate) fn makes_room(&self) -> bool {
-        if self.promised.get().is_none() {
+        if !self.promised.get() {
             self.promised.set(self.clients.places.promise());
         }
-        self.promised.get().is_some()
+        self.promised.get()
     }
 
     /// It was told to leave, and does not: a request had come.
@@ -154,14 +154,11 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.evicted.get().or(self.promised.get()).is_some() {
+        if self.evicted.get().is_some() || self.promised.get() {
             self.clients.cells().connections_evicted.increment();
         }
         self.counted = None;
         self.clients.connections.set(self.clients.connections.get() - 1);
-        if let Some(scope) = self.promised.get() {
-            self.clients.places.room(scope).kept_promise();
-        }
         self.clients.places.give_back();
         self.stay();
     }

@@ -85,11 +85,9 @@ impl Places {
         self.room(Scope::Listener).give_back();
     }
 
-    /// In whose room a connection is to end for another, behind its response. Each is answered with
-    /// [`Room::kept_promise`].
-    pub(crate) fn promise(&self) -> Option<Scope> {
-        let scopes = [Scope::Listener, Scope::LoadBalancer];
-        scopes.into_iter().find(|&scope| self.room(scope).promise())
+    /// Whether a connection is to end for another, behind its response.
+    pub(crate) fn promise(&self) -> bool {
+        self.room(Scope::Listener).promise() || self.room(Scope::LoadBalancer).promise()
     }
 
     /// Counts a connection for its client, in both rooms or in none.

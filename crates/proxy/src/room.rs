@@ -44,7 +44,7 @@ struct Queue {
     starving: AtomicU32,
     /// Evictions under way.
     evicting: AtomicU32,
-    /// Connections that end behind the response in flight.
+    /// Connections that end behind the response in flight, or have, until somebody who waited has a place.
     promised: AtomicU32,
     wakers: Mutex<Vec<Waker>>,
 }
@@ -121,10 +121,6 @@ impl Room {
         let starving = starving.load(SeqCst);
         let more = |promised| (promised < starving).then_some(promised + 1);
         starving > 0 && promised.fetch_update(SeqCst, SeqCst, more).is_ok()
-    }
-
-    pub(crate) fn kept_promise(&self) {
-        self.queue.promised.fetch_sub(1, SeqCst);
     }
 
     /// Has who waits look again.
@@ -248,7 +244,10 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.starve(false);
-        self.room.queue.waiting.fetch_sub(1, SeqCst);
+        // A promise that others used up is not left when nobody waits.
+        let is_last = self.room.queue.waiting.fetch_sub(1, SeqCst) == 1;
+        let fewer = |promised: u32| Some(if is_last { 0 } else { promised.saturating_sub(1) });
+        let _ = self.room.queue.promised.fetch_update(SeqCst, SeqCst, fewer);
     }
 }
 

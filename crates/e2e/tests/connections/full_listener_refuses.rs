@@ -3,7 +3,7 @@
 
 use testkit::{Balancer, Client, Config};
 
-use crate::held::{Held, busy};
+use crate::held::{Held, busy, wait_for_idle};
 
 #[test]
 fn full_listener_refuses() {
@@ -17,6 +17,7 @@ fn full_listener_refuses() {
     let mut idle = Client::connect(balancer.web());
     assert_eq!(idle.get("/").text(), "served");
 
+    wait_for_idle(&balancer, 1);
     let mut second = busy(&balancer);
     assert!(idle.is_closed(), "the idle one made room");
     let refused = || balancer.metric("evenkeel_listener_connections_refused_total", &[("reason", "full")]);

@@ -40,4 +40,11 @@ pub(crate) fn busy(balancer: &Balancer) -> Client {
     client
 }
 
+/// A connection whose response has come may be in use for a moment yet.
+pub(crate) fn wait_for_idle(balancer: &Balancer, in_use: u32) {
+    wait_until("the others are idle", || {
+        balancer.metric("evenkeel_listener_requests_in_flight", &[]) == f64::from(in_use)
+    });
+}
+
 pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -2,7 +2,7 @@
 
 use testkit::{Balancer, Client, Config, Target, wait_until};
 
-use crate::held::{GET, Held, busy};
+use crate::held::{GET, Held, busy, wait_for_idle};
 
 #[test]
 fn raised_limit_lets_in_who_waits() {
@@ -32,6 +32,7 @@ fn lowered_limit_takes_nobody_away() {
     assert!(Client::connect(balancer.web()).is_closed(), "three are more than one");
     held.answer(3);
     active.iter_mut().for_each(|client| assert_eq!(client.response().text(), "served"));
+    wait_for_idle(&balancer, 0);
     assert_eq!(Client::connect(balancer.web()).get("/").text(), "served", "idle ones make room");
 }
 

@@ -52,6 +52,9 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Encoder {
+    /// limit: with less room than the mark of a flush takes, gzip would write that mark again and again.
+    pub const ROOM_MIN: usize = 16;
+
     /// A new stream of `length` bytes, where that is known; exactly so many must then come.
     pub fn new(coding: ContentCoding, level: u8, length: Option<u64>) -> Result<Self, EncodeError> {
         let kind = match coding {
@@ -103,14 +106,17 @@ impl Encoder {
         }
     }
 
-    /// One step. Where there is room it does something, or fails.
+    /// One step. Where there is [`Self::ROOM_MIN`] it does something, or fails; where there is less, nothing.
     pub fn step(&mut self, op: Op, input: &[u8], output: &mut [u8]) -> Result<Step, EncodeError> {
+        if output.len() < Self::ROOM_MIN {
+            return Ok(Step { read: 0, written: 0, is_done: false });
+        }
         let step = match &mut self.kind {
             Kind::Zstd(context) => step_zstd(context, op, input, output),
             Kind::Br(state) => step_br(state, op, input, output),
             Kind::Gzip(compress) => step_gzip(compress, op, input, output),
         }?;
-        let stands_still = step.read == 0 && step.written == 0 && !step.is_done && !output.is_empty();
+        let stands_still = step.read == 0 && step.written == 0 && !step.is_done;
         if stands_still { Err(EncodeError) } else { Ok(step) }
     }
 }

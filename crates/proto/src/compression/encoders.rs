@@ -36,11 +36,11 @@ impl Encoders {
         Some(encoder)
     }
 
-    /// Takes one back, wherever its stream stood.
-    pub fn give_back(&mut self, encoder: Encoder) {
+    /// Takes one back, wherever its stream stood; one that is not sound is not lent again.
+    pub fn give_back(&mut self, encoder: Encoder, is_sound: bool) {
         let bytes = Encoder::state_bytes_max(encoder.coding(), encoder.level());
         self.lent_bytes = self.lent_bytes.saturating_sub(bytes);
-        if encoder.coding() != ContentCoding::Br && self.idle.len() < IDLE_MAX {
+        if is_sound && encoder.coding() != ContentCoding::Br && self.idle.len() < IDLE_MAX {
             self.idle.push(encoder);
         }
     }
@@ -62,10 +62,10 @@ mod tests {
         let mut encoders = Encoders::new(3 * one);
         let mut lent: Vec<_> = std::iter::from_fn(|| encoders.lend(Gzip, 2, None)).collect();
         assert_eq!(lent.len(), 3);
-        encoders.give_back(lent.pop().unwrap());
+        encoders.give_back(lent.pop().unwrap(), true);
         assert!(encoders.lend(Zstd, 1, None).is_none(), "larger than what is left");
         lent.push(encoders.lend(Gzip, 2, None).unwrap());
-        lent.into_iter().for_each(|encoder| encoders.give_back(encoder));
+        lent.into_iter().for_each(|encoder| encoders.give_back(encoder, true));
         assert_eq!(encoders.lent_bytes, 0);
     }
 
@@ -73,8 +73,16 @@ mod tests {
     fn those_that_wait_have_a_limit_too() {
         let mut encoders = Encoders::new(usize::MAX);
         let lent: Vec<_> = (0..20).filter_map(|_| encoders.lend(Gzip, 2, None)).collect();
-        lent.into_iter().for_each(|encoder| encoders.give_back(encoder));
+        lent.into_iter().for_each(|encoder| encoders.give_back(encoder, true));
         assert_eq!(encoders.idle.len(), IDLE_MAX);
+    }
+
+    #[test]
+    fn what_is_not_sound_is_not_lent_again() {
+        let mut encoders = Encoders::new(usize::MAX);
+        let encoder = encoders.lend(Gzip, 2, None).unwrap();
+        encoders.give_back(encoder, false);
+        assert_eq!((encoders.idle.len(), encoders.lent_bytes), (0, 0));
     }
 
     #[test]
@@ -88,11 +96,11 @@ mod tests {
                 let step = encoder.step(Op::Finish, b"the whole", &mut out).unwrap();
                 assert!(step.is_done);
                 streams.push(out[..step.written].to_vec());
-                encoders.give_back(encoder);
+                encoders.give_back(encoder, true);
                 // Another is broken off in the middle.
                 let mut encoder = encoders.lend(coding, 2, None).unwrap();
                 encoder.step(Op::Push, b"something else", &mut out).unwrap();
-                encoders.give_back(encoder);
+                encoders.give_back(encoder, true);
             }
             assert_eq!(streams[0], streams[1], "{coding:?}");
         }
@@ -102,7 +110,7 @@ mod tests {
     fn an_encoder_is_used_for_its_own_level_only() {
         let mut encoders = Encoders::new(usize::MAX);
         let encoder = encoders.lend(Gzip, 2, None).unwrap();
-        encoders.give_back(encoder);
+        encoders.give_back(encoder, true);
         assert_eq!(encoders.lend(Gzip, 9, None).unwrap().level(), 9);
         assert_eq!(encoders.idle.len(), 1);
         assert_eq!(encoders.lend(Gzip, 2, None).unwrap().level(), 2);

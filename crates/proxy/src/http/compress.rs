@@ -25,7 +25,7 @@ use crate::worker::Proxy;
 /// What becomes of a response.
 pub(super) struct Choice<S: Sys> {
     pub(super) edits: HeadEdits,
-    pub(super) lease: Option<Lease<S>>,
+    pub(super) lease: Option<Box<Lease<S>>>,
 }
 
 /// One of the worker's encoders, until the drop.
@@ -37,7 +37,8 @@ pub(super) struct Lease<S: Sys> {
 impl<S: Sys> Drop for Lease<S> {
     fn drop(&mut self) {
         if let Some(encoder) = self.encoder.take() {
-            self.proxy.encoders.borrow_mut().give_back(encoder);
+            // What panicked is in no state to be used again.
+            self.proxy.encoders.borrow_mut().give_back(encoder, !std::thread::panicking());
         }
     }
 }
@@ -83,13 +84,13 @@ fn lease<S: Sys>(
     settings: &Compression,
     coding: ContentCoding,
     length: Option<u64>,
-) -> Option<Lease<S>> {
+) -> Option<Box<Lease<S>>> {
     let proxy = Rc::clone(&request.proxy);
     let encoder = proxy.encoders.borrow_mut().lend(coding, settings.levels.of(coding), length);
     if encoder.is_none() {
         request.listener.cells().compression_skipped.increment();
     }
-    encoder.map(|encoder| Lease { encoder: Some(encoder), proxy })
+    encoder.map(|encoder| Box::new(Lease { encoder: Some(encoder), proxy }))
 }
 
 /// The fields as the client would get them: the target's that the rule leaves alone, and the rule's own.
@@ -123,7 +124,7 @@ fn told_length<S: Sys>(request: &Request<S>, input: &Buffer) -> Option<u64> {
 /// Sends the response, compressed.
 pub(super) async fn run<S: Sys>(
     delivery: Delivery<'_, '_, S>,
-    mut lease: Lease<S>,
+    mut lease: Box<Lease<S>>,
     input: &mut Buffer,
     head_bytes: usize,
     reader: &mut BodyReader,
@@ -194,7 +195,7 @@ impl<S: Sys> Press<'_, '_, '_, S> {
             if step.is_done && is_last {
                 return Ok(());
             }
-            if self.out.capacity() - self.out.len() <= FRAME_BYTES {
+            if self.out.capacity() - self.out.len() < FRAME_BYTES + Encoder::ROOM_MIN {
                 self.send(reader, None).await?;
             }
             if self.since_yield >= STEP_BYTES {

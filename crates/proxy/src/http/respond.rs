@@ -12,6 +12,7 @@ use proto::http1::{Field, Known, Names, Progress, ResponseBody, Version, encode,
 use super::abort::{self, Watch, is_ignored};
 use super::attempt::{Destination, UploadState};
 use super::body::{BodyFault, BodyReader, BodyWriter};
+use super::compress::Lease;
 use super::relay::{Flow, FlowError, coalesce, send, send_now, send_rest};
 use super::request::Request;
 use super::{Failed, compress, failure, forward, handshake, read_head, via};
@@ -229,20 +230,13 @@ async fn relay<S: Sys>(
         input.consume(head_bytes);
         Err(watch.failed())
     } else {
-        let delivery =
-            Delivery { request: &mut *request, client, to, connection, body, writer, edits: choice.edits };
-        match choice.lease {
-            None => {
-                let result = delivery.run(&mut input, head_bytes, &mut reader).await;
-                request.response_body_bytes = reader.bytes;
-                result
-            }
-            // Boxed, so that requests without it do not carry its state.
-            Some(lease) => {
-                Box::pin(compress::run(delivery, lease, &mut input, head_bytes, &mut reader)).await
-            }
-        }
+        let edits = choice.edits;
+        let delivery = Delivery { request: &mut *request, client, to, connection, body, writer, edits };
+        delivery.run(choice.lease, &mut input, head_bytes, &mut reader).await
     };
+    if request.coding.is_none() {
+        request.response_body_bytes = reader.bytes;
+    }
     request.phases.relay = Some(request.micros_since(began));
     let aborted = result.err().filter(|&failed| is_ignored(request, failed));
     match aborted {
@@ -286,10 +280,15 @@ pub(super) struct Delivery<'a, 'b, S: Sys> {
 impl<S: Sys> Delivery<'_, '_, S> {
     async fn run(
         mut self,
+        lease: Option<Box<Lease<S>>>,
         input: &mut Buffer,
         head_bytes: usize,
         reader: &mut BodyReader,
     ) -> Result<(), Failed> {
+        if let Some(lease) = lease {
+            // Boxed, so that requests without it do not carry its state.
+            return Box::pin(compress::run(self, lease, input, head_bytes, reader)).await;
+        }
         let listener = std::rc::Rc::clone(&self.request.listener);
         let http = &listener.plan.http;
         let client = self.client;

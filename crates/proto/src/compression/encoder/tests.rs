@@ -29,7 +29,7 @@ fn decoded(coding: ContentCoding, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 /// Runs an operation to its end with `room` bytes of output at a time.
 fn run(encoder: &mut Encoder, op: Op, mut input: &[u8], room: usize, out: &mut Vec<u8>) {
     let mut buffer = vec![0; room];
-    loop {
+    for _ in 0..1_000_000 {
         let step = encoder.step(op, input, &mut buffer).unwrap();
         out.extend_from_slice(&buffer[..step.written]);
         input = &input[step.read..];
@@ -37,6 +37,7 @@ fn run(encoder: &mut Encoder, op: Op, mut input: &[u8], room: usize, out: &mut V
             return;
         }
     }
+    panic!("{op:?} of {encoder:?} does not end with {room} bytes of room");
 }
 
 fn text(length: usize) -> Vec<u8> {
@@ -89,6 +90,24 @@ fn what_was_flushed_can_be_read() {
             let so_far = readable(coding, &out);
             assert!(so_far.ends_with(event.as_bytes()), "{coding:?}: {so_far:?}");
         }
+    }
+}
+
+#[test]
+fn every_room_is_enough_or_not_used() {
+    for coding in ContentCoding::ALL {
+        for room in Encoder::ROOM_MIN..100 {
+            let mut encoder = Encoder::new(coding, 2, None).unwrap();
+            let (data, mut out) = (text(300), Vec::new());
+            for piece in data.chunks(room) {
+                run(&mut encoder, Op::Flush, piece, room, &mut out);
+            }
+            run(&mut encoder, Op::Finish, b"", room, &mut out);
+            assert_eq!(decoded(coding, &out).unwrap(), data, "{coding:?} {room}");
+        }
+        let mut encoder = Encoder::new(coding, 2, None).unwrap();
+        let step = encoder.step(Op::Finish, b"x", &mut [0; Encoder::ROOM_MIN - 1]).unwrap();
+        assert_eq!(step, Step { read: 0, written: 0, is_done: false });
     }
 }
 
@@ -162,7 +181,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_cutting_comes_back(ops in ops(), room in 1usize..300, coding in 0usize..3, level in 1u8..=6) {
+    fn any_cutting_comes_back(ops in ops(), room in Encoder::ROOM_MIN..300, coding in 0usize..3, level in 1u8..=6) {
         let coding = ContentCoding::ALL[coding];
         let mut encoder = Encoder::new(coding, level, None).unwrap();
         let (mut data, mut out) = (Vec::new(), Vec::new());

@@ -37,6 +37,22 @@ pub(super) fn check_name(name: &str, at: &dyn Locate, report: &mut Report<'_>) {
     }
 }
 
+/// On a rule that redirects, the redirect itself says where to.
+pub(super) fn refuse_location(table: &Table, report: &mut Report<'_>) {
+    let mut refuse = |name: &str, at: &dyn Locate| {
+        if name.eq_ignore_ascii_case("location") {
+            let problem = report.error(at, "`Location` cannot be edited where the rule redirects");
+            problem.hint("where to is said by `redirect`, or by `path` with `trailing_slash`");
+        }
+    };
+    for how in ["set", "add"] {
+        table.table(how).into_iter().flat_map(|table| &table.entries).for_each(|e| refuse(&e.name, &e.span));
+    }
+    for value in table.list("remove") {
+        value.text().into_iter().for_each(|name| refuse(name, value));
+    }
+}
+
 fn added(table: &Table, how: &str, side: Side, report: &mut Report<'_>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for Entry { name, span, value } in table.table(how).map_or(&[][..], |table| &table.entries) {
@@ -72,8 +88,9 @@ fn once(removed: &mut Vec<String>, name: &str, at: &dyn Locate, report: &mut Rep
     removed.push(lower);
 }
 
+/// With `_` for `-` it is the same field for some targets, and on requests for the edits, too.
 fn check_editable(name: &str, side: Side, how: &str, at: &dyn Locate, report: &mut Report<'_>) {
-    let lower = name.to_ascii_lowercase();
+    let lower = name.to_ascii_lowercase().replace('_', "-");
     let shown = name.escape_debug();
     if CONNECTION_FIELDS.contains(&lower.as_str()) {
         let problem = report.error(at, format!("`{shown}` cannot be edited"));

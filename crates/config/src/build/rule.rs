@@ -52,6 +52,11 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
             "it is only for a `path` such as `/abc/`: a prefix with `/` at its end",
         );
     }
+    if let (true, Some(edits)) =
+        (table.has("redirect") || table.has("trailing_slash"), table.table("response_headers"))
+    {
+        edits::refuse_location(edits, build.report);
+    }
     Rule {
         host: pattern::host(table.value("host"), build.report),
         conditions: conditions(table, build),

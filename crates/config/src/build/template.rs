@@ -15,10 +15,14 @@ pub(super) fn parse(text: &str) -> Result<Vec<TemplatePiece>, Wrong> {
         return Err(Wrong { message, hint: "write it percent-encoded, a space as `%20`" });
     }
     let pieces = pieces(text)?;
-    if starts_well(&pieces) {
-        return Ok(pieces);
+    if !starts_well(&pieces) {
+        return Err(Wrong { message: format!("`{text}` is neither an address nor a path"), hint: START });
     }
-    Err(Wrong { message: format!("`{text}` is neither an address nor a path"), hint: START })
+    if may_name_a_host(&pieces) {
+        let message = format!("`{text}` can lead to any host that a client writes into its path");
+        return Err(Wrong { message, hint: "`{path}` has its own `/`: it needs none in front" });
+    }
+    Ok(pieces)
 }
 
 /// The same place under another scheme; `port` stands behind the host.
@@ -72,8 +76,6 @@ fn flush(literal: &mut String, pieces: &mut Vec<TemplatePiece>) {
 
 fn starts_well(pieces: &[TemplatePiece]) -> bool {
     match pieces {
-        // `/` in front of a path makes `//…`, which names a host: the client's choice of it.
-        [TemplatePiece::Text(text), TemplatePiece::Path, ..] if text == "/" => false,
         [TemplatePiece::Text(text), ..] => {
             let schemes = ["http://", "https://"];
             text.starts_with('/') || schemes.iter().any(|scheme| text.starts_with(scheme))
@@ -81,6 +83,24 @@ fn starts_well(pieces: &[TemplatePiece]) -> bool {
         [TemplatePiece::Path | TemplatePiece::Query, ..] => true,
         [TemplatePiece::Host | TemplatePiece::Port, ..] | [] => false,
     }
+}
+
+/// Whether nothing but slashes can stand in front of the path, which makes `//…` of it: that names a host. Port and
+/// query can be empty; browsers read `\` as `/`, and any number of them as two.
+fn may_name_a_host(pieces: &[TemplatePiece]) -> bool {
+    let mut front = String::new();
+    for piece in pieces {
+        match piece {
+            TemplatePiece::Text(text) => front.push_str(text),
+            TemplatePiece::Port | TemplatePiece::Query => {}
+            TemplatePiece::Host => return false,
+            TemplatePiece::Path => {
+                let authority = front.split_once("://").map_or(front.as_str(), |(_, behind)| behind);
+                return !front.is_empty() && authority.chars().all(|c| matches!(c, '/' | '\\'));
+            }
+        }
+    }
+    false
 }
 
 const PLACEHOLDERS: [(&str, TemplatePiece); 4] = [
@@ -105,6 +125,10 @@ mod tests {
             ("https://{host}{path}{query}", vec![text("https://"), Host, Path, Query]),
             ("http://{host}{port}/x", vec![text("http://"), Host, Port, text("/x")]),
             ("{path}/", vec![Path, text("/")]),
+            ("/x{path}", vec![text("/x"), Path]),
+            ("{query}{path}", vec![Query, Path]),
+            ("/{host}{path}", vec![text("/"), Host, Path]),
+            ("http://x{path}", vec![text("http://x"), Path]),
             ("/{{a}}{query}", vec![text("/{a}"), Query]),
         ] {
             assert_eq!(parse(to), Ok(expected), "{to}");
@@ -127,6 +151,13 @@ mod tests {
             "/ä",
             "/\r\nX: y",
             "/{path}",
+            "/{port}{path}",
+            "/{query}{path}",
+            "/{query}{port}/{path}",
+            "//{path}",
+            "/\\{path}",
+            "https://{path}",
+            "https://{port}{path}",
         ] {
             assert!(parse(to).is_err(), "{to}");
         }

@@ -43,7 +43,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "tcp_keepalive",
         kind: connections::TCP_KEEPALIVE,
         default: connections::TCP_KEEPALIVE_DEFAULT,
-        help: "Probes by which the kernel finds out that a client vanished without a word; its connection is then closed. A client that answers is never closed by them. `\"off\"` sends none. A reload changes what holds for new connections.",
+        help: "Probes by which the kernel finds out that a client vanished without a word; its connection is then closed. A client that answers is never closed by them, but so is one that takes not a byte of what is sent to it for `idle` + `interval` × `probes`, where that is at most 15 minutes. `\"off\"` sends none. A reload changes what holds for new connections.",
         example: "tcp_keepalive = { idle = \"60s\", interval = \"10s\", probes = 6 }",
     },
     Key {

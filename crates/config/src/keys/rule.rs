@@ -100,14 +100,14 @@ pub(super) const ACTIONS: &[Key] = &[
         name: "request_headers",
         kind: Kind::Table(&[EDITS]),
         default: Means("no edits"),
-        help: "Edits of the headers that the target gets. Only with `forward`. Fields that frame a message or belong to one connection cannot be edited; `Host` can be `set`.",
+        help: "Edits of the headers that the target gets. Only with `forward`. Fields that frame a message or belong to one connection cannot be edited; `Host` can be `set`. A name means `_` for `-` too: targets by CGI or WSGI read both as one.",
         example: "request_headers = { set = { X-Tenant = \"shop\" }, remove = [\"Accept-Encoding\"] }",
     },
     Key {
         name: "response_headers",
         kind: Kind::Table(&[EDITS]),
         default: Means("no edits"),
-        help: "Edits of the headers that the client gets, with every action. Fields that frame a message or belong to one connection cannot be edited.",
+        help: "Edits of the headers that the client gets, with every action. Fields that frame a message or belong to one connection cannot be edited, nor can `Location` where the rule redirects.",
         example: "response_headers = { add = { Cache-Control = \"no-store\" } }",
     },
     Key {

@@ -60,7 +60,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "tcp_keepalive",
         kind: connections::TCP_KEEPALIVE,
         default: connections::TCP_KEEPALIVE_DEFAULT,
-        help: "Probes by which the kernel finds out that a target vanished without a word; connections to it are then closed. `\"off\"` sends none. A reload changes what holds for new connections.",
+        help: "Probes by which the kernel finds out that a target vanished without a word; connections to it are then closed. So is one that takes not a byte of what is sent to it for `idle` + `interval` × `probes`, where that is at most 15 minutes. `\"off\"` sends none. A reload changes what holds for new connections.",
         example: "tcp_keepalive = { idle = \"30s\", interval = \"5s\", probes = 3 }",
     },
 ];

@@ -24,3 +24,18 @@ fn rule_has_the_last_word() {
         assert_eq!(response.field("content-encoding"), expected, "{content_type} {set}");
     }
 }
+
+/// A validator that goes no further does not come back as a weak one.
+#[test]
+fn removed_validator_stays_away() {
+    for (fields, remove) in [("", "remove = [\"ETag\"]"), ("Connection: ETag\r\n", "remove = [\"X-Other\"]")]
+    {
+        let target = Target::http(move |_| crate::html(&format!("ETag: \"x\"\r\n{fields}")));
+        let rule = format!("forward = \"app\"\nresponse_headers = {{ {remove} }}");
+        let config = Config::to(&target).without_forward().listener("compression = \"on\"").rule(&rule);
+        let balancer = Balancer::start(config);
+        let response = ask(&mut Client::connect(balancer.web()), "Accept-Encoding: gzip\r\n");
+        assert_eq!(response.field("content-encoding"), Some("gzip"));
+        assert_eq!(response.field("etag"), None, "{fields}{remove}");
+    }
+}

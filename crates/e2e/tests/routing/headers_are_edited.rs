@@ -25,3 +25,49 @@ fn headers_are_edited() {
     assert_eq!(target.request().all("host"), ["inner.example"]);
     assert_eq!(target.request().field("x-forwarded-host"), Some("a"));
 }
+
+/// CGI, WSGI and PHP read `True_Client_IP` as `True-Client-IP`: what is taken from a client, it cannot say so either.
+#[test]
+fn an_underscore_gets_past_no_edit() {
+    let target = Target::http(|_| response(200, "X_User: theirs\r\n", ""));
+    let rule = "forward = \"app\"\n\
+                request_headers = { set = { X-User = \"ours\", X_Zone = \"z\" }, remove = [\"True-Client-IP\"] }\n\
+                response_headers = { remove = [\"X-User\"] }";
+    let balancer = Balancer::start(Config::to(&target).without_forward().rule(rule));
+    let answer = exchange(
+        balancer.web(),
+        "GET / HTTP/1.1\r\nHost: a\r\nTrue_Client_IP: 1\r\ntrue-client_ip: 2\r\nTrue-Client-IP: 3\r\n\
+         X_User: them\r\nx-user: them\r\nX-Zone: them\r\nX_Other: 1\r\n\r\n",
+    );
+    let request = target.request();
+    for removed in ["true_client_ip", "true-client_ip", "true-client-ip", "x_user", "x-zone"] {
+        assert_eq!(request.field(removed), None, "{removed}");
+    }
+    assert_eq!((request.all("x-user"), request.all("x_zone")), (vec!["ours"], vec!["z"]));
+    assert_eq!(request.field("x_other"), Some("1"));
+    assert_eq!(answer.field("x_user"), Some("theirs"), "browsers tell the two apart");
+}
+
+/// What we would add ourselves is the rule's to say as well.
+#[test]
+fn date_is_edited_like_any_field() {
+    let target = Target::http(|request| {
+        let date = if request.start.contains("own") { "Date: theirs\r\n" } else { "" };
+        response(200, date, "")
+    });
+    for (edits, expected) in [("remove = [\"Date\"]", vec![]), ("set = { date = \"then\" }", vec!["then"])] {
+        let edited = |path: &str, action: &str| {
+            format!("path = \"{path}\"\n{action}\nresponse_headers = {{ {edits} }}")
+        };
+        let balancer = Balancer::start(
+            Config::to(&target)
+                .rule(&edited("/ready", "respond = { status = 200 }"))
+                .rule(&edited("/moved", "redirect = { to = \"/\" }"))
+                .rule(&edited("/", "forward = \"app\"")),
+        );
+        for path in ["/ready", "/moved", "/none", "/own"] {
+            let answer = exchange(balancer.web(), &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            assert_eq!(answer.all("date"), expected, "{edits} {path}");
+        }
+    }
+}

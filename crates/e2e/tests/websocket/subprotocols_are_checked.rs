@@ -53,6 +53,21 @@ fn subprotocols_are_checked() {
     }
 }
 
+/// `Connection` cannot take away what rule and target judge the handshake by.
+#[test]
+fn connection_hides_no_part_of_the_handshake() {
+    let target = choosing_server();
+    let balancer = Balancer::start(Config::to(&target));
+    let mut client = Client::connect(balancer.web());
+    let names = "Connection: Upgrade, Origin, Sec-WebSocket-Protocol, sec-websocket-key, X-Choose";
+    client.send(websocket_request("/").replace("Connection: Upgrade", names));
+    assert_eq!(client.response().status(), 101);
+    let request = target.request();
+    assert_eq!(request.field("origin"), Some("https://chat.example"));
+    assert_eq!(request.field("sec-websocket-protocol"), Some("chat"));
+    assert!(request.field("sec-websocket-key").is_some());
+}
+
 #[test]
 fn without_the_key_it_is_the_two_sides_affair() {
     let target = choosing_server();

@@ -257,20 +257,26 @@ impl Fields {
 }
 
 /// Whether `Connection` cannot make a field of this name hop-by-hop (KA4): without it the message would be
-/// another, or begin or end elsewhere.
+/// another, or begin or end elsewhere, or lack what the other side judges it by.
 fn is_end_to_end(known: Known, name: &[u8]) -> bool {
-    matches!(
-        known,
+    match known {
         Known::Host
-            | Known::ContentLength
-            | Known::TransferEncoding
-            | Known::Expect
-            | Known::Cookie
-            | Known::SetCookie
-            | Known::Location
-            | Known::Date
-    ) || [&b"authorization"[..], b"cache-control"].iter().any(|kept| token::eq_ignore_case(kept, name))
-        || name.get(..8).is_some_and(|start| token::eq_ignore_case(start, b"content-"))
+        | Known::ContentLength
+        | Known::TransferEncoding
+        | Known::Expect
+        | Known::Cookie
+        | Known::SetCookie
+        | Known::Location
+        | Known::Date => true,
+        Known::Other => {
+            let is = |kept: &[u8]| token::eq_ignore_case(kept, name);
+            let begins =
+                |start: &[u8]| name.get(..start.len()).is_some_and(|own| token::eq_ignore_case(start, own));
+            [&b"authorization"[..], b"cache-control", b"origin"].into_iter().any(is)
+                || [&b"content-"[..], b"sec-websocket-"].into_iter().any(begins)
+        }
+        _ => false,
+    }
 }
 
 /// Refuses every Transfer-Encoding but `chunked`, once and bare (RFC 9112 §6.1).

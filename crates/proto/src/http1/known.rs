@@ -1,5 +1,6 @@
 //! The field names that a proxy decides by.
 
+use super::token::plain;
 use super::word;
 
 macro_rules! names {
@@ -130,11 +131,6 @@ impl Known {
     pub(super) const fn bit(self) -> u32 {
         1 << self as u32
     }
-}
-
-/// A byte of a name in lower case, `_` as `-`.
-const fn plain(byte: u8) -> u8 {
-    if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }
 
 /// A set of names that are known.

@@ -18,6 +18,18 @@ pub fn eq_ignore_case(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
+/// Equality of names for CGI and its heirs, which make the same variable of `X-A` and `X_A` (RFC 3875 §4.1.18).
+#[inline]
+pub fn is_same_variable(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(&a, &b)| plain(a) == plain(b))
+}
+
+/// A byte of a name in lower case, `_` as `-`.
+#[inline]
+pub(super) const fn plain(byte: u8) -> u8 {
+    if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
+}
+
 /// The elements of a comma-separated list, white space trimmed and empty ones left out (RFC 9110 §5.6.1.2).
 /// Quoted strings are not understood: for lists of tokens only.
 pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -118,5 +130,14 @@ mod tests {
         assert!(eq_ignore_case(b"Keep-Alive", b"kEEP-aLIVE"));
         assert!(!eq_ignore_case(b"Keep-Alive", b"Keep_Alive"));
         assert!(!eq_ignore_case(b"[", b"{"));
+    }
+
+    #[test]
+    fn a_variable_has_no_dash() {
+        assert!(is_same_variable(b"True-Client-IP", b"true_client-ip"));
+        assert!(is_same_variable(b"a_b", b"A-B"));
+        for (a, b) in [("a-b", "ab"), ("a-b", "a.b"), ("a-b", "a-b-"), ("a", "b")] {
+            assert!(!is_same_variable(a.as_bytes(), b.as_bytes()), "{a} {b}");
+        }
     }
 }

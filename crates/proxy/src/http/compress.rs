@@ -99,7 +99,7 @@ fn survey<'a, S: Sys>(request: &'a Request<S>, rule: usize, input: &'a Buffer) -
     let mut survey = Survey::default();
     for field in request.heads.response.fields() {
         let name = field.name.of(input.bytes());
-        if !is_edited(edits, name) {
+        if !(field.named_by_connection || is_edited(edits, name)) {
             survey.note(name, field.value.of(input.bytes()));
         }
     }
@@ -192,15 +192,17 @@ impl<S: Sys> Press<'_, '_, '_, S> {
             data.consume(step.read);
             self.is_behind = op == Op::Push && (self.is_behind || step.read > 0);
             self.since_yield += step.read;
-            if step.is_done && is_last {
-                return Ok(());
-            }
-            if self.out.capacity() - self.out.len() < FRAME_BYTES + Encoder::ROOM_MIN {
+            let is_done = step.is_done && is_last;
+            if !is_done && self.out.capacity() - self.out.len() < FRAME_BYTES + Encoder::ROOM_MIN {
                 self.send(reader, None).await?;
             }
+            // Before the return: pieces that are small each are many together.
             if self.since_yield >= STEP_BYTES {
                 self.since_yield = 0;
                 self.delivery.client.proxy.worker.yield_now().await;
+            }
+            if is_done {
+                return Ok(());
             }
         }
     }

@@ -143,7 +143,7 @@ fn write_fields<S: Sys>(
         _ => encode::copy_fields(out, bytes, head.fields(), |field| {
             (is_length_plain || !field.is(Known::ContentLength))
                 && goes_on(request, field, is_upgrade)
-                && !is_edited(edits, field.name.of(bytes))
+                && !is_edited_or_alias(edits, field.name.of(bytes))
         }),
     }
     if !is_length_plain {
@@ -214,14 +214,22 @@ fn goes_on<S: Sys>(request: &Request<S>, field: &Field, is_upgrade: bool) -> boo
     }
 }
 
+/// Whether a response's field is edited away.
 #[inline]
 pub(super) fn is_edited(edits: &FieldEdits, name: &[u8]) -> bool {
-    !edits.is_empty() && is_among(edits, name)
+    !edits.is_empty() && removes(edits, |edited| token::eq_ignore_case(edited, name))
 }
 
-fn is_among(edits: &FieldEdits, name: &[u8]) -> bool {
-    let is = |edited: &str| token::eq_ignore_case(edited.as_bytes(), name);
-    edits.remove.iter().any(|edited| is(edited)) || edits.set.iter().any(|(edited, _)| is(edited))
+/// Whether a request's field is edited away. What the operator takes from a client, it could else say with `_` for
+/// `-` to a target that reads both as one.
+#[inline]
+fn is_edited_or_alias(edits: &FieldEdits, name: &[u8]) -> bool {
+    !edits.is_empty() && removes(edits, |edited| token::is_same_variable(edited, name))
+}
+
+fn removes(edits: &FieldEdits, is: impl Fn(&[u8]) -> bool) -> bool {
+    let mut set = edits.set.iter().map(|(name, _)| name);
+    set.any(|name| is(name.as_bytes())) || edits.remove.iter().any(|name| is(name.as_bytes()))
 }
 
 pub(super) fn write_edits(edits: &FieldEdits, out: &mut Vec<u8>) {

@@ -378,12 +378,16 @@ impl<S: Sys> Delivery<'_, '_, S> {
         if !is_same {
             let mut fields = head.fields().iter();
             let etag = fields.find(|field| token::eq_ignore_case(field.name.of(input.bytes()), b"etag"));
+            // What goes no further is not brought back.
+            let etag =
+                etag.filter(|field| !(field.named_by_connection || forward::is_edited(edits, b"etag")));
             self.edits.write(etag.map(|field| field.value.of(input.bytes())), out);
         }
         if self.writer == BodyWriter::Chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
-        if request.heads.response.fields_of(Known::Date).next().is_none() {
+        let has_date = request.heads.response.fields_of(Known::Date).next().is_some();
+        if !(has_date || forward::is_edited(edits, b"date")) {
             // RFC 9110 §6.6.1: whoever has a clock adds what is missing.
             request.proxy.write_date(out);
         }

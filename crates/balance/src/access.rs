@@ -42,6 +42,12 @@ impl AddressTable {
         self.lookup(address, now).unwrap_or(self.default) == Verdict::Allow
     }
 
+    /// Whether a client may come of whom nothing is known but `passer`, who passed its request on: where everybody may
+    /// whom no entry holds, and none holds the passer. No entry that allows somebody is about this client.
+    pub fn allows_unknown(&self, passer: IpAddr, now: u64) -> bool {
+        self.default == Verdict::Allow && self.lookup(passer, now).is_none()
+    }
+
     /// What the most specific entry says that holds this address and has not expired. An IPv4-mapped IPv6 address
     /// counts as its IPv4 form.
     pub fn lookup(&self, address: IpAddr, now: u64) -> Option<Verdict> {

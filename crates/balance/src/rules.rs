@@ -30,8 +30,8 @@ pub trait RequestView {
     fn method(&self) -> &[u8];
     /// The query as sent, without `?`.
     fn query(&self) -> Option<&[u8]>;
-    /// The client, after trusted proxies were taken into account.
-    fn source(&self) -> IpAddr;
+    /// The client, after trusted proxies were taken into account; `None` where nobody knows, which no range holds.
+    fn source(&self) -> Option<IpAddr>;
     /// Hands the value of every field line of this name to `each`, until that returns true; says whether it did.
     /// `name` is lower case and compares without case; values come without white space around them.
     fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool;

@@ -15,14 +15,23 @@ pub struct Ends {
     pub destination: SocketAddr,
 }
 
+/// What a header tells about its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The sender's own connection, such as a health check (`LOCAL`).
+    Own,
+    /// Somebody's, and the header does not say whose (`UNKNOWN`, or no TCP over IP).
+    Unknown,
+    Ends(Ends),
+}
+
 /// What a call of [`parse`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The header does not end within these bytes: call again with the same bytes and more behind them.
     NeedMore,
-    /// What follows the header begins at `header_bytes`. Without `ends` (`LOCAL`, `UNKNOWN`, or no TCP over IP) those
-    /// of the connection itself hold.
-    Complete { ends: Option<Ends>, header_bytes: usize },
+    /// What follows the header begins at `header_bytes`.
+    Complete { told: Told, header_bytes: usize },
 }
 
 /// Why there is no header to believe. The connection cannot go on.

@@ -51,7 +51,13 @@ impl<S: Sys> Client<S> {
 
     /// The port at which the client arrived.
     pub(crate) fn port(&self) -> u16 {
-        self.passed_on.as_ref().map_or(self.door.address.port(), |passed_on| passed_on.destination.port())
+        let told = self.passed_on.as_ref().and_then(|passed_on| passed_on.destination);
+        told.unwrap_or(self.door.address).port()
+    }
+
+    /// The connection was passed on, and nobody says for whom.
+    pub(crate) fn is_nameless(&self) -> bool {
+        self.passed_on.as_ref().is_some_and(|passed_on| passed_on.destination.is_none())
     }
 }
 

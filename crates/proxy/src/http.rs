@@ -106,10 +106,11 @@ async fn answer<S: Sys>(
     }
     let screened = screen::screen(request)?;
     let rule = route::route(request, screened)?;
-    let admitted = admit::admit(request, rule)?;
-    if reply::is_ready(request, rule)? {
+    let permitted = screen::permit(request, rule)?;
+    if reply::is_ready(request, permitted)? {
         return Err(Stop::Reply { rule });
     }
+    let admitted = admit::admit(request, permitted)?;
     Ok(attempt::forward_and_respond(request, client, input, &admitted).await?)
 }
 

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use model::LogLevel;
 use net::{Buffer, SMALL, Sys};
 use observe::ProxyHeader;
-use proto::proxy_protocol::{Ends, HeaderError, Progress, parse};
+use proto::proxy_protocol::{HeaderError, Progress, Told, parse};
 
 use crate::connection::{Client, first_timeout, goes_on};
 use crate::local::Door;
@@ -19,8 +19,8 @@ use crate::local::Door;
 pub(crate) struct PassedOn {
     /// Who connected.
     pub(crate) by: SocketAddr,
-    /// Where the client had connected to.
-    pub(crate) destination: SocketAddr,
+    /// Where the client had connected to; `None`: nobody says for whom this is.
+    pub(crate) destination: Option<SocketAddr>,
 }
 
 /// Whether who connects from `peer` owes a header.
@@ -30,23 +30,17 @@ pub(crate) fn is_due<S: Sys>(door: &Door<S>, peer: SocketAddr) -> bool {
     !senders.is_empty() && senders.iter().any(|range| range.contains(peer.ip()))
 }
 
-/// Reads the header; from here on its source is the client's peer. Returns what came behind it. `None`: there was
+/// Reads the header. Returns what came behind it. `None`: there was
 /// none to believe, and the connection ends without a word.
 pub(crate) async fn read<S: Sys>(client: &mut Client<S>) -> Option<Buffer> {
-    let counters = |result| client.cells().proxy_headers.count(result);
     match receive(client).await {
-        Ok((Some(ends), rest)) => {
-            counters(ProxyHeader::Address);
-            client.passed_on = Some(Box::new(PassedOn { by: client.peer, destination: ends.destination }));
-            client.peer = ends.source;
-            Some(rest)
-        }
-        Ok((None, rest)) => {
-            counters(ProxyHeader::NoAddress);
+        Ok((told, rest)) => {
+            let result = take(client, told);
+            client.cells().proxy_headers.count(result);
             Some(rest)
         }
         Err(Refusal { result, detail }) => {
-            counters(result);
+            client.cells().proxy_headers.count(result);
             if result != ProxyHeader::Closed {
                 observe::event(
                     LogLevel::Warning,
@@ -59,12 +53,29 @@ pub(crate) async fn read<S: Sys>(client: &mut Client<S>) -> Option<Buffer> {
     }
 }
 
+/// From here on the header says who the client's peer is.
+fn take<S: Sys>(client: &mut Client<S>, told: Told) -> ProxyHeader {
+    let by = client.peer;
+    match told {
+        Told::Own => ProxyHeader::NoAddress,
+        Told::Unknown => {
+            client.passed_on = Some(Box::new(PassedOn { by, destination: None }));
+            ProxyHeader::NoAddress
+        }
+        Told::Ends(ends) => {
+            client.passed_on = Some(Box::new(PassedOn { by, destination: Some(ends.destination) }));
+            client.peer = ends.source;
+            ProxyHeader::Address
+        }
+    }
+}
+
 struct Refusal {
     result: ProxyHeader,
     detail: &'static str,
 }
 
-async fn receive<S: Sys>(client: &Client<S>) -> Result<(Option<Ends>, Buffer), Refusal> {
+async fn receive<S: Sys>(client: &Client<S>) -> Result<(Told, Buffer), Refusal> {
     client.stream.set_read_deadline(client.proxy.worker.after(first_timeout(client)));
     let mut input = Buffer::new();
     loop {
@@ -83,9 +94,9 @@ async fn receive<S: Sys>(client: &Client<S>) -> Result<(Option<Ends>, Buffer), R
         }
         match parse(input.bytes()) {
             Ok(Progress::NeedMore) => input.shrink(),
-            Ok(Progress::Complete { ends, header_bytes }) => {
+            Ok(Progress::Complete { told, header_bytes }) => {
                 input.consume(header_bytes);
-                return Ok((ends, input));
+                return Ok((told, input));
             }
             Err(HeaderError::Missing) => return Err(Refusal { result: ProxyHeader::Missing, detail: "" }),
             Err(HeaderError::Malformed(detail)) => {

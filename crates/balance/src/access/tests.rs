@@ -28,6 +28,23 @@ fn plain(entries: &[AccessEntry], address: IpAddr, now: u64) -> Option<Verdict> 
 use Verdict::{Allow, Deny};
 
 #[test]
+fn no_entry_lets_an_unknown_client_pass() {
+    let passer = "10.0.0.1".parse().unwrap();
+    for (entries, default, expected) in [
+        (vec![], Allow, true),
+        (vec![], Deny, false),
+        (vec![entry("192.0.2.0/24", Deny, None)], Allow, true),
+        (vec![entry("10.0.0.0/8", Deny, None)], Allow, false),
+        (vec![entry("10.0.0.0/8", Deny, Some(5))], Allow, true),
+        (vec![entry("10.0.0.0/8", Allow, None)], Deny, false),
+        (vec![entry("0.0.0.0/0", Deny, None), entry("10.0.0.0/8", Allow, None)], Allow, false),
+    ] {
+        let table = AddressTable::compile(&AccessList { entries: entries.clone(), default });
+        assert_eq!(table.allows_unknown(passer, 5), expected, "{entries:?} {default:?}");
+    }
+}
+
+#[test]
 fn the_most_specific_entry_decides() {
     let table = table(vec![
         entry("10.0.0.0/8", Deny, None),

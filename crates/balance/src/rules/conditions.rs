@@ -7,7 +7,8 @@ use super::RequestView;
 /// All of them; the cheap ones first.
 pub(super) fn hold<R: RequestView + ?Sized>(conditions: &Conditions, request: &R) -> bool {
     let method = || conditions.methods.iter().any(|method| method.as_bytes() == request.method());
-    let source = || conditions.sources.iter().any(|range| range.contains(request.source()));
+    let is_from = |client| conditions.sources.iter().any(|range| range.contains(client));
+    let source = || request.source().is_some_and(is_from);
     (conditions.methods.is_empty() || method())
         && (conditions.sources.is_empty() || source())
         && (conditions.headers.iter())

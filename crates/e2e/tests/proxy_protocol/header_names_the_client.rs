@@ -96,3 +96,45 @@ fn the_source_is_the_peer() {
         assert_eq!(balancer.log_line("status", 200)["client"], client, "{trusted}");
     }
 }
+
+/// Who passes on a connection without saying whose it is vouches for nothing in it: neither is it the client that a
+/// list allows, nor is the client the trusted proxy. Its own connection is another matter.
+#[test]
+fn who_is_not_named_is_nobody() {
+    let own = binary(0, 0x11, V4);
+    for (header, is_own) in [
+        (own, true),
+        (b"PROXY UNKNOWN\r\n".to_vec(), false),
+        (binary(1, 0, &[]), false),
+        (binary(1, 0x12, V4), false),
+        (binary(1, 0x31, &[b'/'; 216]), false),
+    ] {
+        let target = Target::named("served");
+        let rule = "path = \"/in\"\nforward = \"app\"\naccess = { allow = [\"127.0.0.2\", \"192.0.2.9\"] }";
+        let config = config(&target).listener("trusted_proxies = [\"127.0.0.2\"]").rule(rule);
+        let balancer = Balancer::start(config);
+        let mut sender = Client::connect_from(SENDER, balancer.web());
+        let get = |path: &str| {
+            format!(
+                "GET {path} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.9\r\nX-Forwarded-Proto: https\r\n\
+                 X-Real-IP: 192.0.2.9\r\n\r\n"
+            )
+        };
+        sender.send([header.as_slice(), get("/").as_bytes(), get("/in").as_bytes()].concat());
+        assert_eq!(sender.response().status(), 200);
+        assert_eq!(sender.response().status(), if is_own { 200 } else { 403 }, "{header:?}");
+        let request = &target.requests()[0];
+        let told = [request.field("x-forwarded-for"), request.field("x-real-ip")];
+        if is_own {
+            assert_eq!(told, [Some("192.0.2.9, 127.0.0.2"), Some("192.0.2.9")]);
+        } else {
+            assert_eq!(told, [Some("127.0.0.2"), None], "{header:?}");
+            assert_eq!(request.field("x-forwarded-proto"), Some("http"));
+            let line = balancer.log_line("status", 403);
+            assert_eq!(
+                (&line["detail"], &line["client"]),
+                (&"unknown, by the rule".into(), &"127.0.0.2".into())
+            );
+        }
+    }
+}

@@ -46,3 +46,23 @@ fn slash_is_added() {
     client.send("GET /abc HTTP/1.0\r\n\r\n");
     assert_eq!(client.response().field("location"), Some("/abc/"), "without a host, too");
 }
+
+/// The redirect needs no target, so that nothing which keeps a request from one stands before it.
+#[test]
+fn slash_comes_before_what_targets_are_kept_from() {
+    let target = Target::named("app");
+    let rule =
+        "path = \"/abc/\"\nforward = \"app\"\ntrailing_slash = \"redirect\"\nwebsocket = { enabled = false }";
+    let balancer = Balancer::start(
+        Config::to(&target).listener("via = \"edge\"").listener("limits = { body = \"1KiB\" }").rule(rule),
+    );
+    for fields in [
+        "Connection: Upgrade\r\nUpgrade: websocket",
+        "Via: 1.1 edge",
+        "Content-Length: 2000\r\nExpect: 100-continue",
+    ] {
+        let mut client = Client::connect(balancer.web());
+        client.send(format!("GET /abc HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"));
+        assert_eq!(client.response().status(), 308, "{fields}");
+    }
+}

@@ -60,3 +60,19 @@ fn tunnels_count_that_were_opened_without_a_limit() {
     balancer.reload(config(&target, 3)).unwrap();
     assert!(refusal(balancer.web()).is_some(), "even if the rule was away meanwhile");
 }
+
+/// A failed upgrade is no tunnel, however long its client takes to end: here its connection is read on for a moment.
+#[test]
+fn a_failed_upgrade_counts_no_longer() {
+    let target =
+        Target::http(|_| b"HTTP/1.1 101 S\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n".to_vec());
+    let balancer = Balancer::start(config(&target, 1));
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::connect(balancer.web());
+        let last = websocket_request("/").replace("Connection: Upgrade", "Connection: Upgrade, close");
+        client.send(last + "and more");
+        assert_eq!(client.response().reason(), "target_upgrade_unasked");
+        clients.push(client);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Ends, HEADER_BYTES_MAX, Progress};
+use super::{Ends, HEADER_BYTES_MAX, Progress, Told};
 
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
@@ -25,18 +25,18 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Progress, &'static str> {
         return Err("header too long");
     }
     let Some(block) = rest.get(..length) else { return Ok(Progress::NeedMore) };
-    // The proxy's own connection, such as a health check: whatever the block says, it is not about it.
-    let ends = if command == PROXY { ends(family, block, &bytes[..header_bytes])? } else { None };
-    Ok(Progress::Complete { ends, header_bytes })
+    // Whatever the block says, the sender's own connection is not what it is about.
+    let told = if command == PROXY { told(family, block, &bytes[..header_bytes])? } else { Told::Own };
+    Ok(Progress::Complete { told, header_bytes })
 }
 
-fn ends(family: u8, block: &[u8], header: &[u8]) -> Result<Option<Ends>, &'static str> {
+fn told(family: u8, block: &[u8], header: &[u8]) -> Result<Told, &'static str> {
     if family & 15 > DATAGRAM {
         return Err("unknown transport");
     }
     let (ends, rest) = match family >> 4 {
         // Nothing is said about the block, not even where addresses end.
-        UNSPEC => return Ok(None),
+        UNSPEC => return Ok(Told::Unknown),
         INET => take::<4, 12>(block)?,
         INET6 => take::<16, 36>(block)?,
         UNIX => (None, block.get(UNIX_BYTES..).ok_or(SHORT)?),
@@ -44,7 +44,7 @@ fn ends(family: u8, block: &[u8], header: &[u8]) -> Result<Option<Ends>, &'stati
     };
     check_values(rest, header)?;
     // A TCP connection cannot have come as anything else.
-    Ok(ends.filter(|_| family & 15 == STREAM))
+    Ok(ends.filter(|_| family & 15 == STREAM).map_or(Told::Unknown, Told::Ends))
 }
 
 /// Two addresses of `N` bytes each and two ports, `ALL` bytes together; and what follows them.
@@ -120,9 +120,13 @@ mod tests {
     fn ends_of(version: u8, family: u8, block: &[u8]) -> Result<Option<String>, &'static str> {
         let bytes = header(version, family, block);
         match parse(&[&bytes, &b"GET / "[..]].concat())? {
-            Progress::Complete { ends, header_bytes } => {
+            Progress::Complete { told, header_bytes } => {
                 assert_eq!(header_bytes, bytes.len());
-                Ok(ends.map(|ends| format!("{} {}", ends.source, ends.destination)))
+                Ok(match told {
+                    Told::Ends(ends) => Some(format!("{} {}", ends.source, ends.destination)),
+                    Told::Unknown => None,
+                    Told::Own => Some("own".to_owned()),
+                })
             }
             Progress::NeedMore => panic!("{bytes:?}"),
         }
@@ -168,9 +172,9 @@ mod tests {
             (0x21, 0x00, vec![255; 100], None),
             (0x21, 0x01, vec![1], None),
             // The proxy's own: only its length counts.
-            (0x20, 0x00, Vec::new(), None),
-            (0x20, 0x11, V4.to_vec(), None),
-            (0x20, 0xff, vec![255; 7], None),
+            (0x20, 0x00, Vec::new(), Some("own")),
+            (0x20, 0x11, V4.to_vec(), Some("own")),
+            (0x20, 0xff, vec![255; 7], Some("own")),
         ] {
             assert_eq!(
                 ends_of(version, family, &block).unwrap().as_deref(),
@@ -213,7 +217,7 @@ mod tests {
     #[test]
     fn a_checksum_covers_every_byte() {
         let bytes = sealed();
-        assert!(matches!(parse(&bytes), Ok(Progress::Complete { ends: Some(_), .. })));
+        assert!(matches!(parse(&bytes), Ok(Progress::Complete { told: Told::Ends(_), .. })));
         // The addresses; a changed type or length may hide the checksum itself.
         for place in SIGNATURE.len() + 4..SIGNATURE.len() + 4 + V4.len() {
             for bit in 0..8 {
@@ -227,7 +231,7 @@ mod tests {
     #[test]
     fn the_length_has_a_limit() {
         let most = HEADER_BYTES_MAX - SIGNATURE.len() - 4;
-        assert_eq!(ends_of(0x20, 0, &vec![0; most]), Ok(None));
+        assert_eq!(ends_of(0x20, 0, &vec![0; most]), Ok(Some("own".to_owned())));
         let over = header(0x20, 0, &vec![0; most + 1]);
         assert_eq!(parse(&over), Err("header too long"));
         assert_eq!(parse(&over[..16]), Err("header too long"), "before the rest has come");

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use super::{Ends, Progress};
+use super::{Ends, Progress, Told};
 use crate::http1::token;
 
 pub(super) const START: &[u8] = b"PROXY ";
@@ -15,20 +15,20 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Progress, &'static str> {
     };
     let line = seen[..end].strip_suffix(b"\r").ok_or("line ends without CR")?;
     let line = line.strip_prefix(START).ok_or("no protocol")?;
-    Ok(Progress::Complete { ends: ends(line)?, header_bytes: end + 1 })
+    Ok(Progress::Complete { told: told(line)?, header_bytes: end + 1 })
 }
 
 /// What stands behind `PROXY `.
-fn ends(line: &[u8]) -> Result<Option<Ends>, &'static str> {
+fn told(line: &[u8]) -> Result<Told, &'static str> {
     if line.contains(&b'\r') {
         return Err("CR within the line");
     }
     let line = std::str::from_utf8(line).map_err(|_| "not ASCII")?;
     match line.split_once(' ').unwrap_or((line, "")) {
         // The receiver ignores what follows, whatever it is.
-        ("UNKNOWN", _) => Ok(None),
-        ("TCP4", rest) => addresses::<Ipv4Addr>(rest).map(Some),
-        ("TCP6", rest) => addresses::<Ipv6Addr>(rest).map(Some),
+        ("UNKNOWN", _) => Ok(Told::Unknown),
+        ("TCP4", rest) => addresses::<Ipv4Addr>(rest).map(Told::Ends),
+        ("TCP6", rest) => addresses::<Ipv6Addr>(rest).map(Told::Ends),
         _ => Err("unknown protocol"),
     }
 }
@@ -72,9 +72,13 @@ mod tests {
 
     fn source(line: &str) -> Option<String> {
         match complete(line).unwrap() {
-            Progress::Complete { ends, header_bytes } => {
+            Progress::Complete { told, header_bytes } => {
                 assert_eq!(header_bytes, "PROXY \r\n".len() + line.len());
-                ends.map(|ends| format!("{} {}", ends.source, ends.destination))
+                match told {
+                    Told::Ends(ends) => Some(format!("{} {}", ends.source, ends.destination)),
+                    Told::Unknown => None,
+                    Told::Own => panic!("{line}"),
+                }
             }
             Progress::NeedMore => panic!("{line}"),
         }

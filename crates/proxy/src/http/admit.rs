@@ -6,8 +6,8 @@ use proto::http1::BodyLength;
 
 use super::body::BodyReader;
 use super::request::Request;
-use super::{Failed, handshake, screen, via};
-use crate::snapshot::ActionPlan;
+use super::screen::Permitted;
+use super::{Failed, handshake, via};
 
 /// The proof that a request was admitted, with what the checks found.
 #[derive(Clone, Copy, Debug)]
@@ -23,24 +23,18 @@ impl Admitted {
     }
 }
 
-pub(super) fn admit<S: Sys>(request: &mut Request<S>, rule: usize) -> Result<Admitted, Failed> {
-    let plan = &request.listener.plan;
-    screen::check(request, plan.rules[rule].access.as_deref(), "by the rule")?;
-    let is_forwarded = matches!(plan.rules[rule].action, ActionPlan::Forward { .. });
-    if is_forwarded {
-        via::refuse_loop(request)?;
-    }
-    let body_bytes_max = plan.http.limits.body_bytes;
+/// Only for rules that forward: what we answer ourselves needs none of this.
+pub(super) fn admit<S: Sys>(request: &mut Request<S>, permitted: Permitted) -> Result<Admitted, Failed> {
+    via::refuse_loop(request)?;
+    let body_bytes_max = request.listener.plan.http.limits.body_bytes;
     let body = request.head().body();
-    // What we answer ourselves does not need the body, however long it is.
     if let (BodyLength::Length(length), Some(max)) = (body, body_bytes_max)
         && length > max
-        && is_forwarded
     {
         return Err(Failed { failure: Failure::RequestBodyTooLarge, detail: "declared length" });
     }
     if request.asks_for_websocket() {
-        handshake::admit(request, rule)?;
+        handshake::admit(request, permitted.rule)?;
     }
-    Ok(Admitted { rule, body, body_bytes_max })
+    Ok(Admitted { rule: permitted.rule, body, body_bytes_max })
 }

@@ -17,6 +17,8 @@ pub(super) async fn finish<S: Sys>(
     input: &mut Buffer,
     stop: Option<Stop>,
 ) -> Next {
+    // It is no tunnel, or no more. Whoever takes a reply slowly must not hold the place of one.
+    request.lease = None;
     let next = match stop {
         None if !request.is_read => Next::Close,
         None => persist(request),

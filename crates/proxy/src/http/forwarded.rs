@@ -3,7 +3,7 @@
 //! Only a trusted proxy's fields are believed and passed on; anybody else's are removed, aliases with `_` too.
 
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use model::Cidr;
 use net::Sys;
@@ -16,23 +16,28 @@ use crate::connection::Client;
 pub(super) fn find_source<S: Sys>(request: &mut Request<S>) {
     let listener = std::rc::Rc::clone(&request.listener);
     let trusted = &listener.plan.http.trusted_proxies;
-    if trusted.is_empty() || !is_trusted(trusted, request.peer.ip()) {
+    // invariant: who passes on a connection without saying whose it is does not speak in it. What it holds is the word
+    // of somebody unknown, however trusted the passer.
+    if trusted.is_empty() || !request.is_source_known || !is_trusted(trusted, request.peer.ip()) {
         return;
     }
     request.is_trusted = true;
-    let mut source = request.peer.ip();
+    let (mut source, mut is_known) = (request.peer.ip(), true);
     let lines: Vec<_> =
         request.head().fields_of(Known::XForwardedFor).map(|field| request.text(field.value)).collect();
     'lines: for line in lines.into_iter().rev() {
         for element in line.rsplit(|&byte| byte == b',') {
-            let Some(address) = parse_address(token::trim(element)) else { break 'lines };
+            let Some(address) = parse_address(token::trim(element)) else {
+                is_known = false;
+                break 'lines;
+            };
             source = address;
             if !is_trusted(trusted, address) {
                 break 'lines;
             }
         }
     }
-    request.source = source;
+    (request.source, request.is_source_known) = (source, is_known);
 }
 
 /// Appends the fields that tell the target about the client.
@@ -115,10 +120,10 @@ fn is_trusted(trusted: &[Cidr], address: IpAddr) -> bool {
 /// An address as it stands in `X-Forwarded-For`: bare, in brackets, or with a port.
 fn parse_address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
-    let bare =
-        text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(text, |(address, _)| address);
-    let address: IpAddr =
-        bare.parse().or_else(|_| bare.parse::<std::net::SocketAddr>().map(|socket| socket.ip())).ok()?;
+    let address: IpAddr = match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(bare) => bare.parse().ok()?,
+        None => text.parse().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip())).ok()?,
+    };
     Some(address.to_canonical())
 }
 
@@ -143,6 +148,11 @@ mod tests {
             ("[2001:db8::1]", Some("2001:db8::1")),
             ("[2001:db8::1]:4711", Some("2001:db8::1")),
             ("::ffff:192.0.2.1", Some("192.0.2.1")),
+            ("[2001:db8::1]garbage", None),
+            ("[2001:db8::1]4711", None),
+            ("[2001:db8::1]:", None),
+            ("[2001:db8::1", None),
+            ("[[2001:db8::1]:4711]", None),
             ("unknown", None),
             ("", None),
             ("192.0.2.1, 192.0.2.2", None),

@@ -10,6 +10,7 @@ use super::Failed;
 use super::forward::{is_edited, write_edits};
 use super::request::Request;
 use super::respond::write_connection;
+use super::screen::Permitted;
 use crate::snapshot::{ActionPlan, RulePlan};
 
 /// A reply that needs no target.
@@ -35,8 +36,8 @@ fn ready<'a, S: Sys>(request: &Request<S>, rule: &'a RulePlan) -> Option<Ready<'
 }
 
 /// Whether the rule answers this request by itself. A redirect to the request's host needs one.
-pub(super) fn is_ready<S: Sys>(request: &Request<S>, rule: usize) -> Result<bool, Failed> {
-    let ready = ready(request, &request.listener.plan.rules[rule]);
+pub(super) fn is_ready<S: Sys>(request: &Request<S>, permitted: Permitted) -> Result<bool, Failed> {
+    let ready = ready(request, &request.listener.plan.rules[permitted.rule]);
     let needs_host = matches!(ready, Some(Ready::Redirect(to)) if to.to.contains(&TemplatePiece::Host));
     if needs_host && request.head().host_name().is_none_or(|name| name.is_empty()) {
         return Err(Failed { failure: Failure::RequestHost, detail: "a redirect to the request's host" });
@@ -82,6 +83,9 @@ pub(super) fn write_ready<S: Sys>(request: &Request<S>, rule: &RulePlan, out: &m
         write_field("Content-Type", content_type.as_bytes(), out);
     }
     write_edits(edits, out);
+    if !is_edited(edits, b"date") {
+        request.proxy.write_date(out);
+    }
     write_end(request, status, body, out)
 }
 
@@ -108,6 +112,7 @@ pub(super) fn write_failure<S: Sys>(request: &Request<S>, failed: Failed, out: &
     write_field("Cache-Control", b"no-store", out);
     let (content_type, body) = page(request, failed.failure);
     write_field("Content-Type", content_type.as_bytes(), out);
+    request.proxy.write_date(out);
     write_end(request, outcome.status, &body, out)
 }
 
@@ -227,7 +232,6 @@ fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
 
 /// The fields that every reply ends with, and the body; returns the bytes of the body that are sent.
 fn write_end<S: Sys>(request: &Request<S>, status: u16, body: &[u8], out: &mut Vec<u8>) -> u64 {
-    request.proxy.write_date(out);
     let has_body = !matches!(status, 204 | 304);
     if has_body {
         out.extend_from_slice(b"Content-Length: ");

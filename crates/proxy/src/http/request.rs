@@ -29,6 +29,8 @@ pub(crate) struct Request<S: Sys> {
     connected: SocketAddr,
     /// The client, after trusted proxies were taken into account.
     pub(super) source: IpAddr,
+    /// `false`: the source is only the last known of those who passed the request on.
+    pub(super) is_source_known: bool,
     /// The peer is a trusted proxy.
     pub(super) is_trusted: bool,
     /// The normalised path, where it differs from the one sent.
@@ -146,6 +148,7 @@ impl<S: Sys> Request<S> {
             peer: client.peer,
             connected: client.connected(),
             source: client.peer.ip(),
+            is_source_known: !client.is_nameless(),
             is_trusted: false,
             normal_path: None,
             number: client.requests,

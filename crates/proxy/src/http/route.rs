@@ -20,7 +20,7 @@ pub(super) fn route<S: Sys>(request: &mut Request<S>, _screened: Screened) -> Re
         head: request.head(),
         bytes: request.bytes.bytes(),
         path: request.path(),
-        source: request.source,
+        source: request.is_source_known.then_some(request.source),
     };
     let default = listener.plan.has_default.then(|| listener.plan.rules.len() - 1);
     let rule = listener.table.find(&view).or(default).ok_or(Failure::NoRule)?;
@@ -61,7 +61,7 @@ struct View<'a> {
     head: &'a RequestHead,
     bytes: &'a [u8],
     path: &'a [u8],
-    source: IpAddr,
+    source: Option<IpAddr>,
 }
 
 impl RequestView for View<'_> {
@@ -82,7 +82,7 @@ impl RequestView for View<'_> {
         self.head.query().map(|span| span.of(self.bytes))
     }
 
-    fn source(&self) -> IpAddr {
+    fn source(&self) -> Option<IpAddr> {
         self.source
     }
 

@@ -115,6 +115,7 @@ impl<S: Sys> TcpStream<S> {
                     self.worker.0.reactor.borrow_mut().drained(self.id, Direction::Read);
                 }
                 buffer.filled(count);
+                self.worker.moved(count);
                 if buffer.is_empty() {
                     buffer.shrink();
                 }
@@ -263,6 +264,7 @@ impl<S: Sys> TcpStream<S> {
     /// See [`Self::set_write_deadline`].
     fn wrote(&self, count: usize) {
         if count > 0 {
+            self.worker.moved(count);
             self.worker.0.reactor.borrow_mut().wrote(self.id, self.worker.now());
         }
     }
@@ -295,6 +297,7 @@ impl<S: Sys> TcpStream<S> {
             match self.worker.0.sys.splice(self.fd, pipe.write_end(), len, false) {
                 Ok(count) => {
                     pipe.added(count);
+                    self.worker.moved(count);
                     return Poll::Ready(Ok(count));
                 }
                 // The pipe is empty here, so it is the socket that has nothing.

@@ -31,6 +31,8 @@ pub(crate) struct Inner<S: Sys> {
     wall: Cell<u64>,
     /// Transfers that the task being polled may still make.
     budget: Cell<u32>,
+    /// Bytes moved since the last look.
+    turn_bytes: Cell<usize>,
     stats: Cell<WorkerStats>,
 }
 
@@ -79,6 +81,7 @@ impl<S: Sys> Worker<S> {
             now: Cell::new(now),
             wall: Cell::new(0),
             budget: Cell::new(BUDGET),
+            turn_bytes: Cell::new(0),
             stats: Cell::default(),
         }));
         executor::enter(number);
@@ -189,6 +192,13 @@ impl<S: Sys> Worker<S> {
         }
     }
 
+    /// Takes bytes that went one way from what the polled task may still move, and this turn of the loop.
+    pub(crate) fn moved(&self, bytes: usize) {
+        let cost = u32::try_from(bytes / BYTES_PER_TRANSFER).unwrap_or(u32::MAX);
+        self.0.budget.set(self.0.budget.get().saturating_sub(cost));
+        self.0.turn_bytes.set(self.0.turn_bytes.get().saturating_add(bytes));
+    }
+
     fn turn_until(&self, done: impl Fn() -> bool) -> io::Result<()> {
         let mut look = Look::default();
         let mut registered_at = self.tick();
@@ -211,7 +221,11 @@ impl<S: Sys> Worker<S> {
     }
 
     fn poll_tasks(&self) {
+        self.0.turn_bytes.set(0);
         for _ in 0..POLLS_PER_LOOK {
+            if self.0.turn_bytes.get() >= BYTES_PER_LOOK {
+                break;
+            }
             self.0.budget.set(BUDGET);
             match self.0.executor.turn() {
                 Turn::Idle => break,
@@ -312,6 +326,10 @@ impl<S: Sys> Drop for TimerSource<'_, S> {
 const BELL: u64 = u64::MAX;
 // limit: polls between two looks at epoll: new events wait for this many at most.
 const POLLS_PER_LOOK: u32 = 64;
-// limit: transfers in one poll of one task: 16 reads and 16 writes of 64 KiB.
+// limit: bytes that go between two looks at epoll, one poll's share above it; else many who move much would let small
+// requests wait for tens of milliseconds.
+const BYTES_PER_LOOK: usize = 1 << 20;
+// limit: transfers in one poll of one task, each of so many bytes; a larger one counts for several.
 const BUDGET: u32 = 32;
+const BYTES_PER_TRANSFER: usize = 16 << 10;
 const REGISTER_AFTER_TICKS: u32 = 5;

@@ -49,9 +49,10 @@ fn measure(proxy: SocketAddr, seconds: u64) -> io::Result<(Vec<Pair>, Cut)> {
         if number % 2 == 0 {
             without = Some(pace::run(proxy, Instant::now() + ALONE)?);
         }
-        let until = Instant::now() + CROWDED;
+        let until = Instant::now() + crowd::GATHERING + CROWDED;
         let (cut, with) = std::thread::scope(|scope| {
             let crowd = scope.spawn(move || crowd::run(proxy, until, TIMEOUT));
+            std::thread::sleep(crowd::GATHERING);
             let with = pace::run(proxy, until);
             (crowd.join(), with)
         });

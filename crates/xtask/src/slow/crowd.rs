@@ -18,6 +18,9 @@ pub(crate) enum Kind {
     Reader,
 }
 
+/// Until all are there.
+pub(crate) const GATHERING: Duration = Duration::from_secs(6);
+
 impl Kind {
     pub(crate) const ALL: [(Self, usize); 3] = [(Self::Head, 100), (Self::Body, 100), (Self::Reader, 50)];
 
@@ -132,5 +135,7 @@ const HEAD: &[u8] =
 const BODY_BYTES: usize = 5;
 const BYTE_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-const OPEN_PAUSE: Duration = Duration::from_millis(4);
+// A crowd gathers: all at once, the readers' first megabytes alone would take both cores for a while, and what they
+// cost later would not be seen.
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 const OVERDUE: Duration = Duration::from_secs(2);

@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use model::TcpKeepalive;
 
@@ -270,14 +271,21 @@ impl<S: Sys> TcpStream<S> {
     }
 
     /// Moves up to `len` bytes from here through `pipe` to `to` without copying them; returns how many, 0 at the
-    /// end of the stream. `more`: further bytes of the same message follow.
+    /// end of the stream. `write_timeout` is for each write, from when there is something to be written.
     // A cancelled move leaves bytes in the pipe, which then is not used again.
-    pub async fn splice_to(&self, to: &Self, pipe: &mut Pipe<S>, len: u64, more: bool) -> Result<u64, Moved> {
+    pub async fn splice_to(
+        &self,
+        to: &Self,
+        pipe: &mut Pipe<S>,
+        len: u64,
+        write_timeout: Duration,
+    ) -> Result<u64, Moved> {
         let asked = usize::try_from(len).unwrap_or(usize::MAX).min(pipe.capacity());
         let count = poll_fn(|context| self.poll_splice_in(context, pipe, asked)).await.map_err(Moved::In)?;
         // Only a move that came back full is known to have a successor: after a short one the kernel would hold
         // the last bytes back for 200 ms, in vain when the sender pauses.
-        let more = more || (count == asked && (count as u64) < len);
+        let more = count == asked && (count as u64) < len;
+        to.set_write_deadline(self.worker.after(write_timeout));
         while pipe.held() > 0 {
             poll_fn(|context| to.poll_splice_out(context, pipe, more))
                 .await

@@ -19,7 +19,7 @@ fn target() -> SocketAddr {
 async fn splice(from: &TcpStream<Sim>, to: &TcpStream<Sim>) -> io::Result<()> {
     let mut pipe = Pipe::lease(from.worker())?;
     loop {
-        match from.splice_to(to, &mut pipe, u64::MAX, false).await {
+        match from.splice_to(to, &mut pipe, u64::MAX, LONG).await {
             Ok(0) => return to.shutdown_write(),
             Ok(_) => {}
             Err(Moved::In(error) | Moved::Out(error, _)) => return Err(error),
@@ -152,3 +152,6 @@ fn the_first_write_reports_a_refused_connect() {
 fn the_write_deadline_ends_a_connect_without_answer() {
     first_write(200, || Target::Silent, io::ErrorKind::TimedOut);
 }
+
+/// Of a write: no test waits so long.
+const LONG: std::time::Duration = std::time::Duration::from_secs(86_400);

@@ -7,6 +7,7 @@ mod content_length_both_ways;
 mod early_response_is_read;
 mod expect_continue_is_passed;
 mod large_body_is_unharmed;
+mod pausing_target_cuts_nobody;
 mod responses_without_a_body;
 mod slow_reader_holds_the_sender_back;
 mod spliced_body_breaks_off;

@@ -86,8 +86,8 @@ impl<S: Sys> Flow<'_, S> {
         let Ok(mut pipe) = Pipe::lease(self.from.worker()) else { return Ok(false) };
         while let Some(left) = self.reader.plain_left() {
             self.from.set_read_deadline(self.from.worker().after(self.read_timeout));
-            self.to.set_write_deadline(self.to.worker().after(self.write_timeout));
-            let (moved, failed) = match self.from.splice_to(self.to, &mut pipe, left, false).await {
+            let spliced = self.from.splice_to(self.to, &mut pipe, left, self.write_timeout).await;
+            let (moved, failed) = match spliced {
                 Ok(0) => return Err(FlowError::Ended),
                 Ok(moved) => (moved, None),
                 Err(Moved::In(error)) => return Err(FlowError::Read(error)),

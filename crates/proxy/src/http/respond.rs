@@ -285,6 +285,7 @@ impl<S: Sys> Delivery<'_, '_, S> {
         head_bytes: usize,
         reader: &mut BodyReader,
     ) -> Result<(), Failed> {
+        self.client.is_dismissed.set(!self.request.persists);
         if let Some(lease) = lease {
             // Boxed, so that requests without it do not carry its state.
             return Box::pin(compress::run(self, lease, input, head_bytes, reader)).await;
@@ -332,7 +333,6 @@ impl<S: Sys> Delivery<'_, '_, S> {
         let limits = &self.request.listener.plan.http.limits;
         let mut data = reader.take(input, limits).map_err(on_fault)?;
         let behind = self.writer.frame(&mut data, reader, &mut out);
-        self.client.is_dismissed.set(!self.request.persists);
         let status = self.request.heads.response.status();
         answered(self.request, status);
         coalesce(&mut out, &mut data);

@@ -88,7 +88,8 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
 /// Takes the PROXY header, and serves what came with it; `None`: the connection ends.
 async fn serve_passed_on<S: Sys>(mut client: Box<Client<S>>) -> Option<Box<Client<S>>> {
     let input = proxy_header::read(&mut client).await?;
-    if client.place.count(client.peer.ip()).is_err() {
+    // Who is passed on without a name would be counted for who passes him on.
+    if !client.is_nameless() && client.place.count(client.peer.ip()).is_err() {
         client.cells().connections_refused.count(Refusal::ClientLimit);
         return None;
     }

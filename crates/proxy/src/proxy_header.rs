@@ -11,6 +11,7 @@ use net::{Buffer, SMALL, Sys};
 use observe::ProxyHeader;
 use proto::proxy_protocol::{HeaderError, Progress, Told, parse};
 
+use crate::clients::IdleClient;
 use crate::connection::{Client, first_timeout, goes_on};
 use crate::local::Door;
 
@@ -78,9 +79,14 @@ struct Refusal {
 async fn receive<S: Sys>(client: &Client<S>) -> Result<(Told, Buffer), Refusal> {
     client.stream.set_read_deadline(client.proxy.worker.after(first_timeout(client)));
     let mut input = Buffer::new();
+    let mut silent = Some(client.place.idle(client.stream.key(), true, client.proxy.now_millis()));
     loop {
-        match client.stream.idle().await {
+        let ready = client.stream.idle().await;
+        let is_evicted = silent.as_ref().is_some_and(IdleClient::is_evicted);
+        match ready {
             Ok(()) => {}
+            // A header that came just as the connection was to make room is taken.
+            Err(_) if is_evicted => client.stream.forget_late(),
             Err(error) if goes_on(client, &error) => continue,
             Err(error) if error.kind() == ErrorKind::TimedOut => {
                 return Err(Refusal { result: ProxyHeader::TimedOut, detail: "" });
@@ -88,8 +94,13 @@ async fn receive<S: Sys>(client: &Client<S>) -> Result<(Told, Buffer), Refusal> 
             Err(_) => return Err(closed(&input)),
         }
         match client.stream.try_fill(&mut input, SMALL) {
+            None if is_evicted => return Err(closed(&input)),
             None => continue,
-            Some(Ok(count)) if count > 0 => {}
+            Some(Ok(count)) if count > 0 => {
+                if silent.take().is_some() {
+                    client.place.stay();
+                }
+            }
             Some(_) => return Err(closed(&input)),
         }
         match parse(input.bytes()) {

@@ -61,3 +61,18 @@ fn client_is_whom_the_proxy_header_names() {
     assert_eq!(named("198.51.100.2").response().text(), "served", "the same peer, another client");
     assert_eq!(one.get("/").text(), "served");
 }
+
+#[test]
+fn who_has_no_name_is_not_counted_for_who_passes_him_on() {
+    let target = Target::named("served");
+    let config = Config::to(&target)
+        .listener("proxy_protocol = [\"127.0.0.0/8\"]")
+        .listener("max_connections_per_client = 1");
+    let balancer = Balancer::start(config);
+    let mut open = [(); 3].map(|()| Client::connect(balancer.web()));
+    for client in &mut open {
+        client.send("PROXY UNKNOWN\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.response().text(), "served");
+    }
+    assert_eq!(refused(&balancer), 0.0);
+}

@@ -32,7 +32,8 @@ pub(crate) async fn accept<S: Sys>(proxy: Rc<Proxy<S>>, door: Rc<Door<S>>, liste
     }
     // invariant: whoever the kernel has already connected is served, if there is a place soon.
     let _hold = proxy.hold();
-    while let Some(place) = last_place(&proxy, &door).await {
+    while listener.has_waiting() {
+        let Some(place) = last_place(&proxy, &door).await else { break };
         match listener.try_accept() {
             Some(Ok(accepted)) => admit(&proxy, &door, accepted, place),
             Some(Err(error)) if is_passing(&error) => {}
@@ -73,7 +74,11 @@ async fn take_next<S: Sys>(
             proxy.cells().connections_accepted.increment();
             refuse(&door.clients(), accepted, Refusal::Full);
         }
-        (Some(Err(error)), _) => failed(proxy, &error).await,
+        (Some(Err(error)), found) => {
+            // Others may have the place meanwhile.
+            drop(found);
+            failed(proxy, &error).await;
+        }
         (None, _) => {}
     }
 }

@@ -190,8 +190,9 @@ impl Engine {
         let wanted: HashSet<_> =
             snapshot.listeners.iter().flat_map(|listener| listener.bind.iter().copied()).collect();
         published.bound.retain(|address, _| wanted.contains(address));
-        snapshot.settle(&self.live);
+        // The old one is gone before: what only it named is forgotten.
         published.snapshot = snapshot;
+        published.snapshot.settle(&self.live);
         Ok(())
     }
 

@@ -22,8 +22,8 @@ use crate::watch::{Watch, Watchers};
 /// One generation, as one worker uses it.
 pub(crate) struct Local<S: Sys> {
     pub(crate) listeners: Vec<Rc<LocalListener<S>>>,
-    /// Of these listeners, and of those that are gone but have connections left.
-    pub(crate) clients: Vec<Rc<Clients>>,
+    /// Of these listeners, and of those that are gone but have connections left, or accept what waits already.
+    clients: Vec<Weak<Clients>>,
     targets: HashMap<TargetKey, Rc<LocalTarget<S>>>,
 }
 
@@ -70,9 +70,9 @@ impl<S: Sys> Local<S> {
             gone.for_each(|(_, target)| target.retire());
         }
         let mut clients = previous.map(|p| p.clients.clone()).unwrap_or_default();
-        clients.retain(|clients| clients.are_there());
+        clients.retain(|clients| clients.strong_count() > 0);
         let listener = |plan: &Arc<ListenerPlan>| {
-            let clients = clients_of(plan, &mut clients, previous, worker);
+            let clients = clients_of(plan, &mut clients, worker);
             Rc::new(LocalListener::new(plan, &groups, clients, worker))
         };
         Self { listeners: snapshot.listeners.iter().map(listener).collect(), clients, targets }
@@ -86,6 +86,10 @@ impl<S: Sys> Local<S> {
 
     pub(crate) fn listener(&self, name: &ListenerName) -> Option<&Rc<LocalListener<S>>> {
         self.listeners.iter().find(|listener| listener.plan.name == *name)
+    }
+
+    pub(crate) fn clients(&self) -> impl Iterator<Item = Rc<Clients>> {
+        self.clients.iter().filter_map(Weak::upgrade)
     }
 
     pub(crate) fn targets(&self) -> impl Iterator<Item = &Rc<LocalTarget<S>>> {
@@ -211,18 +215,11 @@ impl<S: Sys> Door<S> {
 }
 
 /// Those of before, where there are any: their idle connections stand in one order.
-fn clients_of<S: Sys>(
-    plan: &ListenerPlan,
-    all: &mut Vec<Rc<Clients>>,
-    previous: Option<&Local<S>>,
-    worker: usize,
-) -> Rc<Clients> {
-    let is_same = |clients: &&Rc<Clients>| Arc::ptr_eq(&clients.places, &plan.places);
-    if let Some(clients) = all.iter().find(is_same) {
-        return Rc::clone(clients);
-    }
-    let known = previous.and_then(|previous| previous.clients.iter().find(is_same));
-    let clients = known.map_or_else(|| Clients::new(&plan.places, worker), Rc::clone);
-    all.push(Rc::clone(&clients));
-    clients
+fn clients_of(plan: &ListenerPlan, all: &mut Vec<Weak<Clients>>, worker: usize) -> Rc<Clients> {
+    let is_same = |clients: &Rc<Clients>| Arc::ptr_eq(&clients.places, &plan.places);
+    all.iter().filter_map(Weak::upgrade).find(is_same).unwrap_or_else(|| {
+        let clients = Clients::new(&plan.places, worker);
+        all.push(Rc::downgrade(&clients));
+        clients
+    })
 }

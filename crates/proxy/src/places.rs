@@ -85,9 +85,9 @@ impl Places {
         self.room(Scope::Listener).give_back();
     }
 
-    /// Whether a connection is to end for another, behind its response.
-    pub(crate) fn promise(&self) -> bool {
-        self.room(Scope::Listener).promise() || self.room(Scope::LoadBalancer).promise()
+    /// In whose room a connection is to end for another, behind its response.
+    pub(crate) fn promise(&self) -> Option<Scope> {
+        [Scope::Listener, Scope::LoadBalancer].into_iter().find(|&scope| self.room(scope).promise())
     }
 
     /// Counts a connection for its client, in both rooms or in none.
@@ -132,8 +132,24 @@ impl Places {
         if wanted.load(Ordering::SeqCst) == 0 { 0 } else { wanted.swap(0, Ordering::SeqCst) }
     }
 
+    /// This worker has nobody to evict any more.
+    pub(crate) fn decline(&self, worker: usize) {
+        for scope in Scope::ALL {
+            for _ in 0..self.take_wanted(worker, scope) {
+                self.room(scope).evicted();
+            }
+        }
+    }
+
     pub(crate) fn is_wanted(&self, worker: usize) -> bool {
         self.idle.of(worker).wanted.iter().any(|wanted| wanted.load(Ordering::SeqCst) > 0)
+    }
+}
+
+impl Drop for Places {
+    // Another worker may want an eviction just when the last connection is gone.
+    fn drop(&mut self) {
+        (0..self.idle.iter().count()).for_each(|worker| self.decline(worker));
     }
 }
 

@@ -44,9 +44,16 @@ struct Queue {
     starving: AtomicU32,
     /// Evictions under way.
     evicting: AtomicU32,
-    /// Connections that end behind the response in flight, or have, until somebody who waited has a place.
-    promised: AtomicU32,
+    promises: Mutex<Promises>,
     wakers: Mutex<Vec<Waker>>,
+}
+
+/// For who starves: connections that end behind the response in flight, or have, until somebody who waited has a place.
+#[derive(Debug, Default)]
+struct Promises {
+    made: u32,
+    /// Of those, whose connection has ended.
+    kept: u32,
 }
 
 impl Default for Room {
@@ -117,10 +124,33 @@ impl Room {
 
     /// Whether a response is to be its connection's last: no more are than starve.
     pub(crate) fn promise(&self) -> bool {
-        let Queue { starving, promised, .. } = &*self.queue;
-        let starving = starving.load(SeqCst);
-        let more = |promised| (promised < starving).then_some(promised + 1);
-        starving > 0 && promised.fetch_update(SeqCst, SeqCst, more).is_ok()
+        if !self.is_starving() {
+            return false;
+        }
+        let mut promises = lock(&self.queue.promises);
+        // invariant: read with the lock held. Who starved and has a place says so before it takes promises back.
+        let more = promises.made < self.queue.starving.load(SeqCst);
+        promises.made += u32::from(more);
+        more
+    }
+
+    /// A connection that was to end has, and its place was given back.
+    pub(crate) fn kept_promise(&self) {
+        let mut promises = lock(&self.queue.promises);
+        promises.kept = (promises.kept + 1).min(promises.made);
+        drop(promises);
+        self.wake();
+    }
+
+    /// Somebody still waits: where promises were kept and the room is full all the same, because its limit was lowered
+    /// or because others came first, they are to be made again.
+    fn renew_promises(&self) {
+        if self.open() < self.limits.max.load(SeqCst) {
+            return;
+        }
+        let mut promises = lock(&self.queue.promises);
+        promises.made -= promises.kept;
+        promises.kept = 0;
     }
 
     /// Has who waits look again.
@@ -215,6 +245,7 @@ impl Waiting {
 
     /// Sees to it that a place will come free; false: every connection is in use. No more are evicted than wait.
     pub(crate) fn ask(&mut self, now_millis: u64) -> bool {
+        self.room.renew_promises();
         if self.is_on_its_way(now_millis) {
             self.starve(false);
             return true;
@@ -244,10 +275,12 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.starve(false);
+        let mut promises = lock(&self.room.queue.promises);
         // A promise that others used up is not left when nobody waits.
         let is_last = self.room.queue.waiting.fetch_sub(1, SeqCst) == 1;
-        let fewer = |promised: u32| Some(if is_last { 0 } else { promised.saturating_sub(1) });
-        let _ = self.room.queue.promised.fetch_update(SeqCst, SeqCst, fewer);
+        let Promises { made, kept } = &mut *promises;
+        *made = if is_last { 0 } else { made.saturating_sub(1) };
+        *kept = kept.saturating_sub(1).min(*made);
     }
 }
 
@@ -262,4 +295,41 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const UNLIMITED: u32 = u32::MAX;
 const SHARDS: u64 = 64;
 // Workers read the clock once a turn of their loops.
-const CLOCKS_APART_MILLIS: u64 = 100;
+pub(crate) const CLOCKS_APART_MILLIS: u64 = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited(max: u32) -> ConnectionLimits {
+        ConnectionLimits { max: Some(max), ..ConnectionLimits::default() }
+    }
+
+    #[test]
+    fn a_promise_that_brought_nobody_in_is_made_again() {
+        let room = Arc::new(Room::default());
+        room.configure(&limited(3));
+        assert!((0..3).all(|_| room.take()));
+        room.configure(&limited(1));
+        let mut waiting = Waiting::begin(&room, Scope::Listener);
+        for open in (1..3).rev() {
+            assert!(!waiting.ask(0), "nobody is idle");
+            assert!(room.promise());
+            assert!(!waiting.ask(0));
+            assert!(!room.promise(), "one for one that waits");
+            room.give_back();
+            room.kept_promise();
+            assert_eq!(room.open(), open);
+        }
+        assert!(!waiting.ask(0));
+        assert!(room.promise());
+        room.give_back();
+        room.kept_promise();
+        assert!(room.take());
+        drop(waiting);
+        assert!(!room.promise(), "nobody waits");
+        let mut next = Waiting::begin(&room, Scope::Listener);
+        assert!(!next.ask(0));
+        assert!(room.promise(), "nothing is left of earlier ones");
+    }
+}

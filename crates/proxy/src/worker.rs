@@ -215,12 +215,12 @@ impl<S: Sys> Proxy<S> {
         loop {
             poll_fn(|context| {
                 self.live.await_evictions(self.number, context.waker().clone());
-                let is_wanted = self.local.borrow().clients.iter().any(|clients| clients.is_wanted());
+                let is_wanted = self.local.borrow().clients().any(|clients| clients.is_wanted());
                 if is_wanted { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
             let local = Rc::clone(&self.local.borrow());
-            local.clients.iter().for_each(|clients| clients.evict(&self.worker));
+            local.clients().for_each(|clients| clients.evict(&self.worker, self.now_millis()));
         }
     }
 

@@ -27,6 +27,9 @@ pub fn bind(address: SocketAddr, keepalive: Option<TcpKeepalive>) -> io::Result<
     sockopt::set_socket_reuseport(&socket, true)?;
     // Inherited by accepted connections, which saves a system call for each.
     sockopt::set_tcp_nodelay(&socket, true)?;
+    // Inherited too. A client that reads slowly then costs the kernel this much and not the megabytes to which send
+    // buffers grow; who reads fast has next to nothing that waits unsent.
+    socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
     keepalive::set(&socket, keepalive)?;
     if address.is_ipv6() {
         // Whatever the machine's default is.
@@ -158,5 +161,7 @@ impl<S: Sys> Drop for Listener<S> {
     }
 }
 
+// limit: bytes that a connection's send buffer takes beyond what the client's window lets go out.
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 // The kernel takes the smaller of this and net.core.somaxconn.
 const BACKLOG: i32 = 4096;

@@ -66,7 +66,7 @@ fn date_is_edited_like_any_field() {
                 .rule(&edited("/", "forward = \"app\"")),
         );
         for path in ["/ready", "/moved", "/none", "/own"] {
-            let answer = exchange(balancer.web(), &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            let answer = exchange(balancer.web(), format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
             assert_eq!(answer.all("date"), expected, "{edits} {path}");
         }
     }

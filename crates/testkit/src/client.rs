@@ -117,9 +117,11 @@ impl Client {
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Sends no more, but reads on.
+    /// Sends no more, but reads on. A balancer that refused the request may have closed already.
     pub fn half_close(&mut self) {
-        self.wire.stream.shutdown(Shutdown::Write).unwrap();
+        if let Err(error) = self.wire.stream.shutdown(Shutdown::Write) {
+            assert_eq!(error.kind(), io::ErrorKind::NotConnected, "{error}");
+        }
     }
 
     /// Ends the connection with a reset.

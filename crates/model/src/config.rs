@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    AccessLists, Action, Cidr, Compression, ConnectionLimits, HealthCheck, HttpLimits, ListenerName,
-    LoadBalancer, LoadBalancerName, Rule, TargetGroupName, TcpKeepalive, WhenFull,
+    AccessLists, Action, Cidr, Compression, ConnectionLimits, HealthCheck, Http2, HttpLimits, ListenerName,
+    ListenerTls, LoadBalancer, LoadBalancerName, Rule, TargetGroupName, TargetProtocol, TargetTls,
+    TcpKeepalive, WhenFull,
 };
 
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Listener {
     pub connections: ConnectionLimits,
     /// At least one; no address is bound twice in one config.
     pub bind: Vec<SocketAddr>,
+    /// `protocol = "https"`.
+    pub tls: Option<ListenerTls>,
     pub http: HttpSettings,
     /// In the order of the file.
     pub rules: Vec<Rule>,
@@ -72,6 +75,7 @@ pub struct HttpSettings {
     pub error_pages: Vec<ErrorPage>,
     pub compression: Option<Compression>,
     pub access_log: Option<AccessLog>,
+    pub http2: Http2,
 }
 
 impl Default for HttpSettings {
@@ -94,6 +98,7 @@ impl Default for HttpSettings {
             error_pages: Vec::new(),
             compression: None,
             access_log: None,
+            http2: Http2::default(),
         }
     }
 }
@@ -165,6 +170,9 @@ pub enum LogFormat {
 #[derive(Clone, Debug)]
 pub struct TargetGroup {
     pub name: TargetGroupName,
+    pub protocol: TargetProtocol,
+    /// Of a protocol with TLS.
+    pub tls: TargetTls,
     /// At least one; addresses are unique within the group.
     pub targets: Vec<Target>,
     pub algorithm: Algorithm,

@@ -17,6 +17,7 @@ mod origin;
 mod pattern;
 mod rule;
 mod status;
+mod tls;
 mod websocket;
 
 pub use access::{AccessEntry, AccessList, AccessLists, Verdict};
@@ -38,4 +39,8 @@ pub use rule::{
     Rule, TemplatePiece, WeightedGroup,
 };
 pub use status::status_phrase;
+pub use tls::{
+    CertificateEntry, CertificateFiles, CipherSuite, ClientAuth, ExpiredCrl, Http2, IdentityHeaders,
+    IdentityPattern, ListenerTls, Place, TargetProtocol, TargetTls, TlsVersion,
+};
 pub use websocket::WebSocket;

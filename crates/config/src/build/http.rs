@@ -58,6 +58,7 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             Some(value) => value.table().and_then(|table| access_log(table, build)),
             None => inherited.access_log,
         },
+        http2: inherited.http2,
     }
 }
 

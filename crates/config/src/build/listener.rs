@@ -27,6 +27,7 @@ pub(super) fn listener(
         load_balancer: LoadBalancerName::new(instance_name(table)),
         connections: connections::of_listener(table, root),
         bind: bind::addresses(table, build.report),
+        tls: None,
         http,
         rules,
         default_action,

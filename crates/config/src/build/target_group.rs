@@ -19,6 +19,8 @@ pub(super) fn target_groups(root: &Table, build: &mut Build<'_, '_>) -> Vec<Targ
 fn target_group(name: &str, table: &Table, build: &mut Build<'_, '_>) -> TargetGroup {
     TargetGroup {
         name: TargetGroupName::new(name),
+        protocol: model::TargetProtocol::Http,
+        tls: model::TargetTls::default(),
         targets: targets(table, build),
         algorithm: algorithm(table, build),
         health_check: table.table("health_check").and_then(|table| health_check::health_check(table, build)),

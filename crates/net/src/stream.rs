@@ -136,6 +136,16 @@ impl<S: Sys> TcpStream<S> {
         poll_fn(|context| self.poll_ready(context, Direction::Read)).await
     }
 
+    /// See [`Self::readable`].
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_ready(context, Direction::Read)
+    }
+
+    /// See [`Self::writable`].
+    pub fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_ready(context, Direction::Write)
+    }
+
     /// As [`Self::readable`], for a connection with nothing in flight: [`Worker::rouse_idle`] ends the wait early,
     /// as `TimedOut`.
     pub async fn idle(&self) -> io::Result<()> {
@@ -245,25 +255,27 @@ impl<S: Sys> TcpStream<S> {
     /// Writes as much of `buffer` as goes, after a wait where nothing does; what blocks shrinks to what is left.
     // A cancelled write has written nothing.
     pub async fn write_some(&self, buffer: &mut Buffer) -> io::Result<()> {
-        poll_fn(|context| {
-            loop {
-                if self.poll_ready(context, Direction::Write)?.is_pending() {
-                    buffer.shrink();
-                    return Poll::Pending;
-                }
-                let count = self.try_write(buffer.bytes(), &[])?;
-                buffer.consume(count);
-                self.wrote(count);
-                if count > 0 || buffer.is_empty() {
-                    return Poll::Ready(Ok(()));
-                }
-            }
-        })
-        .await
+        poll_fn(|context| self.poll_write_some(context, buffer)).await
     }
 
-    /// See [`Self::set_write_deadline`].
-    fn wrote(&self, count: usize) {
+    /// See [`Self::write_some`].
+    pub fn poll_write_some(&self, context: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<()>> {
+        loop {
+            if self.poll_ready(context, Direction::Write)?.is_pending() {
+                buffer.shrink();
+                return Poll::Pending;
+            }
+            let count = self.try_write(buffer.bytes(), &[])?;
+            buffer.consume(count);
+            self.wrote(count);
+            if count > 0 || buffer.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Counts what [`Self::try_write`] wrote after a wait for [`Self::writable`]; see [`Self::set_write_deadline`].
+    pub fn wrote(&self, count: usize) {
         if count > 0 {
             self.worker.moved(count);
             self.worker.0.reactor.borrow_mut().wrote(self.id, self.worker.now());

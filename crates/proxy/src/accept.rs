@@ -14,10 +14,11 @@ use net::{Accepted, Listener, Sys};
 use observe::Refusal;
 
 use crate::clients::{Clients, Place};
-use crate::connection::{Client, serve};
+use crate::connection::{Client, Held, serve};
 use crate::local::Door;
 use crate::proxy_header;
 use crate::room::Waiting;
+use crate::stream::Stream;
 use crate::watch::Watch;
 use crate::worker::Proxy;
 
@@ -184,12 +185,12 @@ fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>
     let client = Client {
         proxy: Rc::clone(proxy),
         door: Rc::clone(door),
-        stream: accepted.stream,
+        stream: Stream::plain(accepted.stream),
         peer: accepted.peer,
         passed_on: None,
         requests: 0,
         is_dismissed: Cell::new(false),
-        place,
+        held: Held::Connection(place),
     };
     proxy.worker.spawn(serve(Box::new(client)));
 }

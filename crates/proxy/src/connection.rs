@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use net::{Buffer, SMALL, Sys, TcpStream};
+use net::{Buffer, SMALL, Sys};
 use observe::{ListenerCells, Refusal};
 
 use crate::clients::Place;
@@ -14,34 +14,85 @@ use crate::http::Next;
 use crate::local::Door;
 use crate::peer;
 use crate::proxy_header::{self, PassedOn};
+use crate::room::ClientLimit;
 use crate::seat::Seats;
+use crate::stream::{Stream, Tls, Wire};
 use crate::worker::Proxy;
 
 /// A client's connection and where it came in.
 pub(crate) struct Client<S: Sys> {
     pub(crate) proxy: Rc<Proxy<S>>,
     pub(crate) door: Rc<Door<S>>,
-    pub(crate) stream: TcpStream<S>,
+    pub(crate) stream: Stream<S>,
     /// Who connected, or in whose name by a PROXY header.
     pub(crate) peer: SocketAddr,
-    pub(crate) passed_on: Option<Box<PassedOn>>,
+    pub(crate) passed_on: Option<Rc<PassedOn>>,
     /// Requests so far.
     pub(crate) requests: u32,
     /// The client was told that the connection ends with this response: it may close its side.
     pub(crate) is_dismissed: Cell<bool>,
     // invariant: it is dropped behind the stream: a place comes free when its connection is closed.
-    /// With the listener that accepted the connection, which a reload may replace.
-    pub(crate) place: Place,
+    pub(crate) held: Held<S>,
+}
+
+/// What a client's requests come by.
+pub(crate) enum Held<S: Sys> {
+    /// A connection of its own, with its place at the listener that accepted it, which a reload may replace.
+    Connection(Place),
+    /// One of the streams of this connection.
+    Stream(Rc<Client<S>>),
 }
 
 impl<S: Sys> Client<S> {
     pub(crate) fn cells(&self) -> &ListenerCells {
-        self.place.clients.cells()
+        self.place().clients.cells()
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        match &self.held {
+            Held::Connection(place) => place,
+            Held::Stream(connection) => connection.place(),
+        }
+    }
+
+    /// See [`Place::count`].
+    pub(crate) fn count(&mut self, client: IpAddr) -> Result<(), ClientLimit> {
+        match &mut self.held {
+            Held::Connection(place) => place.count(client),
+            Held::Stream(_) => Ok(()),
+        }
+    }
+
+    /// One of the streams of `connection`, which came as its `number`-th, counted from 0.
+    pub(crate) fn for_stream(connection: &Rc<Self>, stream: Stream<S>, number: u32) -> Self {
+        Self {
+            proxy: Rc::clone(&connection.proxy),
+            door: Rc::clone(&connection.door),
+            stream,
+            peer: connection.peer,
+            passed_on: connection.passed_on.clone(),
+            requests: number,
+            is_dismissed: Cell::new(false),
+            held: Held::Stream(Rc::clone(connection)),
+        }
+    }
+
+    /// Whether the request came as one of a connection's streams (HTTP/2).
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.held, Held::Stream(_))
+    }
+
+    /// The TLS session of the connection.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        match &self.held {
+            Held::Connection(_) => self.stream.wire().and_then(Wire::tls),
+            Held::Stream(connection) => connection.tls(),
+        }
     }
 
     /// Whether the response that is about to go is the connection's last.
     pub(crate) fn is_last(&self) -> bool {
-        self.door.closing.get() || self.place.makes_room()
+        self.door.closing.get() || self.place().makes_room()
     }
 
     /// The other end of the socket.
@@ -73,7 +124,7 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
         // Nothing but the client and one wait is alive at a time: what is more stands in every idle connection.
         let served = match wait_for_request(&client).await {
             Some(input) => {
-                client.place.stay();
+                client.place().stay();
                 Seats::serve(client, input)
             }
             None => return,
@@ -89,7 +140,8 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
 async fn serve_passed_on<S: Sys>(mut client: Box<Client<S>>) -> Option<Box<Client<S>>> {
     let input = proxy_header::read(&mut client).await?;
     // Who is passed on without a name would be counted for who passes him on.
-    if !client.is_nameless() && client.place.count(client.peer.ip()).is_err() {
+    let peer = client.peer.ip();
+    if !client.is_nameless() && client.count(peer).is_err() {
         client.cells().connections_refused.count(Refusal::ClientLimit);
         return None;
     }
@@ -111,7 +163,7 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
         client.door.listener.borrow().plan.http.keepalive_timeout
     };
     client.stream.set_read_deadline(client.proxy.worker.after(timeout));
-    let idle = client.place.idle(client.stream.key(), client.requests == 0, client.proxy.now_millis());
+    let idle = client.place().idle(client.stream.key(), client.requests == 0, client.proxy.now_millis());
     loop {
         match client.stream.idle().await {
             // invariant: only a byte begins a request. A stream counts as readable until a read finds it empty; who
@@ -173,8 +225,10 @@ fn last_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
 
 impl<S: Sys> Drop for Client<S> {
     fn drop(&mut self) {
-        self.cells().connections_open.decrement();
-        self.proxy.connection_closed();
+        if let Held::Connection(place) = &self.held {
+            place.clients.cells().connections_open.decrement();
+            self.proxy.connection_closed();
+        }
     }
 }
 

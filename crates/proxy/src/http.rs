@@ -31,9 +31,10 @@ mod tunnel;
 mod via;
 
 use model::Failure;
-use net::{Buffer, Sys, TcpStream};
+use net::{Buffer, Sys};
 
 use crate::connection::Client;
+use crate::stream::Stream;
 use request::Request;
 
 pub(crate) use request::HeadPool;
@@ -87,7 +88,7 @@ async fn serve_request<S: Sys>(client: &mut Client<S>, input: &mut Buffer) -> Ne
 
 /// Resets the connection of a request that is dropped before its end, by the deadline of a stop or a panic: what the
 /// client has got so far must not look like the whole.
-struct CutOff<'a, S: Sys>(&'a TcpStream<S>);
+struct CutOff<'a, S: Sys>(&'a Stream<S>);
 
 impl<S: Sys> Drop for CutOff<'_, S> {
     fn drop(&mut self) {

@@ -18,6 +18,7 @@ mod proxy_header;
 mod room;
 mod seat;
 mod snapshot;
+mod stream;
 mod watch;
 mod worker;
 

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use net::{Sys, TcpStream};
+use net::Sys;
+
+use crate::stream::Stream;
 
 /// Whether a deadline of ours ended the wait. The kernel's own ETIMEDOUT has the same kind, but says that the peer is
 /// dead.
@@ -16,7 +18,7 @@ pub(crate) fn is_dead(error: &io::Error) -> bool {
 }
 
 /// The same of a connection that is seen to be gone, whose error nobody has met yet.
-pub(crate) fn died<S: Sys>(stream: &TcpStream<S>) -> bool {
+pub(crate) fn died<S: Sys>(stream: &Stream<S>) -> bool {
     stream.take_error().is_some_and(|error| is_dead(&error))
 }
 

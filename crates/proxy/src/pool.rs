@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use balance::IdleLimit;
 use model::{TargetGroup, TargetKeepalive, TcpKeepalive};
-use net::{Sys, TcpStream};
+use net::Sys;
 use observe::TargetCells;
 
 use crate::live::TargetLive;
 use crate::peer;
+use crate::stream::Stream;
 
 /// A target, as one worker sees it.
 pub(crate) struct LocalTarget<S: Sys> {
@@ -32,7 +33,7 @@ struct Idle<S: Sys> {
 
 /// An open connection to a target. Dropping it closes it.
 pub(crate) struct TargetConnection<S: Sys> {
-    pub(crate) stream: TcpStream<S>,
+    pub(crate) stream: Stream<S>,
     /// How long it was idle before this request; `None`: it is new.
     pub(crate) reused_after_millis: Option<u64>,
     target: Rc<LocalTarget<S>>,
@@ -105,7 +106,7 @@ impl<S: Sys> LocalTarget<S> {
     }
 
     /// Takes a new connection into account.
-    pub(crate) fn opened(self: &Rc<Self>, stream: TcpStream<S>) -> TargetConnection<S> {
+    pub(crate) fn opened(self: &Rc<Self>, stream: Stream<S>) -> TargetConnection<S> {
         let cells = self.cells();
         cells.connections_opened.increment();
         cells.connections_open.increment();

@@ -5,6 +5,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use model::LogLevel;
 use net::{Buffer, SMALL, Sys};
@@ -60,11 +61,11 @@ fn take<S: Sys>(client: &mut Client<S>, told: Told) -> ProxyHeader {
     match told {
         Told::Own => ProxyHeader::NoAddress,
         Told::Unknown => {
-            client.passed_on = Some(Box::new(PassedOn { by, destination: None }));
+            client.passed_on = Some(Rc::new(PassedOn { by, destination: None }));
             ProxyHeader::NoAddress
         }
         Told::Ends(ends) => {
-            client.passed_on = Some(Box::new(PassedOn { by, destination: Some(ends.destination) }));
+            client.passed_on = Some(Rc::new(PassedOn { by, destination: Some(ends.destination) }));
             client.peer = ends.source;
             ProxyHeader::Address
         }
@@ -79,7 +80,7 @@ struct Refusal {
 async fn receive<S: Sys>(client: &Client<S>) -> Result<(Told, Buffer), Refusal> {
     client.stream.set_read_deadline(client.proxy.worker.after(first_timeout(client)));
     let mut input = Buffer::new();
-    let mut silent = Some(client.place.idle(client.stream.key(), true, client.proxy.now_millis()));
+    let mut silent = Some(client.place().idle(client.stream.key(), true, client.proxy.now_millis()));
     loop {
         let ready = client.stream.idle().await;
         let is_evicted = silent.as_ref().is_some_and(IdleClient::is_evicted);
@@ -98,7 +99,7 @@ async fn receive<S: Sys>(client: &Client<S>) -> Result<(Told, Buffer), Refusal> 
             None => continue,
             Some(Ok(count)) if count > 0 => {
                 if silent.take().is_some() {
-                    client.place.stay();
+                    client.place().stay();
                 }
             }
             Some(_) => return Err(closed(&input)),

@@ -7,6 +7,7 @@ use net::{Sys, TcpStream};
 use super::failure;
 use super::request::Request;
 use crate::pool::{LocalTarget, TargetConnection};
+use crate::stream::Stream;
 use model::Failure;
 
 /// An attempt in flight at a target.
@@ -54,5 +55,5 @@ pub(super) fn connect<S: Sys>(
     let stream = TcpStream::connect(&proxy.worker, address).map_err(|error| failure::on_connect(&error))?;
     // Without it the connection serves as well; only a target that vanishes is found out later.
     let _ = stream.set_keepalive(target.tcp_keepalive());
-    Ok(target.opened(stream))
+    Ok(target.opened(Stream::plain(stream)))
 }

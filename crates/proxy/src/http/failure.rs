@@ -2,8 +2,9 @@
 
 use std::io::ErrorKind;
 
+use crate::stream::Stream;
 use model::Failure;
-use net::{Sys, TcpStream};
+use net::Sys;
 
 use super::Failed;
 use crate::peer;
@@ -44,7 +45,7 @@ pub(super) fn client_aborted(error: &std::io::Error) -> Failed {
 }
 
 /// The client's connection is gone while something else was waited for.
-pub(super) fn client_gone<S: Sys>(stream: &TcpStream<S>) -> Failed {
+pub(super) fn client_gone<S: Sys>(stream: &Stream<S>) -> Failed {
     let detail = if peer::died(stream) { peer::PEER_DEAD } else { "" };
     Failed { failure: Failure::ClientAborted, detail }
 }

@@ -19,6 +19,7 @@ use super::request::Request;
 use super::via;
 use crate::connection::Client;
 use crate::pool::TargetConnection;
+use crate::stream::Stream;
 
 /// How far a request had gone when sending it failed.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ pub(super) async fn send<S: Sys>(
         let mut out = request.proxy.scratch.borrow_mut();
         write(request, client, to, upload, &mut out);
         let sent = stream.try_write(&out, plain).map_err(SendError::Unsent)?;
-        if sent == out.len() + plain.len() {
+        if sent == out.len() + plain.len() && stream.is_flushed() {
             return Ok(sent as u64);
         }
         (out.clone(), sent)
@@ -246,7 +247,7 @@ pub(super) fn write_edits(edits: &FieldEdits, out: &mut Vec<u8>) {
 /// Sends what `write` writes; the borrow of the worker's scratch ends before the wait.
 pub(super) async fn send_scratch<S: Sys>(
     request: &Request<S>,
-    to: &net::TcpStream<S>,
+    to: &Stream<S>,
     write: impl FnOnce(&mut Vec<u8>),
 ) -> io::Result<()> {
     let rest = {
@@ -255,7 +256,7 @@ pub(super) async fn send_scratch<S: Sys>(
         write(&mut out);
         send_now(to, &out, &mut Buffer::new())?
     };
-    if rest.is_empty() {
+    if rest.is_empty() && to.is_flushed() {
         return Ok(());
     }
     send_rest(to, &rest, &mut Buffer::new()).await

@@ -4,15 +4,16 @@
 use std::io;
 use std::time::Duration;
 
+use crate::stream::Stream;
 use model::HttpLimits;
-use net::{Buffer, LARGE, Moved, Pipe, Sys, TcpStream};
+use net::{Buffer, LARGE, Moved, Pipe, Sys};
 
 use super::body::{BodyFault, BodyReader, BodyWriter};
 
 /// One direction of an exchange.
 pub(super) struct Flow<'a, S: Sys> {
-    pub(super) from: &'a TcpStream<S>,
-    pub(super) to: &'a TcpStream<S>,
+    pub(super) from: &'a Stream<S>,
+    pub(super) to: &'a Stream<S>,
     pub(super) input: &'a mut Buffer,
     pub(super) reader: &'a mut BodyReader,
     pub(super) writer: BodyWriter,
@@ -83,10 +84,11 @@ impl<S: Sys> Flow<'_, S> {
         if self.writer != BodyWriter::Plain || worth_it(self.reader).is_none() {
             return Ok(false);
         }
+        let (Some(from), Some(to)) = (self.from.as_plain(), self.to.as_plain()) else { return Ok(false) };
         let Ok(mut pipe) = Pipe::lease(self.from.worker()) else { return Ok(false) };
         while let Some(left) = self.reader.plain_left() {
             self.from.set_read_deadline(self.from.worker().after(self.read_timeout));
-            let spliced = self.from.splice_to(self.to, &mut pipe, left, self.write_timeout).await;
+            let spliced = from.splice_to(to, &mut pipe, left, self.write_timeout).await;
             let (moved, failed) = match spliced {
                 Ok(0) => return Err(FlowError::Ended),
                 Ok(moved) => (moved, None),
@@ -103,13 +105,13 @@ impl<S: Sys> Flow<'_, S> {
 }
 
 /// Writes `head`, then `data`, which is empty afterwards; at once where the socket takes them.
-pub(super) async fn send<S: Sys>(to: &TcpStream<S>, head: &[u8], data: &mut Buffer) -> io::Result<()> {
+pub(super) async fn send<S: Sys>(to: &Stream<S>, head: &[u8], data: &mut Buffer) -> io::Result<()> {
     let rest = send_now(to, head, data)?;
     send_rest(to, &rest, data).await
 }
 
 /// As much of [`send`] as needs no wait; returns the rest of `head`.
-pub(super) fn send_now<S: Sys>(to: &TcpStream<S>, head: &[u8], data: &mut Buffer) -> io::Result<Vec<u8>> {
+pub(super) fn send_now<S: Sys>(to: &Stream<S>, head: &[u8], data: &mut Buffer) -> io::Result<Vec<u8>> {
     if head.is_empty() && data.is_empty() {
         return Ok(Vec::new());
     }
@@ -120,7 +122,7 @@ pub(super) fn send_now<S: Sys>(to: &TcpStream<S>, head: &[u8], data: &mut Buffer
 }
 
 /// What [`send_now`] left. A page of ours may be larger than the largest block.
-pub(super) async fn send_rest<S: Sys>(to: &TcpStream<S>, rest: &[u8], data: &mut Buffer) -> io::Result<()> {
+pub(super) async fn send_rest<S: Sys>(to: &Stream<S>, rest: &[u8], data: &mut Buffer) -> io::Result<()> {
     for part in rest.chunks(LARGE) {
         let mut part_of_head = Buffer::new();
         part_of_head.extend(part).map_err(|_| io::ErrorKind::OutOfMemory)?;

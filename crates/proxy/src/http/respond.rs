@@ -295,7 +295,8 @@ impl<S: Sys> Delivery<'_, '_, S> {
         let client = self.client;
         client.stream.set_write_deadline(client.proxy.worker.after(http.send_timeout));
         let (rest, mut data, behind) = self.send_first(input, head_bytes, reader)?;
-        if !(rest.is_empty() && data.is_empty() && behind.is_empty()) {
+        let is_sent = rest.is_empty() && data.is_empty() && behind.is_empty();
+        if !(is_sent && client.stream.is_flushed()) {
             let written = send_rest(&client.stream, &rest, &mut data).await;
             written.map_err(|error| failure::on_send_to_client(&error))?;
             let written = send(&client.stream, &behind, &mut Buffer::new()).await;

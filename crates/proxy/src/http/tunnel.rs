@@ -16,7 +16,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use net::{Buffer, Sys, TcpStream};
+use crate::stream::Stream;
+use net::{Buffer, Sys};
 use observe::{Counter, TunnelEnd};
 
 use super::Failed;
@@ -27,7 +28,7 @@ use crate::connection::Client;
 pub(super) async fn tunnel<S: Sys>(
     request: &mut Request<S>,
     client: &Client<S>,
-    target: &TcpStream<S>,
+    target: &Stream<S>,
     from_client: Buffer,
     from_target: Buffer,
     rule: usize,
@@ -52,7 +53,7 @@ pub(super) async fn tunnel<S: Sys>(
 /// Both ends, and what is known of them so far.
 struct Sides<'a, S: Sys> {
     client: &'a Client<S>,
-    target: &'a TcpStream<S>,
+    target: &'a Stream<S>,
     from_client: Buffer,
     from_target: Buffer,
     up: &'a Meter<'a>,
@@ -108,7 +109,7 @@ impl<S: Sys> Drop for Open<'_, S> {
 }
 
 /// A byte in either direction is life in both.
-fn keep_alive<S: Sys>(one: &TcpStream<S>, other: &TcpStream<S>, idle_timeout: Duration) {
+fn keep_alive<S: Sys>(one: &Stream<S>, other: &Stream<S>, idle_timeout: Duration) {
     let deadline = one.worker().after(idle_timeout);
     for stream in [one, other] {
         stream.set_read_deadline(deadline);
@@ -118,12 +119,12 @@ fn keep_alive<S: Sys>(one: &TcpStream<S>, other: &TcpStream<S>, idle_timeout: Du
 
 /// Writes all of `data`; every byte that goes is life in both directions.
 async fn write<S: Sys>(
-    from: &TcpStream<S>,
-    to: &TcpStream<S>,
+    from: &Stream<S>,
+    to: &Stream<S>,
     data: &mut Buffer,
     idle_timeout: Duration,
 ) -> io::Result<()> {
-    while !data.is_empty() {
+    while !(data.is_empty() && to.is_flushed()) {
         to.write_some(data).await?;
         keep_alive(from, to, idle_timeout);
     }

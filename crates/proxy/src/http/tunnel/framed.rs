@@ -7,8 +7,9 @@ use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::stream::Stream;
 use model::WebSocket;
-use net::{Buffer, LARGE, Sys, TcpStream};
+use net::{Buffer, LARGE, Sys};
 use observe::{TUNNEL_FRAMES, TunnelCells};
 use proto::websocket::{ControlFrame, FrameKind, Frames, Sender, Step};
 
@@ -46,8 +47,8 @@ pub(super) async fn run<S: Sys>(
 /// One direction of a tunnel.
 pub(super) struct Lane<'a, S: Sys> {
     sender: Sender,
-    from: &'a TcpStream<S>,
-    to: &'a TcpStream<S>,
+    from: &'a Stream<S>,
+    to: &'a Stream<S>,
     idle_timeout: Duration,
     meter: &'a Meter<'a>,
     cells: &'a TunnelCells,
@@ -68,8 +69,8 @@ pub(super) enum Order {
 impl<'a, S: Sys> Lane<'a, S> {
     fn new(
         sender: Sender,
-        from: &'a TcpStream<S>,
-        to: &'a TcpStream<S>,
+        from: &'a Stream<S>,
+        to: &'a Stream<S>,
         websocket: &WebSocket,
         meter: &'a Meter<'a>,
         cells: &'a TunnelCells,

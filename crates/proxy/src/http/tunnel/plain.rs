@@ -3,8 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use crate::stream::Stream;
 use model::WebSocket;
-use net::{Buffer, LARGE, Sys, TcpStream};
+use net::{Buffer, LARGE, Sys};
 
 use super::{Meter, Sides, attend, both, keep_alive, write};
 use crate::http::Failed;
@@ -23,8 +24,8 @@ pub(super) async fn run<S: Sys>(sides: Sides<'_, S>, websocket: &WebSocket) -> R
 
 /// One direction of a tunnel.
 struct Way<'a, S: Sys> {
-    from: &'a TcpStream<S>,
-    to: &'a TcpStream<S>,
+    from: &'a Stream<S>,
+    to: &'a Stream<S>,
     idle_timeout: Duration,
     meter: &'a Meter<'a>,
 }

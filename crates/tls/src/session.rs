@@ -1,0 +1,307 @@
+//! One TLS connection without I/O: records come in as a slice, plain bytes and records go out.
+//!
+//! rustls' unbuffered connection, so that an idle one holds no buffer: records that are not complete stay with the caller.
+
+use std::sync::Arc;
+
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{ClientConfig, Error, HandshakeKind, ProtocolVersion, ServerConfig};
+
+/// Either end of a connection.
+pub struct Session {
+    role: Box<Role>,
+    /// The peer's `close_notify` was met while writing, where nobody could be told.
+    has_ended: bool,
+}
+
+enum Role {
+    Server(UnbufferedServerConnection),
+    Client(UnbufferedClientConnection),
+}
+
+/// What came of some records.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// Bytes at the front of what was given that are done with, whatever else is said here.
+    pub consumed: usize,
+    /// The peer has sent its last byte (`close_notify`).
+    pub has_ended: bool,
+    /// The session is over. The alert that says so has been written.
+    pub error: Option<Error>,
+}
+
+/// What one look at the records led to.
+enum Step {
+    Again,
+    /// A record of plain bytes was handed on.
+    Plain,
+    Blocked,
+    Ended,
+    Failed(Error),
+}
+
+impl Session {
+    pub fn accept(config: Arc<ServerConfig>) -> Result<Self, Error> {
+        Ok(Self::of(Role::Server(UnbufferedServerConnection::new(config)?)))
+    }
+
+    /// Its first [`Self::read`], of nothing, writes the ClientHello.
+    pub fn connect(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, Error> {
+        Ok(Self::of(Role::Client(UnbufferedClientConnection::new(config, name)?)))
+    }
+
+    fn of(role: Role) -> Self {
+        Self { role: Box::new(role), has_ended: false }
+    }
+
+    /// Takes complete records from the front of `records`, which is changed in place, until `plain` returns `false` for
+    /// the bytes of one, or no more is complete. What has to be sent in answer is appended to `out`.
+    pub fn read(
+        &mut self,
+        records: &mut [u8],
+        mut plain: impl FnMut(&[u8]) -> bool,
+        out: &mut Vec<u8>,
+    ) -> Read {
+        let mut read = Read::default();
+        loop {
+            let rest = records.get_mut(read.consumed..).unwrap_or_default();
+            let mut goes_on = true;
+            let mut take = |bytes: &[u8]| goes_on &= plain(bytes);
+            let (discard, step) = match &mut *self.role {
+                Role::Server(connection) => step(connection.process_tls_records(rest), &mut take, out),
+                Role::Client(connection) => step(connection.process_tls_records(rest), &mut take, out),
+            };
+            read.consumed += discard;
+            match step {
+                Step::Again => {}
+                Step::Plain if goes_on => {}
+                Step::Plain | Step::Blocked => {
+                    read.has_ended = matches!(step, Step::Blocked) && self.has_ended;
+                    return read;
+                }
+                Step::Ended => {
+                    read.has_ended = true;
+                    return read;
+                }
+                Step::Failed(error) => {
+                    self.write_alert(out);
+                    read.error = Some(error);
+                    return read;
+                }
+            }
+        }
+    }
+
+    /// What a failed session still owes its peer.
+    fn write_alert(&mut self, out: &mut Vec<u8>) {
+        let mut nothing = |_: &[u8]| {};
+        // limit: a session that fails has an alert to send, and perhaps one flight before it.
+        for _ in 0..ALERT_STEPS_MAX {
+            let (_, step) = match &mut *self.role {
+                Role::Server(connection) => step(connection.process_tls_records(&mut []), &mut nothing, out),
+                Role::Client(connection) => step(connection.process_tls_records(&mut []), &mut nothing, out),
+            };
+            if !matches!(step, Step::Again) {
+                break;
+            }
+        }
+    }
+
+    /// Encrypts `plain` into `room`, which has [`sealed_len`] bytes at least; returns how many it took. Behind what else
+    /// waits to be sent, which is appended to `out`: send that first.
+    ///
+    /// # Errors
+    /// When the handshake has not come to its end, or the session is over.
+    pub fn write(&mut self, plain: &[u8], room: &mut [u8], out: &mut Vec<u8>) -> Result<usize, Error> {
+        match &mut *self.role {
+            Role::Server(connection) => loop {
+                let status = connection.process_tls_records(&mut []);
+                if let Some(written) = seal(status, plain, room, out, &mut self.has_ended)? {
+                    return Ok(written);
+                }
+            },
+            Role::Client(connection) => loop {
+                let status = connection.process_tls_records(&mut []);
+                if let Some(written) = seal(status, plain, room, out, &mut self.has_ended)? {
+                    return Ok(written);
+                }
+            },
+        }
+    }
+
+    /// Appends `close_notify`; nothing can be written after it.
+    pub fn close(&mut self, out: &mut Vec<u8>) {
+        let mut nothing = |_: &[u8]| {};
+        for _ in 0..ALERT_STEPS_MAX {
+            let (_, step) = match &mut *self.role {
+                Role::Server(connection) => last(connection.process_tls_records(&mut []), &mut nothing, out),
+                Role::Client(connection) => last(connection.process_tls_records(&mut []), &mut nothing, out),
+            };
+            if !matches!(step, Step::Again) {
+                break;
+            }
+        }
+    }
+
+    pub fn is_handshaking(&self) -> bool {
+        match &*self.role {
+            Role::Server(connection) => connection.is_handshaking(),
+            Role::Client(connection) => connection.is_handshaking(),
+        }
+    }
+
+    /// What ALPN agreed on.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        match &*self.role {
+            Role::Server(connection) => connection.alpn_protocol(),
+            Role::Client(connection) => connection.alpn_protocol(),
+        }
+    }
+
+    pub fn version(&self) -> Option<ProtocolVersion> {
+        match &*self.role {
+            Role::Server(connection) => connection.protocol_version(),
+            Role::Client(connection) => connection.protocol_version(),
+        }
+    }
+
+    pub fn suite(&self) -> Option<rustls::SupportedCipherSuite> {
+        match &*self.role {
+            Role::Server(connection) => connection.negotiated_cipher_suite(),
+            Role::Client(connection) => connection.negotiated_cipher_suite(),
+        }
+    }
+
+    pub fn is_resumed(&self) -> bool {
+        let kind = match &*self.role {
+            Role::Server(connection) => connection.handshake_kind(),
+            Role::Client(connection) => connection.handshake_kind(),
+        };
+        kind == Some(HandshakeKind::Resumed)
+    }
+
+    /// What the peer showed and proved to have the key of, its own certificate first.
+    pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        match &*self.role {
+            Role::Server(connection) => connection.peer_certificates(),
+            Role::Client(connection) => connection.peer_certificates(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("is_handshaking", &self.is_handshaking()).finish_non_exhaustive()
+    }
+}
+
+/// How much room the records of `plain_len` bytes take at most.
+pub const fn sealed_len(plain_len: usize) -> usize {
+    plain_len + (plain_len / FRAGMENT_BYTES + 1) * RECORD_OVERHEAD_MAX
+}
+
+fn step<Data>(
+    status: UnbufferedStatus<'_, '_, Data>,
+    plain: &mut impl FnMut(&[u8]),
+    out: &mut Vec<u8>,
+) -> (usize, Step) {
+    let mut discard = status.discard;
+    let step = match status.state {
+        Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
+            match traffic.next_record() {
+                Some(Ok(record)) => {
+                    discard += record.discard;
+                    plain(record.payload);
+                }
+                Some(Err(error)) => break Step::Failed(error),
+                None => break Step::Plain,
+            }
+        },
+        Ok(ConnectionState::EncodeTlsData(mut data)) => encode(out, |room| data.encode(room)),
+        Ok(ConnectionState::TransmitTlsData(data)) => {
+            data.done();
+            Step::Again
+        }
+        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Step::Ended,
+        Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => Step::Blocked,
+        // Early data is never accepted, and a state that is not known cannot be served.
+        Ok(_) => Step::Failed(Error::General("unexpected state".into())),
+        Err(error) => Step::Failed(error),
+    };
+    (discard, step)
+}
+
+/// As [`step`], with `close_notify` where it can be sent.
+fn last<Data>(
+    mut status: UnbufferedStatus<'_, '_, Data>,
+    plain: &mut impl FnMut(&[u8]),
+    out: &mut Vec<u8>,
+) -> (usize, Step) {
+    if let Ok(ConnectionState::WriteTraffic(traffic)) = &mut status.state {
+        let mut room = [0; CLOSE_BYTES_MAX];
+        let written = traffic.queue_close_notify(&mut room).unwrap_or(0);
+        out.extend_from_slice(&room[..written]);
+        return (status.discard, Step::Blocked);
+    }
+    step(status, plain, out)
+}
+
+fn encode(out: &mut Vec<u8>, mut into: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) -> Step {
+    let before = out.len();
+    match into(&mut []) {
+        Ok(_) => return Step::Again,
+        Err(EncodeError::InsufficientSize(needed)) => out.resize(before + needed.required_size, 0),
+        Err(error) => return Step::Failed(Error::General(error.to_string())),
+    }
+    match into(&mut out[before..]) {
+        Ok(written) => {
+            out.truncate(before + written);
+            Step::Again
+        }
+        Err(error) => {
+            out.truncate(before);
+            Step::Failed(Error::General(error.to_string()))
+        }
+    }
+}
+
+/// `None`: something else had to be written first.
+fn seal<Data>(
+    status: UnbufferedStatus<'_, '_, Data>,
+    plain: &[u8],
+    room: &mut [u8],
+    out: &mut Vec<u8>,
+    has_ended: &mut bool,
+) -> Result<Option<usize>, Error> {
+    match status.state {
+        Ok(ConnectionState::WriteTraffic(mut traffic)) => match traffic.encrypt(plain, room) {
+            Ok(written) => Ok(Some(written)),
+            Err(EncryptError::EncryptExhausted) => Err(Error::EncryptError),
+            Err(error) => Err(Error::General(error.to_string())),
+        },
+        Ok(ConnectionState::EncodeTlsData(mut data)) => match encode(out, |room| data.encode(room)) {
+            Step::Failed(error) => Err(error),
+            _ => Ok(None),
+        },
+        Ok(ConnectionState::TransmitTlsData(data)) => {
+            data.done();
+            Ok(None)
+        }
+        // It is said once; the other direction is still there.
+        Ok(ConnectionState::PeerClosed) => {
+            *has_ended = true;
+            Ok(None)
+        }
+        Ok(_) => Err(Error::HandshakeNotComplete),
+        Err(error) => Err(error),
+    }
+}
+
+const FRAGMENT_BYTES: usize = 16 << 10;
+/// Of a record: its head, an explicit nonce (TLS 1.2), the content type (TLS 1.3) and the tag, with some room.
+const RECORD_OVERHEAD_MAX: usize = 64;
+const CLOSE_BYTES_MAX: usize = 64;
+const ALERT_STEPS_MAX: usize = 8;

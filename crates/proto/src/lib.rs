@@ -1,5 +1,6 @@
 //! Sans-I/O wire formats: bytes in, messages out, and back. No sockets, no clock.
 
+pub mod client_hello;
 pub mod compression;
 pub mod http1;
 pub mod proxy_protocol;

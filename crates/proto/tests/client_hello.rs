@@ -1,0 +1,116 @@
+//! The look at a ClientHello: what it finds, what it refuses, and that cuts do not matter.
+
+use proptest::prelude::*;
+use proto::client_hello::{Alert, Peek, peek};
+
+fn vector16(bytes: &[u8]) -> Vec<u8> {
+    [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+}
+
+fn name_list(names: &[(u8, &[u8])]) -> Vec<u8> {
+    let entries: Vec<u8> =
+        names.iter().flat_map(|(kind, name)| [vec![*kind], vector16(name)].concat()).collect();
+    vector16(&entries)
+}
+
+fn message(version: u16, extensions: Option<&[(u16, Vec<u8>)]>) -> Vec<u8> {
+    let mut body = version.to_be_bytes().to_vec();
+    body.extend([7; 32]);
+    body.extend([0, 0, 2, 0x13, 1, 1, 0]);
+    if let Some(extensions) = extensions {
+        let all: Vec<u8> = extensions
+            .iter()
+            .flat_map(|(kind, data)| [kind.to_be_bytes().to_vec(), vector16(data)].concat())
+            .collect();
+        body.extend(vector16(&all));
+    }
+    let len = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [&[1], &len[1..], &body].concat()
+}
+
+fn records(message: &[u8], sizes: &[usize]) -> Vec<u8> {
+    let (mut out, mut rest, mut sizes) = (Vec::new(), message, sizes.iter().cycle());
+    while !rest.is_empty() {
+        let (part, next) = rest.split_at((*sizes.next().unwrap()).clamp(1, rest.len()));
+        out.extend([&[22, 3, 1][..], &vector16(part)].concat());
+        rest = next;
+    }
+    out
+}
+
+fn hello(name: &[u8]) -> Vec<u8> {
+    let extensions = [(0, name_list(&[(0, name)])), (43, vec![4, 3, 4, 3, 3])];
+    records(&message(0x0303, Some(&extensions)), &[1 << 14])
+}
+
+#[test]
+fn names_and_versions_are_found() {
+    let found = |bytes: &[u8]| match peek(bytes) {
+        Peek::Complete(hello) => (hello.server_name, hello.offers_tls12, hello.offers_tls13),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(found(&hello(b"A.Example.")), (Some("a.example".into()), true, true));
+    assert_eq!(found(&hello(b"192.0.2.1")), (None, true, true));
+    let of = |version, extensions: Option<&[_]>| records(&message(version, extensions), &[1 << 14]);
+    assert_eq!(found(&of(0x0303, None)), (None, true, false));
+    assert_eq!(found(&of(0x0301, None)), (None, false, false));
+    assert_eq!(found(&of(0x0303, Some(&[(43, vec![2, 3, 2])]))), (None, false, false));
+}
+
+#[test]
+fn what_is_no_hello_is_refused() {
+    let of = |extensions: &[_]| records(&message(0x0303, Some(extensions)), &[1 << 14]);
+    let name = || name_list(&[(0, b"a.example")]);
+    let cases = [
+        (hello(b""), Alert::IllegalParameter),
+        (hello(b"a..example"), Alert::IllegalParameter),
+        (hello(b"a example"), Alert::IllegalParameter),
+        (hello(b"a\0.example"), Alert::IllegalParameter),
+        (hello(&[b'a'; 300]), Alert::IllegalParameter),
+        (of(&[(0, name()), (0, name())]), Alert::IllegalParameter),
+        (of(&[(0, name_list(&[(0, b"a"), (0, b"b")]))]), Alert::IllegalParameter),
+        (of(&[(0, vec![])]), Alert::DecodeError),
+        (of(&[(0, name_list(&[]))]), Alert::DecodeError),
+        (of(&[(43, vec![9, 3, 4])]), Alert::DecodeError),
+        (vec![22, 3, 1, 0, 0], Alert::RecordOverflow),
+        (vec![22, 3, 1, 0xff, 0xff], Alert::RecordOverflow),
+        (vec![22, 9, 1, 0, 1], Alert::UnexpectedMessage),
+        (vec![22, 3, 1, 0, 1, 2], Alert::UnexpectedMessage),
+        (vec![22, 3, 1, 0, 4, 1, 0xff, 0, 0], Alert::IllegalParameter),
+        (vec![0x80, 1], Alert::UnexpectedMessage),
+    ];
+    for (bytes, alert) in cases {
+        assert!(
+            matches!(peek(&bytes), Peek::Refused(found, _) if found == alert),
+            "{bytes:?} {:?}",
+            peek(&bytes)
+        );
+    }
+    assert_eq!(peek(b"GET / HTTP/1.1\r\n"), Peek::PlainHttp);
+    assert_eq!(peek(b""), Peek::NeedMore);
+    assert_eq!(Alert::ProtocolVersion.record(), [21, 3, 3, 0, 2, 2, 70]);
+}
+
+proptest! {
+    #[test]
+    fn cuts_do_not_matter(sizes in prop::collection::vec(1_usize..80, 1..9)) {
+        let extensions = [(0, name_list(&[(0, b"a.example")])), (43, vec![2, 3, 4])];
+        let message = message(0x0303, Some(&extensions));
+        let whole = peek(&records(&message, &[1 << 14]));
+        let bytes = records(&message, &sizes);
+        prop_assert_eq!(peek(&bytes), whole);
+        for count in 0..bytes.len() {
+            prop_assert_eq!(peek(&bytes[..count]), Peek::NeedMore, "{}", count);
+        }
+    }
+
+    #[test]
+    fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..300), at in 0_usize..200, byte: u8) {
+        peek(&bytes);
+        let mut near = hello(b"a.example");
+        if let Some(place) = near.get_mut(at) {
+            *place = byte;
+        }
+        peek(&near);
+    }
+}

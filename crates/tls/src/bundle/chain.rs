@@ -1,0 +1,144 @@
+//! Which certificates of a bundle are served, in which order: from the leaf by issuer's name, key identifiers and
+//! verified signature to a root, which is left out.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+
+use super::certificate::{Certificate, Signature};
+
+/// A chain as places in the bundle.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Chain {
+    /// The leaf first; without the root.
+    pub(super) served: Vec<usize>,
+    pub(super) end: End,
+}
+
+/// How the chain ends. Places are those of its last certificate, and of the one that disappoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// At a root that is in the bundle.
+    Root(usize),
+    /// The leaf is its own issuer.
+    SelfSigned,
+    /// At a certificate whose issuer is not in the bundle.
+    Unknown(usize),
+    /// The one that has its issuer's name did not sign it.
+    Unsigned { certificate: usize, issuer: usize },
+    /// Every way comes back to where it was.
+    Loop(usize),
+    /// Too many that could have issued each other.
+    Tangle,
+}
+
+impl Chain {
+    /// Breadth first, so every certificate is looked at once, whoever certified whom. Of several ways the shortest to a
+    /// root is taken, else the longest to an issuer that is not here; the order in the file means nothing.
+    pub(super) fn build(certificates: &[Certificate<'_>], leaf: usize, now: u64) -> Self {
+        if certificates[leaf].is_self_signed() {
+            return Self { served: vec![leaf], end: End::SelfSigned };
+        }
+        let mut search = Search::new(certificates, leaf, now);
+        let end = search.run(leaf);
+        let (last, has_root) = match end {
+            End::Root(root) => (root, true),
+            End::Unknown(last) | End::Loop(last) | End::Unsigned { certificate: last, .. } => (last, false),
+            End::SelfSigned | End::Tangle => (leaf, false),
+        };
+        let mut served = search.way(last);
+        if has_root {
+            served.pop();
+        }
+        Self { served, end }
+    }
+}
+
+struct Search<'a, 'b> {
+    certificates: &'a [Certificate<'b>],
+    now: u64,
+    /// Which certificate each was reached from, and how many came before.
+    reached: Vec<Option<(usize, usize)>>,
+    signatures: usize,
+}
+
+impl<'a, 'b> Search<'a, 'b> {
+    fn new(certificates: &'a [Certificate<'b>], leaf: usize, now: u64) -> Self {
+        let mut reached = vec![None; certificates.len()];
+        reached[leaf] = Some((leaf, 0));
+        Self { certificates, now, reached, signatures: 0 }
+    }
+
+    fn run(&mut self, leaf: usize) -> End {
+        let mut queue = VecDeque::from([leaf]);
+        let (mut unknown, mut unsigned, mut looped) = (None::<(usize, End)>, None, None);
+        while let Some(place) = queue.pop_front() {
+            if self.certificates[place].is_self_signed() {
+                return End::Root(place);
+            }
+            let named = self.named(place);
+            let issuers: Vec<_> =
+                named.iter().copied().filter(|&issuer| self.is_signed(place, issuer)).collect();
+            if self.signatures > SIGNATURES_MAX {
+                return End::Tangle;
+            }
+            let depth = self.reached[place].map_or(0, |(_, depth)| depth);
+            if let Some(&issuer) = named.first().filter(|_| issuers.is_empty()) {
+                unsigned = unsigned.or(Some(End::Unsigned { certificate: place, issuer }));
+            } else if issuers.is_empty() {
+                if unknown.is_none_or(|(deepest, _)| deepest < depth) {
+                    unknown = Some((depth, End::Unknown(place)));
+                }
+            } else {
+                looped = Some(End::Loop(place));
+            }
+            for issuer in issuers {
+                if self.reached[issuer].is_none() {
+                    self.reached[issuer] = Some((place, depth + 1));
+                    queue.push_back(issuer);
+                }
+            }
+        }
+        unknown.map(|(_, end)| end).or(unsigned).or(looped).unwrap_or(End::Unknown(leaf))
+    }
+
+    /// The certificates that have the issuer's name, those that clients like best first.
+    fn named(&self, place: usize) -> Vec<usize> {
+        let certificate = &self.certificates[place];
+        let mut named: Vec<_> = (0..self.certificates.len())
+            .filter(|&issuer| issuer != place && certificate.names_issuer(&self.certificates[issuer]))
+            .collect();
+        named.sort_by_cached_key(|&issuer| {
+            let issuer = &self.certificates[issuer];
+            let merits =
+                (certificate.key_ids_agree(issuer), issuer.may_issue(), issuer.is_valid_at(self.now));
+            (Reverse(merits), Reverse(issuer.not_after()), issuer.der)
+        });
+        named
+    }
+
+    fn is_signed(&mut self, place: usize, issuer: usize) -> bool {
+        let (certificate, issuer) = (&self.certificates[place], &self.certificates[issuer]);
+        if self.signatures > SIGNATURES_MAX || !certificate.key_ids_agree(issuer) {
+            return false;
+        }
+        self.signatures += 1;
+        certificate.signed_by(issuer) != Signature::Bad
+    }
+
+    /// From the leaf to `last`.
+    fn way(&self, last: usize) -> Vec<usize> {
+        let mut way = vec![last];
+        let mut place = last;
+        while let Some((before, depth)) = self.reached[place]
+            && depth > 0
+        {
+            way.push(before);
+            place = before;
+        }
+        way.reverse();
+        way
+    }
+}
+
+// limit: a bundle of a hundred cross-signed CAs could ask for ten thousand. Ordinary chains need as many as they are long.
+const SIGNATURES_MAX: usize = 400;

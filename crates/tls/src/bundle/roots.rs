@@ -1,0 +1,30 @@
+//! The roots that clients are thought to have, by their names: a chain that ends below one is complete.
+
+use std::collections::HashSet;
+
+use rustls::pki_types::CertificateDer;
+
+use super::certificate::Certificate;
+
+/// Subjects of root certificates. Empty: every issuer that is not in a bundle is worth a warning.
+#[derive(Clone, Debug, Default)]
+pub struct KnownRoots(HashSet<Vec<u8>>);
+
+impl KnownRoots {
+    pub fn new<'a>(roots: impl IntoIterator<Item = &'a CertificateDer<'a>>) -> Self {
+        let roots = roots.into_iter().take(ROOTS_MAX).filter_map(|root| Certificate::parse(root));
+        Self(roots.map(|root| root.parsed.subject().as_raw().to_vec()).collect())
+    }
+
+    /// Those that this system trusts; none where it has no store. Reads files.
+    pub fn of_system() -> Self {
+        Self::new(&rustls_native_certs::load_native_certs().certs)
+    }
+
+    pub(super) fn has(&self, subject: &[u8]) -> bool {
+        self.0.contains(subject)
+    }
+}
+
+// limit: systems have about 150.
+const ROOTS_MAX: usize = 10_000;

@@ -7,25 +7,32 @@ mod access;
 mod action;
 mod address;
 mod bind;
+mod cipher_suites;
+mod client_auth;
 mod compression;
 mod connections;
 mod edits;
 mod health_check;
 mod http;
+mod http2;
 mod listener;
 mod pattern;
+mod redirect_http;
 mod rule;
 mod status;
 mod target_group;
+mod target_tls;
 mod template;
+mod tls;
 mod websocket;
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Action, Config, HttpSettings, Listener};
+use model::{Action, Config, HttpSettings, Listener, Place};
 
 use crate::files::Files;
 use crate::near::nearest;
@@ -38,6 +45,8 @@ struct Build<'b, 't> {
     /// The folder that relative paths start from.
     folder: &'b Path,
     files: &'b dyn Files,
+    /// The name of the configuration's own.
+    file_name: Arc<str>,
     /// The target groups that exist, also those with errors.
     groups: Vec<&'b str>,
     access_files: access::FileBudget,
@@ -48,7 +57,7 @@ pub(crate) fn config(root: &Table, file_name: &str, files: &dyn Files, report: &
     let folder = Path::new(file_name).parent().unwrap_or(Path::new(""));
     let groups = root.tables("target_group").into_iter().map(|(name, _)| name).collect();
     let access_files = access::FileBudget::default();
-    let mut build = Build { folder, files, groups, access_files, report };
+    let mut build = Build { folder, files, file_name: Arc::from(file_name), groups, access_files, report };
     let listeners = build.listeners(root);
     let target_groups = target_group::target_groups(root, &mut build);
     connections::check(root, &mut build);
@@ -72,10 +81,14 @@ impl Build<'_, '_> {
             problem.hint("`[listener.web]` with `bind` and `forward` is the least that is needed");
         }
         bind::check(&tables, self.report);
-        tables
-            .into_iter()
-            .map(|(name, table)| listener::listener(name, table, root, &instances, self))
-            .collect()
+        let mut listeners = Vec::new();
+        for (name, table) in tables {
+            let listener = listener::listener(name, table, root, &instances, self);
+            let redirect = redirect_http::listener(&listener, table, self);
+            listeners.push(listener);
+            listeners.extend(redirect);
+        }
+        listeners
     }
 
     /// The settings of every instance by name; `default` is always there.
@@ -110,6 +123,22 @@ impl Build<'_, '_> {
     /// Relative to the configuration's file.
     fn path(&self, text: &str) -> PathBuf {
         self.folder.join(text)
+    }
+
+    /// The path that `value` is; what is in the file is not looked at.
+    fn file(&mut self, value: &Value) -> Option<PathBuf> {
+        let text = value.text()?;
+        if text.is_empty() || text.contains('\0') {
+            self.report.error(value, format!("`{}` is not the name of a file", text.escape_debug()));
+        }
+        Some(self.path(text))
+    }
+
+    /// For errors that are found only later.
+    fn place(&self, at: &dyn Locate) -> Place {
+        let found = self.report.place(at);
+        let (line, column, length) = (found.line, found.column, found.length);
+        Place { file: Arc::clone(&self.file_name), line, column, length }
     }
 
     /// A file that `value` names.

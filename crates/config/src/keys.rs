@@ -4,12 +4,15 @@
 //! address, a pattern, what goes together) is checked in `build`.
 
 mod access;
+mod client_auth;
 mod compression;
 mod connections;
 mod http;
+mod http2;
 mod listener;
 mod rule;
 mod target_group;
+mod tls;
 mod top;
 mod websocket;
 
@@ -132,8 +135,7 @@ pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
 ];
 
 /// Keys that later versions bring.
-pub(crate) const LATER_KEYS: &[&str] =
-    &["certificates", "client_auth", "persistence", "redirect_http", "session_store", "sticky"];
+pub(crate) const LATER_KEYS: &[&str] = &["persistence", "session_store", "sticky"];
 
 #[cfg(test)]
 mod tests {

@@ -41,7 +41,8 @@ impl Section {
             let Some(inner) = path.strip_prefix(self.prefix) else { continue };
             let elsewhere = self.without.iter().any(|other| is_or_is_below(inner, other));
             let inherited = self.prefix == LISTENER && is_inherited(inner);
-            if !elsewhere && !inherited {
+            let repeated = self.prefix == LISTENER && inner.starts_with(REPEATED);
+            if !elsewhere && !inherited && !repeated {
                 found.push((inner.to_owned(), key));
             }
         }
@@ -79,6 +80,8 @@ fn capitalised(text: &str) -> String {
 
 const LOAD_BALANCER: &str = "load_balancer.*.";
 const LISTENER: &str = "listener.*.";
+/// Keys of a listener that stand there a second time.
+const REPEATED: &str = "certificates[].client_auth.";
 
 const SECTIONS: &[Section] = &[
     Section {
@@ -114,7 +117,11 @@ targets = ["127.0.0.1:9001"]
         prefix: LISTENER,
         without: &["rule"],
         example: r#"[listener.web]
-bind = ["0.0.0.0:8080", "[2001:db8::1]:8080"]
+bind = ["0.0.0.0:443", "[2001:db8::1]:443"]
+protocol = "https"
+certificates = ["example.com.pem", { cert = "example.org.crt", key = "example.org.key" }]
+redirect_http = 80               # the same addresses, and everybody is sent to https
+hsts = { max_age = "30d" }
 access_log = { path = "access.log", format = "json" }
 forward = "app"
 
@@ -195,7 +202,7 @@ forward = "app"
 targets = ["127.0.0.1:9001", "127.0.0.1:9002"]
 ```
 
-- **Durations** are a whole number and a unit: `ms`, `s`, `m` or `h`, as in `"75s"`.
+- **Durations** are a whole number and a unit: `ms`, `s`, `m`, `h` or `d`, as in `"75s"`.
 - **Sizes** are a whole number and a unit: `B`, `KiB` (1024 bytes), `MiB` or `GiB`, as in `"16KiB"`.
 - **Names** of load balancers, listeners and target groups have 1–64 letters (a–z, A–Z), digits, `-` and `_`.
 - **Relative paths** start at the folder of the file.
@@ -210,7 +217,8 @@ mod tests {
     #[test]
     fn every_key_stands_in_exactly_one_chapter() {
         let mut expected: Vec<_> = keys::all().into_iter().map(|(path, _)| path).collect();
-        expected.retain(|path| !path.strip_prefix(LISTENER).is_some_and(is_inherited));
+        let again = |inner: &str| is_inherited(inner) || inner.starts_with(REPEATED);
+        expected.retain(|path| !path.strip_prefix(LISTENER).is_some_and(again));
         let tables = ["admin", "load_balancer", "listener", "listener.*.rule", "target_group"];
         expected.retain(|path| !tables.contains(&path.as_str()));
         let chapters =

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::diagnostic::{Diagnostic, Errors, Severity};
-use crate::source::{Source, Span};
+use crate::source::{Place, Source, Span};
 
 /// Something of the text that an error can point at.
 pub(crate) trait Locate {
@@ -80,6 +80,10 @@ impl<'t> Report<'t> {
     /// The line of something, from 1.
     pub(crate) fn line(&self, at: &dyn Locate) -> usize {
         self.source.line(at.span().start)
+    }
+
+    pub(crate) fn place(&self, at: &dyn Locate) -> Place {
+        self.source.place(at.span())
     }
 
     /// Errors and warnings, each in the order of the text.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A whole number and a unit: `ms`, `s`, `m` or `h`.
+/// A whole number and a unit: `ms`, `s`, `m`, `h` or `d`.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let (_, milliseconds) = DURATION_UNITS.iter().find(|(name, _)| *name == unit)?;
@@ -38,7 +38,8 @@ fn print(value: u64, units: &[(&str, u64)]) -> String {
     fits.map_or_else(|| value.to_string(), |(name, unit)| format!("{}{name}", value / unit))
 }
 
-const DURATION_UNITS: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+const DURATION_UNITS: &[(&str, u64)] =
+    &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZE_UNITS: &[(&str, u64)] = &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
 #[cfg(test)]
@@ -53,6 +54,7 @@ mod tests {
             ("100ms", Some(100)),
             ("5m", Some(300_000)),
             ("1h", Some(3_600_000)),
+            ("365d", Some(31_536_000_000)),
             ("0s", Some(0)),
             ("75", None),
             ("75x", None),
@@ -66,7 +68,7 @@ mod tests {
             ("1m30s", None),
             ("1S", None),
             ("99999999999999999999s", None),
-            ("18446744073709551615h", None),
+            ("18446744073709551615d", None),
         ] {
             assert_eq!(parse_duration(text), milliseconds.map(Duration::from_millis), "{text}");
         }

@@ -80,6 +80,15 @@ fn within(chapter: &str, example: &str) -> String {
         "client_prefix_v4" | "client_prefix_v6" => "max_connections_per_client = 9\n",
         _ => "",
     };
+    let https = match name {
+        "certificates" => "protocol = \"https\"\n",
+        "protocol" => "certificates = \"site.pem\"\n",
+        "client_auth" | "sni_strict" | "handshake_timeout" | "hsts" | "redirect_http" => HTTPS,
+        "tls" if chapter == "[listener.NAME]" => HTTPS,
+        _ => "",
+    };
+    let https = if chapter == "[listener.NAME]" { https } else { "" };
+    let tls = if name == "tls" { "protocol = \"https\"\n" } else { "" };
     let hash = if name == "hash_on" { "algorithm = \"hash\"\n" } else { "" };
     [
         own("Top level").to_owned(),
@@ -88,13 +97,13 @@ fn within(chapter: &str, example: &str) -> String {
         "[listener.other]\nload_balancer = \"shop\"\nbind = \"127.0.0.1:9\"\nforward = \"app-next\"\n"
             .to_owned(),
         format!(
-            "[listener.web]\n{limit}{}{}",
+            "[listener.web]\n{limit}{https}{}{}",
             keep("[listener.NAME]", &["bind = \"127.0.0.1:8\"", "forward = \"app\""]),
             own("[listener.NAME]")
         ),
         rule,
         format!(
-            "[target_group.app]\n{hash}{}{}",
+            "[target_group.app]\n{hash}{tls}{}{}",
             keep("[target_group.NAME]", &["targets = [\"127.0.0.1:1\"]"]),
             own("[target_group.NAME]")
         ),
@@ -102,6 +111,8 @@ fn within(chapter: &str, example: &str) -> String {
     ]
     .concat()
 }
+
+const HTTPS: &str = "protocol = \"https\"\ncertificates = \"site.pem\"\n";
 
 #[test]
 fn every_example_is_accepted() {
@@ -131,6 +142,23 @@ fn documented_defaults(chapter: &str) -> String {
     found
 }
 
+/// Those of them that begin with one of `with` and with none of `without`.
+fn defaults_of(chapter: &str, with: &[&str], without: &[&str]) -> String {
+    let all = documented_defaults(chapter);
+    let begins = |line: &&str, tables: &[&str]| tables.iter().any(|table| line.starts_with(table));
+    let kept = all.lines().filter(|line| begins(line, with) && !begins(line, without));
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
+/// A configuration, but not where it stands in its text.
+fn parsed(text: &str) -> String {
+    let loaded = parse(text, "x.toml", &AnyPage).unwrap_or_else(|errors| panic!("{errors}"));
+    let shown = format!("{:#?}", loaded.config);
+    let is_place =
+        |line: &&str| ["line: ", "column: ", "length: "].iter().any(|p| line.trim().starts_with(p));
+    shown.lines().filter(|line| !is_place(line)).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn documented_defaults_are_the_defaults() {
     let limits = "max_connections = 9\nmax_connections_per_client = 9\n";
@@ -138,21 +166,33 @@ fn documented_defaults_are_the_defaults() {
     let group = "[target_group.app]\ntargets = [\"127.0.0.1:1\"]\n";
     let check = "health_check.type = \"http\"\n";
     let least = format!("{plain}{group}{check}");
-    let all = |chapter: &str, without: &[&str]| {
-        let lines = documented_defaults(chapter);
-        let kept = lines.lines().filter(|line| !without.iter().any(|table| line.starts_with(table)));
-        kept.map(|line| format!("{line}\n")).collect::<String>()
-    };
-    let (top, http) =
-        (all("Top level", &[]), all("`[load_balancer.NAME]`", &["access_log.", "compression."]));
-    let (listener, targets) = (all("`[listener.NAME]`", &[]), all("`[target_group.NAME]`", &["targets."]));
-    for (lines, at_least) in [(&top, 1), (&http, 13), (&listener, 2), (&targets, 12)] {
+    let top = defaults_of("Top level", &[""], &[]);
+    let http = defaults_of("`[load_balancer.NAME]`", &[""], &["access_log.", "compression."]);
+    let listener = defaults_of("`[listener.NAME]`", &["protocol", "load_balancer"], &[]);
+    let targets = defaults_of("`[target_group.NAME]`", &[""], &["targets.", "tls."]);
+    for (lines, at_least) in [(&top, 1), (&http, 16), (&listener, 2), (&targets, 12)] {
         assert!(lines.lines().count() >= at_least, "{lines}");
     }
     let explicit = format!("{top}{plain}{listener}{http}{group}{check}{targets}");
-    let parsed = |text: &str| {
-        let loaded = parse(text, "x.toml", &AnyPage).unwrap_or_else(|errors| panic!("{errors}"));
-        format!("{:#?}", loaded.config)
-    };
+    assert_eq!(parsed(&explicit), parsed(&least));
+}
+
+#[test]
+fn documented_defaults_of_tls_are_the_defaults() {
+    let plain = format!(
+        "[listener.web]\nbind = \"0.0.0.0:443\"\nforward = \"app\"\n{HTTPS}hsts.max_age = \"1h\"\n\
+         client_auth = {{ mode = \"optional\", ca = \"ca.pem\", crl = \"ca.crl\""
+    );
+    let group = "[target_group.app]\nprotocol = \"https\"\ntargets = [\"127.0.0.1:1\"]\n";
+    let least = format!("{plain} }}\n{group}");
+    let tables = ["sni_strict", "handshake_timeout", "tls.", "hsts."];
+    let listener = defaults_of("`[listener.NAME]`", &tables, &[]);
+    let client_auth = defaults_of("`[listener.NAME]`", &["client_auth."], &[]);
+    let targets = defaults_of("`[target_group.NAME]`", &["tls."], &[]);
+    for (lines, count) in [(&listener, 5), (&client_auth, 3), (&targets, 1)] {
+        assert_eq!(lines.lines().count(), count, "{lines}");
+    }
+    let client_auth = client_auth.replace("client_auth.", ", ").replace('\n', "");
+    let explicit = format!("{plain}{client_auth} }}\n{listener}{group}{targets}");
     assert_eq!(parsed(&explicit), parsed(&least));
 }

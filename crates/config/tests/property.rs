@@ -27,7 +27,7 @@ fn outcome(text: &str) -> String {
     }
 }
 
-const FULL: &str = include_str!("full.toml");
+const FULL: &str = concat!(include_str!("full.toml"), include_str!("tls.toml"));
 
 /// Pieces from which a text that is nearly right can be put together.
 fn piece() -> impl Strategy<Value = String> {

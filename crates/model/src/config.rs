@@ -21,7 +21,7 @@ pub struct Config {
     pub admin_socket: Option<PathBuf>,
     /// In the order of the file; `default` is always there.
     pub load_balancers: Vec<LoadBalancer>,
-    /// In the order of the file.
+    /// In the order of the file. One with `redirect_http` is followed by the one that redirects, `NAME:redirect`.
     pub listeners: Vec<Listener>,
     /// In the order of the file; names are unique.
     pub target_groups: Vec<TargetGroup>,

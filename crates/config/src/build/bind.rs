@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::address::socket_address;
+use super::redirect_http;
 use crate::raw::{Table, Value};
 use crate::report::Report;
 
@@ -10,9 +11,13 @@ use crate::report::Report;
 pub(super) fn check(listeners: &[(&str, &Table)], report: &mut Report<'_>) {
     let mut taken: Vec<(SocketAddr, &str, &Value)> = Vec::new();
     for (name, table) in listeners {
-        for value in table.list("bind") {
-            // A wrong address is reported where it is read.
-            let Some(address) = value.text().and_then(|text| text.parse().ok()) else { continue };
+        // A wrong address is reported where it is read.
+        let own = table.list("bind").iter().filter_map(|value| Some((value.text()?.parse().ok()?, value)));
+        let redirect = table.value("redirect_http");
+        let redirect = redirect.into_iter().flat_map(|value| {
+            redirect_http::addresses(table).into_iter().map(move |address| (address, value))
+        });
+        for (address, value) in own.chain(redirect) {
             if let Some((other, owner, at)) = taken.iter().find(|(other, ..)| overlap(*other, address)) {
                 let line = report.line(*at);
                 let problem = report.error(value, format!("{address} is taken by listener `{owner}`"));
@@ -33,7 +38,7 @@ pub(super) fn addresses(table: &Table, report: &mut Report<'_>) -> Vec<SocketAdd
 
 /// A wildcard includes every address of its family, `[::]` those of IPv4 too. Port 0 is never the same twice, but across
 /// reloads a socket is known by the address as it stands here.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     if one.port() != other.port() || one.port() == 0 {
         return one == other;
     }

@@ -88,6 +88,11 @@ fn once(removed: &mut Vec<String>, name: &str, at: &dyn Locate, report: &mut Rep
     removed.push(lower);
 }
 
+/// Whether a field is the connection's or ours; in lower case, with `-` for `_`.
+pub(super) fn is_reserved(name: &str) -> bool {
+    CONNECTION_FIELDS.contains(&name) || OUR_FIELDS.contains(&name)
+}
+
 /// With `_` for `-` it is the same field for some targets, and on requests for the edits, too.
 fn check_editable(name: &str, side: Side, how: &str, at: &dyn Locate, report: &mut Report<'_>) {
     let lower = name.to_ascii_lowercase().replace('_', "-");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{AccessLog, ClientAbort, ErrorPage, HttpLimits, HttpSettings, LogFormat, LogPath};
 
 use super::pattern::is_token;
-use super::{Build, address, compression, connections, status};
+use super::{Build, address, compression, connections, http2, status};
 use crate::raw::{Entry, Table, Value};
 
 /// `inherited` with what stands in `table` in its place.
@@ -58,7 +58,7 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             Some(value) => value.table().and_then(|table| access_log(table, build)),
             None => inherited.access_log,
         },
-        http2: inherited.http2,
+        http2: http2::http2(inherited.http2, table, build),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use model::{HttpSettings, Listener, ListenerName, LoadBalancerName};
 
-use super::{Build, DEFAULT_INSTANCE, access, action, bind, connections, http, rule};
+use super::{Build, DEFAULT_INSTANCE, access, action, bind, connections, http, rule, tls};
 use crate::near::nearest;
 use crate::raw::Table;
 
@@ -27,7 +27,7 @@ pub(super) fn listener(
         load_balancer: LoadBalancerName::new(instance_name(table)),
         connections: connections::of_listener(table, root),
         bind: bind::addresses(table, build.report),
-        tls: None,
+        tls: tls::listener_tls(table, build),
         http,
         rules,
         default_action,

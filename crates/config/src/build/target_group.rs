@@ -8,7 +8,7 @@ use model::{
     TcpKeepalive,
 };
 
-use super::{Build, address, connections, edits, health_check};
+use super::{Build, address, connections, edits, health_check, target_tls};
 use crate::raw::{Table, Value};
 
 pub(super) fn target_groups(root: &Table, build: &mut Build<'_, '_>) -> Vec<TargetGroup> {
@@ -19,8 +19,8 @@ pub(super) fn target_groups(root: &Table, build: &mut Build<'_, '_>) -> Vec<Targ
 fn target_group(name: &str, table: &Table, build: &mut Build<'_, '_>) -> TargetGroup {
     TargetGroup {
         name: TargetGroupName::new(name),
-        protocol: model::TargetProtocol::Http,
-        tls: model::TargetTls::default(),
+        protocol: target_tls::protocol(table),
+        tls: target_tls::target_tls(table, build),
         targets: targets(table, build),
         algorithm: algorithm(table, build),
         health_check: table.table("health_check").and_then(|table| health_check::health_check(table, build)),

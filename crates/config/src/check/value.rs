@@ -93,7 +93,8 @@ fn duration_hint(text: &str) -> String {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return format!("a duration needs a unit: `\"{text}s\"` is seconds");
     }
-    "a duration is a whole number and one of the units `ms`, `s`, `m` and `h`, such as `\"75s\"`".to_owned()
+    "a duration is a whole number and one of the units `ms`, `s`, `m`, `h` and `d`, such as `\"75s\"`"
+        .to_owned()
 }
 
 fn size(first: u64, last: u64, name: &str, text: &str) -> Result<Data, Wrong> {
@@ -138,6 +139,7 @@ fn type_hint(kind: &Kind, name: &str, written: &DeValue<'_>) -> Option<String> {
         (Kind::Tables(_), DeValue::Table(_)) => {
             Some(format!("each `{name}` opens with double brackets: `[[….{name}]]`"))
         }
+        (Kind::Text(_), DeValue::Float(number)) => Some(format!("`{name} = \"{number}\"`, with quotes")),
         (Kind::List(_), DeValue::String(text)) => Some(format!("`{name} = [\"{}\"]`", text.escape_debug())),
         _ => None,
     }

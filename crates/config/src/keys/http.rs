@@ -1,7 +1,7 @@
 //! What a listener inherits from its load balancer.
 
 use super::Default::{Is, Means, Required};
-use super::{Key, Kind, access, compression, connections};
+use super::{Key, Kind, access, compression, connections, http2};
 
 pub(super) const KEYS: &[Key] = &[
     Key {
@@ -111,6 +111,13 @@ pub(super) const KEYS: &[Key] = &[
         default: Is("\"off\""),
         help: "Whether responses of targets are compressed for clients that ask for it with `Accept-Encoding`. `\"on\"` takes every default below, as does an empty table; `\"off\"` ends what was inherited, and a listener's table takes the place of the inherited one.",
         example: "compression = { algorithms = [\"zstd\", \"gzip\"], min_bytes = \"2KiB\" }",
+    },
+    Key {
+        name: "http2",
+        kind: Kind::Either(&Kind::Word(&["off", "on"], &[]), &Kind::Table(&[http2::HTTP2])),
+        default: Means("on, with the limits below"),
+        help: "Whether clients may speak HTTP/2: by ALPN with `https`, by prior knowledge (h2c) with `http`. A table sets its limits, each key inherited for itself; `\"off\"` leaves HTTP/1.1, and `\"on\"` or a table ends an inherited `\"off\"`. A client that resets streams, sends settings and pings or splits its headers faster than requests explain is cut off.",
+        example: "http2 = { concurrent_streams = 250 }",
     },
     Key {
         name: "access_log",

@@ -20,10 +20,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "protocol",
-        kind: Kind::Word(&["http"], &["https", "tcp", "tcp_ssl", "udp"]),
+        kind: Kind::Word(&["http", "https"], &["tcp", "tcp_ssl", "udp"]),
         default: Is("\"http\""),
-        help: "What clients speak. `http` is HTTP/1.1 and HTTP/1.0 without encryption.",
-        example: "protocol = \"http\"",
+        help: "What clients speak: HTTP/2, HTTP/1.1 and HTTP/1.0, without encryption or with TLS. `https` needs `certificates`.",
+        example: "protocol = \"https\"",
     },
     Key {
         name: "forward",

@@ -1,15 +1,22 @@
 //! What a target group has.
 
 use super::Default::{Is, Means, Required};
-use super::{Key, Kind, connections};
+use super::{Key, Kind, connections, tls};
 
 pub(super) const KEYS: &[Key] = &[
     Key {
         name: "protocol",
-        kind: Kind::Word(&["http"], &["https", "h2c", "h2", "tcp", "udp"]),
+        kind: Kind::Word(&["http", "https", "h2c", "h2"], &["tcp", "udp"]),
         default: Is("\"http\""),
-        help: "What the targets speak. `http` is HTTP/1.1 without encryption.",
-        example: "protocol = \"http\"",
+        help: "What the targets speak: `http` is HTTP/1.1 without encryption, `https` HTTP/1.1 with TLS, `h2c` HTTP/2 without encryption, by prior knowledge, and `h2` HTTP/2 with TLS. gRPC needs one of the last two.",
+        example: "protocol = \"h2\"",
+    },
+    Key {
+        name: "tls",
+        kind: Kind::Table(&[tls::OF_TARGETS]),
+        default: Means("certificates are verified with the roots of the system"),
+        help: "TLS with targets, for `protocol = \"https\"` and `\"h2\"`.",
+        example: "tls = { server_name = \"app.internal\", ca = \"internal-ca.pem\" }",
     },
     Key {
         name: "targets",

@@ -1,7 +1,7 @@
 //! The top level, and the tables that headers open there.
 
 use super::Default::{Is, Means, Required};
-use super::{Fields, Key, Kind, connections, http, listener, target_group};
+use super::{Fields, Key, Kind, connections, http, listener, target_group, tls};
 
 pub(crate) const ROOT: Fields = &[TOP];
 
@@ -36,7 +36,13 @@ const TOP: &[Key] = &[
     },
     Key {
         name: "listener",
-        kind: Kind::Named(&[listener::KEYS, http::KEYS, connections::OF_LISTENER, connections::INHERITED]),
+        kind: Kind::Named(&[
+            listener::KEYS,
+            tls::OF_LISTENER,
+            http::KEYS,
+            connections::OF_LISTENER,
+            connections::INHERITED,
+        ]),
         default: Means("nothing is served: at least one is needed"),
         help: "Addresses to listen on and what happens to the requests that arrive there. Every key of `[load_balancer.NAME]` may stand here as well and goes before the inherited one.",
         example: "",

@@ -133,6 +133,18 @@ failures! {
     /// The head did not come within `header_timeout`.
     RequestHeadTimeout => 408 "request_head_timeout" Some("http_request_error"), Client ReadHead Never Info,
         "The request's head took too long.", "A slow client or an attack; `header_timeout` is the limit for the whole head.";
+    /// TLS4.
+    PlainHttp => 400 "plain_http" Some("http_request_error"), Client ReadHead Never Info,
+        "A request in plain HTTP came to a port that speaks TLS.",
+        "Use https:// for this port, or let `redirect_http` send plain requests there.";
+    /// TLS2, MT4 (RFC 9110 §15.5.20).
+    Misdirected => 421 "misdirected" Some("http_request_error"), Client Admit Never Info,
+        "The request's host has another certificate, or asks for other client certificates, than the name of the TLS handshake.",
+        "Make a connection of its own for this host; browsers and HTTP/2 clients do so by themselves.";
+    /// MT3.
+    ClientCertificateDenied => 403 "client_certificate_denied" Some("http_request_denied"), Client Admit Never Info,
+        "The client's certificate is good, but not among those that may come.",
+        "Who may come stands in `client_auth.allow`: subjects, alternative names or fingerprints.";
     /// A list of the load balancer, listener or rule does not let the client in (HTTP8).
     AccessDenied => 403 "access_denied" Some("http_request_denied"), Client Admit Never Info,
         "You may not come here.", "`access` of the load balancer, listener or rule denies the client's address; the access log's detail says which.";
@@ -167,6 +179,13 @@ failures! {
         "The server cannot be reached.", "Routing or a firewall between here and the target.";
     TargetConnectTimeout => 504 "target_connect_timeout" Some("connection_timeout"), Target Connect IfUnsent Error,
         "The server did not accept the connection in time.", "The target is down or a firewall drops packets; `timeouts.connect` is the limit.";
+    /// TLS5.
+    TargetTlsVerify => 502 "target_tls_verify" Some("tls_certificate_error"), Target Connect IfUnsent Error,
+        "The target's certificate is not one that is trusted for its name.",
+        "Look at the certificate's names, dates and CA; `tls.ca` and `tls.server_name` of the target group say what is expected.";
+    TargetTls => 502 "target_tls" Some("tls_protocol_error"), Target Connect IfUnsent Error,
+        "The TLS handshake with the target failed.",
+        "Does it speak TLS on this port, in a version from 1.2 on, and does it ask for a certificate of ours?";
     /// Closed or reset after the request went out and before a byte of the response.
     TargetClosedBeforeResponse => 502 "target_closed_before_response" Some("connection_terminated"), Target Respond IfReused Error,
         "The server closed the connection without a response.", "The target crashed, restarted, or closes idle connections: it may have acted on the request, so it was not repeated.";

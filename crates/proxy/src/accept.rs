@@ -190,6 +190,7 @@ fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>
         passed_on: None,
         requests: 0,
         is_dismissed: Cell::new(false),
+        is_plain: false,
         held: Held::Connection(place),
     };
     proxy.worker.spawn(serve(Box::new(client)));

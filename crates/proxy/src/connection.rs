@@ -31,6 +31,8 @@ pub(crate) struct Client<S: Sys> {
     pub(crate) requests: u32,
     /// The client was told that the connection ends with this response: it may close its side.
     pub(crate) is_dismissed: Cell<bool>,
+    /// It speaks plain HTTP where TLS is spoken.
+    pub(crate) is_plain: bool,
     // invariant: it is dropped behind the stream: a place comes free when its connection is closed.
     pub(crate) held: Held<S>,
 }
@@ -73,6 +75,7 @@ impl<S: Sys> Client<S> {
             passed_on: connection.passed_on.clone(),
             requests: number,
             is_dismissed: Cell::new(false),
+            is_plain: false,
             held: Held::Stream(Rc::clone(connection)),
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use model::{Config, Limits, ListenerName, TcpKeepalive};
 use net::{AddressLock, Linux, ListenerSocket, Worker};
 use observe::AccessLogs;
+use tls::Material;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::live::Live;
@@ -87,15 +88,15 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Binds every address or none, and serves `config` when it returns. `seed` must be hard to guess: request ids
+    /// Binds every address or none, and serves `config` when it returns, with the `material` that was loaded for it. `seed` must be hard to guess: request ids
     /// are made from it.
-    pub fn start(config: &Config, seed: [u64; 2]) -> Result<Self, EngineError> {
+    pub fn start(config: &Config, material: &Material, seed: [u64; 2]) -> Result<Self, EngineError> {
         let descriptors = net::raise_descriptor_limit();
         net::forgo_huge_pages();
         let count = worker_count(config);
         let live = Arc::new(Live::new(count));
         let logs = AccessLogs::start().map_err(EngineError::Start)?;
-        let snapshot = Arc::new(compile(config, 1, &live, &logs)?);
+        let snapshot = Arc::new(compile(config, material, 1, &live, &logs)?);
         let fresh = bind_all(&snapshot, count, &HashMap::new())?;
         let workers = (0..count)
             .map(|number| spawn_worker(number, &live, seed, descriptors))
@@ -109,10 +110,10 @@ impl Engine {
 
     /// Serves `config` from each worker's next request on, and returns the new generation when all do. On an error
     /// nothing has changed. The number of workers stays as it was at the start.
-    pub fn apply(&self, config: &Config) -> Result<u64, EngineError> {
+    pub fn apply(&self, config: &Config, material: &Material) -> Result<u64, EngineError> {
         let mut published = self.lock();
         let generation = published.snapshot.generation + 1;
-        let prepared = compile(config, generation, &self.live, &self.logs).and_then(|snapshot| {
+        let prepared = compile(config, material, generation, &self.live, &self.logs).and_then(|snapshot| {
             Ok((bind_all(&snapshot, self.workers.len(), &published.bound)?, Arc::new(snapshot)))
         });
         let (fresh, snapshot) = prepared.inspect_err(|_| published.snapshot.settle(&self.live))?;
@@ -208,11 +209,12 @@ fn worker_count(config: &Config) -> usize {
 
 fn compile(
     config: &Config,
+    material: &Material,
     generation: u64,
     live: &Live,
     logs: &AccessLogs,
 ) -> Result<Snapshot, EngineError> {
-    Snapshot::compile(config, generation, live, logs)
+    Snapshot::compile(config, material, generation, live, logs)
         .map_err(|failed| EngineError::AccessLog { listener: failed.listener, error: failed.error })
 }
 

@@ -150,7 +150,7 @@ impl<S: Sys> LocalGroup<S> {
         let mut local = |live: &Arc<_>| {
             let known = previous.and_then(|targets| targets.get(crate::live::TargetLive::key(live)));
             let target = known.map_or_else(|| Rc::new(LocalTarget::new(live, worker)), Rc::clone);
-            target.configure(&plan.group);
+            target.configure(&plan.group, plan.connector.as_ref());
             all.insert(live.key().clone(), Rc::clone(&target));
             target
         };

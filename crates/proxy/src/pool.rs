@@ -9,6 +9,7 @@ use balance::IdleLimit;
 use model::{TargetGroup, TargetKeepalive, TcpKeepalive};
 use net::Sys;
 use observe::TargetCells;
+use tls::Connector;
 
 use crate::live::TargetLive;
 use crate::peer;
@@ -22,6 +23,8 @@ pub(crate) struct LocalTarget<S: Sys> {
     limit: RefCell<IdleLimit>,
     keepalive: Cell<TargetKeepalive>,
     tcp_keepalive: Cell<Option<TcpKeepalive>>,
+    /// With whom idle connections were secured, and how.
+    connector: RefCell<Option<Arc<Connector>>>,
     /// No longer configured: connections that come back are closed.
     retired: Cell<bool>,
 }
@@ -36,6 +39,8 @@ pub(crate) struct TargetConnection<S: Sys> {
     pub(crate) stream: Stream<S>,
     /// How long it was idle before this request; `None`: it is new.
     pub(crate) reused_after_millis: Option<u64>,
+    /// Under which it was secured.
+    connector: Option<Arc<Connector>>,
     target: Rc<LocalTarget<S>>,
 }
 
@@ -54,6 +59,7 @@ impl<S: Sys> LocalTarget<S> {
             limit: RefCell::default(),
             keepalive: Cell::new(TargetKeepalive::default()),
             tcp_keepalive: Cell::new(None),
+            connector: RefCell::default(),
             retired: Cell::new(false),
         }
     }
@@ -62,9 +68,14 @@ impl<S: Sys> LocalTarget<S> {
         self.live.cells().of(self.worker)
     }
 
-    pub(crate) fn configure(&self, group: &TargetGroup) {
+    pub(crate) fn configure(&self, group: &TargetGroup, connector: Option<&Arc<Connector>>) {
         self.keepalive.set(group.keepalive);
         self.tcp_keepalive.set(group.tcp_keepalive);
+        // invariant: a connection is used with the settings under which it was made, or not at all.
+        let known = self.connector.replace(connector.cloned());
+        if !Connector::are_same(known.as_ref(), connector) {
+            self.idle.borrow_mut().clear();
+        }
         self.retired.set(false);
     }
 
@@ -106,11 +117,15 @@ impl<S: Sys> LocalTarget<S> {
     }
 
     /// Takes a new connection into account.
-    pub(crate) fn opened(self: &Rc<Self>, stream: Stream<S>) -> TargetConnection<S> {
+    pub(crate) fn opened(
+        self: &Rc<Self>,
+        stream: Stream<S>,
+        connector: Option<Arc<Connector>>,
+    ) -> TargetConnection<S> {
         let cells = self.cells();
         cells.connections_opened.increment();
         cells.connections_open.increment();
-        TargetConnection { stream, reused_after_millis: None, target: Rc::clone(self) }
+        TargetConnection { stream, reused_after_millis: None, connector, target: Rc::clone(self) }
     }
 
     /// `Keep-Alive: timeout=` of a response.
@@ -164,6 +179,9 @@ impl<S: Sys> LocalTarget<S> {
 
     fn keep(&self, connection: TargetConnection<S>, now_millis: u64) {
         let keepalive = self.keepalive.get();
+        if !Connector::are_same(connection.connector.as_ref(), self.connector.borrow().as_ref()) {
+            return;
+        }
         if self.retired.get() || keepalive.idle_timeout.is_zero() || !connection.stream.check_quiet() {
             return;
         }

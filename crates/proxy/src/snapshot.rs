@@ -7,14 +7,16 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use balance::{AddressTable, Maglev, RandomTwo, RuleTable, hash_address};
 use model::{
     AccessList, AccessLists, Action, Algorithm, Config, ConnectionLimits, FieldEdits, FixedResponse,
     HttpSettings, Listener, ListenerName, LoadBalancerName, PathPattern, PathRewrite, Redirect, TargetGroup,
-    TargetGroupName, TargetKey, WebSocket, WeightedGroup,
+    TargetGroupName, TargetKey, TlsVersion, WebSocket, WeightedGroup,
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
+use tls::{Acceptor, Connector, Material};
 
 use crate::live::{Health, Live, RuleKey, RuleLive, TargetLive};
 use crate::places::Places;
@@ -46,6 +48,7 @@ pub struct ListenerPlan {
     pub(crate) places: Arc<Places>,
     limits: ConnectionLimits,
     pub(crate) http: HttpSettings,
+    pub(crate) tls: Option<TlsPlan>,
     /// The lists in front of the rules.
     pub(crate) access: AccessPlan,
     pub(crate) table: RuleTable,
@@ -53,6 +56,18 @@ pub struct ListenerPlan {
     pub(crate) rules: Vec<RulePlan>,
     pub(crate) has_default: bool,
     pub(crate) log: Option<LogHandle>,
+}
+
+/// TLS of a listener.
+#[derive(Debug)]
+pub(crate) struct TlsPlan {
+    pub(crate) acceptor: Arc<Acceptor>,
+    pub(crate) min_version: TlsVersion,
+    pub(crate) handshake_timeout: Duration,
+    /// The value of `Strict-Transport-Security`.
+    pub(crate) hsts: Option<String>,
+    /// Names of fields that tell targets who the client is; nobody else may say them.
+    pub(crate) identity_fields: Vec<String>,
 }
 
 /// Who may come, as load balancer and listener say; both must let a client pass.
@@ -90,6 +105,8 @@ pub(crate) enum ActionPlan {
 #[derive(Debug)]
 pub struct GroupPlan {
     pub group: TargetGroup,
+    /// Of a protocol with TLS.
+    pub connector: Option<Arc<Connector>>,
     pub targets: Vec<Arc<TargetLive>>,
     pub(crate) picker: PickerPlan,
 }
@@ -107,19 +124,23 @@ impl Snapshot {
     /// Compiles a config. Fails, without a lasting effect, when an access log cannot be opened.
     pub(crate) fn compile(
         config: &Config,
+        material: &Material,
         generation: u64,
         live: &Live,
         logs: &AccessLogs,
     ) -> Result<Self, LogError> {
         let groups: Vec<_> =
-            config.target_groups.iter().map(|group| Arc::new(GroupPlan::compile(group, live))).collect();
+            config.target_groups.iter().map(|group| Arc::new(GroupPlan::compile(group, material, live))).collect();
         let places: HashMap<_, _> =
             config.target_groups.iter().enumerate().map(|(place, g)| (&g.name, place)).collect();
         let mut tables = Tables::default();
         let listeners = config
             .listeners
             .iter()
-            .map(|listener| ListenerPlan::compile(listener, &places, &mut tables, live, logs).map(Arc::new))
+            .map(|listener| {
+                let tls = TlsPlan::compile(listener, material);
+                ListenerPlan::compile(listener, tls, &places, &mut tables, live, logs).map(Arc::new)
+            })
             .collect::<Result<_, _>>()?;
         let load_balancers = config.load_balancers.iter().map(|one| LoadBalancerPlan {
             name: one.name.clone(),
@@ -164,6 +185,7 @@ pub(crate) struct LogError {
 impl ListenerPlan {
     fn compile(
         listener: &Listener,
+        tls: Option<TlsPlan>,
         places: &HashMap<&TargetGroupName, usize>,
         tables: &mut Tables,
         live: &Live,
@@ -205,6 +227,7 @@ impl ListenerPlan {
             room: live.listener_room(&listener.name),
             places: live.places(&listener.name, &listener.load_balancer),
             limits: listener.connections,
+            tls,
             access: AccessPlan {
                 load_balancer: tables.of(listener.http.access.load_balancer.as_ref()),
                 listener: tables.of(listener.http.access.listener.as_ref()),
@@ -215,6 +238,25 @@ impl ListenerPlan {
             rules,
             has_default: listener.default_action.is_some(),
             log,
+        })
+    }
+}
+
+impl TlsPlan {
+    fn compile(listener: &Listener, material: &Material) -> Option<Self> {
+        let tls = listener.tls.as_ref()?;
+        // invariant: material was loaded for this config.
+        let acceptor = Arc::clone(material.acceptors.get(&listener.name)?);
+        let mut identity_fields: Vec<_> =
+            acceptor.clients().flat_map(|client| client.auth.headers.names()).map(str::to_owned).collect();
+        identity_fields.sort();
+        identity_fields.dedup();
+        Some(Self {
+            acceptor,
+            min_version: tls.min_version,
+            handshake_timeout: tls.handshake_timeout,
+            hsts: tls.hsts.clone(),
+            identity_fields,
         })
     }
 }
@@ -246,7 +288,7 @@ impl ActionPlan {
 }
 
 impl GroupPlan {
-    fn compile(group: &TargetGroup, live: &Live) -> Self {
+    fn compile(group: &TargetGroup, material: &Material, live: &Live) -> Self {
         let key = |address| TargetKey { group: group.name.clone(), address };
         let checked = group.health_check.is_some();
         let weights: Vec<_> = group.targets.iter().map(|target| target.weight).collect();
@@ -261,6 +303,7 @@ impl GroupPlan {
             }
         };
         let targets = group.targets.iter().map(|target| live.target(&key(target.address), checked)).collect();
-        Self { group: group.clone(), targets, picker }
+        let connector = material.connectors.get(&group.name).cloned();
+        Self { group: group.clone(), connector, targets, picker }
     }
 }

@@ -1,0 +1,284 @@
+//! What a listener does with a ClientHello: the certificate for its name, and what is asked of the client (TLS2, MT1).
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use model::{CertificateEntry, ClientAuth, ListenerTls};
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use crate::bundle::Severity;
+use crate::client_auth::{ClientPolicy, without_resumption};
+use crate::files::{CertificateInfo, Files, Loaded};
+use crate::provider::{provider_with, versions};
+use crate::ticket::TicketKeys;
+
+/// Certificates by name.
+#[derive(Debug)]
+pub struct Acceptor {
+    hosts: Vec<Arc<Host>>,
+    exact: HashMap<Box<str>, usize>,
+    /// By what stands behind `*.`.
+    wildcard: HashMap<Box<str>, usize>,
+    is_strict: bool,
+    certificates: Vec<Arc<CertificateInfo>>,
+}
+
+/// What names that are served alike have in common.
+#[derive(Debug)]
+pub struct Host {
+    pub config: Arc<ServerConfig>,
+    /// `None`: clients are not asked for a certificate.
+    pub client: Option<ClientRules>,
+    /// The same for another host with the same certificates, whether renewed or not, and the same rules for clients.
+    identity: u64,
+}
+
+/// What is asked of clients, and what is done with what they show.
+#[derive(Debug)]
+pub struct ClientRules {
+    pub auth: ClientAuth,
+    pub policy: Arc<ClientPolicy>,
+}
+
+/// Which host a name leads to.
+#[derive(Debug)]
+pub enum Choice<'a> {
+    Host(&'a Arc<Host>),
+    /// `sni_strict`: nobody has this name.
+    Unrecognized,
+}
+
+/// Where the pieces of a listener's TLS come from.
+#[derive(Debug)]
+pub struct Setting<'a> {
+    pub tls: &'a ListenerTls,
+    /// Binds its tickets.
+    pub listener: &'a str,
+    pub offers_http2: bool,
+    /// Hosts that its rules name, to warn about those that no certificate covers.
+    pub hosts: &'a [String],
+    pub tickets: &'a Arc<TicketKeys>,
+}
+
+impl Acceptor {
+    /// `None`: something cannot be served, which `files` was told.
+    pub fn build(setting: &Setting<'_>, files: &mut Files<'_>) -> Option<Self> {
+        let mut entries = Vec::with_capacity(setting.tls.certificates.len());
+        let mut is_complete = true;
+        for entry in &setting.tls.certificates {
+            match ready(entry, setting.tls, files) {
+                Some(ready) => entries.push(ready),
+                None => is_complete = false,
+            }
+        }
+        let acceptor = (is_complete && !entries.is_empty()).then(|| Builder::new(setting).build(&entries))??;
+        for host in setting.hosts {
+            if acceptor.find(host).is_none() {
+                let message = format!("no certificate of listener `{}` covers `{host}`", setting.listener);
+                let place = &setting.tls.certificates[0].files.place;
+                files.found(place, Severity::Warning, message, "clients that ask for it get the first certificate");
+            }
+        }
+        Some(acceptor)
+    }
+
+    /// For the name that a client asks for, in lower case.
+    pub fn choose(&self, name: Option<&str>) -> Choice<'_> {
+        match name.and_then(|name| self.find(name)) {
+            Some(host) => Choice::Host(host),
+            None if self.is_strict && name.is_some() => Choice::Unrecognized,
+            None => Choice::Host(self.default_host()),
+        }
+    }
+
+    /// Whether a request for `name` may come over a connection whose handshake led to `host`. Where not, its client is to
+    /// make another connection (421): the name has another certificate, or other rules for clients.
+    pub fn may_serve(&self, name: &str, host: &Host) -> bool {
+        match self.find(name) {
+            Some(wanted) => wanted.identity == host.identity,
+            // A name of nobody is the default's; who got in by other rules has no business there.
+            None => {
+                let default = self.default_host();
+                default.identity == host.identity || (default.client.is_none() && host.client.is_none())
+            }
+        }
+    }
+
+    /// The same host in this generation, if it is still there.
+    pub fn successor(&self, host: &Host) -> Option<&Arc<Host>> {
+        self.hosts.iter().find(|other| other.identity == host.identity)
+    }
+
+    pub fn certificates(&self) -> &[Arc<CertificateInfo>] {
+        &self.certificates
+    }
+
+    /// What is asked of clients, for each host that asks.
+    pub fn clients(&self) -> impl Iterator<Item = &ClientRules> {
+        self.hosts.iter().filter_map(|host| host.client.as_ref())
+    }
+
+    /// Exact before the longest wildcard, which stands for one label (RFC 9525 §6.3).
+    fn find(&self, name: &str) -> Option<&Arc<Host>> {
+        let place = self.exact.get(name).or_else(|| {
+            let (_, parent) = name.split_once('.')?;
+            self.wildcard.get(parent)
+        })?;
+        self.hosts.get(*place)
+    }
+
+    fn default_host(&self) -> &Arc<Host> {
+        // invariant: there is at least one, and the first is the default's.
+        &self.hosts[0]
+    }
+}
+
+/// An entry with its files read.
+struct Ready<'a> {
+    entry: &'a CertificateEntry,
+    loaded: Arc<Loaded>,
+    auth: Option<&'a ClientAuth>,
+    policy: Option<Arc<ClientPolicy>>,
+}
+
+fn ready<'a>(entry: &'a CertificateEntry, tls: &'a ListenerTls, files: &mut Files<'_>) -> Option<Ready<'a>> {
+    let auth = match &entry.client_auth {
+        Some(own) => own.as_ref(),
+        None => tls.client_auth.as_ref(),
+    };
+    let loaded = files.certificate(&entry.files);
+    let policy = match auth {
+        Some(auth) => Some(files.client_policy(auth)?),
+        None => None,
+    };
+    Some(Ready { entry, loaded: loaded?, auth, policy })
+}
+
+struct Builder<'a> {
+    setting: &'a Setting<'a>,
+    /// By the places of their entries.
+    known: HashMap<Vec<usize>, usize>,
+    hosts: Vec<Arc<Host>>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(setting: &'a Setting<'a>) -> Self {
+        Self { setting, known: HashMap::new(), hosts: Vec::new() }
+    }
+
+    fn build(mut self, entries: &[Ready<'_>]) -> Option<Acceptor> {
+        // The default is the first entry, with those of other kinds of keys for the same names.
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (place, ready) in entries.iter().enumerate() {
+            for name in &ready.loaded.info.names {
+                let places = by_name.entry(name).or_default();
+                if is_beside(entries, places, place) {
+                    places.push(place);
+                }
+            }
+        }
+        let first = entries[0].loaded.info.names.first().and_then(|name| by_name.get(&**name)).cloned();
+        self.host(first.filter(|places| places[0] == 0).unwrap_or_else(|| vec![0]), entries)?;
+        let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
+        let mut names: Vec<_> = by_name.into_iter().collect();
+        names.sort();
+        for (name, places) in names {
+            let host = self.host(places, entries)?;
+            match name.strip_prefix("*.") {
+                Some(parent) => wildcard.insert(parent.into(), host),
+                None => exact.insert(name.into(), host),
+            };
+        }
+        let certificates = entries.iter().map(|ready| Arc::clone(&ready.loaded.info)).collect();
+        let is_strict = self.setting.tls.sni_strict;
+        Some(Acceptor { hosts: self.hosts, exact, wildcard, is_strict, certificates })
+    }
+
+    fn host(&mut self, places: Vec<usize>, entries: &[Ready<'_>]) -> Option<usize> {
+        if let Some(&place) = self.known.get(&places) {
+            return Some(place);
+        }
+        let of_host: Vec<_> = places.iter().map(|&place| &entries[place]).collect();
+        let host = host(&of_host, self.setting)?;
+        self.hosts.push(Arc::new(host));
+        self.known.insert(places, self.hosts.len() - 1);
+        Some(self.hosts.len() - 1)
+    }
+}
+
+/// Whether an entry is served beside those: the first for a kind of key counts, and all ask the same of clients.
+fn is_beside(entries: &[Ready<'_>], places: &[usize], place: usize) -> bool {
+    let kind = |place: usize| entries[place].loaded.kind;
+    let is_same = |other: usize| entries[other].auth == entries[place].auth;
+    places.iter().all(|&other| kind(other) != kind(place) && is_same(other))
+}
+
+fn host(entries: &[&Ready<'_>], setting: &Setting<'_>) -> Option<Host> {
+    let first = entries.first()?;
+    let (tls, keys) = (setting.tls, entries.iter().map(|ready| Arc::clone(&ready.loaded.key)).collect());
+    let identity = identity(entries);
+    let builder = ServerConfig::builder_with_provider(provider_with(&tls.suites));
+    let builder = builder.with_protocol_versions(&versions(tls.min_version, &tls.suites)).ok()?;
+    let builder = match &first.policy {
+        Some(policy) => builder.with_client_cert_verifier(policy.verifier()),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(Keys(keys)));
+    config.ignore_client_order = true;
+    config.max_early_data_size = 0;
+    config.alpn_protocols = if setting.offers_http2 { vec![H2.to_vec()] } else { Vec::new() };
+    config.alpn_protocols.push(HTTP1.to_vec());
+    match &first.policy {
+        // A resumed session does not ask the verifier again: who is revoked would still come in.
+        Some(_) => without_resumption(&mut config),
+        None => {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.ticketer = setting.tickets.bound_to(binding(setting.listener, identity));
+        }
+    }
+    let client = first.auth.zip(first.policy.clone());
+    let client = client.map(|(auth, policy)| ClientRules { auth: auth.clone(), policy });
+    Some(Host { config: Arc::new(config), client, identity })
+}
+
+/// By what an operator sees, so that it is the same after a renewal and on another node.
+fn identity(entries: &[&Ready<'_>]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for ready in entries {
+        (&ready.entry.files.chain, &ready.entry.files.key).hash(&mut hasher);
+        if let Some(auth) = ready.auth {
+            (auth.is_required, &auth.ca, &auth.crl, auth.depth).hash(&mut hasher);
+            format!("{:?}", (auth.expired_crl, &auth.allow)).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+fn binding(listener: &str, host: u64) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(&host.to_be_bytes());
+    context.update(listener.as_bytes());
+    let mut binding = [0; 32];
+    binding.copy_from_slice(context.finish().as_ref());
+    binding
+}
+
+/// The keys of a host, of different kinds.
+#[derive(Debug)]
+struct Keys(Vec<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Keys {
+    /// The first that the client can verify.
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
+        self.0.iter().find(fits).or_else(|| self.0.first()).cloned()
+    }
+}
+
+/// ALPN names (RFC 7301 §6, RFC 9113 §3.2).
+pub const H2: &[u8] = b"h2";
+pub const HTTP1: &[u8] = b"http/1.1";

@@ -1,0 +1,66 @@
+//! Everything about TLS that a configuration needs, read and checked as a whole: all of it, or nothing (CH3).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::{Config, HostPattern, Listener, ListenerName, TargetGroupName};
+
+use crate::acceptor::{Acceptor, Setting};
+use crate::connector::Connector;
+use crate::files::Files;
+use crate::ticket::TicketKeys;
+
+/// What the data plane compiles into its snapshot, by the names of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Material {
+    pub acceptors: HashMap<ListenerName, Arc<Acceptor>>,
+    pub connectors: HashMap<TargetGroupName, Arc<Connector>>,
+}
+
+impl Material {
+    /// `None`: something cannot be served, which `files` was told; everything else was looked at all the same.
+    pub fn load(config: &Config, tickets: &Arc<TicketKeys>, files: &mut Files<'_>) -> Option<Self> {
+        let mut material = Self::default();
+        let mut is_complete = true;
+        for listener in &config.listeners {
+            let Some(tls) = &listener.tls else { continue };
+            let setting = Setting {
+                tls,
+                listener: listener.name.as_str(),
+                offers_http2: listener.http.http2.is_enabled,
+                hosts: &hosts(listener),
+                tickets,
+            };
+            match Acceptor::build(&setting, files) {
+                Some(acceptor) => {
+                    material.acceptors.insert(listener.name.clone(), Arc::new(acceptor));
+                }
+                None => is_complete = false,
+            }
+        }
+        for group in config.target_groups.iter().filter(|group| group.protocol.is_tls()) {
+            match Connector::build(&group.tls, group.protocol, files) {
+                Some(connector) => {
+                    material.connectors.insert(group.name.clone(), Arc::new(connector));
+                }
+                None => is_complete = false,
+            }
+        }
+        is_complete.then_some(material)
+    }
+}
+
+/// Hosts of rules that a certificate can name.
+fn hosts(listener: &Listener) -> Vec<String> {
+    let mut hosts: Vec<_> = listener
+        .rules
+        .iter()
+        .filter_map(|rule| match &rule.host {
+            HostPattern::Exact(host) => Some(host.clone()),
+            _ => None,
+        })
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}

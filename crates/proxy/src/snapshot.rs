@@ -129,8 +129,11 @@ impl Snapshot {
         live: &Live,
         logs: &AccessLogs,
     ) -> Result<Self, LogError> {
-        let groups: Vec<_> =
-            config.target_groups.iter().map(|group| Arc::new(GroupPlan::compile(group, material, live))).collect();
+        let groups: Vec<_> = config
+            .target_groups
+            .iter()
+            .map(|group| Arc::new(GroupPlan::compile(group, material, live)))
+            .collect();
         let places: HashMap<_, _> =
             config.target_groups.iter().enumerate().map(|(place, g)| (&g.name, place)).collect();
         let mut tables = Tables::default();

@@ -75,12 +75,18 @@ impl Acceptor {
                 None => is_complete = false,
             }
         }
-        let acceptor = (is_complete && !entries.is_empty()).then(|| Builder::new(setting).build(&entries))??;
+        let acceptor =
+            (is_complete && !entries.is_empty()).then(|| Builder::new(setting).build(&entries))??;
         for host in setting.hosts {
             if acceptor.find(host).is_none() {
                 let message = format!("no certificate of listener `{}` covers `{host}`", setting.listener);
                 let place = &setting.tls.certificates[0].files.place;
-                files.found(place, Severity::Warning, message, "clients that ask for it get the first certificate");
+                files.found(
+                    place,
+                    Severity::Warning,
+                    message,
+                    "clients that ask for it get the first certificate",
+                );
             }
         }
         Some(acceptor)

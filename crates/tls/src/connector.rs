@@ -48,7 +48,8 @@ impl Connector {
             }
             None => Arc::new(Anybody(Arc::clone(&provider))),
         };
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+        let builder =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         let mut config = match &tls.certificate {
             None => builder.with_no_client_auth(),

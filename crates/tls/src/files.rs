@@ -114,8 +114,13 @@ impl<'r> Files<'r> {
 
     fn tell(&mut self, problems: &[Problem], path: &Path, place: &Place) {
         for problem in problems {
-            let message =
-                format!("{}: {}: {} ({})", path.display(), problem.subject, problem.message, problem.code.word());
+            let message = format!(
+                "{}: {}: {} ({})",
+                path.display(),
+                problem.subject,
+                problem.message,
+                problem.code.word()
+            );
             self.found(place, problem.severity, message, &problem.hint);
         }
     }
@@ -172,13 +177,23 @@ impl<'r> Files<'r> {
             let added = added.and_then(|root| roots.add(root).map_err(|error| error.to_string()));
             if let Err(error) = added {
                 let message = format!("{}: certificate {}: {error}", path.display(), index + 1);
-                self.found(place, Severity::Error, message, "a PEM file with the CAs that targets' certificates come from");
+                self.found(
+                    place,
+                    Severity::Error,
+                    message,
+                    "a PEM file with the CAs that targets' certificates come from",
+                );
                 return None;
             }
         }
         if roots.is_empty() {
             let message = format!("{}: the file has no certificate", path.display());
-            self.found(place, Severity::Error, message, "a PEM file with the CAs that targets' certificates come from");
+            self.found(
+                place,
+                Severity::Error,
+                message,
+                "a PEM file with the CAs that targets' certificates come from",
+            );
             return None;
         }
         Some(Arc::new(roots))
@@ -192,7 +207,12 @@ impl<'r> Files<'r> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
             let message = "this machine has no root certificates: no target can be verified".to_owned();
-            self.found(place, Severity::Warning, message, "install the package `ca-certificates`, or name a `ca`");
+            self.found(
+                place,
+                Severity::Warning,
+                message,
+                "install the package `ca-certificates`, or name a `ca`",
+            );
         }
         Arc::clone(self.system_roots.insert(Arc::new(roots)))
     }

@@ -1,13 +1,29 @@
 //! Certificates and handshakes: what is read from an operator's files, what of it is wrong, which certificate a client
 //! gets, who a client is. No sockets: bytes come in and go out as slices; time is an argument.
 
+mod acceptor;
+mod asn1;
 pub mod bundle;
+pub mod client_auth;
+mod connector;
+pub mod crl;
+mod fields;
+mod files;
+mod identity;
+mod material;
 mod names;
 mod provider;
 mod session;
 mod ticket;
 
+pub use acceptor::{Acceptor, Choice, ClientRules, H2, HTTP1, Host};
 pub use bundle::{Bundle, Code, KeyKind, KnownRoots, Problem, Severity};
+pub use client_auth::{ClientPolicy, fingerprint_of_policy, without_resumption};
+pub use connector::Connector;
+pub use crl::{Crl, CrlError};
+pub use files::{CertificateInfo, Files, Finding};
+pub use identity::{Identity, Unreadable, write_headers};
+pub use material::Material;
 pub use names::distinguished_name;
 pub use provider::provider;
 pub use session::{Read, Session, sealed_len};

@@ -1,0 +1,239 @@
+//! DER, as much of it as certificates and CRLs are read with (X.690 §10). It walks over borrowed bytes, makes nothing and
+//! does not recurse: how deep something is nested costs nothing, and a length that claims more than is there is an error.
+
+/// What is no DER, or not the DER that is due here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// One value: its tag, what it holds, and both with the length between them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
+    pub(crate) content: &'a [u8],
+    pub(crate) whole: &'a [u8],
+}
+
+/// What is left of a sequence of values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(crate) fn read(&mut self) -> Result<Element<'a>, Malformed> {
+        let (head, length) = head(self.rest)?;
+        let end = head.checked_add(length).ok_or(Malformed)?;
+        let whole = self.rest.get(..end).ok_or(Malformed)?;
+        self.rest = &self.rest[end..];
+        Ok(Element { tag: whole[0], content: &whole[head..], whole })
+    }
+
+    pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, Malformed> {
+        if self.rest.first() == Some(&tag) { self.read() } else { Err(Malformed) }
+    }
+
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Malformed> {
+        if self.rest.first() == Some(&tag) { self.read().map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn end(&self) -> Result<(), Malformed> {
+        if self.is_empty() { Ok(()) } else { Err(Malformed) }
+    }
+}
+
+impl<'a> Element<'a> {
+    pub(crate) fn reader(&self) -> Reader<'a> {
+        Reader::new(self.content)
+    }
+}
+
+/// Length of tag and length, and the length that they tell.
+fn head(bytes: &[u8]) -> Result<(usize, usize), Malformed> {
+    let (&tag, &first) = (bytes.first().ok_or(Malformed)?, bytes.get(1).ok_or(Malformed)?);
+    if tag & TAG_NUMBER == TAG_NUMBER {
+        // Tags of several bytes occur in neither certificates nor CRLs.
+        return Err(Malformed);
+    }
+    if first < 0x80 {
+        return Ok((2, usize::from(first)));
+    }
+    let count = usize::from(first & 0x7f);
+    if count == 0 || count > LENGTH_BYTES_MAX {
+        return Err(Malformed);
+    }
+    let digits = bytes.get(2..2 + count).ok_or(Malformed)?;
+    let length = digits.iter().fold(0usize, |sum, &digit| sum << 8 | usize::from(digit));
+    // DER has one form for every length, the shortest.
+    if digits[0] == 0 || length < 0x80 {
+        return Err(Malformed);
+    }
+    Ok((2 + count, length))
+}
+
+/// An extension of a certificate, of a CRL or of its entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extension<'a> {
+    pub(crate) id: &'a [u8],
+    pub(crate) is_critical: bool,
+    pub(crate) value: &'a [u8],
+}
+
+/// Calls `visit` for every extension in what a `SEQUENCE OF Extension` holds.
+pub(crate) fn each_extension<'a, E: From<Malformed>>(
+    extensions: &'a [u8],
+    mut visit: impl FnMut(Extension<'a>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut list = Reader::new(extensions);
+    while !list.is_empty() {
+        let mut extension = list.expect(SEQUENCE)?.reader();
+        let id = extension.expect(OBJECT_ID)?.content;
+        let is_critical = extension.optional(BOOLEAN)?.is_some_and(|flag| flag.content != [0]);
+        let value = extension.expect(OCTET_STRING)?.content;
+        extension.end()?;
+        visit(Extension { id, is_critical, value })?;
+    }
+    Ok(())
+}
+
+/// `tbs`, algorithm and signature: the form of certificates and CRLs alike.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed<'a> {
+    /// What was signed, with its tag.
+    pub(crate) message: Element<'a>,
+    /// What the algorithm's identifier holds.
+    pub(crate) algorithm: &'a [u8],
+    pub(crate) signature: &'a [u8],
+}
+
+impl<'a> Signed<'a> {
+    pub(crate) fn read(der: &'a [u8]) -> Result<Self, Malformed> {
+        let mut outer = Reader::new(der);
+        let mut parts = outer.expect(SEQUENCE)?.reader();
+        outer.end()?;
+        let message = parts.expect(SEQUENCE)?;
+        let algorithm = parts.expect(SEQUENCE)?.content;
+        let bits = parts.expect(BIT_STRING)?.content;
+        parts.end()?;
+        // A signature is whole bytes: none of the bits of the last one is unused.
+        let signature = bits.strip_prefix(&[0]).ok_or(Malformed)?;
+        Ok(Self { message, algorithm, signature })
+    }
+}
+
+/// UTCTime and GeneralizedTime as RFC 5280 §4.1.2.5 allows them, in seconds since 1970.
+pub(crate) fn seconds(time: &Element<'_>) -> Result<i64, Malformed> {
+    let (year, rest) = match time.tag {
+        UTC_TIME => {
+            let (year, rest) = decimal(time.content, 2)?;
+            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
+        }
+        GENERALIZED_TIME => decimal(time.content, 4)?,
+        _ => return Err(Malformed),
+    };
+    let (month, rest) = decimal(rest, 2)?;
+    let (day, rest) = decimal(rest, 2)?;
+    let (hour, rest) = decimal(rest, 2)?;
+    let (minute, rest) = decimal(rest, 2)?;
+    let (second, rest) = decimal(rest, 2)?;
+    let is_date = (1..=12).contains(&month) && (1..=31).contains(&day);
+    if rest != b"Z" || !is_date || hour > 23 || minute > 59 || second > 59 {
+        return Err(Malformed);
+    }
+    Ok(((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+fn decimal(bytes: &[u8], count: usize) -> Result<(i64, &[u8]), Malformed> {
+    let (digits, rest) = bytes.split_at_checked(count).ok_or(Malformed)?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Malformed);
+    }
+    Ok((digits.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')), rest))
+}
+
+/// Days since 1970-01-01. Years begin in March here, so that a leap day is the last of its year.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let month = (month + 9) % 12;
+    year * 365 + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (month * 153 + 2) / 5
+        + day
+        - 719_469
+}
+
+pub(crate) const BOOLEAN: u8 = 0x01;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const OBJECT_ID: u8 = 0x06;
+pub(crate) const UTC_TIME: u8 = 0x17;
+pub(crate) const GENERALIZED_TIME: u8 = 0x18;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
+/// `[0]` to `[3]`, holding other values.
+pub(crate) const CONTEXT_0: u8 = 0xa0;
+pub(crate) const CONTEXT_3: u8 = 0xa3;
+
+const TAG_NUMBER: u8 = 0x1f;
+/// limit: 4 GiB, more than any file that is read.
+const LENGTH_BYTES_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_have_one_form_and_never_more_than_is_there() {
+        let good: &[(&[u8], &[u8])] = &[(&[4, 0], &[]), (&[4, 2, 7, 8], &[7, 8])];
+        for (bytes, content) in good {
+            assert_eq!(Reader::new(bytes).read().map(|element| element.content), Ok(*content));
+        }
+        let bad: &[&[u8]] = &[
+            &[],
+            &[4],
+            &[4, 1],
+            &[4, 0x80, 0, 0],
+            &[4, 0x81, 1, 7],
+            &[4, 0x82, 0, 0x80],
+            &[4, 0x84, 0xff, 0xff, 0xff, 0xff],
+            &[4, 0x88, 0, 0, 1, 0, 0, 0, 0, 0],
+            &[0x1f, 0x81, 1, 0],
+        ];
+        for bytes in bad {
+            assert!(Reader::new(bytes).read().is_err(), "{bytes:x?}");
+        }
+        let long = [&[4, 0x81, 0x80][..], &[9; 128]].concat();
+        assert_eq!(Reader::new(&long).read().map(|element| element.content.len()), Ok(128));
+    }
+
+    #[test]
+    fn times_are_seconds_since_1970() {
+        let table: &[(u8, &str, Option<i64>)] = &[
+            (UTC_TIME, "700101000000Z", Some(0)),
+            (UTC_TIME, "000229120000Z", Some(951_825_600)),
+            (UTC_TIME, "491231235959Z", Some(2_524_607_999)),
+            (UTC_TIME, "500101000000Z", Some(-631_152_000)),
+            (GENERALIZED_TIME, "20500101000000Z", Some(2_524_608_000)),
+            (GENERALIZED_TIME, "99991231235959Z", Some(253_402_300_799)),
+            (GENERALIZED_TIME, "20261128090115Z", Some(1_795_856_475)),
+            (UTC_TIME, "701301000000Z", None),
+            (UTC_TIME, "700100000000Z", None),
+            (UTC_TIME, "7001010000Z", None),
+            (UTC_TIME, "700101000000+0100", None),
+            (UTC_TIME, "70010100000", None),
+            (INTEGER, "700101000000Z", None),
+        ];
+        for &(tag, text, expected) in table {
+            let content = text.as_bytes();
+            assert_eq!(seconds(&Element { tag, content, whole: content }).ok(), expected, "{text}");
+        }
+    }
+}

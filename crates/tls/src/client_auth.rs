@@ -1,0 +1,216 @@
+//! Client certificates (MT1, MT2): what a listener asks of its clients, from files to the verifier that rustls asks in every
+//! handshake. Loading is slow with long CRLs and is done off the workers; what it makes never changes.
+
+mod authorities;
+mod lists;
+mod problem;
+mod verifier;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use model::{ClientAuth, ExpiredCrl};
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::CertificateDer;
+use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
+
+use crate::fields::{self, Fields};
+use authorities::{Authorities, Authority};
+use lists::Lists;
+pub use problem::Problem;
+use verifier::ClientVerifier;
+
+/// What clients must show, with the files read and checked.
+#[derive(Clone, Debug)]
+pub struct ClientPolicy {
+    verifier: Arc<ClientVerifier>,
+    epoch: [u8; 32],
+}
+
+#[derive(Debug)]
+struct Policy {
+    is_required: bool,
+    depth: u8,
+    expired_crl: ExpiredCrl,
+    authorities: Authorities,
+    lists: Lists,
+}
+
+impl ClientPolicy {
+    /// Reads the files with `read` and checks them; all errors are told at once. What comes beside the policy are warnings.
+    pub fn load(
+        auth: &ClientAuth,
+        read: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
+        now_seconds: u64,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let now = i64::try_from(now_seconds).unwrap_or(i64::MAX);
+        let algorithms = provider.signature_verification_algorithms;
+        let bytes = read(&auth.ca).map_err(|error| vec![unreadable(&auth.ca, &error)])?;
+        let (mut authorities, mut problems) = Authorities::read(&auth.ca, &bytes, now)?;
+        let mut lists = Lists::default();
+        for path in &auth.crl {
+            match read(path) {
+                Ok(bytes) => lists.add(path, &bytes, &authorities.list, algorithms.all, &mut problems),
+                Err(error) => problems.push(unreadable(path, &error)),
+            }
+        }
+        if problems.iter().any(|problem| problem.is_error) {
+            return Err(problems);
+        }
+        lists.warn(&authorities.list, now, auth.expired_crl, &mut problems);
+        mark_revoked(&mut authorities.list, &lists, &algorithms, &mut problems);
+        let policy = Policy {
+            is_required: auth.is_required,
+            depth: auth.depth,
+            expired_crl: auth.expired_crl,
+            authorities,
+            lists,
+        };
+        Ok((Self::new(policy, algorithms), problems))
+    }
+
+    fn new(policy: Policy, algorithms: WebPkiSupportedAlgorithms) -> Self {
+        let epoch = epoch(&policy);
+        let hints = policy.authorities.hints();
+        Self { verifier: Arc::new(ClientVerifier { policy: Arc::new(policy), hints, algorithms }), epoch }
+    }
+
+    pub fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+        self.verifier.clone()
+    }
+
+    pub fn is_required(&self) -> bool {
+        self.policy().is_required
+    }
+
+    /// Changes when a certificate that was good may no longer be: with the CAs, the CRLs, the depth and the modes. What was
+    /// decided under one epoch (a session that could be resumed) is worth nothing under another.
+    pub fn epoch(&self) -> [u8; 32] {
+        self.epoch
+    }
+
+    /// Whether a client that is connected with these certificates, its own first, has been revoked since: it, or one
+    /// of the others by which it came.
+    pub fn is_revoked(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let certificates = chain.iter().take(CHAIN_MAX);
+        certificates
+            .filter_map(|certificate| Fields::read(certificate).ok())
+            .any(|fields| self.revokes(&fields))
+    }
+
+    fn revokes(&self, certificate: &Fields<'_>) -> bool {
+        let Policy { authorities, lists, .. } = self.policy();
+        let algorithms = self.verifier.algorithms.all;
+        let is_by_revoked = |authority: &Authority| {
+            authority.is_revoked
+                && authority.subject == certificate.issuer
+                && fields::is_signed_by(&certificate.signed, &authority.public_key, algorithms) == Some(true)
+        };
+        lists.revokes(certificate, algorithms) || authorities.list.iter().any(is_by_revoked)
+    }
+
+    /// When the first of the CRLs expires, in seconds since 1970.
+    pub fn crl_next_update(&self) -> Option<u64> {
+        let times = self.policy().lists.list.iter().filter_map(|list| list.crl.next_update);
+        times.min().map(|time| u64::try_from(time).unwrap_or(0))
+    }
+
+    pub fn ca_count(&self) -> usize {
+        self.policy().authorities.list.len()
+    }
+
+    pub fn crl_count(&self) -> usize {
+        self.policy().lists.list.len()
+    }
+
+    pub fn crl_entry_count(&self) -> usize {
+        self.policy().lists.list.iter().map(|list| list.crl.entry_count()).sum()
+    }
+
+    fn policy(&self) -> &Policy {
+        &self.verifier.policy
+    }
+}
+
+/// The epoch of a policy, and one of its own where clients are asked for nothing.
+pub fn fingerprint_of_policy(policy: Option<&ClientPolicy>) -> [u8; 32] {
+    policy.map_or([0; 32], ClientPolicy::epoch)
+}
+
+/// Takes every way to resume a session from a configuration. rustls takes a client's certificates from the session and does
+/// not ask the verifier again, so that who is revoked would still come in by a ticket.
+pub fn without_resumption(config: &mut ServerConfig) {
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = Arc::new(NoTickets);
+}
+
+/// Makes no ticket and takes none.
+#[derive(Debug)]
+struct NoTickets;
+
+impl rustls::server::ProducesTickets for NoTickets {
+    fn enabled(&self) -> bool {
+        false
+    }
+
+    fn lifetime(&self) -> u32 {
+        0
+    }
+
+    fn encrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn decrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    Problem::error(format!("{}: {error}", path.display()), "the file must exist and be readable for us")
+}
+
+/// An intermediate in the bundle is trusted by itself; but not when its own issuer, there too, revokes it.
+fn mark_revoked(
+    authorities: &mut [Authority],
+    lists: &Lists,
+    algorithms: &WebPkiSupportedAlgorithms,
+    problems: &mut Vec<Problem>,
+) {
+    for authority in authorities {
+        let fields = Fields::read(&authority.certificate);
+        authority.is_revoked = fields.is_ok_and(|fields| lists.revokes(&fields, algorithms.all));
+        if authority.is_revoked {
+            let message = format!("CA \"{}\" is revoked", authority.name());
+            problems.push(Problem::warning(message, "clients of this CA are refused; remove it"));
+        }
+    }
+}
+
+fn epoch(policy: &Policy) -> [u8; 32] {
+    let mut parts: Vec<[u8; 32]> = policy.authorities.list.iter().map(|authority| authority.digest).collect();
+    let mut crls: Vec<[u8; 32]> = policy.lists.list.iter().map(|list| list.crl.digest).collect();
+    // In which order files name them means nothing.
+    parts.sort_unstable();
+    crls.sort_unstable();
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"evenkeel client policy 1");
+    let fails = policy.expired_crl == ExpiredCrl::Fail;
+    context.update(&[u8::from(policy.is_required), policy.depth, u8::from(fails)]);
+    context.update(&(parts.len() as u64).to_be_bytes());
+    for part in parts.iter().chain(&crls) {
+        context.update(part);
+    }
+    let mut value = [0; 32];
+    value.copy_from_slice(context.finish().as_ref());
+    value
+}
+
+/// limit: certificates of a client that are looked up; webpki takes no longer path.
+const CHAIN_MAX: usize = 16;

@@ -1,0 +1,172 @@
+//! The CA bundle: whose signature makes a client's certificate good.
+
+use std::path::Path;
+
+use rustls::DistinguishedName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, TrustAnchor};
+
+use super::problem::Problem;
+use crate::asn1::{Malformed, Reader, SEQUENCE};
+use crate::crl::sha256;
+use crate::fields::Fields;
+use crate::identity::name;
+
+/// Every one is trusted as it stands, intermediates too: a chain may end at any.
+#[derive(Debug)]
+pub(super) struct Authorities {
+    /// At the same places as `list`.
+    pub(super) anchors: Vec<TrustAnchor<'static>>,
+    pub(super) list: Vec<Authority>,
+}
+
+#[derive(Debug)]
+pub(super) struct Authority {
+    pub(super) subject: Vec<u8>,
+    /// With its tag.
+    pub(super) public_key: Vec<u8>,
+    pub(super) not_before: i64,
+    pub(super) not_after: i64,
+    pub(super) signs_crls: bool,
+    pub(super) digest: [u8; 32],
+    pub(super) certificate: CertificateDer<'static>,
+    /// A CRL of another authority in the bundle revokes it.
+    pub(super) is_revoked: bool,
+}
+
+impl Authority {
+    pub(super) fn name(&self) -> String {
+        name::for_people(&self.subject)
+    }
+}
+
+impl Authorities {
+    pub(super) fn read(path: &Path, bytes: &[u8], now: i64) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let mut reading = Reading { path, problems: Vec::new(), now };
+        let mut authorities = Self { anchors: Vec::new(), list: Vec::new() };
+        if bytes.len() > BUNDLE_BYTES_MAX {
+            let limit = BUNDLE_BYTES_MAX >> 20;
+            reading.error(format_args!("longer than {limit} MiB"), "a CA bundle holds only CA certificates");
+            return Err(reading.problems);
+        }
+        for (index, certificate) in reading.certificates(bytes).into_iter().enumerate() {
+            reading.add(index + 1, certificate, &mut authorities);
+        }
+        if authorities.list.is_empty() && reading.problems.is_empty() {
+            reading.error(
+                format_args!("holds no certificate"),
+                "give the certificates of the authorities that issue to your clients, as PEM or DER",
+            );
+        }
+        if reading.problems.iter().any(|problem| problem.is_error) {
+            return Err(reading.problems);
+        }
+        Ok((authorities, reading.problems))
+    }
+
+    /// The names that tell a client which certificate to choose; none, which means any, if they are too many for a
+    /// handshake.
+    pub(super) fn hints(&self) -> Vec<DistinguishedName> {
+        let mut hints: Vec<DistinguishedName> = Vec::new();
+        let mut length = 0;
+        for authority in &self.list {
+            let hint = DistinguishedName::in_sequence(&authority.subject);
+            if hints.iter().any(|other| other.as_ref() == hint.as_ref()) {
+                continue;
+            }
+            length += hint.as_ref().len() + 2;
+            if length > HINT_BYTES_MAX {
+                return Vec::new();
+            }
+            hints.push(hint);
+        }
+        hints
+    }
+}
+
+struct Reading<'a> {
+    path: &'a Path,
+    problems: Vec<Problem>,
+    now: i64,
+}
+
+impl Reading<'_> {
+    fn error(&mut self, what: std::fmt::Arguments<'_>, hint: &str) {
+        self.problems.push(Problem::error(format!("{}: {what}", self.path.display()), hint));
+    }
+
+    fn warn(&mut self, what: std::fmt::Arguments<'_>, hint: &str) {
+        self.problems.push(Problem::warning(format!("{}: {what}", self.path.display()), hint));
+    }
+
+    fn certificates(&mut self, bytes: &[u8]) -> Vec<CertificateDer<'static>> {
+        let mut der = Reader::new(bytes);
+        if der.expect(SEQUENCE).is_ok() && der.is_empty() {
+            return vec![CertificateDer::from(bytes.to_vec())];
+        }
+        let mut certificates = Vec::new();
+        for section in CertificateDer::pem_slice_iter(bytes) {
+            match section {
+                Ok(certificate) => certificates.push(certificate),
+                Err(error) => {
+                    self.error(
+                        format_args!("not readable as PEM: {error}"),
+                        "replace the file by a whole one",
+                    );
+                    break;
+                }
+            }
+        }
+        certificates
+    }
+
+    fn add(&mut self, number: usize, certificate: CertificateDer<'static>, into: &mut Authorities) {
+        let Ok((anchor, authority, is_authority)) = read(&certificate) else {
+            self.error(format_args!("certificate {number} is damaged"), "replace it by a whole one");
+            return;
+        };
+        let name = authority.name();
+        if !is_authority {
+            self.error(
+                format_args!("certificate {number}, \"{name}\", is not one of a CA"),
+                "list authorities only; to let single clients in, use `allow`",
+            );
+            return;
+        }
+        if into.list.iter().any(|other| other.digest == authority.digest) {
+            self.warn(format_args!("certificate {number}, \"{name}\", is there twice"), "remove one");
+            return;
+        }
+        if authority.not_after < self.now {
+            self.warn(
+                format_args!("CA \"{name}\" has expired"),
+                "clients with certificates of this CA are refused; add its new certificate",
+            );
+        } else if authority.not_before > self.now {
+            self.warn(format_args!("CA \"{name}\" is not valid yet"), "until then its clients are refused");
+        }
+        into.anchors.push(anchor);
+        into.list.push(authority);
+    }
+}
+
+fn read(certificate: &CertificateDer<'static>) -> Result<(TrustAnchor<'static>, Authority, bool), Malformed> {
+    let anchor = webpki::anchor_from_trusted_cert(certificate).map_err(|_| Malformed)?.to_owned();
+    let fields = Fields::read(certificate)?;
+    let authority = Authority {
+        subject: fields.subject.to_vec(),
+        public_key: fields.public_key.to_vec(),
+        not_before: fields.not_before,
+        not_after: fields.not_after,
+        signs_crls: fields.signs_crls()?,
+        digest: sha256(certificate),
+        certificate: certificate.clone(),
+        is_revoked: false,
+    };
+    Ok((anchor, authority, fields.is_authority()?))
+}
+
+/// limit: of the file. All public authorities of the world together are a quarter of a megabyte.
+const BUNDLE_BYTES_MAX: usize = 4 << 20;
+/// limit: of the names that go out with every handshake; TLS ends at 64 KiB.
+const HINT_BYTES_MAX: usize = 16 << 10;

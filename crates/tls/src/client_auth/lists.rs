@@ -1,0 +1,197 @@
+//! The CRLs of a policy: which are good, which of several counts, and what they say of a certificate.
+
+use std::path::Path;
+
+use model::ExpiredCrl;
+use rustls::pki_types::SignatureVerificationAlgorithm;
+
+use super::authorities::Authority;
+use super::problem::Problem;
+use crate::asn1::{Malformed, Signed};
+use crate::crl::{self, Crl, CrlError};
+use crate::fields::{self, Fields};
+use crate::identity::name;
+
+/// The newest of every issuer and scope.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    pub(super) list: Vec<List>,
+}
+
+/// An issuer is a name and a key: two authorities of the same name do not speak for each other.
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) crl: Crl,
+    pub(super) public_key: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Good,
+    Revoked,
+    /// No list speaks for it.
+    Unknown,
+    /// Not revoked, as far as a list knows that was to be replaced at this time.
+    Stale(i64),
+}
+
+impl Lists {
+    /// Adds what a file holds. Nothing of a file with an error counts.
+    pub(super) fn add(
+        &mut self,
+        path: &Path,
+        bytes: &[u8],
+        authorities: &[Authority],
+        algorithms: &[&dyn SignatureVerificationAlgorithm],
+        problems: &mut Vec<Problem>,
+    ) {
+        let read = crl::each(bytes, |crl, signed| {
+            let issuer = issuer(&crl, signed, authorities, algorithms)?;
+            let list = List { crl, public_key: issuer.public_key.clone() };
+            if self.keep(list) {
+                let message =
+                    format!("{}: a CRL of \"{}\" that is not the newest", path.display(), issuer.name());
+                problems.push(Problem::warning(message, "the newest counts; remove the others"));
+            }
+            Ok(())
+        });
+        if let Err(error) = read {
+            problems.push(Problem::error(format!("{}: {error}", path.display()), error.hint()));
+        }
+    }
+
+    /// Whether there was another of the same issuer and scope.
+    fn keep(&mut self, list: List) -> bool {
+        let Some(other) = self.list.iter_mut().find(|other| other.is_same_source(&list)) else {
+            self.list.push(list);
+            return false;
+        };
+        let is_other = other.crl.digest != list.crl.digest;
+        if list.crl.is_newer_than(&other.crl) {
+            *other = list;
+        }
+        is_other
+    }
+
+    /// What is said of a certificate whose issuer has this key.
+    pub(super) fn status(
+        &self,
+        certificate: &Fields<'_>,
+        issuer_key: &[u8],
+        is_client: bool,
+        now: i64,
+        expired: ExpiredCrl,
+    ) -> Result<Status, Malformed> {
+        let mut status = Status::Unknown;
+        for list in &self.list {
+            let is_issuer = list.crl.issuer == certificate.issuer && list.public_key == issuer_key;
+            if !is_issuer || !list.crl.scope.covers(certificate, is_client)? {
+                continue;
+            }
+            if list.crl.contains(certificate.serial) {
+                return Ok(Status::Revoked);
+            }
+            match list.crl.next_update {
+                Some(next_update) if next_update <= now && expired == ExpiredCrl::Fail => {
+                    if status != Status::Good {
+                        status = Status::Stale(next_update);
+                    }
+                }
+                _ => status = Status::Good,
+            }
+        }
+        Ok(status)
+    }
+
+    /// Whether a list of its issuer names it: one whose key signed it.
+    pub(super) fn revokes(
+        &self,
+        certificate: &Fields<'_>,
+        algorithms: &[&dyn SignatureVerificationAlgorithm],
+    ) -> bool {
+        self.list.iter().any(|list| {
+            list.crl.issuer == certificate.issuer
+                && list.crl.contains(certificate.serial)
+                && fields::is_signed_by(&certificate.signed, &list.public_key, algorithms) == Some(true)
+        })
+    }
+
+    pub(super) fn warn(
+        &self,
+        authorities: &[Authority],
+        now: i64,
+        expired: ExpiredCrl,
+        problems: &mut Vec<Problem>,
+    ) {
+        for list in &self.list {
+            let name = name::for_people(&list.crl.issuer);
+            if list.crl.this_update > now {
+                let message = format!("the CRL of \"{name}\" is from the future");
+                problems.push(Problem::warning(message, "it counts all the same; is the clock right?"));
+            }
+            match list.crl.next_update {
+                None => problems.push(Problem::warning(
+                    format!("the CRL of \"{name}\" does not say when the next one comes"),
+                    "it counts for ever",
+                )),
+                Some(next_update) if next_update <= now => problems.push(Problem::warning(
+                    format!("the CRL of \"{name}\" has expired"),
+                    match expired {
+                        ExpiredCrl::Fail => "clients of this CA are refused until there is a new one",
+                        ExpiredCrl::Warn => "it counts as before, since `expired_crl` is `warn`",
+                    },
+                )),
+                Some(_) => {}
+            }
+        }
+        if self.list.is_empty() {
+            return;
+        }
+        for authority in authorities {
+            if !self.list.iter().any(|list| list.is_of(authority)) {
+                problems.push(Problem::warning(
+                    format!("no CRL of \"{}\"", authority.name()),
+                    "clients whose certificates it issued itself are refused, since others have CRLs",
+                ));
+            }
+        }
+    }
+}
+
+impl List {
+    fn is_same_source(&self, other: &Self) -> bool {
+        self.crl.issuer == other.crl.issuer
+            && self.public_key == other.public_key
+            && self.crl.scope == other.crl.scope
+    }
+
+    fn is_of(&self, authority: &Authority) -> bool {
+        self.crl.issuer == authority.subject && self.public_key == authority.public_key
+    }
+}
+
+/// The authority that signed a list. Several may have its name, with the keys of several times.
+fn issuer<'a>(
+    crl: &Crl,
+    signed: &Signed<'_>,
+    authorities: &'a [Authority],
+    algorithms: &[&dyn SignatureVerificationAlgorithm],
+) -> Result<&'a Authority, CrlError> {
+    let mut error = CrlError::UnknownIssuer(name::for_people(&crl.issuer));
+    let candidates = authorities.iter().filter(|authority| authority.subject == crl.issuer);
+    for authority in candidates.take(CANDIDATES_MAX) {
+        match fields::is_signed_by(signed, &authority.public_key, algorithms) {
+            Some(true) if authority.signs_crls => return Ok(authority),
+            Some(true) => return Err(CrlError::NotSigner(authority.name())),
+            Some(false) => error = CrlError::Signature(authority.name()),
+            None if matches!(error, CrlError::UnknownIssuer(_)) => {
+                error = CrlError::Algorithm(authority.name())
+            }
+            None => {}
+        }
+    }
+    Err(error)
+}
+
+/// limit: certificates of one name that are tried; each costs a pass over the whole list.
+const CANDIDATES_MAX: usize = 16;

@@ -1,0 +1,195 @@
+//! The verifier that rustls asks: webpki builds and checks the path, and every path that it finds is then held against
+//! depth, the CA's own time and the CRLs. A path that fails there does not end the search for another.
+
+use std::sync::Arc;
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+};
+use webpki::{Cert, EndEntityCert, KeyUsage, VerifiedPath};
+
+use super::Policy;
+use super::lists::Status;
+use crate::asn1::Malformed;
+use crate::fields::Fields;
+
+#[derive(Debug)]
+pub(super) struct ClientVerifier {
+    pub(super) policy: Arc<Policy>,
+    pub(super) hints: Vec<DistinguishedName>,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.policy.is_required
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.hints
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let certificate = EndEntityCert::try_from(end_entity).map_err(refusal)?;
+        certificate
+            .verify_for_usage(
+                self.algorithms.all,
+                &self.policy.authorities.anchors,
+                intermediates,
+                now,
+                KeyUsage::client_auth(),
+                None,
+                Some(&|path| self.policy.check(path, now)),
+            )
+            .map_err(refusal)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl Policy {
+    fn check(&self, path: &VerifiedPath<'_>, now: UnixTime) -> Result<(), webpki::Error> {
+        if path.intermediate_certificates().count() > usize::from(self.depth) {
+            return Err(webpki::Error::MaximumPathDepthExceeded);
+        }
+        let anchor_key = webpki::spki_for_anchor(path.anchor());
+        self.check_anchor(&path.anchor().subject, &anchor_key, now)?;
+        if self.lists.list.is_empty() {
+            return Ok(());
+        }
+        let mut issuers = path.intermediate_certificates().skip(1);
+        for certificate in path.intermediate_certificates() {
+            let key = match issuers.next() {
+                Some(issuer) => issuer.subject_public_key_info(),
+                None => anchor_key.clone(),
+            };
+            self.check_revocation(certificate, &key, false, now)?;
+        }
+        // The last, so that of what is revoked it is said, and not that the status of the rest is unknown.
+        self.check_revocation(path.end_entity(), &path.issuer_spki(), true, now)
+    }
+
+    /// The CA's certificate itself, which webpki takes for a name and a key. One name and key may have several, an old one and
+    /// its renewal, of which one that is good is enough.
+    fn check_anchor(&self, subject: &[u8], key: &[u8], now: UnixTime) -> Result<(), webpki::Error> {
+        let mut result = Err(webpki::Error::UnknownIssuer);
+        let same =
+            |authority: &&super::Authority| authority.subject == subject && authority.public_key == key;
+        for authority in self.authorities.list.iter().filter(same) {
+            let time = seconds(now);
+            result = if authority.is_revoked {
+                return Err(webpki::Error::CertRevoked);
+            } else if time > authority.not_after {
+                Err(webpki::Error::CertExpired { time: now, not_after: unix_time(authority.not_after) })
+            } else if time < authority.not_before {
+                Err(webpki::Error::CertNotValidYet { time: now, not_before: unix_time(authority.not_before) })
+            } else {
+                return Ok(());
+            };
+        }
+        result
+    }
+
+    fn check_revocation(
+        &self,
+        certificate: &Cert<'_>,
+        issuer_key: &[u8],
+        is_client: bool,
+        now: UnixTime,
+    ) -> Result<(), webpki::Error> {
+        let der = certificate.der();
+        let status = Fields::read(&der).and_then(|fields| {
+            self.lists.status(&fields, issuer_key, is_client, seconds(now), self.expired_crl)
+        });
+        match status {
+            Ok(Status::Good) => Ok(()),
+            // Authorities often have no CRL for their intermediates. For clients there must be one.
+            Ok(Status::Unknown) if !is_client => Ok(()),
+            Ok(Status::Unknown) => Err(webpki::Error::UnknownRevocationStatus),
+            Ok(Status::Revoked) => Err(webpki::Error::CertRevoked),
+            Ok(Status::Stale(next_update)) => {
+                Err(webpki::Error::CrlExpired { time: now, next_update: unix_time(next_update) })
+            }
+            Err(Malformed) => Err(webpki::Error::BadDer),
+        }
+    }
+}
+
+/// The error that makes rustls send the right alert.
+fn refusal(error: webpki::Error) -> Error {
+    use webpki::Error as Pki;
+    let reason = match error {
+        Pki::BadDer | Pki::BadDerTime | Pki::TrailingData(_) => CertificateError::BadEncoding,
+        Pki::CertNotValidYet { time, not_before } => {
+            CertificateError::NotValidYetContext { time, not_before }
+        }
+        Pki::CertExpired { time, not_after } => CertificateError::ExpiredContext { time, not_after },
+        Pki::InvalidCertValidity => CertificateError::Expired,
+        // As OpenSSL does, a chain that is too long is one that leads to no CA.
+        Pki::UnknownIssuer | Pki::MaximumPathDepthExceeded | Pki::PathLenConstraintViolated => {
+            CertificateError::UnknownIssuer
+        }
+        Pki::CertRevoked => CertificateError::Revoked,
+        Pki::UnknownRevocationStatus => CertificateError::UnknownRevocationStatus,
+        Pki::CrlExpired { time, next_update } => {
+            CertificateError::ExpiredRevocationListContext { time, next_update }
+        }
+        Pki::InvalidSignatureForPublicKey | Pki::SignatureAlgorithmMismatch => CertificateError::BadSignature,
+        Pki::UnsupportedCriticalExtension => CertificateError::UnhandledCriticalExtension,
+        Pki::RequiredEkuNotFoundContext(_) | Pki::EmptyEkuExtension | Pki::CaUsedAsEndEntity => {
+            CertificateError::InvalidPurpose
+        }
+        Pki::UnsupportedSignatureAlgorithmContext(context) => {
+            CertificateError::UnsupportedSignatureAlgorithmContext {
+                signature_algorithm_id: context.signature_algorithm_id,
+                supported_algorithms: context.supported_algorithms,
+            }
+        }
+        Pki::UnsupportedSignatureAlgorithmForPublicKeyContext(context) => {
+            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id: context.signature_algorithm_id,
+                public_key_algorithm_id: context.public_key_algorithm_id,
+            }
+        }
+        other => CertificateError::Other(OtherError(Arc::new(other))),
+    };
+    reason.into()
+}
+
+fn seconds(time: UnixTime) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn unix_time(seconds: i64) -> UnixTime {
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}

@@ -1,0 +1,72 @@
+//! For which of its issuer's certificates a CRL speaks (RFC 5280 §5.2.5).
+
+use super::error::CrlError;
+use crate::asn1::{CONTEXT_0, Malformed, Reader, SEQUENCE};
+use crate::fields::{self, Fields};
+
+/// By default all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scope {
+    holders: Holders,
+    /// Addresses: it speaks for certificates that name one of these, and for those that name none. Empty: for all.
+    addresses: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Holders {
+    #[default]
+    All,
+    Clients,
+    Authorities,
+}
+
+impl Scope {
+    /// The value of an issuing distribution point.
+    pub(super) fn read(value: &[u8]) -> Result<Self, CrlError> {
+        let mut scope = Self::default();
+        let mut parts = Reader::new(value).expect(SEQUENCE)?.reader();
+        if let Some(name) = parts.optional(CONTEXT_0)? {
+            let mut addresses = Vec::new();
+            fields::full_names(name.content, &mut addresses)?;
+            if addresses.is_empty() {
+                // Known by something else than an address: nothing that certificates could be compared with.
+                return Err(CrlError::CriticalExtension("2.5.29.28 without an address".to_owned()));
+            }
+            scope.addresses = addresses.into_iter().map(<[u8]>::to_vec).collect();
+        }
+        while !parts.is_empty() {
+            let part = parts.read()?;
+            let is_set = part.content != [0];
+            match part.tag {
+                ONLY_CLIENTS if is_set => scope.holders = Holders::Clients,
+                ONLY_AUTHORITIES if is_set => scope.holders = Holders::Authorities,
+                ONLY_SOME_REASONS => return Err(CrlError::SomeReasons),
+                INDIRECT if is_set => return Err(CrlError::Indirect),
+                ONLY_ATTRIBUTES if is_set => return Err(CrlError::AttributeCertificates),
+                ONLY_CLIENTS | ONLY_AUTHORITIES | INDIRECT | ONLY_ATTRIBUTES => {}
+                _ => return Err(CrlError::Malformed),
+            }
+        }
+        Ok(scope)
+    }
+
+    pub(crate) fn covers(&self, certificate: &Fields<'_>, is_client: bool) -> Result<bool, Malformed> {
+        let is_holder = match self.holders {
+            Holders::All => true,
+            Holders::Clients => is_client,
+            Holders::Authorities => !is_client,
+        };
+        if !is_holder || self.addresses.is_empty() {
+            return Ok(is_holder);
+        }
+        let named = certificate.crl_addresses()?;
+        Ok(named.is_empty() || named.iter().any(|name| self.addresses.iter().any(|address| address == name)))
+    }
+}
+
+const ONLY_CLIENTS: u8 = 0x81;
+const ONLY_AUTHORITIES: u8 = 0x82;
+/// A bit string.
+const ONLY_SOME_REASONS: u8 = 0x83;
+const INDIRECT: u8 = 0x84;
+const ONLY_ATTRIBUTES: u8 = 0x85;

@@ -1,0 +1,136 @@
+//! Who a client is, from its verified certificate (MT3): for headers to targets and for allow-lists. Everything here is
+//! text that stands in a header as it is: visible ASCII, whatever the certificate holds.
+
+mod headers;
+pub(crate) mod name;
+
+use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use model::IdentityPattern;
+use rustls::pki_types::CertificateDer;
+
+use crate::asn1::{Malformed, Reader, SEQUENCE};
+use crate::crl::sha256;
+use crate::fields::{Fields, GENERAL_NAME_URI, SUBJECT_ALTERNATIVE_NAME};
+
+pub use headers::write_headers;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// As RFC 4514 writes it. Bytes that are no visible ASCII are `\` and two hexadecimal digits.
+    pub subject: String,
+    /// `DNS:…`, `email:…`, `URI:…`, `IP:…` in the certificate's order; other kinds are left out. `,`, `\` and bytes that
+    /// are no visible ASCII are `\` and two digits, so that joining them with `, ` loses nothing.
+    pub sans: Vec<String>,
+    /// Hexadecimal, upper-case, two digits a byte.
+    pub serial: String,
+    /// SHA-256 of the certificate.
+    pub fingerprint: [u8; 32],
+    certificate: Box<[u8]>,
+}
+
+/// A certificate whose names cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
+impl Identity {
+    pub fn of(leaf: &CertificateDer<'_>) -> Result<Self, Unreadable> {
+        let fields = Fields::read(leaf)?;
+        Ok(Self {
+            subject: name::rfc4514(fields.subject)?,
+            sans: alternative_names(&fields)?,
+            serial: serial(fields.serial),
+            fingerprint: sha256(leaf),
+            certificate: leaf.as_ref().into(),
+        })
+    }
+
+    /// Whether one of the patterns fits, or there are none: an empty list lets everybody in.
+    pub fn matches(&self, patterns: &[IdentityPattern]) -> bool {
+        patterns.is_empty() || patterns.iter().any(|pattern| self.fits(pattern))
+    }
+
+    fn fits(&self, pattern: &IdentityPattern) -> bool {
+        match pattern {
+            IdentityPattern::Subject(subject) => *subject == self.subject,
+            IdentityPattern::San(san) => self.sans.iter().any(|own| is_same_san(own, san)),
+            IdentityPattern::Fingerprint(fingerprint) => *fingerprint == self.fingerprint,
+        }
+    }
+
+    /// Appends the certificate as PEM in percent encoding, as nginx's `$ssl_client_escaped_cert` has it.
+    pub fn write_certificate(&self, out: &mut Vec<u8>) {
+        headers::write_certificate(&self.certificate, out);
+    }
+}
+
+fn is_same_san(own: &str, pattern: &str) -> bool {
+    own == pattern || (own.starts_with("DNS:") && own.eq_ignore_ascii_case(pattern))
+}
+
+fn alternative_names(fields: &Fields<'_>) -> Result<Vec<String>, Malformed> {
+    let mut sans = Vec::new();
+    let Some(extension) = fields.extension(SUBJECT_ALTERNATIVE_NAME)? else { return Ok(sans) };
+    let mut names = Reader::new(extension.value).expect(SEQUENCE)?.reader();
+    while !names.is_empty() {
+        let name = names.read()?;
+        let kind = match name.tag {
+            EMAIL => "email:",
+            DNS => "DNS:",
+            GENERAL_NAME_URI => "URI:",
+            IP => {
+                sans.push(ip_address(name.content)?);
+                continue;
+            }
+            _ => continue,
+        };
+        let mut san = kind.to_owned();
+        for &byte in name.content {
+            if byte.is_ascii_graphic() && byte != b',' && byte != b'\\' {
+                san.push(char::from(byte));
+            } else {
+                name::push_escaped(&mut san, byte);
+            }
+        }
+        sans.push(san);
+    }
+    Ok(sans)
+}
+
+fn ip_address(bytes: &[u8]) -> Result<String, Malformed> {
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+        return Ok(format!("IP:{}", Ipv4Addr::from(v4)));
+    }
+    let v6 = <[u8; 16]>::try_from(bytes).map_err(|_| Malformed)?;
+    Ok(format!("IP:{}", Ipv6Addr::from(v6)))
+}
+
+fn serial(integer: &[u8]) -> String {
+    // The zero that only tells a number from a negative one is not part of it.
+    let digits = if integer.len() > 1 && integer[0] == 0 { &integer[1..] } else { integer };
+    let mut text = String::with_capacity(digits.len() * 2);
+    for byte in digits {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02X}");
+    }
+    text
+}
+
+impl From<Malformed> for Unreadable {
+    fn from(_: Malformed) -> Self {
+        Self
+    }
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the certificate's names cannot be read")
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+const EMAIL: u8 = 0x81;
+const DNS: u8 = 0x82;
+const IP: u8 = 0x87;

@@ -30,6 +30,16 @@ pub struct Diagnostic {
     pub key: String,
 }
 
+/// A line that can be shown as it is.
+fn excerpt(file: &str, line: usize, column: usize) -> Option<Excerpt> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let text = text.lines().nth(line.checked_sub(1)?)?;
+    let is_plain = text.chars().count() <= EXCERPT_CHARS_MAX && !text.chars().any(char::is_control);
+    is_plain.then(|| Excerpt { text: text.to_owned(), indent: column.saturating_sub(1) })
+}
+
+const EXCERPT_CHARS_MAX: usize = 160;
+
 /// The line that is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
@@ -50,6 +60,22 @@ impl Diagnostic {
             message,
             excerpt: Some(Excerpt { text: place.excerpt, indent: place.indent }),
             hint: None,
+            key: String::new(),
+        }
+    }
+
+    /// About a place that is known from before, with its line as it stands in the file now.
+    pub fn about(severity: Severity, place: &model::Place, message: String, hint: String) -> Self {
+        let model::Place { file, line, column, length } = place;
+        Self {
+            severity,
+            file: file.to_string(),
+            line: *line,
+            column: *column,
+            length: *length,
+            message,
+            excerpt: excerpt(file, *line, *column),
+            hint: Some(hint).filter(|hint| !hint.is_empty()),
             key: String::new(),
         }
     }

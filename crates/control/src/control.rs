@@ -11,12 +11,14 @@ use std::time::{Duration, SystemTime};
 use balance::hash_bytes;
 use model::{Config, LogLevel};
 use proxy::{BoundListener, Engine, EngineError, Live, Snapshot, StopReport};
+use tls::{Material, TicketKeys};
 use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::health::Probes;
+use crate::prepared::Prepared;
 
 pub(crate) use reload::diagnostic_json;
 pub use reload::{ReloadError, Reloaded};
@@ -24,7 +26,7 @@ pub use reload::{ReloadError, Reloaded};
 /// What a [`Control`] is made of.
 #[derive(Debug)]
 pub struct Setup {
-    pub config: Config,
+    pub prepared: Prepared,
     /// The file that a reload reads; `None`: there is nothing to reload.
     pub path: Option<PathBuf>,
     /// Hard to guess; see [`Engine::start`].
@@ -44,6 +46,8 @@ pub struct Control {
     began: Instant,
     /// What a reload cannot change.
     fixed: Fixed,
+    /// One ring for all generations.
+    tickets: Arc<TicketKeys>,
     /// Taken by the stop. Read while the engine works, so that the stop waits for a reload under way.
     engine: Arc<RwLock<Option<Engine>>>,
     reloading: Arc<tokio::sync::Mutex<()>>,
@@ -73,6 +77,8 @@ struct Serving {
     snapshot: Arc<Snapshot>,
     bound: Vec<BoundListener>,
     stop_timeout: Duration,
+    config: Config,
+    material: Material,
 }
 
 #[derive(Clone, Debug)]
@@ -88,8 +94,10 @@ impl Control {
     /// When an address cannot be bound, a log not be opened or a thread not be started; nothing runs then.
     pub async fn start(setup: Setup) -> Result<Arc<Self>, EngineError> {
         let tasks = Handle::current();
-        let start =
-            move || Engine::start(&setup.config, setup.seed).map(|engine| Self::new(setup, engine, tasks));
+        let start = move || {
+            Engine::start(&setup.prepared.config, &setup.prepared.material, setup.seed)
+                .map(|engine| Self::new(setup, engine, tasks))
+        };
         spawn_blocking(start).await.unwrap_or(Err(EngineError::WorkerGone)).map(Arc::new)
     }
 
@@ -139,9 +147,11 @@ impl Control {
     }
 
     fn new(setup: Setup, engine: Engine, tasks: Handle) -> Self {
-        let Setup { config, path, seed, wall, version } = setup;
+        let Setup { prepared, path, seed, wall, version } = setup;
+        let Prepared { config, material, tickets, .. } = prepared;
         let started = wall();
-        let serving = Serving::of(&engine, &config);
+        let fixed = Fixed { workers: config.workers, admin_socket: config.admin_socket.clone() };
+        let serving = Serving::of(&engine, config, material);
         let seed = hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), *b"probes\0\0"].concat());
         let probes = Probes::new(tasks, wall, seed);
         probes.adopt(&serving.snapshot.groups);
@@ -151,7 +161,8 @@ impl Control {
             wall,
             started,
             began: Instant::now(),
-            fixed: Fixed { workers: config.workers, admin_socket: config.admin_socket },
+            fixed,
+            tickets,
             live: Arc::clone(engine.live()),
             engine: Arc::new(RwLock::new(Some(engine))),
             reloading: Arc::default(),
@@ -175,8 +186,9 @@ impl Control {
 }
 
 impl Serving {
-    fn of(engine: &Engine, config: &Config) -> Self {
-        Self { snapshot: engine.snapshot(), bound: engine.bound(), stop_timeout: config.stop_timeout }
+    fn of(engine: &Engine, config: Config, material: Material) -> Self {
+        let stop_timeout = config.stop_timeout;
+        Self { snapshot: engine.snapshot(), bound: engine.bound(), stop_timeout, config, material }
     }
 }
 

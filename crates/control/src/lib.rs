@@ -14,6 +14,7 @@ mod health;
 mod hint;
 mod notify;
 mod page;
+mod prepared;
 mod process;
 mod view;
 
@@ -25,5 +26,6 @@ pub use demo::Demo;
 pub use hint::start_error;
 pub use notify::{Notice, notify};
 pub use page::{status_page, target_table};
+pub use prepared::Prepared;
 pub use proxy::EngineError;
 pub use view::{AddressView, GroupView, ListenerView, LoadBalancerView, ReloadView, StatusView, TargetView};

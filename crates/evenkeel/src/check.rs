@@ -3,14 +3,16 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use config::{Diagnostic, Loaded};
+use config::Diagnostic;
+use control::Prepared;
 
 use crate::output::{failed_with, say, stdout_colors};
+use crate::start::wall_clock;
 
 pub(crate) fn check(file: &Path, json: bool) -> ExitCode {
-    match config::load(file) {
-        Ok(loaded) => {
-            say(&if json { lines(&loaded.warnings) } else { fine(file, &loaded) });
+    match Prepared::load(file, wall_clock()) {
+        Ok(prepared) => {
+            say(&if json { lines(&prepared.warnings) } else { fine(file, &prepared) });
             ExitCode::SUCCESS
         }
         Err(errors) if json => failed_with(&errors.to_json()),
@@ -27,7 +29,7 @@ fn lines(warnings: &[Diagnostic]) -> String {
     warnings.iter().map(|warning| warning.to_json() + "\n").collect()
 }
 
-fn fine(file: &Path, loaded: &Loaded) -> String {
+fn fine(file: &Path, loaded: &Prepared) -> String {
     let config = &loaded.config;
     let warnings: String =
         loaded.warnings.iter().map(|warning| warning.render(stdout_colors()) + "\n").collect();
@@ -57,6 +59,7 @@ mod tests {
                     [target_group.app]\ntargets = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n";
         let loaded = config::parse(text, "e.toml", &config::Disk).unwrap();
         let summary = "e.toml: ok (1 listener, 0 rules, 1 target group, 2 targets, 0 warnings)\n";
-        assert_eq!(fine(Path::new("e.toml"), &loaded), summary);
+        let prepared = Prepared::of(loaded, wall_clock()).unwrap();
+        assert_eq!(fine(Path::new("e.toml"), &prepared), summary);
     }
 }

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::{AdminAddress, AdminSocket, Control, Demo, EngineError, SocketError, start_error};
+use control::{AdminAddress, AdminSocket, Control, Demo, EngineError, Prepared, SocketError, start_error};
 
 use crate::output::{failed, say, tell};
-use crate::start::{Signals, block_on, setup};
+use crate::start::{Signals, block_on, setup, wall_clock};
 
 pub(crate) fn demo(admin: Option<AdminAddress>) -> ExitCode {
     block_on(async { show(admin).await.unwrap_or_else(|why| failed(&why)) })
@@ -42,8 +42,9 @@ async fn start(demo: &Demo) -> Result<(Arc<Control>, u16), String> {
     let mut last = String::new();
     for port in FIRST_PORT..=LAST_PORT {
         let config = config::parse(&demo.config(port), "demo", &config::Disk);
-        let config = config.map_err(|errors| format!("a bug of the demo:\n{errors}"))?.config;
-        let setup = setup(config, None).map_err(|error| format!("cannot start: {error}"))?;
+        let prepared = config.and_then(|loaded| Prepared::of(loaded, wall_clock()));
+        let prepared = prepared.map_err(|errors| format!("a bug of the demo:\n{errors}"))?;
+        let setup = setup(prepared, None).map_err(|error| format!("cannot start: {error}"))?;
         match Control::start(setup).await {
             Ok(control) => return Ok((control, port)),
             Err(error @ EngineError::Bind { .. }) => {

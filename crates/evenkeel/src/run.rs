@@ -3,17 +3,17 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use config::{Diagnostic, Loaded};
-use control::{AdminAddress, AdminSocket, Control, Notice, notify, start_error};
+use config::Diagnostic;
+use control::{AdminAddress, AdminSocket, Control, Notice, Prepared, notify, start_error};
 
 use crate::output::{failed, stderr_colors, tell};
-use crate::start::{Signals, admin_address, block_on, setup};
+use crate::start::{Signals, admin_address, block_on, setup, wall_clock};
 
 pub(crate) fn run(path: &Path, admin: Option<AdminAddress>) -> ExitCode {
-    match config::load(path) {
-        Ok(Loaded { config, warnings }) => {
-            warnings.iter().for_each(|warning: &Diagnostic| tell(&warning.render(stderr_colors())));
-            block_on(serve(path, config, admin))
+    match Prepared::load(path, wall_clock()) {
+        Ok(prepared) => {
+            prepared.warnings.iter().for_each(|warning: &Diagnostic| tell(&warning.render(stderr_colors())));
+            block_on(serve(path, prepared, admin))
         }
         Err(errors) => {
             tell(&errors.render(stderr_colors()));
@@ -22,9 +22,9 @@ pub(crate) fn run(path: &Path, admin: Option<AdminAddress>) -> ExitCode {
     }
 }
 
-async fn serve(path: &Path, config: model::Config, admin: Option<AdminAddress>) -> ExitCode {
-    let address = admin_address(admin, &config);
-    let (signals, setup) = match (Signals::listen(), setup(config, Some(path.to_owned()))) {
+async fn serve(path: &Path, prepared: Prepared, admin: Option<AdminAddress>) -> ExitCode {
+    let address = admin_address(admin, &prepared.config);
+    let (signals, setup) = match (Signals::listen(), setup(prepared, Some(path.to_owned()))) {
         (Ok(signals), Ok(setup)) => (signals, setup),
         (Err(error), _) | (_, Err(error)) => return failed(&format!("cannot start: {error}")),
     };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use control::{AdminAddress, AdminSocket, Control, Notice, Setup, notify};
+use control::{AdminAddress, AdminSocket, Control, Notice, Prepared, Setup, notify};
 use model::LogLevel;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -68,8 +68,8 @@ pub(crate) fn block_on(story: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-pub(crate) fn setup(config: model::Config, path: Option<std::path::PathBuf>) -> io::Result<Setup> {
-    Ok(Setup { config, path, seed: seed()?, wall: wall_clock, version: crate::VERSION })
+pub(crate) fn setup(prepared: Prepared, path: Option<std::path::PathBuf>) -> io::Result<Setup> {
+    Ok(Setup { prepared, path, seed: seed()?, wall: wall_clock, version: crate::VERSION })
 }
 
 /// Where the admin API listens: the command line wins over the configuration.
@@ -142,7 +142,7 @@ fn seed() -> io::Result<[u64; 2]> {
 }
 
 #[allow(clippy::disallowed_methods, reason = "the control plane takes its wall clock from here")]
-fn wall_clock() -> SystemTime {
+pub(crate) fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 

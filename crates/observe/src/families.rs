@@ -2,7 +2,7 @@
 
 use model::{ContentCoding, Failure};
 
-use crate::{Counter, Gauge, Histogram, TunnelCells};
+use crate::{Counter, Gauge, Handshakes, Histogram, TunnelCells};
 
 /// What one worker does, whatever it serves.
 #[derive(Debug, Default)]
@@ -61,6 +61,7 @@ pub struct ListenerCells {
     pub dead_peers: Counter,
     pub tunnels: TunnelCells,
     pub proxy_headers: ProxyHeaders,
+    pub handshakes: Handshakes,
     pub compressed: Compressed,
     /// Bytes of bodies that were compressed, before and after.
     pub compression_input_bytes: Counter,

@@ -7,6 +7,7 @@ mod cells;
 mod escape;
 mod events;
 mod families;
+mod handshake;
 mod histogram;
 mod log;
 mod per_worker;
@@ -22,6 +23,7 @@ pub use families::{
     Compressed, Failures, Finished, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, ProxyHeader,
     ProxyHeaders, Refusal, Refusals, Responses, StatusClasses, TargetCells, WorkerCells,
 };
+pub use handshake::{Handshake, Handshakes};
 pub use histogram::{Histogram, HistogramTotals};
 pub use log::{AccessLogs, LogBuffer, LogHandle, LogTotals};
 pub use per_worker::PerWorker;

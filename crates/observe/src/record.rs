@@ -65,6 +65,12 @@ pub struct AccessRecord<'a> {
     pub referer: Option<&'a [u8]>,
     /// The connection was upgraded and became a tunnel.
     pub tunnel: bool,
+    /// `1.2` or `1.3`; empty without TLS.
+    pub tls_version: &'static str,
+    /// As IANA names it; empty without TLS.
+    pub tls_cipher: &'static str,
+    /// The subject of the client's certificate; empty where there is none.
+    pub client_subject: &'a [u8],
     /// The number of this request on its client connection, from 1.
     pub connection_request: u32,
 }
@@ -127,6 +133,9 @@ impl AccessRecord<'_> {
             fields.token(key!("compressed"), coding.as_str().as_bytes());
             fields.number(key!("plain_body_bytes"), self.plain_body_bytes);
         }
+        fields.token(key!("tls"), self.tls_version.as_bytes());
+        fields.token(key!("tls_cipher"), self.tls_cipher.as_bytes());
+        fields.quoted(key!("client_subject"), self.client_subject);
         fields.number(key!("connection_request"), u64::from(self.connection_request));
         fields.flag(key!("tunnel"), self.tunnel);
         fields.quoted(key!("user_agent"), self.user_agent.unwrap_or_default());

@@ -4,8 +4,8 @@
 use model::{ContentCoding, Failure, ListenerName, LoadBalancerName, TargetKey};
 
 use crate::{
-    Counter, Exposition, Gauge, Histogram, Kind, ListenerCells, LogTotals, MadeBy, PerWorker, ProxyHeader,
-    Refusal, StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
+    Counter, Exposition, Gauge, Handshake, Histogram, Kind, ListenerCells, LogTotals, MadeBy, PerWorker,
+    ProxyHeader, Refusal, StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
 };
 
 /// One sample for each worker.
@@ -32,6 +32,7 @@ pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerW
     render_responses(page, listeners);
     render_failures(page, listeners);
     render_proxy_headers(page, listeners);
+    render_handshakes(page, listeners);
     render_compressed(page, listeners);
     render_phases(page, listeners);
     render_tunnels(page, listeners);
@@ -163,6 +164,17 @@ fn render_proxy_headers(page: &mut Exposition, listeners: &Listeners<'_>) {
         for result in ProxyHeader::ALL {
             let labels = [("listener", name.as_str()), ("result", result.as_str())];
             family.sample(&labels, cells.sum(|c| c.proxy_headers.read(result)));
+        }
+    }
+}
+
+fn render_handshakes(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "TLS handshakes with clients, by what came of them.";
+    let mut family = page.family("evenkeel_listener_tls_handshakes_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for result in Handshake::ALL {
+            let labels = [("listener", name.as_str()), ("result", result.as_str())];
+            family.sample(&labels, cells.sum(|c| c.handshakes.read(result)));
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::peer;
 use crate::proxy_header::{self, PassedOn};
 use crate::room::ClientLimit;
 use crate::seat::Seats;
+use crate::secure::{Opened, secure};
 use crate::stream::{Stream, Tls, Wire};
 use crate::worker::Proxy;
 
@@ -117,8 +118,9 @@ impl<S: Sys> Client<S> {
 
 /// From accept to close. Between requests this future, its socket and nothing else is held.
 pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
-    if proxy_header::is_due(&client.door, client.peer) {
-        match Box::pin(serve_passed_on(client)).await {
+    let is_due = proxy_header::is_due(&client.door, client.peer);
+    if is_due || client.door.listener.borrow().plan.tls.is_some() {
+        match Box::pin(open(client, is_due)).await {
             Some(back) => client = back,
             None => return,
         }
@@ -139,14 +141,34 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
     }
 }
 
-/// Takes the PROXY header, and serves what came with it; `None`: the connection ends.
-async fn serve_passed_on<S: Sys>(mut client: Box<Client<S>>) -> Option<Box<Client<S>>> {
-    let input = proxy_header::read(&mut client).await?;
-    // Who is passed on without a name would be counted for who passes him on.
-    let peer = client.peer.ip();
-    if !client.is_nameless() && client.count(peer).is_err() {
-        client.cells().connections_refused.count(Refusal::ClientLimit);
-        return None;
+/// What comes before the first request: a PROXY header that is due, the TLS handshake. Serves what came with it; `None`:
+/// the connection ends.
+async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option<Box<Client<S>>> {
+    let mut input = Buffer::new();
+    if is_header_due {
+        input = proxy_header::read(&mut client).await?;
+        // Who is passed on without a name would be counted for who passes him on.
+        let peer = client.peer.ip();
+        if !client.is_nameless() && client.count(peer).is_err() {
+            client.cells().connections_refused.count(Refusal::ClientLimit);
+            return None;
+        }
+    }
+    let is_tls = client.door.listener.borrow().plan.tls.is_some();
+    if is_tls {
+        let deadline = client.proxy.worker.after(first_timeout(&client));
+        if input.is_empty() {
+            input = wait_for_request(&client).await?;
+            client.place().stay();
+        }
+        input = match secure(&mut client, input, deadline).await {
+            Opened::Secure { .. } => Buffer::new(),
+            Opened::Plain(input) => {
+                client.is_plain = true;
+                input
+            }
+            Opened::Ended => return None,
+        };
     }
     if input.is_empty() {
         return Some(client);
@@ -194,7 +216,11 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
 
 /// How long a new connection may say nothing.
 pub(crate) fn first_timeout<S: Sys>(client: &Client<S>) -> Duration {
-    let timeout = client.door.listener.borrow().plan.http.header_timeout;
+    let listener = client.door.listener.borrow();
+    let timeout = match &listener.plan.tls {
+        Some(tls) if client.tls().is_none() => tls.handshake_timeout,
+        _ => listener.plan.http.header_timeout,
+    };
     // Who has only just come may have a request on the way.
     if client.door.closing.get() { timeout.min(FIRST_REQUEST_WHEN_CLOSING) } else { timeout }
 }

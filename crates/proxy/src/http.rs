@@ -1,7 +1,7 @@
 //! The story of a request.
 //!
 //! ```text
-//! read_head → screen → route → admit → pick → connect → forward → respond → relay → finish
+//! read_head → authorize → screen → route → admit → pick → connect → forward → respond → relay → finish
 //! ```
 //!
 //! [`serve_request`] begins a [`Request`], tells the steps in the order in which they happen, and always ends in
@@ -11,6 +11,7 @@
 mod abort;
 mod admit;
 mod attempt;
+mod authorize;
 mod body;
 mod compress;
 mod connect;
@@ -105,7 +106,8 @@ async fn answer<S: Sys>(
     if !read_head::read_head(request, client, input).await? {
         return Ok(());
     }
-    let screened = screen::screen(request)?;
+    let authorized = authorize::authorize(request, client)?;
+    let screened = screen::screen(request, authorized)?;
     let rule = route::route(request, screened)?;
     let permitted = screen::permit(request, rule)?;
     if reply::is_ready(request, permitted)? {

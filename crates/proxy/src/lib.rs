@@ -17,6 +17,7 @@ mod pool;
 mod proxy_header;
 mod room;
 mod seat;
+mod secure;
 mod snapshot;
 mod stream;
 mod watch;

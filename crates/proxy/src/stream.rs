@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use model::TcpKeepalive;
 use net::{Buffer, StreamKey, Sys, TcpStream, Ticks, Worker};
 
-pub(crate) use tls::{HandshakeError, Tls};
+pub(crate) use tls::{Agreed, HandshakeError, Tls};
 pub(crate) use wire::Wire;
 
 /// Both directions of an exchange with one peer.
@@ -32,6 +32,12 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn wire(&self) -> Option<&Wire<S>> {
         let Self::Wire(wire) = self;
         Some(wire)
+    }
+
+    /// From here on what is read and written goes through `session`.
+    pub(crate) fn secure(&mut self, session: Box<Tls>) {
+        let Self::Wire(wire) = self;
+        wire.secure(session);
     }
 
     /// The socket, where it carries the story's bytes as they are.

@@ -30,6 +30,11 @@ pub(crate) fn versions(min: TlsVersion, suites: &[CipherSuite]) -> Vec<&'static 
     versions
 }
 
+/// Which of ours it is.
+pub(crate) fn suite_of(suite: rustls::CipherSuite) -> Option<CipherSuite> {
+    CipherSuite::ALL.into_iter().find(|&ours| of_rustls(ours).suite() == suite)
+}
+
 fn of_rustls(suite: CipherSuite) -> SupportedCipherSuite {
     use aws_lc_rs::cipher_suite as suites;
     match suite {

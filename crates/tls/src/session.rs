@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::provider;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::UnbufferedServerConnection;
@@ -168,7 +169,22 @@ impl Session {
         }
     }
 
-    pub fn suite(&self) -> Option<rustls::SupportedCipherSuite> {
+    /// `1.2` or `1.3`, or nothing before the handshake's end.
+    pub fn version_text(&self) -> &'static str {
+        match self.version() {
+            Some(ProtocolVersion::TLSv1_2) => "1.2",
+            Some(ProtocolVersion::TLSv1_3) => "1.3",
+            _ => "",
+        }
+    }
+
+    /// As IANA names it, or nothing before the handshake's end.
+    pub fn suite_name(&self) -> &'static str {
+        let suite = self.suite().map(|suite| suite.suite());
+        suite.and_then(provider::suite_of).map_or("", model::CipherSuite::name)
+    }
+
+    fn suite(&self) -> Option<rustls::SupportedCipherSuite> {
         match &*self.role {
             Role::Server(connection) => connection.negotiated_cipher_suite(),
             Role::Client(connection) => connection.negotiated_cipher_suite(),

@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Control, Fixed, LastReload, Serving};
 use crate::hint::start_error;
+use crate::prepared;
 
 /// A reload that went well.
 #[derive(Debug)]
@@ -52,11 +53,14 @@ impl Control {
         let engine = engine.ok_or(ReloadError::Stopping)?;
         let path = self.path.as_deref().ok_or(ReloadError::NoFile)?;
         let Loaded { config, mut warnings } = config::load(path).map_err(ReloadError::Config)?;
-        let generation = engine.apply(&config).map_err(ReloadError::Engine)?;
-        let serving = Arc::new(Serving::of(engine, &config));
+        let read = prepared::material(&config, &self.tickets, (self.wall)());
+        let (material, found) = read.map_err(ReloadError::Config)?;
+        warnings.extend(found);
+        let generation = engine.apply(&config, &material).map_err(ReloadError::Engine)?;
+        let wanted = Fixed { workers: config.workers, admin_socket: config.admin_socket.clone() };
+        let serving = Arc::new(Serving::of(engine, config, material));
         self.probes.adopt(&serving.snapshot.groups);
         self.lock().serving = serving;
-        let wanted = Fixed { workers: config.workers, admin_socket: config.admin_socket };
         warnings.extend(needs_restart(path, &self.fixed, &wanted));
         Ok(Reloaded { generation, warnings })
     }

@@ -155,7 +155,7 @@ mod tests {
     /// The watch of a target that nobody probes, as a running engine made it.
     fn watch() -> Watch {
         let config = config::parse(CONFIG, "e.toml", &config::Disk).unwrap().config;
-        let engine = proxy::Engine::start(&config, [1, 2]).unwrap();
+        let engine = proxy::Engine::start(&config, &tls::Material::default(), [1, 2]).unwrap();
         let snapshot = engine.snapshot();
         engine.stop(Duration::ZERO);
         let group = &snapshot.groups[0];

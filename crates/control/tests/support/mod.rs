@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, SystemTime};
 
-use control::{AdminAddress, AdminSocket, Client, Control, Reply, Setup, StatusView, TargetView};
+use control::{AdminAddress, AdminSocket, Client, Control, Prepared, Reply, Setup, StatusView, TargetView};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -78,9 +78,9 @@ impl Balancer {
 }
 
 pub(crate) fn setup(path: PathBuf) -> Setup {
-    let config = config::load(&path).unwrap_or_else(|errors| panic!("{errors}")).config;
     let wall = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
-    Setup { config, path: Some(path), seed: [1, 2], wall, version: "1.2.3" }
+    let prepared = Prepared::load(&path, wall()).unwrap_or_else(|errors| panic!("{errors}"));
+    Setup { prepared, path: Some(path), seed: [1, 2], wall, version: "1.2.3" }
 }
 
 fn address(dir: &Path) -> AdminAddress {

@@ -171,6 +171,7 @@ fn every_cell_has_a_row() {
     let arrays = size_of::<crate::Responses>()
         + size_of::<crate::Failures>()
         + size_of::<crate::ProxyHeaders>()
+        + size_of::<crate::Handshakes>()
         + size_of::<crate::Refusals>()
         + size_of::<crate::Compressed>()
         + PHASES.len() * size_of::<Histogram>()

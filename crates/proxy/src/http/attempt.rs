@@ -12,11 +12,12 @@ use std::task::Poll;
 use model::{Failure, Limits, Retry};
 use net::{Buffer, Sys, Ticks};
 use proto::http1::BodyLength;
+use tls::Connector;
 
 use super::abort::Watch;
 use super::admit::Admitted;
 use super::body::{BodyFault, BodyReader, BodyWriter};
-use super::connect::{InFlight, connect};
+use super::connect::{self, InFlight, connect};
 use super::pick::{Tried, pick};
 use super::relay::{Flow, FlowError};
 use super::request::Request;
@@ -137,10 +138,16 @@ async fn attempt<S: Sys>(
     let _in_flight = InFlight::begin(to.target);
     let unsent = |failure: Failure| Missed { failed: failure.into(), unsent: true, was_reused: false };
     let is_whole = upload.reader.is_complete();
-    let connection = connect(request, to.target, fresh, is_whole).map_err(unsent)?;
+    let began = request.proxy.worker.now();
+    let connector = to.group.plan.connector.as_ref();
+    let mut connection = connect(request, connector, to.target, fresh, is_whole).map_err(unsent)?;
     let was_reused = connection.is_reused();
     request.is_reused = was_reused;
-    send(request, client, to, &connection, upload).await?;
+    if let (Some(connector), false) = (connector, was_reused) {
+        // On the heap: most connections are used again, and every request would have room for it.
+        Box::pin(secure_target(request, client, to, connector, &mut connection, upload)).await?;
+    }
+    send(request, client, to, &connection, began, upload).await?;
     if !(was_reused && request.head().method().is_idempotent()) {
         // It will not be sent again: the block is of use to others.
         upload.first = Buffer::new();
@@ -169,15 +176,42 @@ async fn attempt<S: Sys>(
     Ok(())
 }
 
-/// Sends the head and what of the body came with it.
+/// Connects and makes the TLS handshake before a byte of the request is sent.
+async fn secure_target<S: Sys>(
+    request: &Request<S>,
+    client: &Client<S>,
+    to: &Destination<'_, S>,
+    connector: &Connector,
+    connection: &mut TargetConnection<S>,
+    upload: &mut Upload<'_>,
+) -> Result<(), Missed> {
+    let (began, is_whole) = (request.proxy.worker.now(), upload.reader.is_complete());
+    let address = to.target.live.key().address.ip();
+    let timeout = to.group.plan.group.timeouts.connect;
+    let secured = connect::secure(connection, connector, address, timeout);
+    let watch = Watch::new(request, client);
+    match watch.unless_gone(secured, upload.input, is_whole).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(failed)) => {
+            if failed.failure != Failure::LocalResources {
+                to.target.live.connect_failed(began / 1_000_000, request.proxy.now_millis());
+            }
+            Err(Missed { failed, unsent: true, was_reused: false })
+        }
+        Err(failed) => Err(Missed { failed, unsent: false, was_reused: false }),
+    }
+}
+
+/// Sends the head and what of the body came with it; `began`: to connect.
 async fn send<S: Sys>(
     request: &mut Request<S>,
     client: &Client<S>,
     to: &Destination<'_, S>,
     connection: &TargetConnection<S>,
+    began: u64,
     upload: &mut Upload<'_>,
 ) -> Result<(), Missed> {
-    let (began, was_reused) = (request.proxy.worker.now(), connection.is_reused());
+    let was_reused = connection.is_reused();
     let missed = |failed: Failed, unsent| Err(Missed { failed, unsent, was_reused });
     match forward::send(request, client, to, connection, upload).await {
         Ok(bytes) => {

@@ -145,6 +145,7 @@ fn write_fields<S: Sys>(
             (is_length_plain || !field.is(Known::ContentLength))
                 && goes_on(request, field, is_upgrade)
                 && !is_edited_or_alias(edits, field.name.of(bytes))
+                && !claims_identity(request, field.name.of(bytes))
         }),
     }
     if !is_length_plain {
@@ -158,6 +159,7 @@ fn write_fields<S: Sys>(
     if head.body() == BodyLength::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
+    write_identity(request, out);
     forwarded::write(request, client, out);
     via::write(request, head.version(), out);
     out.extend_from_slice(b"X-Request-Id: ");
@@ -212,6 +214,20 @@ fn goes_on<S: Sys>(request: &Request<S>, field: &Field, is_upgrade: bool) -> boo
         // Written anew where they are meant for the target.
         Known::TransferEncoding | Known::Te => false,
         _ => !field.is_hop_by_hop(),
+    }
+}
+
+/// Whether a field says who the client is, which only we say (MT3).
+fn claims_identity<S: Sys>(request: &Request<S>, name: &[u8]) -> bool {
+    let Some(plan) = &request.listener.plan.tls else { return false };
+    plan.identity_fields.iter().any(|field| token::is_same_variable(field.as_bytes(), name))
+}
+
+/// Who the client has proved to be, under the names that its host says (MT3).
+fn write_identity<S: Sys>(request: &Request<S>, out: &mut Vec<u8>) {
+    let Some(agreed) = &request.secured else { return };
+    if let Some(rules) = &agreed.host.client {
+        tls::write_headers(agreed.identity.as_ref(), &rules.auth.headers, out);
     }
 }
 

@@ -60,6 +60,11 @@ pub(super) fn keeps<S: Sys>(request: &Request<S>, known: Known) -> bool {
     }
 }
 
+/// What the client speaks to us.
+fn scheme<S: Sys>(request: &Request<S>) -> &'static [u8] {
+    if request.secured.is_some() { b"https" } else { b"http" }
+}
+
 fn write_x_forwarded<S: Sys>(request: &Request<S>, client: &Client<S>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"X-Forwarded-For: ");
     if request.is_trusted {
@@ -68,7 +73,7 @@ fn write_x_forwarded<S: Sys>(request: &Request<S>, client: &Client<S>, out: &mut
     write_ip(request.peer.ip(), out);
     let believed = |known| request.is_trusted.then(|| request.field(known)).flatten();
     out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
-    out.extend_from_slice(believed(Known::XForwardedProto).unwrap_or(b"http"));
+    out.extend_from_slice(believed(Known::XForwardedProto).unwrap_or(scheme(request)));
     let host = request.head().host().map(|span| request.text(span)).filter(|host| !host.is_empty());
     if let Some(host) = believed(Known::XForwardedHost).or(host) {
         out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
@@ -102,7 +107,9 @@ fn write_forwarded<S: Sys>(request: &Request<S>, out: &mut Vec<u8>) {
         out.extend(host.iter().filter(|byte| !matches!(byte, b'"' | b'\\')));
         out.push(b'"');
     }
-    out.extend_from_slice(b";proto=http\r\n");
+    out.extend_from_slice(b";proto=");
+    out.extend_from_slice(scheme(request));
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What came in fields of this name, as one list with a comma behind.

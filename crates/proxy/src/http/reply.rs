@@ -1,7 +1,8 @@
 //! Replies that we make: redirects, fixed responses, and the pages of failures.
 
 use model::{
-    Failure, FixedResponse, HttpSettings, PathPattern, Redirect, Side, TemplatePiece, status_phrase,
+    Failure, FieldEdits, FixedResponse, HttpSettings, PathPattern, Redirect, Side, TemplatePiece,
+    status_phrase,
 };
 use net::Sys;
 use proto::http1::{Known, Method, encode, token};
@@ -9,7 +10,7 @@ use proto::http1::{Known, Method, encode, token};
 use super::Failed;
 use super::forward::{is_edited, write_edits};
 use super::request::Request;
-use super::respond::write_connection;
+use super::respond::{hsts, write_connection, write_hsts};
 use super::screen::Permitted;
 use crate::snapshot::{ActionPlan, RulePlan};
 
@@ -82,6 +83,7 @@ pub(super) fn write_ready<S: Sys>(request: &Request<S>, rule: &RulePlan, out: &m
     if !content_type.is_empty() && !body.is_empty() && !is_edited(edits, b"content-type") {
         write_field("Content-Type", content_type.as_bytes(), out);
     }
+    write_hsts(hsts(request, edits), out);
     write_edits(edits, out);
     if !is_edited(edits, b"date") {
         request.proxy.write_date(out);
@@ -108,6 +110,7 @@ pub(super) fn write_failure<S: Sys>(request: &Request<S>, failed: Failed, out: &
     if outcome.status == 405 {
         write_field("Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE", out);
     }
+    write_hsts(hsts(request, &FieldEdits::default()), out);
     write_field("X-Request-Id", request.id(), out);
     write_field("Cache-Control", b"no-store", out);
     let (content_type, body) = page(request, failed.failure);

@@ -12,6 +12,7 @@ use proto::http1::{BodyLength, Field, Known, Method, RequestHead, ResponseHead, 
 use crate::connection::Client;
 use crate::live::TunnelLease;
 use crate::local::LocalListener;
+use crate::stream::{Agreed, Tls};
 use crate::worker::Proxy;
 
 pub(crate) struct Request<S: Sys> {
@@ -36,6 +37,10 @@ pub(crate) struct Request<S: Sys> {
     /// The normalised path, where it differs from the one sent.
     pub(super) normal_path: Option<Vec<u8>>,
     pub(super) number: u32,
+    /// It came as a stream of HTTP/2.
+    is_stream: bool,
+    /// Of the connection, where it has TLS.
+    pub(super) secured: Option<Rc<Agreed>>,
     /// The client's connection goes on after this request, as far as is known.
     pub(super) persists: bool,
     pub(super) rule: Option<usize>,
@@ -152,6 +157,8 @@ impl<S: Sys> Request<S> {
             is_trusted: false,
             normal_path: None,
             number: client.requests,
+            is_stream: client.is_stream(),
+            secured: client.tls().and_then(Tls::agreed).cloned(),
             persists: false,
             rule: None,
             group: None,
@@ -192,6 +199,12 @@ impl<S: Sys> Request<S> {
 
     pub(super) fn field(&self, known: Known) -> Option<&[u8]> {
         self.head().fields_of(known).next().map(|field| self.text(field.value))
+    }
+
+    /// Who the client has proved to be.
+    fn client_subject(&self) -> &[u8] {
+        let identity = self.secured.as_ref().and_then(|agreed| agreed.identity.as_ref());
+        identity.map_or(&[], |identity| identity.subject.as_bytes())
     }
 
     pub(super) fn id(&self) -> &[u8] {
@@ -294,6 +307,9 @@ impl<S: Sys> Request<S> {
             user_agent: read.then(|| self.field(Known::UserAgent)).flatten(),
             referer: read.then(|| self.field(Known::Referer)).flatten(),
             tunnel: self.is_tunnel,
+            tls_version: self.secured.as_ref().map_or("", |agreed| agreed.version),
+            tls_cipher: self.secured.as_ref().map_or("", |agreed| agreed.suite),
+            client_subject: self.client_subject(),
             connection_request: self.number,
         }
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io;
 
-use model::{Failure, Limits};
+use model::{Failure, FieldEdits, Limits};
 use net::{Buffer, LARGE, Sys, Ticks};
 use observe::MadeBy;
 use proto::compression::HeadEdits;
@@ -352,6 +352,7 @@ impl<S: Sys> Delivery<'_, '_, S> {
             ResponseBody::Chunked | ResponseBody::UntilClose => false,
         };
         let is_same = self.edits.is_empty();
+        let hsts = hsts(request, edits);
         write_status_line(request, input, out);
         let head = &request.heads.response;
         let length = head.length_value().of(input.bytes());
@@ -370,7 +371,11 @@ impl<S: Sys> Delivery<'_, '_, S> {
                     _ => !field.is_hop_by_hop(),
                 };
                 let name = field.name.of(input.bytes());
-                goes_on && !forward::is_edited(edits, name) && (is_same || !self.edits.drops(name))
+                let is_ours = hsts.is_some() && token::eq_ignore_case(name, HSTS.as_bytes());
+                goes_on
+                    && !is_ours
+                    && !forward::is_edited(edits, name)
+                    && (is_same || !self.edits.drops(name))
             }),
         }
         if keeps_length && !copies_length {
@@ -395,12 +400,30 @@ impl<S: Sys> Delivery<'_, '_, S> {
         if request.heads.response.status() == 426 && request.heads.response.upgrade() {
             out.extend_from_slice(b"Connection: Upgrade\r\n");
         }
+        write_hsts(hsts, out);
         via::write(request, request.heads.response.version(), out);
         forward::write_edits(edits, out);
         write_connection(request, out);
         out.extend_from_slice(b"\r\n");
     }
 }
+
+/// What the operator has browsers told about TLS (RFC 6797), unless the rule says it in its own way.
+pub(super) fn hsts<'r, S: Sys>(request: &'r Request<S>, edits: &FieldEdits) -> Option<&'r str> {
+    let hsts = request.listener.plan.tls.as_ref()?.hsts.as_deref()?;
+    // §7.2: over plain HTTP it means nothing and must not be sent.
+    (request.secured.is_some() && !forward::is_edited(edits, HSTS.as_bytes())).then_some(hsts)
+}
+
+pub(super) fn write_hsts(hsts: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(hsts) = hsts {
+        for part in [HSTS, ": ", hsts, "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+const HSTS: &str = "Strict-Transport-Security";
 
 /// What of a response goes on whatever it is; where nothing else is known, all is copied in one go.
 const ALWAYS_GO_ON: Names =

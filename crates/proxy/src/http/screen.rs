@@ -8,6 +8,7 @@ use model::Failure;
 use net::Sys;
 
 use super::Failed;
+use super::authorize::Authorized;
 use super::request::Request;
 
 /// The proof that load balancer and listener let the client pass.
@@ -20,7 +21,7 @@ pub(super) struct Permitted {
     pub(super) rule: usize,
 }
 
-pub(super) fn screen<S: Sys>(request: &Request<S>) -> Result<Screened, Failed> {
+pub(super) fn screen<S: Sys>(request: &Request<S>, _authorized: Authorized) -> Result<Screened, Failed> {
     let access = &request.listener.plan.access;
     check(
         request,

@@ -5,10 +5,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use net::{Buffer, BufferFull, LARGE, SMALL, Sys, TcpStream};
-use tls::{Session, sealed_len};
+use tls::{Host, Identity, Session, sealed_len};
 
 /// The session of one connection and what it holds back.
 #[derive(Debug)]
@@ -18,6 +20,19 @@ pub(crate) struct Tls {
     is_forsaken: Cell<bool>,
     /// A peer that ends without `close_notify` has cut its bytes off, where they have no other end.
     is_cut_an_error: bool,
+    /// With a client.
+    agreed: Option<Rc<Agreed>>,
+}
+
+/// What a handshake with a client came to.
+#[derive(Debug)]
+pub(crate) struct Agreed {
+    pub(crate) host: Arc<Host>,
+    /// Who the client has proved to be.
+    pub(crate) identity: Option<Identity>,
+    /// For the access log.
+    pub(crate) version: &'static str,
+    pub(crate) suite: &'static str,
 }
 
 #[derive(Debug)]
@@ -90,7 +105,24 @@ impl Tls {
                 Err(error) => return Err(HandshakeError::Io(error)),
             }
         }
-        Ok(Box::new(Self { inner: RefCell::new(inner), is_forsaken: Cell::new(false), is_cut_an_error }))
+        let inner = RefCell::new(inner);
+        Ok(Box::new(Self { inner, is_forsaken: Cell::new(false), is_cut_an_error, agreed: None }))
+    }
+
+    /// Keeps for whom the handshake was, and by whom.
+    pub(crate) fn agree(&mut self, host: &Arc<Host>) -> Result<(), tls::Unreadable> {
+        let session = &self.inner.get_mut().session;
+        let identity = match session.peer_certificates().and_then(<[_]>::first) {
+            Some(leaf) => Some(Identity::of(leaf)?),
+            None => None,
+        };
+        let (version, suite) = (session.version_text(), session.suite_name());
+        self.agreed = Some(Rc::new(Agreed { host: Arc::clone(host), identity, version, suite }));
+        Ok(())
+    }
+
+    pub(crate) fn agreed(&self) -> Option<&Rc<Agreed>> {
+        self.agreed.as_ref()
     }
 
     /// Looks at the session, for what was agreed.

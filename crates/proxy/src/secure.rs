@@ -1,0 +1,170 @@
+//! The TLS handshake with a client, between accept and the first request (TLS1–TLS4).
+//!
+//! Its ClientHello is looked at before any state is made for it: the name decides the certificate and what is asked of
+//! the client, and alerts that rustls would not choose are sent from here.
+
+use std::io;
+use std::rc::Rc;
+
+use model::TlsVersion;
+use net::{Buffer, SMALL, Sys, Ticks};
+use observe::Handshake;
+use proto::client_hello::{Alert, ClientHello, Peek, peek};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+use tls::{Choice, Session};
+
+use crate::connection::Client;
+use crate::local::LocalListener;
+use crate::peer;
+use crate::stream::{HandshakeError, Tls};
+
+/// What comes after the first bytes of a connection on a TLS listener.
+pub(crate) enum Opened {
+    /// A session; `is_http2`: that is what was agreed on.
+    Secure { is_http2: bool },
+    /// Not TLS at all, but a request that can be told so.
+    Plain(Buffer),
+    /// Nothing more is to be done.
+    Ended,
+}
+
+/// Makes the handshake, of which `input` has come, and is done or not at `deadline`.
+pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, deadline: Ticks) -> Opened {
+    let listener = Rc::clone(&client.door.listener.borrow());
+    client.stream.set_read_deadline(deadline);
+    client.stream.set_write_deadline(deadline);
+    let handshakes = &listener.cells().handshakes;
+    let hello = match hello(client, &mut input).await {
+        Ok(Some(hello)) => hello,
+        Ok(None) => {
+            handshakes.count(Handshake::PlainHttp);
+            return Opened::Plain(input);
+        }
+        Err(result) => {
+            handshakes.count(result);
+            return Opened::Ended;
+        }
+    };
+    match handshake(client, &listener, &hello, input).await {
+        Ok(session) => {
+            let is_http2 = session.with_session(|session| session.protocol() == Some(tls::H2));
+            let is_resumed = session.with_session(Session::is_resumed);
+            handshakes.count(if is_resumed { Handshake::Resumed } else { Handshake::Full });
+            client.stream.secure(session);
+            Opened::Secure { is_http2 }
+        }
+        Err(result) => {
+            handshakes.count(result);
+            Opened::Ended
+        }
+    }
+}
+
+/// `None`: it is plain HTTP.
+async fn hello<S: Sys>(client: &Client<S>, input: &mut Buffer) -> Result<Option<ClientHello>, Handshake> {
+    loop {
+        match peek(input.bytes()) {
+            Peek::Complete(hello) => return Ok(Some(hello)),
+            Peek::PlainHttp => return Ok(None),
+            Peek::Refused(alert, _) => {
+                say(client, alert);
+                return Err(Handshake::Malformed);
+            }
+            Peek::NeedMore => input.shrink(),
+        }
+        match client.stream.fill(input, SMALL).await {
+            Ok(0) => return Err(Handshake::Closed),
+            Ok(_) => {}
+            Err(error) => return Err(on_error(&error)),
+        }
+    }
+}
+
+async fn handshake<S: Sys>(
+    client: &Client<S>,
+    listener: &LocalListener<S>,
+    hello: &ClientHello,
+    input: Buffer,
+) -> Result<Box<Tls>, Handshake> {
+    let (Some(plan), Some(tcp)) = (&listener.plan.tls, client.stream.as_plain()) else {
+        return Err(Handshake::Internal);
+    };
+    if !(hello.offers_tls13 || (hello.offers_tls12 && plan.min_version == TlsVersion::Tls12)) {
+        say(client, Alert::ProtocolVersion);
+        return Err(Handshake::Version);
+    }
+    let host = match plan.acceptor.choose(hello.server_name.as_deref()) {
+        Choice::Host(host) => host,
+        Choice::Unrecognized => {
+            say(client, Alert::UnrecognizedName);
+            return Err(Handshake::UnrecognizedName);
+        }
+    };
+    let Ok(session) = Session::accept(std::sync::Arc::clone(&host.config)) else {
+        say(client, Alert::InternalError);
+        return Err(Handshake::Internal);
+    };
+    match Tls::handshake(tcp, session, input, false).await {
+        Ok(mut session) => {
+            session.agree(host).map_err(|_| Handshake::ClientCertificate)?;
+            Ok(session)
+        }
+        Err(HandshakeError::Closed) => Err(Handshake::Closed),
+        Err(HandshakeError::Io(error)) => Err(on_error(&error)),
+        Err(HandshakeError::Tls(error)) => {
+            linger(client).await;
+            Err(reason(&error))
+        }
+    }
+}
+
+/// An alert; where the socket does not take it, the client sees the bare end.
+fn say<S: Sys>(client: &Client<S>, alert: Alert) {
+    let _ = client.stream.try_write(&alert.record(), &[]);
+    let _ = client.stream.shutdown_write();
+}
+
+/// Takes what the client has sent already: closing before that would reset the connection, and the alert be lost.
+async fn linger<S: Sys>(client: &Client<S>) {
+    let _ = client.stream.shutdown_write();
+    let patience = std::time::Duration::from_millis(model::Limits::LINGER_MILLISECONDS);
+    client.stream.set_read_deadline(client.proxy.worker.after(patience));
+    let mut input = Buffer::new();
+    // limit: what a handshake can have in flight.
+    for _ in 0..LINGER_READS_MAX {
+        match client.stream.fill(&mut input, SMALL).await {
+            Ok(count) if count > 0 => input.consume(input.len()),
+            _ => return,
+        }
+    }
+}
+
+fn on_error(error: &io::Error) -> Handshake {
+    if peer::is_deadline(error) { Handshake::TimedOut } else { Handshake::Closed }
+}
+
+/// One word for what rustls says.
+fn reason(error: &Error) -> Handshake {
+    match error {
+        Error::InvalidCertificate(CertificateError::Revoked) => Handshake::ClientCertificateRevoked,
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            Handshake::ClientCertificateExpired
+        }
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => Handshake::ClientCertificateUnknownCa,
+        Error::NoCertificatesPresented => Handshake::ClientCertificateMissing,
+        Error::InvalidCertificate(_) => Handshake::ClientCertificate,
+        // The client does not like what we showed.
+        Error::AlertReceived(AlertDescription::UnknownCA | AlertDescription::BadCertificate)
+        | Error::AlertReceived(AlertDescription::CertificateUnknown | AlertDescription::CertificateExpired) => {
+            Handshake::CertificateRefused
+        }
+        Error::AlertReceived(_) => Handshake::Alert,
+        Error::NoApplicationProtocol => Handshake::NoApplicationProtocol,
+        Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon)
+        | Error::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon) => Handshake::NothingInCommon,
+        Error::PeerIncompatible(_) => Handshake::NothingInCommon,
+        _ => Handshake::Malformed,
+    }
+}
+
+const LINGER_READS_MAX: usize = 16;

@@ -16,6 +16,7 @@ pub struct Session {
     role: Box<Role>,
     /// The peer's `close_notify` was met while writing, where nobody could be told.
     has_ended: bool,
+    has_failed: bool,
 }
 
 enum Role {
@@ -55,7 +56,7 @@ impl Session {
     }
 
     fn of(role: Role) -> Self {
-        Self { role: Box::new(role), has_ended: false }
+        Self { role: Box::new(role), has_ended: false, has_failed: false }
     }
 
     /// Takes complete records from the front of `records`, which is changed in place, until `plain` returns `false` for
@@ -88,7 +89,8 @@ impl Session {
                     return read;
                 }
                 Step::Failed(error) => {
-                    self.write_alert(out);
+                    self.write_alert(records.get_mut(read.consumed..).unwrap_or_default(), out);
+                    self.has_failed = true;
                     read.error = Some(error);
                     return read;
                 }
@@ -97,35 +99,47 @@ impl Session {
     }
 
     /// What a failed session still owes its peer.
-    fn write_alert(&mut self, out: &mut Vec<u8>) {
+    // invariant: rustls is always shown all that it has not done with. It remembers where in that the messages stand
+    // which it has begun, and would look for them in vain, and panic, in a slice without them.
+    fn write_alert(&mut self, records: &mut [u8], out: &mut Vec<u8>) {
         let mut nothing = |_: &[u8]| {};
         // limit: a session that fails has an alert to send, and perhaps one flight before it.
         for _ in 0..ALERT_STEPS_MAX {
-            let (_, step) = match &mut *self.role {
-                Role::Server(connection) => step(connection.process_tls_records(&mut []), &mut nothing, out),
-                Role::Client(connection) => step(connection.process_tls_records(&mut []), &mut nothing, out),
+            let (discard, step) = match &mut *self.role {
+                Role::Server(connection) => step(connection.process_tls_records(records), &mut nothing, out),
+                Role::Client(connection) => step(connection.process_tls_records(records), &mut nothing, out),
             };
-            if !matches!(step, Step::Again) {
+            if discard > 0 || !matches!(step, Step::Again) {
                 break;
             }
         }
     }
 
     /// Encrypts `plain` into `room`, which has [`sealed_len`] bytes at least; returns how many it took. Behind what else
-    /// waits to be sent, which is appended to `out`: send that first.
+    /// waits to be sent, which is appended to `out`: send that first. `records` is what [`Self::read`] has left, among
+    /// which nothing is complete.
     ///
     /// # Errors
     /// When the handshake has not come to its end, or the session is over.
-    pub fn write(&mut self, plain: &[u8], room: &mut [u8], out: &mut Vec<u8>) -> Result<usize, Error> {
+    pub fn write(
+        &mut self,
+        records: &mut [u8],
+        plain: &[u8],
+        room: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<usize, Error> {
+        if self.has_failed {
+            return Err(Error::HandshakeNotComplete);
+        }
         match &mut *self.role {
             Role::Server(connection) => loop {
-                let status = connection.process_tls_records(&mut []);
+                let status = connection.process_tls_records(records);
                 if let Some(written) = seal(status, plain, room, out, &mut self.has_ended)? {
                     return Ok(written);
                 }
             },
             Role::Client(connection) => loop {
-                let status = connection.process_tls_records(&mut []);
+                let status = connection.process_tls_records(records);
                 if let Some(written) = seal(status, plain, room, out, &mut self.has_ended)? {
                     return Ok(written);
                 }
@@ -133,13 +147,16 @@ impl Session {
         }
     }
 
-    /// Appends `close_notify`; nothing can be written after it.
-    pub fn close(&mut self, out: &mut Vec<u8>) {
+    /// Appends `close_notify`; nothing can be written after it. `records` as for [`Self::write`].
+    pub fn close(&mut self, records: &mut [u8], out: &mut Vec<u8>) {
+        if self.has_failed {
+            return;
+        }
         let mut nothing = |_: &[u8]| {};
         for _ in 0..ALERT_STEPS_MAX {
             let (_, step) = match &mut *self.role {
-                Role::Server(connection) => last(connection.process_tls_records(&mut []), &mut nothing, out),
-                Role::Client(connection) => last(connection.process_tls_records(&mut []), &mut nothing, out),
+                Role::Server(connection) => last(connection.process_tls_records(records), &mut nothing, out),
+                Role::Client(connection) => last(connection.process_tls_records(records), &mut nothing, out),
             };
             if !matches!(step, Step::Again) {
                 break;
@@ -292,6 +309,9 @@ fn seal<Data>(
     out: &mut Vec<u8>,
     has_ended: &mut bool,
 ) -> Result<Option<usize>, Error> {
+    if status.discard > 0 {
+        return Err(Error::General("records were left".into()));
+    }
     match status.state {
         Ok(ConnectionState::WriteTraffic(mut traffic)) => match traffic.encrypt(plain, room) {
             Ok(written) => Ok(Some(written)),

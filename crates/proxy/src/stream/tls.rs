@@ -42,8 +42,9 @@ struct Inner {
     records: Buffer,
     /// `records` holds a complete record, as far as is known.
     has_more: bool,
-    /// Decrypted, and not taken.
+    /// Decrypted, and not taken; behind it what did not fit.
     plain: Buffer,
+    beyond: Buffer,
     /// Encrypted, and not sent.
     unsent: Buffer,
     end: Option<End>,
@@ -82,6 +83,7 @@ impl Tls {
             records,
             has_more: false,
             plain: Buffer::new(),
+            beyond: Buffer::new(),
             unsent: Buffer::new(),
             end: None,
         };
@@ -301,7 +303,9 @@ impl Tls {
         let mut inner = self.inner.borrow_mut();
         if inner.end != Some(End::Failed) && inner.unsent.is_empty() {
             let mut out = Vec::new();
-            inner.session.close(&mut out);
+            inner.read_rest(&mut out);
+            let Inner { session, records, .. } = &mut *inner;
+            session.close(records.bytes_mut(), &mut out);
             let _ = tcp.try_write(&out, &[]);
         }
     }
@@ -338,14 +342,22 @@ impl Inner {
         if self.plain.is_empty() {
             return None;
         }
+        let taken = self.take_some(buffer);
+        if self.plain.is_empty() {
+            std::mem::swap(&mut self.plain, &mut self.beyond);
+        }
+        Some(taken)
+    }
+
+    fn take_some(&mut self, buffer: &mut Buffer) -> io::Result<usize> {
         if buffer.is_empty() {
             std::mem::swap(buffer, &mut self.plain);
-            return Some(Ok(buffer.len()));
+            return Ok(buffer.len());
         }
         let count = self.plain.len().min(LARGE - buffer.len());
         let moved = buffer.extend(&self.plain.bytes()[..count]);
         self.plain.consume(count);
-        Some(moved.map(|()| count).map_err(full))
+        moved.map(|()| count).map_err(full)
     }
 
     /// Decrypts what is complete into `buffer`, which gets `wanted` bytes or one record more than that.
@@ -391,6 +403,28 @@ impl Inner {
         }
     }
 
+    /// Decrypts all that is complete: a session does not write while there is something to be read.
+    fn read_rest(&mut self, out: &mut Vec<u8>) {
+        if self.records.is_empty() || self.end.is_some() {
+            return;
+        }
+        // Both are within one largest buffer: what is held is less than a record, and what comes was in one.
+        let (plain, beyond, mut is_full) = (&mut self.plain, &mut self.beyond, false);
+        let sink = |bytes: &[u8]| {
+            let fits = beyond.is_empty() && plain.extend(bytes).is_ok();
+            is_full |= !fits && beyond.extend(bytes).is_err();
+            true
+        };
+        let read = self.session.read(self.records.bytes_mut(), sink, out);
+        self.records.consume(read.consumed);
+        self.has_more = false;
+        if read.error.is_some() || is_full {
+            self.end = Some(End::Failed);
+        } else if read.has_ended {
+            self.end = Some(End::Clean);
+        }
+    }
+
     /// Encrypts as much of `head` and `rest` as may be held back, and sends what goes.
     fn encrypt<S: Sys>(&mut self, tcp: &TcpStream<S>, head: &[u8], rest: &[u8]) -> io::Result<usize> {
         ROOM.with_borrow_mut(|room| {
@@ -411,7 +445,8 @@ impl Inner {
             }
             sealed.resize(sealed_len(WRITE_BYTES_MAX), 0);
             let mut first = Vec::new();
-            let written = self.session.write(plain, sealed, &mut first);
+            self.read_rest(&mut first);
+            let written = self.session.write(self.records.bytes_mut(), plain, sealed, &mut first);
             let written = written.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             let sealed = &sealed[..written];
             let sent = tcp.try_write(&first, sealed)?;

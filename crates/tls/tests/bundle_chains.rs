@@ -1,6 +1,6 @@
 //! The order in which a bundle is served, whatever the order and the state of its file (CH1).
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests; seeds are printed")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests; seeds are printed")]
 
 mod factory;
 

@@ -12,6 +12,7 @@ pub(crate) const FOR_TESTS: &Needed = &[
     // Peers vanish in network namespaces.
     ("ip", "iproute2"),
     ("ss", "iproute2"),
+    ("openssl", "openssl"),
     // Tests of the bench pin their child processes.
     ("setpriv", "util-linux"),
     ("taskset", "util-linux"),

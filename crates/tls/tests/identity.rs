@@ -226,7 +226,8 @@ fn unescaped(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let hex = pair.filter(|_| first == b'\\').and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let pair = pair.filter(|pair| first == b'\\' && pair.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let hex = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok());
         match (first, hex) {
             (b'\\', Some(byte)) => {
                 bytes.push(byte);

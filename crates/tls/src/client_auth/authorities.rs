@@ -121,7 +121,7 @@ impl Reading<'_> {
     }
 
     fn add(&mut self, number: usize, certificate: CertificateDer<'static>, into: &mut Authorities) {
-        let Ok((anchor, authority, is_authority)) = read(&certificate) else {
+        let Ok((anchor, authority, is_authority)) = read(certificate) else {
             self.error(format_args!("certificate {number} is damaged"), "replace it by a whole one");
             return;
         };
@@ -150,20 +150,21 @@ impl Reading<'_> {
     }
 }
 
-fn read(certificate: &CertificateDer<'static>) -> Result<(TrustAnchor<'static>, Authority, bool), Malformed> {
-    let anchor = webpki::anchor_from_trusted_cert(certificate).map_err(|_| Malformed)?.to_owned();
-    let fields = Fields::read(certificate)?;
+fn read(certificate: CertificateDer<'static>) -> Result<(TrustAnchor<'static>, Authority, bool), Malformed> {
+    let anchor = webpki::anchor_from_trusted_cert(&certificate).map_err(|_| Malformed)?.to_owned();
+    let fields = Fields::read(&certificate)?;
+    let is_authority = fields.is_authority()?;
     let authority = Authority {
         subject: fields.subject.to_vec(),
         public_key: fields.public_key.to_vec(),
         not_before: fields.not_before,
         not_after: fields.not_after,
         signs_crls: fields.signs_crls()?,
-        digest: sha256(certificate),
-        certificate: certificate.clone(),
+        digest: sha256(&certificate),
         is_revoked: false,
+        certificate,
     };
-    Ok((anchor, authority, fields.is_authority()?))
+    Ok((anchor, authority, is_authority))
 }
 
 /// limit: of the file. All public authorities of the world together are a quarter of a megabyte.

@@ -185,7 +185,7 @@ fn issuer<'a>(
             Some(true) => return Err(CrlError::NotSigner(authority.name())),
             Some(false) => error = CrlError::Signature(authority.name()),
             None if matches!(error, CrlError::UnknownIssuer(_)) => {
-                error = CrlError::Algorithm(authority.name())
+                error = CrlError::Algorithm(authority.name());
             }
             None => {}
         }

@@ -15,7 +15,8 @@ use rcgen::{
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
-use tls::{ClientPolicy, client_auth::Problem};
+use tls::ClientPolicy;
+use tls::client_auth::Problem;
 
 /// 2026-11-28.
 pub const NOW: u64 = 1_795_856_475;

@@ -1,0 +1,73 @@
+//! What a long CRL costs: `cargo run --release -p tls --example crl_load [ENTRIES]`.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a measurement: it prints, reads the clock, and fails loudly"
+)]
+
+use std::time::Instant;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
+    RevokedCertParams, SerialNumber, date_time_ymd,
+};
+
+fn main() {
+    let entries = std::env::args().nth(1).map_or(1_000_000, |text| text.parse().unwrap());
+    let crl = list(entries);
+    for (form, bytes) in [("DER", crl.der().to_vec()), ("PEM", crl.pem().unwrap().into_bytes())] {
+        let before = resident_kib();
+        let start = Instant::now();
+        let crls = tls::crl::read(&bytes).unwrap();
+        let (time, kib) = (start.elapsed(), resident_kib().saturating_sub(before));
+        let start = Instant::now();
+        let found = (0..1000u64).filter(|&index| crls[0].contains(&number(index).to_bytes())).count();
+        println!(
+            "{form}: {} entries, {} MiB in {time:.1?}; resident +{kib} KiB; a look-up takes {:.1?} ({found} found)",
+            crls[0].entry_count(),
+            bytes.len() >> 20,
+            start.elapsed() / 1000,
+        );
+    }
+    println!("peak {} KiB, with the lists' own making", status("VmHWM"));
+}
+
+fn list(entries: u64) -> rcgen::CertificateRevocationList {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let revoked = (0..entries).map(|index| RevokedCertParams {
+        serial_number: number(index),
+        revocation_time: date_time_ymd(2026, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    });
+    CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 11, 1),
+        next_update: date_time_ymd(2027, 1, 1),
+        crl_number: SerialNumber::from_slice(&[1]),
+        issuing_distribution_point: None,
+        revoked_certs: revoked.collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    }
+    .signed_by(&Issuer::from_params(&params, &key))
+    .unwrap()
+}
+
+/// Sixteen bytes, in no order.
+fn number(index: u64) -> SerialNumber {
+    let mixed = index.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+    SerialNumber::from_slice(&[&[0x5a], &mixed[..], &index.to_be_bytes()[1..]].concat())
+}
+
+fn resident_kib() -> u64 {
+    status("VmRSS")
+}
+
+fn status(key: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::metrics;
+use crate::tls_client::TlsClient;
 use crate::wait::{PATIENCE, wait_for, wait_until};
 
 /// A running balancer. Its drop ends the process, and panics if the balancer had panicked.
@@ -60,6 +61,12 @@ impl Balancer {
     #[track_caller]
     pub fn web(&self) -> SocketAddr {
         self.address("web")
+    }
+
+    /// A client that does TLS with the listener of this name.
+    #[track_caller]
+    pub fn tls_client(&self, listener: &str) -> TlsClient {
+        TlsClient::to(self.address(listener))
     }
 
     /// `GET /status`
@@ -126,6 +133,11 @@ impl Balancer {
     /// What the process wrote to standard error.
     pub fn stderr(&self) -> String {
         fs::read_to_string(self.path(STDERR)).unwrap_or_default()
+    }
+
+    /// Writes a file beside the configuration anew.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
     }
 
     /// A file beside the configuration.

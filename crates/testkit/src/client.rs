@@ -1,13 +1,15 @@
 //! A client that sends what it is told, byte for byte.
 
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use crate::connection::reset_on_close;
+use rustls::AlertDescription;
+
 use crate::frame::Frame;
 use crate::message::Message;
+use crate::stream::{Handshake, Stream, alert};
 use crate::wait::PATIENCE;
 use crate::wire::Wire;
 
@@ -22,6 +24,10 @@ impl Client {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("connect");
+        Self::over(Stream::plain(stream))
+    }
+
+    pub(crate) fn over(stream: Stream) -> Self {
         Self { wire: Wire::new(stream), asked_head: false }
     }
 
@@ -31,11 +37,11 @@ impl Client {
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
         bind(&socket, &SocketAddr::from((source, 0))).unwrap();
         connect(&socket, &address).unwrap();
-        Self { wire: Wire::new(TcpStream::from(socket)), asked_head: false }
+        Self::over(Stream::plain(TcpStream::from(socket)))
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.wire.stream.local_addr().unwrap()
+        self.wire.stream.socket.local_addr().unwrap()
     }
 
     #[track_caller]
@@ -50,9 +56,25 @@ impl Client {
         self.wire.stream.write_all(bytes)
     }
 
-    /// Sends until the connection takes no more, however long that is, while this thread goes on.
+    /// Sends byte by byte with a pause before each, until all are sent or the other side has ended. Says how many.
+    pub fn send_slowly(&mut self, bytes: impl AsRef<[u8]>, pause: Duration) -> usize {
+        for (sent, byte) in bytes.as_ref().iter().enumerate() {
+            // Anything that comes, be it an end, ends it; else waiting for it is the pause.
+            let socket = &self.wire.stream.socket;
+            socket.set_read_timeout(Some(pause)).unwrap();
+            let is_silent =
+                socket.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            if !is_silent || self.try_send([*byte]).is_err() {
+                return sent;
+            }
+        }
+        bytes.as_ref().len()
+    }
+
+    /// Sends until the connection takes no more, however long that is, while this thread goes on. Not over TLS.
     pub fn send_endlessly(&self) {
-        let mut stream = self.wire.stream.try_clone().unwrap();
+        let mut stream = self.wire.stream.socket.try_clone().unwrap();
         thread::spawn(move || while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {});
     }
 
@@ -89,9 +111,13 @@ impl Client {
 
     #[track_caller]
     pub fn read_exactly(&mut self, length: usize) -> Vec<u8> {
+        self.try_read_exactly(length).expect("bytes")
+    }
+
+    pub fn try_read_exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.wire.exactly(length, &mut bytes).expect("bytes");
-        bytes
+        self.wire.exactly(length, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// The next WebSocket frame.
@@ -109,24 +135,49 @@ impl Client {
         self.wire.closes_within(patience)
     }
 
-    /// Whether nothing has come, neither bytes nor an end.
+    /// Whether nothing has come, neither bytes nor an end; of TLS, not even its tickets.
     pub fn is_open_and_silent(&self) -> bool {
-        self.wire.stream.set_nonblocking(true).unwrap();
-        let peeked = self.wire.stream.peek(&mut [0]);
-        self.wire.stream.set_nonblocking(false).unwrap();
+        self.wire.stream.socket.set_nonblocking(true).unwrap();
+        let peeked = self.wire.stream.socket.peek(&mut [0]);
+        self.wire.stream.socket.set_nonblocking(false).unwrap();
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Sends no more, but reads on. A balancer that refused the request may have closed already.
     pub fn half_close(&mut self) {
-        if let Err(error) = self.wire.stream.shutdown(Shutdown::Write) {
+        if let Err(error) = self.wire.stream.half_close() {
             assert_eq!(error.kind(), io::ErrorKind::NotConnected, "{error}");
         }
     }
 
     /// Ends the connection with a reset.
     pub fn reset(self) {
-        reset_on_close(&self.wire.stream);
+        self.wire.stream.reset();
+    }
+
+    /// What the handshake came to.
+    #[track_caller]
+    pub fn handshake(&self) -> Handshake {
+        self.wire.stream.handshake().expect("a client with TLS")
+    }
+
+    /// Reads until the end, and says which alert it was.
+    pub fn alert(&mut self) -> Option<AlertDescription> {
+        loop {
+            match self.read() {
+                Ok(bytes) if bytes.is_empty() => return None,
+                Ok(_) => {}
+                Err(error) => return alert(&error),
+            }
+        }
+    }
+
+    /// The alert that a server sends in the clear to a client without TLS, such as one that sent a hand-made ClientHello.
+    /// `None` when it ends without one.
+    pub fn plain_alert(&mut self) -> Option<AlertDescription> {
+        let mut record = Vec::new();
+        self.wire.exactly(7, &mut record).ok()?;
+        (record[0] == 21 && record[3..5] == [0, 2]).then(|| AlertDescription::from(record[6]))
     }
 }
 

@@ -54,6 +54,12 @@ impl Config {
         self
     }
 
+    /// The listener has TLS with the certificates of these files, which stand beside the configuration.
+    #[must_use]
+    pub fn https(self, files: &[&str]) -> Self {
+        self.listener("protocol = \"https\"").listener(&format!("certificates = {files:?}"))
+    }
+
     /// Without a default action.
     #[must_use]
     pub fn without_forward(mut self) -> Self {

@@ -1,12 +1,12 @@
 //! A target's side of one connection, for scripts.
 
 use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::frame::Frame;
 use crate::message::Message;
+use crate::stream::{Handshake, Stream};
 use crate::wait::PATIENCE;
 use crate::wire::Wire;
 
@@ -18,7 +18,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, requests: Arc<Mutex<Vec<Message>>>) -> Self {
+    pub(crate) fn new(stream: Stream, requests: Arc<Mutex<Vec<Message>>>) -> Self {
         Self { wire: Wire::new(stream), requests }
     }
 
@@ -33,9 +33,9 @@ impl Connection {
 
     /// As [`Self::request`], if its first byte comes within `patience`; `None` otherwise.
     pub fn request_within(&mut self, patience: Duration) -> io::Result<Option<Message>> {
-        self.wire.stream.set_read_timeout(Some(patience))?;
-        let waited = self.wire.stream.peek(&mut [0]);
-        self.wire.stream.set_read_timeout(Some(PATIENCE))?;
+        self.wire.stream.socket.set_read_timeout(Some(patience))?;
+        let waited = self.wire.stream.socket.peek(&mut [0]);
+        self.wire.stream.socket.set_read_timeout(Some(PATIENCE))?;
         if waited.is_err() { Ok(None) } else { self.request().map(Some) }
     }
 
@@ -85,7 +85,7 @@ impl Connection {
     /// As [`Self::stall`], without reading what comes.
     pub fn stall_unread(&mut self) {
         use rustix::event::{PollFd, PollFlags, poll};
-        let _ = poll(&mut [PollFd::new(&self.wire.stream, PollFlags::RDHUP)], None);
+        let _ = poll(&mut [PollFd::new(&self.wire.stream.socket, PollFlags::RDHUP)], None);
     }
 
     /// Whether the peer closes or resets in time.
@@ -100,16 +100,18 @@ impl Connection {
 
     /// Sends no more, but reads on.
     pub fn half_close(&mut self) -> io::Result<()> {
-        self.wire.stream.shutdown(Shutdown::Write)
+        self.wire.stream.half_close()
     }
 
     /// Ends the connection with a reset.
     pub fn reset(self) -> io::Result<()> {
-        reset_on_close(&self.wire.stream);
+        self.wire.stream.reset();
         Ok(())
     }
-}
 
-pub(crate) fn reset_on_close(stream: &TcpStream) {
-    rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
+    /// What the client's handshake came to, where the target has TLS.
+    #[track_caller]
+    pub fn handshake(&self) -> Handshake {
+        self.wire.stream.handshake().expect("a target with TLS")
+    }
 }

@@ -13,29 +13,52 @@
 )]
 
 mod balancer;
+mod certificates;
 mod client;
+mod client_hello;
 mod config;
 mod connection;
 mod frame;
+pub mod hpack;
+mod http2_client;
+mod http2_frame;
+mod http2_raw;
+mod http2_stream;
+mod http2_target;
 mod message;
 mod metrics;
 mod network;
 pub mod policy;
+mod runtime;
+mod stream;
 mod target;
+mod tls_client;
+mod tls_server;
 mod wait;
 mod websocket;
 mod wire;
 
 pub use balancer::{Balancer, Prepared};
+pub use h2;
 pub use rustix::process::Signal;
+pub use rustls::{AlertDescription as Alert, HandshakeKind, ProtocolVersion};
 
+pub use certificates::{Authority, Draft, Leaf, pem};
 pub use client::{Client, exchange, get};
+pub use client_hello::ClientHello;
 pub use config::Config;
 pub use connection::Connection;
 pub use frame::Frame;
+pub use http2_client::{Http2Client, Http2Stream};
+pub use http2_frame::Http2Frame;
+pub use http2_raw::RawHttp2;
+pub use http2_target::{Http2Exchange, Http2Target};
 pub use message::{Message, ok, response};
 pub use metrics::sum as metric;
 pub use network::Network;
+pub use stream::{Handshake, HandshakeFailure};
 pub use target::{Target, full_backlog, refused_address};
+pub use tls_client::TlsClient;
+pub use tls_server::TlsServer;
 pub use wait::{PATIENCE, elapsed, show, unix_seconds, wait_for, wait_until};
 pub use websocket::{WEBSOCKET_KEY, websocket_accept, websocket_request};

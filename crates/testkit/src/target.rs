@@ -2,15 +2,19 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use crate::connection::{Connection, reset_on_close};
+use rustls::{ServerConfig, ServerConnection};
+
+use crate::connection::Connection;
 use crate::message::Message;
+use crate::stream::{HandshakeFailure, Stream, reset_on_close};
+use crate::tls_server::TlsServer;
 
 /// A server with a port of its own. Its drop closes everything and repeats a script's panic.
 #[derive(Debug)]
@@ -27,12 +31,26 @@ struct Shared {
     open: Mutex<HashMap<usize, TcpStream>>,
     requests: Arc<Mutex<Vec<Message>>>,
     panics: Mutex<Vec<String>>,
+    handshake_failures: Mutex<Vec<String>>,
 }
 
 impl Target {
     /// Runs `script` on each connection, in a thread of its own; at its end the connection is closed.
     pub fn script(script: impl Fn(Connection) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self::listen("127.0.0.1:0".parse().unwrap(), script)
+        Self::listen(ANYWHERE, None, script)
+    }
+
+    /// As [`Self::script`], behind TLS; the script begins after the handshake.
+    pub fn tls(
+        tls: &TlsServer,
+        script: impl Fn(Connection) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(ANYWHERE, Some(tls.config()), script)
+    }
+
+    /// As [`Self::http`], behind TLS.
+    pub fn https(tls: &TlsServer, respond: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::tls(tls, move |connection| serve(connection, &respond))
     }
 
     /// Answers each request with the bytes that `respond` makes, and keeps the connection unless they say
@@ -46,7 +64,7 @@ impl Target {
         address: SocketAddr,
         respond: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(address, move |connection| serve(connection, &respond))
+        Self::listen(address, None, move |connection| serve(connection, &respond))
     }
 
     /// Answers each request with 200 and `name`.
@@ -65,6 +83,7 @@ impl Target {
 
     fn listen(
         address: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
         script: impl Fn(Connection) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address).unwrap();
@@ -72,7 +91,7 @@ impl Target {
         let shared = Arc::new(Shared::default());
         let accepting = thread::spawn({
             let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared, &Arc::new(script))
+            move || accept(&listener, &shared, tls.as_ref(), &Arc::new(script))
         });
         Self { address, shared, accepting: Some(accepting) }
     }
@@ -102,6 +121,11 @@ impl Target {
         let mut requests = self.requests();
         assert_eq!(requests.len(), 1, "{requests:?}");
         requests.remove(0)
+    }
+
+    /// Why handshakes failed.
+    pub fn handshake_failures(&self) -> Vec<String> {
+        self.shared.handshake_failures.lock().unwrap().clone()
     }
 
     /// Ends as a killed process does: nothing listens any more and every connection is reset.
@@ -172,7 +196,7 @@ fn serve(mut connection: Connection, respond: &impl Fn(&Message) -> Vec<u8>) -> 
     }
 }
 
-fn accept<F>(listener: &TcpListener, shared: &Arc<Shared>, script: &Arc<F>)
+fn accept<F>(listener: &TcpListener, shared: &Arc<Shared>, tls: Option<&Arc<ServerConfig>>, script: &Arc<F>)
 where
     F: Fn(Connection) -> io::Result<()> + Send + Sync + 'static,
 {
@@ -187,10 +211,15 @@ where
             *accepted
         };
         shared.open.lock().unwrap().insert(number, stream.try_clone().unwrap());
-        let (shared, script) = (Arc::clone(shared), Arc::clone(script));
+        let (shared, script, tls) = (Arc::clone(shared), Arc::clone(script), tls.map(Arc::clone));
         thread::spawn(move || {
-            let connection = Connection::new(stream, Arc::clone(&shared.requests));
-            let ended = catch_unwind(AssertUnwindSafe(|| script(connection)));
+            let ended = catch_unwind(AssertUnwindSafe(|| match stream_of(stream, tls) {
+                Ok(stream) => script(Connection::new(stream, Arc::clone(&shared.requests))),
+                Err(failure) => {
+                    shared.handshake_failures.lock().unwrap().push(failure.error.to_string());
+                    Err(failure.error)
+                }
+            }));
             // Under the lock, so that whoever sees it gone sees it closed.
             let mut open = shared.open.lock().unwrap();
             drop(open.remove(&number));
@@ -202,3 +231,12 @@ where
         });
     }
 }
+
+fn stream_of(socket: TcpStream, tls: Option<Arc<ServerConfig>>) -> Result<Stream, HandshakeFailure> {
+    match tls {
+        None => Ok(Stream::plain(socket)),
+        Some(config) => Stream::secure(socket, ServerConnection::new(config).unwrap()),
+    }
+}
+
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -1,15 +1,15 @@
 //! Reads HTTP/1 messages off a socket, leniently: a test wants to see what came, whatever it is.
 
 use std::io::{self, ErrorKind, Read};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::message::Message;
+use crate::stream::{Stream, alert};
 use crate::wait::PATIENCE;
 
 #[derive(Debug)]
 pub(crate) struct Wire {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     /// What was read and is not used yet.
     buffer: Vec<u8>,
 }
@@ -24,10 +24,7 @@ pub(crate) enum Framing {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
+    pub(crate) fn new(stream: Stream) -> Self {
         Self { stream, buffer: Vec::new() }
     }
 
@@ -82,16 +79,15 @@ impl Wire {
 
     /// Waits until the peer has closed or reset; what it sends before is thrown away. False when `patience` ends first.
     pub(crate) fn closes_within(&mut self, patience: Duration) -> bool {
-        self.stream.set_read_timeout(Some(patience)).unwrap();
+        self.stream.socket.set_read_timeout(Some(patience)).unwrap();
         let closed = loop {
             match self.some(usize::MAX) {
                 Ok(some) if some.is_empty() => break true,
                 Ok(_) => {}
-                Err(error) if is_end(&error) => break true,
-                Err(_) => break false,
+                Err(error) => break is_end(&error) || alert(&error).is_some(),
             }
         };
-        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.stream.socket.set_read_timeout(Some(PATIENCE)).unwrap();
         closed
     }
 

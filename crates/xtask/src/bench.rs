@@ -1,11 +1,12 @@
 //! `cargo xtask bench`: Evenkeel beside HAProxy, nginx and a relay that does nothing (the floor).
 //!
 //! Contenders run in turns within each round, in an order that rotates, each in a fresh process; what counts is the
-//! ratio within a round and its median over the rounds. Nothing is installed.
+//! ratio within a round and its median over the rounds.
 
 mod build;
 mod case;
 mod contender;
+mod files;
 mod load;
 mod machine;
 mod memory;
@@ -13,14 +14,16 @@ mod page;
 mod process;
 mod report;
 mod run;
+mod storm;
 
 pub(crate) use contender::{Contender, Variant};
+pub(crate) use files::Files;
 pub(crate) use process::Placement;
 
-use case::{CASES, Case, Kind};
+use case::{Case, Kind};
 use report::Finding;
 
-use crate::{Outcome, workspace};
+use crate::{Outcome, packages, workspace};
 
 /// How much is measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,18 +46,17 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         return Ok(());
     }
     let options = parse(arguments)?;
-    let cases: Vec<&'static Case> = CASES
-        .iter()
-        .filter(|case| options.cases.is_empty() || options.cases.iter().any(|name| case.is_named(name)))
-        .collect();
-    require_tools()?;
+    let is_wanted =
+        |case: &&Case| options.cases.is_empty() || options.cases.iter().any(|name| case.is_named(name));
+    let cases: Vec<&'static Case> = case::all().filter(is_wanted).collect();
+    packages::ensure(packages::FOR_BENCH)?;
     let load = machine::load_average();
     if options.build {
         build_binaries()?;
     }
     let binaries = workspace::target_directory()?.join("release");
     memory::raise_open_files(OPEN_FILES)?;
-    let bench = run::Bench::new(binaries, options.rounds, options.seconds, load);
+    let bench = run::Bench::new(Files::new(binaries)?, options.rounds, options.seconds, load);
     println!("{}", bench.describe());
     let mut findings = Vec::new();
     for case in cases {
@@ -77,8 +79,12 @@ fn measure(bench: &run::Bench, case: &'static Case, options: &Options) -> Outcom
         Kind::Rules { load, count } => bench.rules(case, load, count),
         Kind::Acl { load, count } => bench.acl(case, load, count),
         Kind::Tail { load, share, contenders } => bench.tail(case, load, share, contenders),
-        Kind::IdleMemory { connections, contenders } => bench.idle_memory(case, connections, contenders),
-        Kind::Build => build::measure(case, &bench.binaries, options.cold),
+        Kind::IdleMemory { connections, variant, contenders } => {
+            bench.idle_memory(case, connections, variant, contenders)
+        }
+        Kind::Handshakes { storm, contenders } => bench.handshakes(case, storm, contenders),
+        Kind::Certificates { few, many, contenders } => bench.certificates(case, (few, many), contenders),
+        Kind::Build => build::measure(case, &bench.files.binaries, options.cold),
     }
 }
 
@@ -97,50 +103,36 @@ fn parse(arguments: &[String]) -> Outcome<Options> {
             "--cold" => options.cold = true,
             "--no-build" => options.build = false,
             flag if flag.starts_with('-') => return Err(format!("no option {flag}\n{USAGE}")),
-            name if CASES.iter().any(|case| case.is_named(name)) => options.cases.push(name.to_owned()),
+            name if case::all().any(|case| case.is_named(name)) => options.cases.push(name.to_owned()),
             name => return Err(format!("no case {name}\n{USAGE}")),
         }
     }
     Ok(options)
 }
 
-fn require_tools() -> Outcome {
-    let missing: Vec<_> = TOOLS.iter().filter(|(program, _)| !workspace::installed(program)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
-    Err(format!("missing programs; install them with\n  apt-get install -y {}", packages.join(" ")))
-}
-
 fn build_binaries() -> Outcome {
-    workspace::run(workspace::cargo().args(["build", "--release"]).args(
-        ["evenkeel", "bench-floor", "bench-target"].into_iter().flat_map(|package| ["--package", package]),
-    ))
+    workspace::run(
+        workspace::cargo().args(["build", "--release"]).args(
+            ["evenkeel", "bench-floor", "bench-handshake", "bench-target"]
+                .into_iter()
+                .flat_map(|package| ["--package", package]),
+        ),
+    )
 }
-
-/// What is run, and the Debian package it comes from.
-const TOOLS: &[(&str, &str)] = &[
-    ("haproxy", "haproxy"),
-    ("nginx", "nginx-light"),
-    ("wrk", "wrk"),
-    ("h2load", "nghttp2-client"),
-    ("setpriv", "util-linux"),
-    ("taskset", "util-linux"),
-    ("chrt", "util-linux"),
-];
 
 /// A proxy with 5,000 clients may hold as many target connections.
 const OPEN_FILES: u64 = 16_384;
 
 const USAGE: &str = "usage: cargo xtask bench [CASE…] [--quick] [--rounds N] [--no-build] [--write] [--cold]
 
-  CASE       as small-64, or small-64/one-core; all of them by default:
+  CASE       as small-64, or small-64/one-core, or a group: tls, h2; all of them by default:
              small-8 small-64 small-512 short 10k gzip 1m log rules-1000 acl p99 idle-memory build
+             tls-small tls-handshake tls-resumed tls-bulk tls-memory tls-certificates
+             h2-cleartext-160 h2-cleartext-64 h2-tls-160 h2-tls-64
   --rounds   how often each contender runs (5)
   --quick    3 rounds of 1 second: for work in progress, not for claims
   --no-build measure the release binaries that are there
-  --write    write docs/performance.md
+  --write    write docs/performance.md; sections of which no case was measured stay as they are
   --cold     case build: also time a release build from nothing (minutes)";
 
 #[cfg(test)]
@@ -157,6 +149,7 @@ mod tests {
         let options = parse_line("small-64/one-core --rounds 7 --write").unwrap();
         assert_eq!((options.rounds, options.seconds, options.write), (7, 2, true));
         assert_eq!(options.cases, ["small-64/one-core"]);
+        assert_eq!(parse_line("tls h2").unwrap().cases, ["tls", "h2"]);
         let quick = parse_line("--quick").unwrap();
         assert_eq!((quick.rounds, quick.seconds, quick.cases.len()), (3, 1, 0));
     }
@@ -170,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_usage_names_every_case() {
-        for case in CASES {
+        for case in case::all() {
             assert!(USAGE.contains(case.name), "{}", case.name);
         }
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use balance::Rng;
 use serde_json::{Value, json};
 
-use crate::bench::{Contender, Placement, Variant};
+use crate::bench::{Contender, Files, Placement, Variant};
 use crate::{Outcome, workspace};
 use load::Seen;
 use tally::Tally;
@@ -94,7 +94,8 @@ fn heat(
     let target = Target::start(manner)?;
     let binaries = workspace::target_directory()?.join("release");
     let placement = Placement { core: 0, real_time: false };
-    let running = contender.start(variant, placement, &binaries, target.address.port())?;
+    let files = Files::new(binaries)?;
+    let running = contender.start(variant, placement, &files, target.address.port())?;
     let seen = load::run(SocketAddr::from(([127, 0, 0, 1], running.port)), pauses, seed);
     Ok(Heat { name, manner, seen, tally: target.tally() })
 }

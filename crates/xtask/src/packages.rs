@@ -36,6 +36,18 @@ pub(crate) const FOR_WEBSOCKETS: &Needed = &[
     ("setpriv", "util-linux"),
 ];
 
+/// The proxies that we are compared with, and what loads, pins and measures them.
+pub(crate) const FOR_BENCH: &Needed = &[
+    ("haproxy", "haproxy"),
+    ("nginx", "nginx-light"),
+    ("wrk", "wrk"),
+    ("h2load", "nghttp2-client"),
+    ("strip", "binutils"),
+    ("setpriv", "util-linux"),
+    ("taskset", "util-linux"),
+    ("chrt", "util-linux"),
+];
+
 /// Installs what is missing where we may; otherwise fails with the line that does it.
 pub(crate) fn ensure(needed: &Needed) -> Outcome {
     let missing = missing(needed, workspace::installed);

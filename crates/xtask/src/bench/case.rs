@@ -1,7 +1,11 @@
-//! The cases and their bars, in one table.
+//! The cases and their bars, in tables.
+
+mod http2;
+mod tls;
 
 use super::contender::{Contender, Variant};
 use super::load::Load;
+use super::storm::Storm;
 
 /// One row of the table.
 #[derive(Debug)]
@@ -33,7 +37,11 @@ pub(crate) enum Kind {
     /// Paced at a share of HAProxy's capacity.
     Tail { load: Load, share: f64, contenders: &'static [Contender] },
     /// Resident bytes per idle keep-alive connection.
-    IdleMemory { connections: usize, contenders: &'static [Contender] },
+    IdleMemory { connections: usize, variant: Variant, contenders: &'static [Contender] },
+    /// Closed loop: CPU per TLS handshake.
+    Handshakes { storm: Storm, contenders: &'static [Contender] },
+    /// Evenkeel with many certificates on one listener, compared with itself with few; others for the eye.
+    Certificates { few: usize, many: usize, contenders: &'static [Contender] },
     /// The binary's size and, on demand, the time of a cold build.
     Build,
 }
@@ -49,12 +57,18 @@ pub(crate) struct Bar {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
     Cpu,
+    /// CPU.
+    Handshake,
     Rate,
     P50,
     P90,
     P99,
     Bytes,
     Memory,
+    /// Seconds until a proxy with many certificates serves.
+    LoadTime,
+    /// KiB.
+    CertificateMemory,
     /// MiB.
     Size,
     /// Minutes.
@@ -68,6 +82,8 @@ pub(crate) enum Against {
     OneRule,
     /// Evenkeel without an address list.
     NoList,
+    /// Evenkeel with few certificates.
+    FewCertificates,
     /// The figure itself.
     Nothing,
 }
@@ -92,12 +108,15 @@ impl Measure {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cpu => "CPU per request",
+            Self::Handshake => "CPU per handshake",
             Self::Rate => "requests per second",
             Self::P50 => "p50",
             Self::P90 => "p90",
             Self::P99 => "p99",
             Self::Bytes => "bytes per response",
             Self::Memory => "bytes per connection",
+            Self::LoadTime => "seconds until it serves",
+            Self::CertificateMemory => "KiB per certificate",
             Self::Size => "stripped binary, MiB",
             Self::BuildTime => "cold release build, minutes",
         }
@@ -115,6 +134,7 @@ impl Against {
             Self::Contender(contender) => contender.name(),
             Self::OneRule => "one rule",
             Self::NoList => "no list",
+            Self::FewCertificates => "few certificates",
             Self::Nothing => "–",
         }
     }
@@ -127,13 +147,24 @@ impl Bar {
 }
 
 impl Case {
-    /// `small-64` names both regimes of the case, `small-64/one-core` one of them.
+    /// `small-64` names both regimes of the case, `small-64/one-core` one of them, `tls` all cases of that group.
     pub(crate) fn is_named(&self, name: &str) -> bool {
         match name.split_once('/') {
             Some((name, regime)) => name == self.name && regime == self.regime.name(),
-            None => name == self.name,
+            None => name == self.name || self.group() == Some(name),
         }
     }
+
+    /// What the name begins with, where that is the word for a group.
+    pub(crate) fn group(&self) -> Option<&'static str> {
+        let (word, _) = self.name.split_once('-')?;
+        GROUPS.contains(&word).then_some(word)
+    }
+}
+
+/// All of them, in the order in which they run.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    [CASES, tls::CASES, http2::CASES].into_iter().flatten()
 }
 
 const fn cpu(against: Contender, limit: f64) -> Bar {
@@ -141,12 +172,12 @@ const fn cpu(against: Contender, limit: f64) -> Bar {
 }
 
 const fn small(connections: u32) -> Kind {
-    let load = Load { path: "/small", connections, close: false, gzip: false };
+    let load = Load { connections, ..KEEP_ALIVE };
     Kind::Throughput { load, variant: Variant::Plain, contenders: ALL }
 }
 
 const fn bulk() -> Kind {
-    let load = Load { path: "/1m", connections: 16, close: false, gzip: false };
+    let load = Load { path: "/1m", connections: 16, ..KEEP_ALIVE };
     Kind::Throughput { load, variant: Variant::Bulk, contenders: ALL }
 }
 
@@ -156,6 +187,13 @@ use Regime::{OneCore, TwoCore};
 const ALL: &[Contender] = &[Floor, Evenkeel, Haproxy, Nginx];
 /// The floor opens a target connection per client connection: where that is the point it is no floor.
 const PROXIES: &[Contender] = &[Evenkeel, Haproxy, Nginx];
+
+/// What a group's cases begin with; there are others too.
+const GROUPS: [&str; 2] = ["tls", "h2"];
+
+/// The load from which the others differ.
+const KEEP_ALIVE: Load =
+    Load { path: "/small", connections: 64, close: false, gzip: false, tls: false, streams: None };
 
 const SMALL_ONE_CORE: &[Bar] = &[cpu(Haproxy, 0.48), cpu(Nginx, 0.78), cpu(Floor, 1.35)];
 const SMALL_TWO_CORE: &[Bar] = &[cpu(Haproxy, 0.68), cpu(Nginx, 0.85)];
@@ -209,7 +247,7 @@ pub(crate) const CASES: &[Case] = &[
         regime: OneCore,
         what: "a client connection per request, 64 at a time",
         kind: Kind::Throughput {
-            load: Load { path: "/small", connections: 64, close: true, gzip: false },
+            load: Load { close: true, ..KEEP_ALIVE },
             variant: Variant::Plain,
             contenders: PROXIES,
         },
@@ -220,7 +258,7 @@ pub(crate) const CASES: &[Case] = &[
         regime: OneCore,
         what: "64 keep-alive connections, 10 KiB responses",
         kind: Kind::Throughput {
-            load: Load { path: "/10k", connections: 64, close: false, gzip: false },
+            load: Load { path: "/10k", ..KEEP_ALIVE },
             variant: Variant::Plain,
             contenders: ALL,
         },
@@ -231,7 +269,7 @@ pub(crate) const CASES: &[Case] = &[
         regime: OneCore,
         what: "64 keep-alive connections, 10 KiB of text, compressed by the proxy at its fast level (HAProxy without a window)",
         kind: Kind::Throughput {
-            load: Load { path: "/text", connections: 64, close: false, gzip: true },
+            load: Load { path: "/text", gzip: true, ..KEEP_ALIVE },
             variant: Variant::Gzip,
             contenders: PROXIES,
         },
@@ -258,49 +296,35 @@ pub(crate) const CASES: &[Case] = &[
         name: "log",
         regime: OneCore,
         what: "64 keep-alive connections, JSON access log to a file",
-        kind: Kind::Throughput {
-            load: Load { path: "/small", connections: 64, close: false, gzip: false },
-            variant: Variant::Log,
-            contenders: PROXIES,
-        },
+        kind: Kind::Throughput { load: KEEP_ALIVE, variant: Variant::Log, contenders: PROXIES },
         bars: &[cpu(Haproxy, 0.60)],
     },
     Case {
         name: "rules-1000",
         regime: OneCore,
         what: "64 keep-alive connections, 1,000 host rules against one",
-        kind: Kind::Rules {
-            load: Load { path: "/small", connections: 64, close: false, gzip: false },
-            count: 1000,
-        },
+        kind: Kind::Rules { load: KEEP_ALIVE, count: 1000 },
         bars: &[Bar { measure: Measure::Cpu, against: Against::OneRule, limit: 1.05 }],
     },
     Case {
         name: "acl",
         regime: OneCore,
         what: "64 keep-alive connections, 1,000,000 denied address ranges against none",
-        kind: Kind::Acl {
-            load: Load { path: "/small", connections: 64, close: false, gzip: false },
-            count: 1_000_000,
-        },
+        kind: Kind::Acl { load: KEEP_ALIVE, count: 1_000_000 },
         bars: &[Bar { measure: Measure::Cpu, against: Against::NoList, limit: 1.03 }],
     },
     Case {
         name: "p99",
         regime: TwoCore,
         what: "64 keep-alive connections, paced at 70 % of HAProxy's capacity, ordinary priority",
-        kind: Kind::Tail {
-            load: Load { path: "/small", connections: 64, close: false, gzip: false },
-            share: 0.7,
-            contenders: PROXIES,
-        },
+        kind: Kind::Tail { load: KEEP_ALIVE, share: 0.7, contenders: PROXIES },
         bars: &[Bar { measure: Measure::P99, against: Against::Contender(Haproxy), limit: 1.0 }],
     },
     Case {
         name: "idle-memory",
         regime: OneCore,
         what: "5,000 idle keep-alive connections after one request each",
-        kind: Kind::IdleMemory { connections: 5000, contenders: PROXIES },
+        kind: Kind::IdleMemory { connections: 5000, variant: Variant::Plain, contenders: PROXIES },
         bars: &[Bar { measure: Measure::Memory, against: Against::Contender(Haproxy), limit: 0.65 }],
     },
     Case {
@@ -321,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_name_finds_its_regimes() {
-        let named = |name: &str| CASES.iter().filter(|case| case.is_named(name)).count();
+        let named = |name: &str| all().filter(|case| case.is_named(name)).count();
         assert_eq!(named("small-64"), 2);
         assert_eq!(named("small-64/two-core"), 1);
         assert_eq!(named("short/two-core"), 0);
@@ -329,10 +353,17 @@ mod tests {
     }
 
     #[test]
+    fn a_word_finds_its_group() {
+        let named = |name: &str| all().filter(|case| case.is_named(name)).count();
+        assert_eq!((named("tls"), named("h2")), (tls::CASES.len(), http2::CASES.len()));
+        assert_eq!((named("small"), named("p99"), named("tls-small")), (0, 1, 1));
+    }
+
+    #[test]
     fn no_case_stands_twice() {
-        for case in CASES {
+        for case in all() {
             let full = format!("{}/{}", case.name, case.regime.name());
-            assert_eq!(CASES.iter().filter(|other| other.is_named(&full)).count(), 1, "{full}");
+            assert_eq!(all().filter(|other| other.is_named(&full)).count(), 1, "{full}");
         }
     }
 

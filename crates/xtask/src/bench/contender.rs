@@ -4,10 +4,12 @@ use std::fs::File;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::process::{Placement, Process, free_port};
+use super::files::Files;
+use super::process::{self, Placement, Process, free_port};
 use crate::{Outcome, workspace};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +36,14 @@ pub(crate) enum Variant {
     Rules(usize),
     /// Plain, with that many denied address ranges. Evenkeel only.
     Acl(usize),
+    /// HTTP/2 and HTTP/1.1 over TLS.
+    Tls,
+    /// The same, tuned for large bodies.
+    TlsBulk,
+    /// HTTP/2 by prior knowledge.
+    Http2,
+    /// TLS with that many certificates.
+    Certificates(usize),
 }
 
 /// A contender that serves on `port`. Its directory goes when it goes.
@@ -41,7 +51,38 @@ pub(crate) enum Variant {
 pub(crate) struct Running {
     pub(crate) process: Process,
     pub(crate) port: u16,
+    /// What it took until it served.
+    pub(crate) started_in: Duration,
     _directory: TempDir,
+}
+
+impl Variant {
+    /// How many a configuration names.
+    fn certificates(self) -> usize {
+        match self {
+            Self::Tls | Self::TlsBulk => 1,
+            Self::Certificates(count) => count,
+            _ => 0,
+        }
+    }
+
+    /// limit: what a start may take.
+    fn patience(self) -> Duration {
+        if self.certificates() > 1 { MANY_CERTIFICATES_TIMEOUT } else { process::READY_TIMEOUT }
+    }
+
+    /// Whether `GET /small` is answered in the way the variant is asked.
+    fn answers(self, port: u16, files: &Files) -> bool {
+        match self {
+            Self::Http2 => process::answers_http2(port),
+            variant if variant.certificates() > 0 => {
+                let mut probe = Command::new(files.handshake());
+                probe.args(["probe", "--connect", &local(port)]).stdout(Stdio::null()).stderr(Stdio::null());
+                probe.status().is_ok_and(|status| status.success())
+            }
+            _ => process::answers(port),
+        }
+    }
 }
 
 impl Contender {
@@ -59,33 +100,34 @@ impl Contender {
         self,
         variant: Variant,
         placement: Placement,
-        binaries: &Path,
+        files: &Files,
         target_port: u16,
     ) -> Outcome<Running> {
         let named = |error: String| format!("{}: {error}", self.name());
         let directory = TempDir::new().map_err(|error| named(error.to_string()))?;
         let port = free_port()?;
-        let mut command = self.command(variant, placement, binaries, directory.path(), port, target_port)?;
+        let mut command = self.command(variant, placement, files, directory.path(), port, target_port)?;
         let log = directory.path().join("stderr");
         command.stdout(create(&directory.path().join("stdout"))?).stderr(create(&log)?);
+        let begin = Instant::now();
         let mut process = Process::start(command)?;
-        process.wait_ready(port).map_err(|error| {
+        process.wait_until(variant.patience(), || variant.answers(port, files)).map_err(|error| {
             named(format!("{error}\n{}", std::fs::read_to_string(&log).unwrap_or_default()))
         })?;
-        Ok(Running { process, port, _directory: directory })
+        Ok(Running { process, port, started_in: begin.elapsed(), _directory: directory })
     }
 
     fn command(
         self,
         variant: Variant,
         placement: Placement,
-        binaries: &Path,
+        files: &Files,
         directory: &Path,
         port: u16,
         target_port: u16,
     ) -> Outcome<Command> {
         if self == Self::Floor {
-            let mut command = placement.command(&binaries.join("bench-floor"));
+            let mut command = placement.command(&files.binaries.join("bench-floor"));
             command.args(["--listen", &local(port), "--target", &local(target_port)]);
             return Ok(command);
         }
@@ -94,13 +136,14 @@ impl Contender {
             .map_err(|error| format!("{}: {error}", template.display()))?
             .replace("@PORT@", &port.to_string())
             .replace("@TARGET_PORT@", &target_port.to_string())
-            .replace("@DIR@", &directory.display().to_string());
+            .replace("@DIR@", &directory.display().to_string())
+            .replace("@CERTIFICATES@", &self.certificates(variant, files)?);
         let config = directory.join("config");
         write(&config, &(text + &more(variant)))?;
         if let Variant::Acl(count) = variant {
             write(&directory.join(LIST), &ranges(count))?;
         }
-        let mut command = placement.command(&self.program(binaries));
+        let mut command = placement.command(&self.program(&files.binaries));
         match self {
             Self::Haproxy => command.args(["-db", "-f"]),
             Self::Nginx => command.arg("-c"),
@@ -112,10 +155,14 @@ impl Contender {
 
     fn template(self, variant: Variant) -> String {
         let stem = match (self, variant) {
-            // Evenkeel's own default is meant to be right for large bodies.
-            (Self::Evenkeel, Variant::Bulk) | (_, Variant::Plain | Variant::Rules(_) | Variant::Acl(_)) => {
-                self.name().to_owned()
+            // Evenkeel's own default is meant to be right for large bodies, and knows HTTP/2 by its preface.
+            (Self::Evenkeel, Variant::Bulk | Variant::Http2)
+            | (_, Variant::Plain | Variant::Rules(_) | Variant::Acl(_)) => self.name().to_owned(),
+            (Self::Evenkeel, Variant::TlsBulk) | (_, Variant::Tls | Variant::Certificates(_)) => {
+                format!("{}-tls", self.name())
             }
+            (_, Variant::TlsBulk) => format!("{}-tls-bulk", self.name()),
+            (_, Variant::Http2) => format!("{}-h2", self.name()),
             (_, Variant::Bulk) => format!("{}-bulk", self.name()),
             (_, Variant::Safe) => format!("{}-safe", self.name()),
             (_, Variant::Log) => format!("{}-log", self.name()),
@@ -127,6 +174,24 @@ impl Contender {
             Self::Evenkeel | Self::Floor => "toml",
         };
         format!("{stem}.{extension}")
+    }
+
+    /// The certificates of `variant` as the configuration names them.
+    fn certificates(self, variant: Variant, files: &Files) -> Outcome<String> {
+        let count = variant.certificates();
+        if count == 0 {
+            return Ok(String::new());
+        }
+        let directory = files.certificates(count)?;
+        Ok(match self {
+            Self::Evenkeel | Self::Floor => {
+                let paths = (0..count).map(|number| format!("{:?}", directory.join(format!("{number}.pem"))));
+                paths.collect::<Vec<_>>().join(", ")
+            }
+            Self::Haproxy => directory.display().to_string(),
+            // It takes one per server block.
+            Self::Nginx => directory.join("0.pem").display().to_string(),
+        })
     }
 
     fn program(self, binaries: &Path) -> PathBuf {
@@ -157,13 +222,13 @@ pub(crate) fn rule_host(number: usize) -> String {
 /// What a variant adds to the template.
 fn more(variant: Variant) -> String {
     match variant {
-        Variant::Plain | Variant::Bulk | Variant::Log | Variant::Gzip | Variant::Safe => String::new(),
         Variant::Rules(count) => (0..count)
             .map(|number| {
                 format!("\n[[listener.web.rule]]\nhost = \"{}\"\nforward = \"app\"\n", rule_host(number))
             })
             .collect(),
         Variant::Acl(_) => format!("\n[listener.web.access]\ndeny = [{{ file = \"{LIST}\" }}]\n"),
+        _ => String::new(),
     }
 }
 
@@ -200,6 +265,7 @@ fn create(path: &Path) -> Outcome<File> {
 }
 
 const LIST: &str = "denied";
+const MANY_CERTIFICATES_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -215,6 +281,10 @@ mod tests {
                 Variant::Gzip,
                 Variant::Rules(1),
                 Variant::Acl(1),
+                Variant::Tls,
+                Variant::TlsBulk,
+                Variant::Http2,
+                Variant::Certificates(1),
             ] {
                 let path = workspace::root().join("bench").join(contender.template(variant));
                 let text =
@@ -222,6 +292,8 @@ mod tests {
                 for placeholder in ["@PORT@", "@TARGET_PORT@"] {
                     assert!(text.contains(placeholder), "{} {placeholder}", path.display());
                 }
+                let names = text.contains("@CERTIFICATES@");
+                assert_eq!(names, variant.certificates() > 0, "{}", path.display());
             }
         }
     }

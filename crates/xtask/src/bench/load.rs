@@ -16,6 +16,9 @@ pub(crate) struct Load {
     pub(crate) close: bool,
     /// Takes gzip.
     pub(crate) gzip: bool,
+    pub(crate) tls: bool,
+    /// HTTP/2, with that many streams of each connection at a time.
+    pub(crate) streams: Option<u32>,
 }
 
 /// What they saw.
@@ -26,8 +29,22 @@ pub(crate) struct Seen {
     pub(crate) bytes: f64,
     /// Requests per second.
     pub(crate) rate: f64,
+    /// h2load tells none.
+    pub(crate) times: Option<Times>,
+}
+
+/// Response times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Times {
     pub(crate) p50: Duration,
     pub(crate) p90: Duration,
+}
+
+impl Load {
+    fn url(&self, port: u16) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{port}{}", self.path)
+    }
 }
 
 /// Closed loop: every connection asks again as soon as it is answered. Whole seconds only.
@@ -38,6 +55,12 @@ pub(crate) fn closed(
     seconds: u64,
     placement: Placement,
 ) -> Outcome<Seen> {
+    if let Some(streams) = load.streams {
+        let mut command = placement.command(Path::new("h2load"));
+        command.args(["-t1".into(), format!("-c{}", load.connections), format!("-m{streams}")]);
+        command.args([format!("-D{seconds}"), load.url(port)]);
+        return parse_h2load(&output(&mut command)?);
+    }
     let mut command = placement.command(Path::new("wrk"));
     command.args(["-t1", "--latency", "--timeout", "10s"]);
     command.args([format!("-c{}", load.connections), format!("-d{seconds}s")]);
@@ -50,7 +73,7 @@ pub(crate) fn closed(
     if let Some(host) = host {
         command.arg("-H").arg(format!("Host: {host}"));
     }
-    command.arg(format!("http://127.0.0.1:{port}{}", load.path));
+    command.arg(load.url(port));
     parse_wrk(&output(&mut command)?)
 }
 
@@ -69,7 +92,7 @@ pub(crate) fn paced(
     command.args(["--h1", "-t1", "--warm-up-time=1"]).arg(format!("--log-file={}", log.path().display()));
     command.args([format!("-c{}", load.connections), format!("-D{seconds}")]);
     command.arg(format!("--rps={:.2}", rate / f64::from(load.connections)));
-    command.arg(format!("http://127.0.0.1:{port}{}", load.path));
+    command.arg(load.url(port));
     output(&mut command)?;
     let text = std::fs::read_to_string(log.path()).map_err(|error| error.to_string())?;
     parse_h2load_log(&text)
@@ -82,7 +105,7 @@ pub(crate) fn quantile(times: &mut [Duration], share: f64) -> Option<Duration> {
     times.get(place.min(times.len().checked_sub(1)?)).copied()
 }
 
-fn output(command: &mut Command) -> Outcome<String> {
+pub(crate) fn output(command: &mut Command) -> Outcome<String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if !output.status.success() {
         return Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)));
@@ -110,7 +133,30 @@ fn parse_wrk(text: &str) -> Outcome<Seen> {
     let rate = words("Requests/sec:").and_then(|word| word.parse().ok()).ok_or_else(missing)?;
     let p50 = words("50%").and_then(parse_duration).ok_or_else(missing)?;
     let p90 = words("90%").and_then(parse_duration).ok_or_else(missing)?;
-    Ok(Seen { requests, bytes: read, rate, p50, p90 })
+    Ok(Seen { requests, bytes: read, rate, times: Some(Times { p50, p90 }) })
+}
+
+/// The summary of a run over time.
+fn parse_h2load(text: &str) -> Outcome<Seen> {
+    let missing = || format!("h2load said:\n{text}");
+    let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).ok_or_else(missing);
+    let rate =
+        line("finished in ")?.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or_else(missing)?;
+    let bytes = line("traffic: ")?.split(['(', ')']).nth(1).and_then(|word| word.parse().ok());
+    let status = line("status codes: ")?;
+    let requests: u64 = first_number(status).ok_or_else(missing)?;
+    // 3xx, 4xx and 5xx.
+    let bad: u64 = status.split(", ").skip(1).filter_map(first_number).sum();
+    // Of `total, started, done, succeeded, failed, errored, timeout` the last three.
+    let failed: u64 = line("requests: ")?.split(", ").skip(4).filter_map(first_number).sum();
+    if bad > 0 || failed > requests / ERRORS_SHARE {
+        return Err(format!("{bad} of {requests} responses were not 2xx, {failed} requests failed"));
+    }
+    Ok(Seen { requests, bytes: bytes.ok_or_else(missing)?, rate, times: None })
+}
+
+fn first_number(text: &str) -> Option<u64> {
+    text.split_whitespace().next()?.parse().ok()
 }
 
 /// wrk's `870.00us`, `1.23ms`, `1.02s`.
@@ -177,8 +223,7 @@ Transfer/sec:      9.07MB
             requests: 58_279,
             bytes: 9.11 * 1_048_576.0,
             rate: 58_021.1,
-            p50: Duration::from_micros(523),
-            p90: Duration::from_micros(920),
+            times: Some(Times { p50: Duration::from_micros(523), p90: Duration::from_micros(920) }),
         };
         assert_eq!(seen, expected);
     }
@@ -192,6 +237,29 @@ Transfer/sec:      9.07MB
         let many = format!("{WRK}  Socket errors: connect 9, read 90, write 0, timeout 0\n");
         assert!(parse_wrk(&many).unwrap_err().contains("99 socket errors"));
         assert!(parse_wrk("unable to connect").is_err());
+    }
+
+    const H2LOAD: &str = "starting benchmark...
+finished in 1.01s, 21881.00 req/s, 2.09MB/s
+requests: 21881 total, 22041 started, 21881 done, 21881 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 21881 2xx, 0 3xx, 0 4xx, 0 5xx
+traffic: 2.09MB (2191552) total, 150.00KB (153600) headers (space savings 95.00%), 277.85KB (284517) data
+";
+
+    #[test]
+    fn reads_what_h2load_says() {
+        let seen = parse_h2load(H2LOAD).unwrap();
+        assert_eq!(seen, Seen { requests: 21_881, bytes: 2_191_552.0, rate: 21_881.0, times: None });
+        for (good, bad) in [
+            ("0 5xx", "1 5xx"),
+            ("0 errored", "50 errored"),
+            ("finished", "ended"),
+            ("traffic", "flow"),
+            ("21881 2xx", "no 2xx"),
+        ] {
+            assert!(parse_h2load(&H2LOAD.replace(good, bad)).is_err(), "{bad}");
+        }
+        assert!(parse_h2load(&H2LOAD.replace("0 errored", "3 errored")).is_ok());
     }
 
     #[test]

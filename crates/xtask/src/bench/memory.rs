@@ -1,21 +1,27 @@
-//! Idle keep-alive connections, opened by ourselves.
+//! Idle keep-alive connections: opened by ourselves, or by `bench-handshake` where they need TLS.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::contender::Running;
+use super::files::Files;
+use super::process::{Placement, Process};
 use crate::Outcome;
 
-/// Resident bytes that each of `count` idle connections costs the proxy, after one request each.
-pub(crate) fn bytes_per_connection(running: &Running, count: usize) -> Outcome<f64> {
-    let failed = |error: io::Error| format!("idle connections: {error}");
+/// Resident bytes that each of `count` idle connections costs the proxy, after one request each. `open` opens them.
+pub(crate) fn bytes_per_connection<T>(
+    running: &Running,
+    count: usize,
+    open: impl Fn(u16, usize) -> Outcome<T>,
+) -> Outcome<f64> {
     // Its first connections make the proxy allocate what it has once.
-    let first = open(running.port, FIRST).map_err(failed)?;
+    let first = open(running.port, FIRST)?;
     let before = running.process.resident()?;
-    let connections = open(running.port, count).map_err(failed)?;
+    let connections = open(running.port, count)?;
     // What a proxy gives back when a connection becomes idle, it has given back by then.
     std::thread::sleep(SETTLE);
     let after = running.process.resident()?;
@@ -32,6 +38,24 @@ pub(crate) fn raise_open_files(count: u64) -> Outcome {
     let maximum = maximum.map(|maximum| maximum.max(count));
     setrlimit(Resource::Nofile, Rlimit { current: Some(count), maximum })
         .map_err(|error| format!("cannot open {count} files ({error}); run `ulimit -n {count}` first"))
+}
+
+pub(crate) fn plain(port: u16, count: usize) -> Outcome<Vec<TcpStream>> {
+    open(port, count).map_err(|error| format!("idle connections: {error}"))
+}
+
+/// They end with the process.
+pub(crate) fn tls(port: u16, count: usize, placement: Placement, files: &Files) -> Outcome<Process> {
+    let mut command = placement.command(&files.handshake());
+    command.args(["hold", "--connect", &format!("127.0.0.1:{port}"), "--count", &count.to_string()]);
+    command.stdout(Stdio::piped());
+    let mut process = Process::start(command)?;
+    let line = process.first_line()?;
+    if line.trim_end() == format!("open {count}") {
+        Ok(process)
+    } else {
+        Err(format!("idle connections: {line}"))
+    }
 }
 
 fn open(port: u16, count: usize) -> io::Result<Vec<TcpStream>> {

@@ -1,5 +1,6 @@
 //! `docs/performance.md`.
 
+use super::case::Case;
 use super::machine;
 use super::report::Finding;
 use super::run::Bench;
@@ -8,34 +9,55 @@ use crate::{Outcome, workspace};
 pub(crate) fn write(bench: &Bench, findings: &[Finding]) -> Outcome {
     let directory = workspace::root().join("docs");
     let path = directory.join("performance.md");
+    // A page that is not there has nothing to keep.
+    let old = std::fs::read_to_string(&path).unwrap_or_default();
     std::fs::create_dir_all(&directory)
-        .and_then(|()| std::fs::write(&path, text(bench, findings)))
+        .and_then(|()| std::fs::write(&path, text(bench, findings, &old)))
         .map_err(|error| format!("{}: {error}", path.display()))?;
     println!("wrote docs/performance.md");
     Ok(())
 }
 
-fn text(bench: &Bench, findings: &[Finding]) -> String {
-    let rows: String = findings.iter().map(Finding::markdown).collect();
-    let cases: String = CASES_HEAD.to_owned()
-        + &findings
-            .iter()
-            .map(|finding| {
-                format!(
-                    "| `{}` | {} | {} |\n",
-                    finding.case.name,
-                    finding.case.regime.name(),
-                    finding.case.what
-                )
-            })
-            .collect::<String>();
+/// A section per group of cases. One of which nothing was measured stays as it is in `old`, with the machine and the
+/// method it was measured with.
+fn text(bench: &Bench, findings: &[Finding], old: &str) -> String {
+    let sections: String = SECTIONS
+        .iter()
+        .filter_map(|&(title, group)| {
+            let findings: Vec<_> = findings.iter().filter(|finding| finding.case.group() == group).collect();
+            if findings.is_empty() { kept(old, title) } else { Some(section(bench, title, &findings)) }
+        })
+        .collect();
+    format!("{HEAD}\n{sections}{METHOD}")
+}
+
+fn section(bench: &Bench, title: &str, findings: &[&Finding]) -> String {
+    let rows: String = findings.iter().map(|finding| finding.markdown()).collect();
+    let cases: String = findings
+        .iter()
+        .map(|finding| {
+            let Case { name, regime, what, .. } = finding.case;
+            format!("| `{name}` | {} | {what} |\n", regime.name())
+        })
+        .collect();
     format!(
-        "{HEAD}\n## Result\n\nMeasured on {machine}, with {versions}: {method}.\n\n{TABLE_HEAD}{rows}\n## Cases\n\n{cases}\n{METHOD}",
+        "## {title}\n\nMeasured on {machine}, with {versions}: {method}.\n\n{TABLE_HEAD}{rows}\n{CASES_HEAD}{cases}\n",
         machine = machine::describe(),
         versions = machine::versions().join(", "),
         method = bench.describe(),
     )
 }
+
+/// From the title to the next one.
+fn kept(page: &str, title: &str) -> Option<String> {
+    let from = page.find(&format!("## {title}\n"))?;
+    let length = page[from..].find("\n## ").map_or(page.len() - from, |end| end + 1);
+    page.get(from..from + length).map(String::from)
+}
+
+/// Titles, and the group of their cases.
+const SECTIONS: [(&str, Option<&str>); 3] =
+    [("HTTP/1.1", None), ("TLS", Some("tls")), ("HTTP/2", Some("h2"))];
 
 const HEAD: &str = "# Performance
 
@@ -43,7 +65,8 @@ const HEAD: &str = "# Performance
 
 What a request costs Evenkeel, beside HAProxy, nginx and a floor: a relay that makes the same four socket calls a request
 and does nothing else. All figures are **ratios, Evenkeel by the other**, taken within a round and given as min – median
-– max over the rounds. Below 1 is less for Evenkeel; for requests per second above 1 is more.
+– max over the rounds. Below 1 is less for Evenkeel; for requests per second above 1 is more. `against` a dash is Evenkeel's
+own figure. The bar is what the median must keep.
 ";
 
 const TABLE_HEAD: &str = "| case | regime | measure | against | min – median – max | bar |
@@ -66,13 +89,21 @@ const METHOD: &str = "## Method
 - **One worker each.** Keep-alive on both sides. No access log, except in `log`, where everyone writes JSON to a file:
   nginx buffered, HAProxy one write a line to its standard output, Evenkeel through its writer thread, which is counted.
 - **Configurations** are the files in `bench/`. Evenkeel runs with its defaults, which add `X-Forwarded-*` to every
-  request; the others add nothing. For `1m` HAProxy and nginx are tuned for bulk, Evenkeel is not.
-- **Load**: wrk, closed loop, one thread. `p99`: h2load at a fixed rate, 70 % of what HAProxy reached in the same place.
+  request; the others add nothing. For `1m` and `tls-bulk` HAProxy and nginx are tuned for bulk, Evenkeel is not.
+- **TLS** is 1.3 with X25519 and AES-128-GCM for everybody. HAProxy and nginx use Debian's OpenSSL, and are told to take that suite, since
+  by themselves they take AES-256. The post-quantum exchange that Evenkeel offers too is not compared: that OpenSSL has none.
+  Bundles hold an ECDSA P-256 leaf and one intermediate, as public authorities hand them out.
+- **Handshakes** come from `bench/handshake`: connect, shake hands, say goodbye, read tickets until the end. What is
+  counted is a connection's whole life without a request. The case fails unless in `tls-resumed` all but each client's
+  first were resumed, and elsewhere none.
+- **Certificates**: seconds from the process's begin to its first answer; resident memory with 10,000 by that with 10.
+- **Load**: wrk, closed loop, one thread; for HTTP/2 h2load. Each connection's one TLS handshake is within what is measured.
+  `p99`: h2load at a fixed rate, 70 % of what HAProxy reached in the same place.
   It counts from sending, and a connection that still waits sends late: a stall of the proxy shows once per connection,
   not once per request that was due meanwhile, so rare long stalls weigh less here than they would on users.
 - **Floor**: `bench/floor`. It is missing where it would open as many target connections as there are requests.
 
-**Noise.** Real-time priority keeps other work off the core, not out of the caches: on a machine that was busy, `Result`
+**Noise.** Real-time priority keeps other work off the core, not out of the caches: where the machine was busy, the section
 says so, and its figures are no claim. On a shared virtual machine a ratio moves by a few percent from run to run, absolute times by a factor of two
 between regimes and hosts; therefore none are given here. Response times at ordinary priority see whatever else the machine
 does, and a p99 is its tail: read it as no better or no worse. Where min and max lie far apart, believe neither end.
@@ -80,35 +111,52 @@ does, and a p99 is its tail: read it as no better or no worse. Where min and max
 ## Reproduce
 
 ```sh
-apt-get install -y haproxy nginx-light wrk nghttp2-client
-cargo xtask bench                      # everything, as root for real-time priority
+cargo xtask bench                      # everything, as root for real-time priority; installs the opponents
+cargo xtask bench tls h2               # two groups of cases
 cargo xtask bench small-64 --quick     # one case, for work in progress
 ```
 ";
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::rc::Rc;
 
-    use super::super::case::{Against, CASES, Measure};
+    use super::super::case::{self, Against, Measure};
     use super::super::contender::Contender;
+    use super::super::files::Files;
     use super::*;
+
+    fn bench() -> Bench {
+        let files = Rc::new(Files::new("/somewhere".into()).unwrap());
+        Bench { files, rounds: 5, seconds: 2, real_time: true, load: 0.0 }
+    }
+
+    fn finding(name: &str) -> Finding {
+        let case = case::all().find(|case| case.is_named(name)).unwrap();
+        Finding { case, absolutes: Vec::new(), rows: Vec::new() }
+    }
 
     #[test]
     fn the_page_has_figures_and_no_paths() {
-        let bench = Bench {
-            binaries: PathBuf::from("/somewhere"),
-            rounds: 5,
-            seconds: 2,
-            real_time: true,
-            load: 0.0,
-        };
-        let mut finding = Finding { case: &CASES[0], absolutes: Vec::new(), rows: Vec::new() };
+        let mut finding = finding("small-8");
         finding.compare(Measure::Cpu, Against::Contender(Contender::Nginx), vec![0.8]);
-        let text = text(&bench, &[finding]);
+        let text = text(&bench(), &[finding], "");
         assert!(text.contains(
             "| `small-8` | one-core | CPU per request | nginx | 0.80 –  0.80 –  0.80 | ≤ 1.00 ok |"
         ));
         assert!(text.contains("5 rounds") && !text.contains("somewhere"), "{text}");
+        assert!(!text.contains("## TLS"), "nothing measured, nothing kept");
+    }
+
+    #[test]
+    fn what_is_not_measured_again_stays() {
+        let old =
+            "# Old\n\n## HTTP/1.1\n\nplain\n\n## TLS\n\nsafe\n\n## HTTP/2\n\nnew\n\n## Method\n\nguess\n";
+        let text = text(&bench(), &[finding("tls-small")], old);
+        for kept in ["## HTTP/1.1\n\nplain\n\n## TLS\n\nMeasured", "\n\n## HTTP/2\n\nnew\n\n## Method\n"] {
+            assert!(text.contains(kept), "{kept:?}: {text}");
+        }
+        assert!(!text.contains("safe") && !text.contains("guess"), "{text}");
+        assert_eq!(kept("## TLS\n\nlast", "TLS").as_deref(), Some("## TLS\n\nlast"));
     }
 }

@@ -1,6 +1,6 @@
 //! Child processes that are pinned, measured, and gone when we are.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -50,17 +50,30 @@ impl Process {
 
     /// Waits until `GET /small` at `port` is answered with 200.
     pub(crate) fn wait_ready(&mut self, port: u16) -> Outcome {
-        let deadline = Instant::now() + READY_TIMEOUT;
-        while !answers(port) {
+        self.wait_until(READY_TIMEOUT, || answers(port))
+    }
+
+    /// Asks `is_ready` again and again; fails when the process ends before.
+    pub(crate) fn wait_until(&mut self, timeout: Duration, is_ready: impl Fn() -> bool) -> Outcome {
+        let deadline = Instant::now() + timeout;
+        while !is_ready() {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("ended at once: {status}"));
             }
             if Instant::now() > deadline {
-                return Err(format!("did not serve within {READY_TIMEOUT:?}"));
+                return Err(format!("did not serve within {timeout:?}"));
             }
             std::thread::sleep(READY_PAUSE);
         }
         Ok(())
+    }
+
+    /// Waits for the first line of its standard output, which must be piped.
+    pub(crate) fn first_line(&mut self) -> Outcome<String> {
+        let output = self.child.stdout.take().ok_or("its output is not piped")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+        Ok(line)
     }
 
     /// What all its threads have run since it began.
@@ -100,7 +113,8 @@ pub(crate) fn free_port() -> Outcome<u16> {
         .map_err(|error| format!("no free port: {error}"))
 }
 
-fn answers(port: u16) -> bool {
+/// Whether `GET /small` at `port` is answered with 200.
+pub(crate) fn answers(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))) else { return false };
     let mut answer = Vec::new();
     let request = b"GET /small HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -108,11 +122,21 @@ fn answers(port: u16) -> bool {
     asked.is_ok() && stream.read_to_end(&mut answer).is_ok() && answer.starts_with(b"HTTP/1.1 200")
 }
 
+/// Whether `port` answers HTTP/2's preface (RFC 9113, 3.4) with SETTINGS.
+pub(crate) fn answers_http2(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))) else { return false };
+    // The preface, and SETTINGS without any.
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let asked = stream.set_read_timeout(Some(ANSWER_TIMEOUT)).and_then(|()| stream.write_all(preface));
+    let mut head = [0; 9];
+    asked.is_ok() && stream.read_exact(&mut head).is_ok() && head[3] == 4
+}
+
 fn first_number(text: &str) -> Option<u64> {
     text.split_whitespace().next()?.parse().ok()
 }
 
-const READY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(5);
 const READY_PAUSE: Duration = Duration::from_millis(20);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -142,6 +166,31 @@ mod tests {
         let process = sleeper();
         assert!(process.resident().unwrap() > 0);
         assert!(process.cpu().unwrap() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_first_line_is_read() {
+        let mut command = ANYWHERE.command(Path::new("echo"));
+        command.arg("open 2").stdout(Stdio::piped());
+        assert_eq!(Process::start(command).unwrap().first_line().unwrap(), "open 2\n");
+        assert!(sleeper().first_line().is_err(), "not piped");
+    }
+
+    #[test]
+    fn settings_are_an_answer() {
+        for (answer, expected) in
+            [(&b"\0\0\0\x04\0\0\0\0\0"[..], true), (b"HTTP/1.1 400 ", false), (b"\0\0\0", false)]
+        {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = std::thread::spawn(move || {
+                let mut stream = listener.accept().unwrap().0;
+                stream.read_exact(&mut [0; 33]).unwrap();
+                stream.write_all(answer).unwrap();
+            });
+            assert_eq!(answers_http2(port), expected, "{answer:?}");
+            server.join().unwrap();
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Finding {
                 Against::Nothing => row.measure.name().to_owned(),
                 against => format!("{} / {}", row.measure.name(), against.name()),
             };
-            let _ = writeln!(text, "  {what:32}{}   {}", row.figures(), row.verdict());
+            let _ = writeln!(text, "  {what:38}{}   {}", row.figures(), row.verdict());
         }
         text
     }

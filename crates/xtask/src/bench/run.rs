@@ -1,12 +1,13 @@
 //! The rounds.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::case::{Against, Case, Measure, Regime};
 use super::contender::{Contender, Running, Variant, rule_host, start_target};
-use super::load::{self, Load, Seen};
+use super::files::Files;
+use super::load::{self, Load, Seen, Times};
 use super::memory;
 use super::process::{Placement, real_time_permitted};
 use super::report::{Finding, Spread};
@@ -15,7 +16,7 @@ use crate::Outcome;
 /// How this run measures.
 #[derive(Debug)]
 pub(crate) struct Bench {
-    pub(crate) binaries: PathBuf,
+    pub(crate) files: Rc<Files>,
     pub(crate) rounds: usize,
     pub(crate) seconds: u64,
     /// Whether throughput is measured at real-time priority.
@@ -32,8 +33,7 @@ struct Sample {
     /// Per response.
     bytes: f64,
     rate: f64,
-    p50: Duration,
-    p90: Duration,
+    times: Option<Times>,
 }
 
 /// One of the two ways in which Evenkeel is compared with itself.
@@ -46,8 +46,8 @@ struct Side {
 }
 
 impl Bench {
-    pub(crate) fn new(binaries: PathBuf, rounds: usize, seconds: u64, load: f64) -> Self {
-        Self { binaries, rounds, seconds, real_time: real_time_permitted(), load }
+    pub(crate) fn new(files: Files, rounds: usize, seconds: u64, load: f64) -> Self {
+        Self { files: Rc::new(files), rounds, seconds, real_time: real_time_permitted(), load }
     }
 
     pub(crate) fn describe(&self) -> String {
@@ -75,7 +75,7 @@ impl Bench {
         variant: Variant,
         contenders: &[Contender],
     ) -> Outcome<Finding> {
-        let (target, port) = start_target(self.placement(0), &self.binaries)?;
+        let (target, port) = start_target(self.placement(0), &self.files.binaries)?;
         let mut finding = Finding { case, absolutes: Vec::new(), rows: Vec::new() };
         let rounds = self.in_turns(contenders, &mut finding, |contender| {
             let running = self.start(contender, variant, case.regime, port)?;
@@ -91,8 +91,10 @@ impl Bench {
         for &other in contenders.iter().filter(|&&other| is_opponent(other)) {
             let against = Against::Contender(other);
             finding.compare(Measure::Rate, against, ratios(&rounds, other, |s| s.rate));
-            finding.compare(Measure::P50, against, ratios(&rounds, other, |s| s.p50.as_secs_f64()));
-            finding.compare(Measure::P90, against, ratios(&rounds, other, |s| s.p90.as_secs_f64()));
+            if load.streams.is_none() {
+                finding.compare(Measure::P50, against, ratios(&rounds, other, |s| seconds(s, |t| t.p50)));
+                finding.compare(Measure::P90, against, ratios(&rounds, other, |s| seconds(s, |t| t.p90)));
+            }
             if load.gzip {
                 finding.compare(Measure::Bytes, against, ratios(&rounds, other, |s| s.bytes));
             }
@@ -124,7 +126,7 @@ impl Bench {
         against: Against,
         sides: &[Side; 2],
     ) -> Outcome<Finding> {
-        let (target, port) = start_target(self.placement(0), &self.binaries)?;
+        let (target, port) = start_target(self.placement(0), &self.files.binaries)?;
         let mut finding = Finding { case, absolutes: Vec::new(), rows: Vec::new() };
         let mut by_side: [Vec<Sample>; 2] = Default::default();
         for _ in 0..self.rounds {
@@ -160,8 +162,8 @@ impl Bench {
         share: f64,
         contenders: &[Contender],
     ) -> Outcome<Finding> {
-        let ordinary = Self { real_time: false, binaries: self.binaries.clone(), ..*self };
-        let (target, port) = start_target(ordinary.placement(0), &self.binaries)?;
+        let ordinary = Self { real_time: false, files: Rc::clone(&self.files), ..*self };
+        let (target, port) = start_target(ordinary.placement(0), &self.files.binaries)?;
         let mut finding = Finding { case, absolutes: Vec::new(), rows: Vec::new() };
         let capacity = (0..CAPACITY_ROUNDS)
             .map(|_| {
@@ -206,13 +208,18 @@ impl Bench {
         &self,
         case: &'static Case,
         connections: usize,
+        variant: Variant,
         contenders: &[Contender],
     ) -> Outcome<Finding> {
-        let (target, port) = start_target(self.placement(0), &self.binaries)?;
+        let (target, port) = start_target(self.placement(0), &self.files.binaries)?;
         let mut finding = Finding { case, absolutes: Vec::new(), rows: Vec::new() };
         let rounds = self.in_turns(contenders, &mut finding, |contender| {
-            let running = self.start(contender, Variant::Plain, case.regime, port)?;
-            memory::bytes_per_connection(&running, connections)
+            let running = self.start(contender, variant, case.regime, port)?;
+            if variant == Variant::Tls {
+                let open = |port, count| memory::tls(port, count, self.placement(0), &self.files);
+                return memory::bytes_per_connection(&running, connections, open);
+            }
+            memory::bytes_per_connection(&running, connections, memory::plain)
         });
         drop(target);
         for &contender in contenders {
@@ -232,7 +239,7 @@ impl Bench {
     }
 
     /// Measures every contender once in each round, in rotating order. A contender that fails is left out and noted.
-    fn in_turns<T>(
+    pub(super) fn in_turns<T>(
         &self,
         contenders: &[Contender],
         finding: &mut Finding,
@@ -260,32 +267,32 @@ impl Bench {
         let clients = self.placement(0);
         load::closed(load, host, running.port, WARM_UP, clients)?;
         let before = running.process.cpu()?;
-        let Seen { requests, bytes, rate, p50, p90 } =
+        let Seen { requests, bytes, rate, times } =
             load::closed(load, host, running.port, self.seconds, clients)?;
         let cpu = running.process.cpu()?.saturating_sub(before);
         let count = requests.max(1) as f64;
-        Ok(Sample { cpu: cpu.as_secs_f64() * 1e6 / count, bytes: bytes / count, rate, p50, p90 })
+        Ok(Sample { cpu: cpu.as_secs_f64() * 1e6 / count, bytes: bytes / count, rate, times })
     }
 
-    fn start(
+    pub(super) fn start(
         &self,
         contender: Contender,
         variant: Variant,
         regime: Regime,
         target_port: u16,
     ) -> Outcome<Running> {
-        contender.start(variant, self.placement(regime.proxy_core()), &self.binaries, target_port)
+        contender.start(variant, self.placement(regime.proxy_core()), &self.files, target_port)
     }
 
-    fn placement(&self, core: usize) -> Placement {
+    pub(super) fn placement(&self, core: usize) -> Placement {
         Placement { core, real_time: self.real_time }
     }
 }
 
-type Round<T> = HashMap<Contender, T>;
+pub(super) type Round<T> = HashMap<Contender, T>;
 
 /// Evenkeel's value by the other's, of every round that has both.
-fn ratios<T>(rounds: &[Round<T>], other: Contender, value: impl Fn(&T) -> f64) -> Vec<f64> {
+pub(super) fn ratios<T>(rounds: &[Round<T>], other: Contender, value: impl Fn(&T) -> f64) -> Vec<f64> {
     let ratio = |round: &Round<T>| Some(value(round.get(&Contender::Evenkeel)?) / value(round.get(&other)?));
     rounds.iter().filter_map(ratio).collect()
 }
@@ -298,11 +305,20 @@ fn samples(rounds: &[Round<Sample>], contender: Contender) -> Vec<Sample> {
 fn absolute(name: &str, samples: &[Sample]) -> Option<String> {
     let median = |value: fn(&Sample) -> f64| Some(Spread::of(samples.iter().map(value).collect())?.median);
     let (cpu, rate) = (median(|s| s.cpu)?, median(|s| s.rate)?);
-    let (p50, p90) = (median(|s| s.p50.as_secs_f64() * 1e3)?, median(|s| s.p90.as_secs_f64() * 1e3)?);
-    Some(format!("{name:10} {cpu:8.2} µs/request {rate:9.0}/s   p50 {p50:.2} ms, p90 {p90:.2} ms"))
+    let times = samples.iter().all(|sample| sample.times.is_some()).then(|| {
+        let (p50, p90) = (median(|s| seconds(s, |t| t.p50) * 1e3)?, median(|s| seconds(s, |t| t.p90) * 1e3)?);
+        Some(format!("   p50 {p50:.2} ms, p90 {p90:.2} ms"))
+    });
+    let times = times.flatten().unwrap_or_default();
+    Some(format!("{name:10} {cpu:8.2} µs/request {rate:9.0}/s{times}"))
 }
 
-fn is_opponent(contender: Contender) -> bool {
+/// Not a number where no times were told.
+fn seconds(sample: &Sample, choose: fn(&Times) -> Duration) -> f64 {
+    sample.times.as_ref().map_or(f64::NAN, |times| choose(times).as_secs_f64())
+}
+
+pub(super) fn is_opponent(contender: Contender) -> bool {
     matches!(contender, Contender::Haproxy | Contender::Nginx)
 }
 
@@ -319,7 +335,7 @@ fn note(finding: &mut Finding, error: &str) {
 /// Real-time priority keeps the core for us; caches and the memory bus stay shared with whatever else runs.
 const QUIET_LOAD: f64 = 0.5;
 /// Seconds.
-const WARM_UP: u64 = 1;
+pub(super) const WARM_UP: u64 = 1;
 const CAPACITY_ROUNDS: usize = 3;
 
 #[cfg(test)]
@@ -328,7 +344,8 @@ mod tests {
     use super::*;
 
     fn bench(rounds: usize) -> Bench {
-        Bench { binaries: PathBuf::new(), rounds, seconds: 1, real_time: false, load: 0.0 }
+        let files = Rc::new(Files::new("nowhere".into()).unwrap());
+        Bench { files, rounds, seconds: 1, real_time: false, load: 0.0 }
     }
 
     fn finding() -> Finding {

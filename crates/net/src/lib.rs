@@ -32,6 +32,7 @@ mod remote;
 pub mod sim;
 mod stream;
 mod sys;
+mod timer;
 mod wake_queue;
 mod worker;
 
@@ -49,4 +50,5 @@ pub use pipe::{Moved, Pipe};
 pub use reactor::Ticks;
 pub use stream::{StreamKey, TcpStream};
 pub use sys::{Bell, Event, Fd, Sys};
+pub use timer::Timer;
 pub use worker::{Worker, WorkerStats};

@@ -153,6 +153,11 @@ impl<S: Sys> TcpStream<S> {
         self.readable().await
     }
 
+    /// Whether the connection counts as one with nothing in flight, for who waits in another way than by [`Self::idle`].
+    pub fn set_idle(&self, is_idle: bool) {
+        self.worker.0.reactor.borrow_mut().set_idle(self.id, is_idle);
+    }
+
     /// Whether nothing has come that nobody asked for, as far as the worker knows without asking the kernel.
     pub fn is_quiet(&self) -> bool {
         self.worker.0.reactor.borrow().is_quiet(self.id)

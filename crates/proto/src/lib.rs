@@ -3,5 +3,6 @@
 pub mod client_hello;
 pub mod compression;
 pub mod http1;
+pub mod http2;
 pub mod proxy_protocol;
 pub mod websocket;

@@ -148,6 +148,11 @@ impl Place {
         self.promised.get().is_some()
     }
 
+    /// Whether a response was the last for the sake of others.
+    pub(crate) fn has_promised(&self) -> bool {
+        self.promised.get().is_some()
+    }
+
     /// It was told to leave, and does not: a request had come.
     pub(crate) fn stay(&self) {
         if let Some(scope) = self.evicted.take() {

@@ -11,6 +11,7 @@ use observe::{ListenerCells, Refusal};
 
 use crate::clients::Place;
 use crate::http::Next;
+use crate::http2::serve_http2;
 use crate::local::Door;
 use crate::peer;
 use crate::proxy_header::{self, PassedOn};
@@ -128,6 +129,10 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
     loop {
         // Nothing but the client and one wait is alive at a time: what is more stands in every idle connection.
         let served = match wait_for_request(&client).await {
+            Some(input) if speaks_http2(&client, &input) => {
+                client.place().stay();
+                return Box::pin(serve_http2(client, input)).await;
+            }
             Some(input) => {
                 client.place().stay();
                 Seats::serve(client, input)
@@ -139,6 +144,15 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
             (_, Next::Close) => return,
         }
     }
+}
+
+/// Whether a connection begins as HTTP/2 does (RFC 9113 §3.4), which under TLS is agreed on by ALPN. No method of
+/// HTTP/1.1 has this name.
+fn speaks_http2<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
+    client.requests == 0
+        && client.tls().is_none()
+        && input.bytes().starts_with(b"PRI ")
+        && client.door.listener.borrow().plan.http.http2.is_enabled
 }
 
 /// What comes before the first request: a PROXY header that is due, the TLS handshake. Serves what came with it; `None`:
@@ -162,7 +176,11 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option
             client.place().stay();
         }
         input = match secure(&mut client, input, deadline).await {
-            Opened::Secure { .. } => Buffer::new(),
+            Opened::Secure { is_http2: true } => {
+                serve_http2(client, Buffer::new()).await;
+                return None;
+            }
+            Opened::Secure { is_http2: false } => Buffer::new(),
             Opened::Plain(input) => {
                 client.is_plain = true;
                 input
@@ -172,6 +190,10 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option
     }
     if input.is_empty() {
         return Some(client);
+    }
+    if speaks_http2(&client, &input) {
+        serve_http2(client, input).await;
+        return None;
     }
     let (client, next) = Seats::serve(client, input).await;
     (next == Next::Idle).then_some(client)

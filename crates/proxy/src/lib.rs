@@ -9,6 +9,7 @@ mod connection;
 mod date;
 mod engine;
 mod http;
+mod http2;
 mod live;
 mod local;
 mod peer;

@@ -13,6 +13,8 @@ use std::task::{Context, Poll};
 use model::TcpKeepalive;
 use net::{Buffer, StreamKey, Sys, TcpStream, Ticks, Worker};
 
+use crate::http2::ClientStream;
+
 pub(crate) use tls::{Agreed, HandshakeError, Tls};
 pub(crate) use wire::Wire;
 
@@ -21,6 +23,8 @@ pub(crate) use wire::Wire;
 pub(crate) enum Stream<S: Sys> {
     /// All of a connection.
     Wire(Wire<S>),
+    /// A stream of a client's connection that speaks HTTP/2.
+    Http2(Box<ClientStream<S>>),
 }
 
 impl<S: Sys> Stream<S> {
@@ -30,14 +34,18 @@ impl<S: Sys> Stream<S> {
 
     /// The connection, where this is all of one.
     pub(crate) fn wire(&self) -> Option<&Wire<S>> {
-        let Self::Wire(wire) = self;
-        Some(wire)
+        match self {
+            Self::Wire(wire) => Some(wire),
+            Self::Http2(_) => None,
+        }
     }
 
     /// From here on what is read and written goes through `session`.
     pub(crate) fn secure(&mut self, session: Box<Tls>) {
-        let Self::Wire(wire) = self;
-        wire.secure(session);
+        match self {
+            Self::Wire(wire) => wire.secure(session),
+            Self::Http2(_) => {}
+        }
     }
 
     /// The socket, where it carries the story's bytes as they are.
@@ -46,43 +54,59 @@ impl<S: Sys> Stream<S> {
     }
 
     pub(crate) fn key(&self) -> StreamKey {
-        let Self::Wire(wire) = self;
-        wire.key()
+        match self {
+            Self::Wire(wire) => wire.key(),
+            Self::Http2(stream) => stream.key(),
+        }
     }
 
     pub(crate) fn worker(&self) -> &Worker<S> {
-        let Self::Wire(wire) = self;
-        wire.worker()
+        match self {
+            Self::Wire(wire) => wire.worker(),
+            Self::Http2(stream) => stream.timer().worker(),
+        }
     }
 
     pub(crate) fn set_keepalive(&self, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
-        let Self::Wire(wire) = self;
-        wire.set_keepalive(keepalive)
+        match self {
+            Self::Wire(wire) => wire.set_keepalive(keepalive),
+            Self::Http2(_) => Ok(()),
+        }
     }
 
     pub(crate) fn take_error(&self) -> Option<io::Error> {
-        let Self::Wire(wire) = self;
-        wire.take_error()
+        match self {
+            Self::Wire(wire) => wire.take_error(),
+            Self::Http2(_) => None,
+        }
     }
 
     pub(crate) fn set_read_deadline(&self, deadline: Ticks) {
-        let Self::Wire(wire) = self;
-        wire.set_read_deadline(deadline);
+        match self {
+            Self::Wire(wire) => wire.set_read_deadline(deadline),
+            Self::Http2(stream) => stream.set_read_deadline(deadline),
+        }
     }
 
     pub(crate) fn set_write_deadline(&self, deadline: Ticks) {
-        let Self::Wire(wire) = self;
-        wire.set_write_deadline(deadline);
+        match self {
+            Self::Wire(wire) => wire.set_write_deadline(deadline),
+            Self::Http2(stream) => stream.set_write_deadline(deadline),
+        }
     }
 
     pub(crate) fn has_read_deadline(&self) -> bool {
-        let Self::Wire(wire) = self;
-        wire.has_read_deadline()
+        match self {
+            Self::Wire(wire) => wire.has_read_deadline(),
+            Self::Http2(stream) => stream.timer().has_read_deadline(),
+        }
     }
 
     pub(crate) fn forget_late(&self) {
-        let Self::Wire(wire) = self;
-        wire.forget_late();
+        match self {
+            Self::Wire(wire) => wire.forget_late(),
+            Self::Http2(stream) => stream.timer().forget_late(),
+        }
     }
 
     /// See [`TcpStream::fill`].
@@ -97,44 +121,56 @@ impl<S: Sys> Stream<S> {
         buffer: &mut Buffer,
         wanted: usize,
     ) -> Poll<io::Result<usize>> {
-        let Self::Wire(wire) = self;
-        wire.poll_fill(context, buffer, wanted)
+        match self {
+            Self::Wire(wire) => wire.poll_fill(context, buffer, wanted),
+            Self::Http2(stream) => stream.poll_fill(context, buffer, wanted),
+        }
     }
 
     /// See [`TcpStream::try_fill`]. `None` may also mean that what came says nothing to the story.
     pub(crate) fn try_fill(&self, buffer: &mut Buffer, wanted: usize) -> Option<io::Result<usize>> {
-        let Self::Wire(wire) = self;
-        wire.try_fill(buffer, wanted)
+        match self {
+            Self::Wire(wire) => wire.try_fill(buffer, wanted),
+            Self::Http2(stream) => stream.try_fill(buffer, wanted),
+        }
     }
 
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        poll_fn(|context| {
-            let Self::Wire(wire) = self;
-            wire.poll_readable(context)
+        poll_fn(|context| match self {
+            Self::Wire(wire) => wire.poll_readable(context),
+            Self::Http2(stream) => stream.poll_readable(context),
         })
         .await
     }
 
     /// See [`TcpStream::idle`].
     pub(crate) async fn idle(&self) -> io::Result<()> {
-        let Self::Wire(wire) = self;
-        wire.idle().await
+        match self {
+            Self::Wire(wire) => wire.idle().await,
+            Self::Http2(stream) => poll_fn(|context| stream.poll_readable(context)).await,
+        }
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
-        let Self::Wire(wire) = self;
-        wire.is_quiet()
+        match self {
+            Self::Wire(wire) => wire.is_quiet(),
+            Self::Http2(_) => true,
+        }
     }
 
     pub(crate) fn check_quiet(&self) -> bool {
-        let Self::Wire(wire) = self;
-        wire.check_quiet()
+        match self {
+            Self::Wire(wire) => wire.check_quiet(),
+            Self::Http2(_) => true,
+        }
     }
 
     /// See [`TcpStream::check_open`].
     pub(crate) fn check_open(&self) -> bool {
-        let Self::Wire(wire) = self;
-        wire.check_open()
+        match self {
+            Self::Wire(wire) => wire.check_open(),
+            Self::Http2(stream) => !stream.is_gone(),
+        }
     }
 
     pub(crate) async fn gone(&self) {
@@ -142,74 +178,91 @@ impl<S: Sys> Stream<S> {
     }
 
     pub(crate) fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
-        let Self::Wire(wire) = self;
-        wire.poll_gone(context)
+        match self {
+            Self::Wire(wire) => wire.poll_gone(context),
+            Self::Http2(stream) => stream.poll_gone(context),
+        }
     }
 
     pub(crate) fn is_gone(&self) -> bool {
-        let Self::Wire(wire) = self;
-        wire.is_gone()
+        match self {
+            Self::Wire(wire) => wire.is_gone(),
+            Self::Http2(stream) => stream.is_gone(),
+        }
     }
 
     pub(crate) fn is_read_closed(&self) -> bool {
-        let Self::Wire(wire) = self;
-        wire.is_read_closed()
+        match self {
+            Self::Wire(wire) => wire.is_read_closed(),
+            Self::Http2(stream) => stream.is_gone(),
+        }
     }
 
     pub(crate) fn closed_for_millis(&self) -> Option<u64> {
-        let Self::Wire(wire) = self;
-        wire.closed_for_millis()
+        match self {
+            Self::Wire(wire) => wire.closed_for_millis(),
+            Self::Http2(_) => None,
+        }
     }
 
     /// Writes as much of `head`, then of `rest`, as goes at once; returns how many bytes were taken. See
     /// [`Self::is_flushed`].
     pub(crate) fn try_write(&self, head: &[u8], rest: &[u8]) -> io::Result<usize> {
-        let Self::Wire(wire) = self;
-        wire.try_write(head, rest)
+        match self {
+            Self::Wire(wire) => wire.try_write(head, rest),
+            Self::Http2(stream) => stream.try_write(head, rest),
+        }
     }
 
     /// Whether all that was taken has gone to the socket.
     pub(crate) fn is_flushed(&self) -> bool {
-        let Self::Wire(wire) = self;
-        wire.is_flushed()
+        match self {
+            Self::Wire(wire) => wire.is_flushed(),
+            Self::Http2(_) => true,
+        }
     }
 
     /// See [`TcpStream::write_all`].
     // A cancelled write leaves a part on the wire: close the stream.
     pub(crate) async fn write_all(&self, buffer: &mut Buffer, rest: &mut Buffer) -> io::Result<()> {
-        poll_fn(|context| {
-            let Self::Wire(wire) = self;
-            wire.poll_write_all(context, buffer, rest)
+        poll_fn(|context| match self {
+            Self::Wire(wire) => wire.poll_write_all(context, buffer, rest),
+            Self::Http2(stream) => stream.poll_write_all(context, buffer, rest),
         })
         .await
     }
 
     /// See [`TcpStream::write_some`]; with nothing to write, waits for what was taken to go.
     pub(crate) async fn write_some(&self, buffer: &mut Buffer) -> io::Result<()> {
-        poll_fn(|context| {
-            let Self::Wire(wire) = self;
-            wire.poll_write_some(context, buffer)
+        poll_fn(|context| match self {
+            Self::Wire(wire) => wire.poll_write_some(context, buffer),
+            Self::Http2(stream) => stream.poll_write_some(context, buffer),
         })
         .await
     }
 
     pub(crate) async fn writable(&self) -> io::Result<()> {
-        poll_fn(|context| {
-            let Self::Wire(wire) = self;
-            wire.poll_writable(context)
+        poll_fn(|context| match self {
+            Self::Wire(wire) => wire.poll_writable(context),
+            Self::Http2(stream) => stream.poll_writable(context),
         })
         .await
     }
 
     /// Sends what says that nothing more comes; reading goes on.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        let Self::Wire(wire) = self;
-        wire.shutdown_write()
+        match self {
+            Self::Wire(wire) => wire.shutdown_write(),
+            Self::Http2(stream) => stream.shutdown_write(),
+        }
     }
 
     /// Makes the coming end one that the peer cannot take for the end of the whole.
     pub(crate) fn abort_on_close(&self) {
-        let Self::Wire(wire) = self;
-        wire.abort_on_close();
+        match self {
+            Self::Wire(wire) => wire.abort_on_close(),
+            // Its drop does so where the response has not ended.
+            Self::Http2(_) => {}
+        }
     }
 }

@@ -83,6 +83,28 @@ impl Chunks {
         Ok(Decoded { consumed: at, data })
     }
 
+    /// Reads what stands before the next data, or to the end of the body; returns how many bytes that is. Who uses this
+    /// takes the data where it stands, and tells of it by [`Self::took_data`].
+    ///
+    /// # Errors
+    /// As those of [`Self::decode`].
+    pub(crate) fn read_framing(&mut self, bytes: &[u8], limits: &HttpLimits) -> Result<usize, ChunkError> {
+        let mut at = 0;
+        while at < bytes.len() && !matches!(self.state, State::Data | State::Complete) {
+            if self.state == State::Trailer {
+                at += self.read_trailer(&bytes[at..], limits)?;
+            } else if self.step(bytes[at])? {
+                at += 1;
+            }
+        }
+        Ok(at)
+    }
+
+    /// Bytes of data that come next.
+    pub(crate) fn data_left(&self) -> u64 {
+        if self.state == State::Data { self.left } else { 0 }
+    }
+
     /// The last chunk and the trailers behind it have been read.
     pub fn is_complete(&self) -> bool {
         self.state == State::Complete
@@ -94,7 +116,11 @@ impl Chunks {
         self.trailers.as_ref().map_or(&[], |trailers| trailers.kept())
     }
 
-    fn took_data(&mut self, bytes: usize) {
+    /// Counts data that was taken, no more than is left.
+    pub(crate) fn took_data(&mut self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
         self.left -= bytes as u64;
         self.debt = self.debt.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
         if self.left == 0 {

@@ -1,0 +1,50 @@
+//! A connection that is idle, has had its requests, or whose balancer stops, is told by GOAWAY; what is in flight is
+//! answered.
+
+use std::time::Duration;
+
+use testkit::{Balancer, Config, Signal, Target};
+
+use crate::{read, request, with};
+
+#[test]
+fn an_idle_connection_is_ended() {
+    let target = Target::named("hello");
+    let balancer = Balancer::start(Config::to(&target).listener("keepalive_timeout = \"1s\""));
+    with(balancer.web(), async |mut connection| {
+        assert_eq!(connection.get("/").await.1, "hello");
+        assert!(connection.end.await.unwrap().is_ok());
+    });
+}
+
+#[test]
+fn streams_are_counted_as_requests() {
+    let target = Target::named("hello");
+    let balancer = Balancer::start(Config::to(&target).listener("keepalive_requests = 3"));
+    with(balancer.web(), async |mut connection| {
+        for _ in 0..3 {
+            assert_eq!(connection.get("/").await.1, "hello");
+        }
+        assert!(connection.end.await.unwrap().is_ok());
+    });
+}
+
+#[test]
+fn a_stop_lets_the_request_in_flight_end() {
+    let target = Target::http(|_| {
+        std::thread::sleep(Duration::from_millis(500));
+        testkit::ok("hello")
+    });
+    let mut balancer = Balancer::start(Config::to(&target));
+    with(balancer.web(), async |mut connection| {
+        let (response, _) = connection.send(request("GET", "/"), true).await;
+        while target.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        balancer.signal(Signal::TERM);
+        let (_, body) = read(response.await.unwrap()).await;
+        assert_eq!(body, "hello");
+        assert!(connection.end.await.unwrap().is_ok());
+    });
+    assert!(balancer.wait_exit().success());
+}

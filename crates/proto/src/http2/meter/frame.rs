@@ -1,0 +1,114 @@
+//! Where frames begin and what kind they are (RFC 9113 §4.1), however the bytes are cut.
+
+/// A frame, as far as the meter looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// Holds nothing and ends nothing, or does not.
+    Data {
+        is_idle: bool,
+    },
+    Headers {
+        stream: u32,
+        bytes: u32,
+    },
+    Continuation {
+        bytes: u32,
+    },
+    Priority,
+    Reset,
+    Settings,
+    Ping,
+    WindowUpdate,
+    Other,
+}
+
+/// Finds the heads of frames in a stream of bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Frames {
+    /// Bytes to be skipped before the next head: of a payload, or of the preface.
+    skip: u32,
+    head: [u8; HEAD_BYTES],
+    held: u8,
+    /// The head of DATA whose first byte of payload says how much of it is padding.
+    padded: Option<u32>,
+}
+
+impl Frames {
+    pub(super) const fn new() -> Self {
+        Self { skip: PREFACE_BYTES, head: [0; HEAD_BYTES], held: 0, padded: None }
+    }
+
+    /// The next frame, taking from the front of `bytes` what was looked at; `None`: they are used up.
+    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Frame> {
+        loop {
+            if let Some(payload_bytes) = self.padded {
+                let (&padding, rest) = bytes.split_first()?;
+                (*bytes, self.padded) = (rest, None);
+                self.skip = payload_bytes - 1;
+                return Some(Frame::Data { is_idle: u32::from(padding) + 1 >= payload_bytes });
+            }
+            let skipped = bytes.len().min(self.skip as usize);
+            *bytes = &bytes[skipped..];
+            self.skip -= u32::try_from(skipped).unwrap_or(self.skip);
+            if self.skip > 0 || !self.hold_head(bytes) {
+                return None;
+            }
+            if let Some(frame) = self.read_head() {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// Takes bytes of a head; `true`: it is complete.
+    fn hold_head(&mut self, bytes: &mut &[u8]) -> bool {
+        let held = usize::from(self.held);
+        let count = bytes.len().min(HEAD_BYTES - held);
+        self.head[held..held + count].copy_from_slice(&bytes[..count]);
+        *bytes = &bytes[count..];
+        self.held += u8::try_from(count).unwrap_or(0);
+        usize::from(self.held) == HEAD_BYTES
+    }
+
+    /// `None`: what it is shows in the payload.
+    fn read_head(&mut self) -> Option<Frame> {
+        let [a, b, c, kind, flags, stream @ ..] = self.head;
+        let bytes = u32::from_be_bytes([0, a, b, c]);
+        self.held = 0;
+        self.skip = bytes;
+        Some(match kind {
+            DATA if flags & END_STREAM != 0 => Frame::Data { is_idle: false },
+            DATA if flags & PADDED != 0 && bytes > 0 => {
+                self.padded = Some(bytes);
+                return None;
+            }
+            DATA => Frame::Data { is_idle: bytes == 0 },
+            HEADERS => Frame::Headers { stream: u32::from_be_bytes(stream) & STREAM_MASK, bytes },
+            CONTINUATION => Frame::Continuation { bytes },
+            PRIORITY | PRIORITY_UPDATE => Frame::Priority,
+            RST_STREAM => Frame::Reset,
+            SETTINGS => Frame::Settings,
+            PING => Frame::Ping,
+            WINDOW_UPDATE => Frame::WindowUpdate,
+            _ => Frame::Other,
+        })
+    }
+}
+
+/// `PRI * HTTP/2.0…` (RFC 9113 §3.4). Whether it is that, the crate behind the meter sees.
+const PREFACE_BYTES: u32 = 24;
+const HEAD_BYTES: usize = 9;
+const STREAM_MASK: u32 = 0x7fff_ffff;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+/// RFC 9218 §7.1.
+const PRIORITY_UPDATE: u8 = 16;
+
+const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;

@@ -1,0 +1,207 @@
+//! Floods of frames, and clients that only look like one.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use proptest::prelude::*;
+use proto::http2::meter::{Flood, FrameMeter};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+const PRIORITY_UPDATE: u8 = 16;
+const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+fn meter() -> FrameMeter {
+    let mut meter = FrameMeter::new();
+    meter.observe(PREFACE, 0).unwrap();
+    meter
+}
+
+/// How many of these frames are taken at one time.
+fn taken(frame: &[u8], most: usize) -> (usize, Option<Flood>) {
+    let mut meter = meter();
+    for count in 0..most {
+        if let Err(flood) = meter.observe(frame, 0) {
+            return (count, Some(flood));
+        }
+    }
+    (most, None)
+}
+
+#[test]
+fn every_kind_of_flood_ends() {
+    let padding_only = frame(DATA, PADDED, 1, &[3, 0, 0, 0]);
+    for (frame, most, flood) in [
+        (frame(RST_STREAM, 0, 1, &[0; 4]), 200, Flood::Reset),
+        (frame(SETTINGS, 0, 0, &[]), 20, Flood::Settings),
+        (frame(SETTINGS, 0, 0, &[0; 6]), 20, Flood::Settings),
+        (frame(SETTINGS, 1, 0, &[]), 20, Flood::Settings),
+        (frame(PING, 0, 0, &[0; 8]), 250, Flood::Ping),
+        (frame(DATA, 0, 1, &[]), 100, Flood::EmptyData),
+        (frame(DATA, PADDED, 1, &[0]), 100, Flood::EmptyData),
+        (padding_only, 100, Flood::EmptyData),
+        (frame(PRIORITY, 0, 1, &[0; 5]), 200, Flood::Priority),
+        (frame(PRIORITY_UPDATE, 0, 0, &[0; 5]), 200, Flood::Priority),
+        (frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]), 1000, Flood::WindowUpdate),
+        (frame(GOAWAY, 0, 0, &[0; 8]), 100, Flood::Other),
+        (frame(0xbb, 0, 0, &[0; 100]), 100, Flood::Other),
+        (frame(CONTINUATION, 0, 1, &[]), 16, Flood::Continuation),
+        (frame(CONTINUATION, 0, 1, &[0; 40_000]), 6, Flood::HeadBytes),
+        (frame(HEADERS, 0, 1, &vec![0; 300_000]), 0, Flood::HeadBytes),
+    ] {
+        assert_eq!(taken(&frame, 10_000), (most, Some(flood)));
+    }
+}
+
+#[test]
+fn what_says_something_is_free() {
+    for frame in [
+        frame(DATA, 0, 1, b"x"),
+        frame(DATA, PADDED, 1, &[1, b'x', 0]),
+        frame(DATA, END_STREAM, 1, &[]),
+        frame(DATA, END_STREAM | PADDED, 1, &[0]),
+        frame(HEADERS, 5, 1, &[0; 50]),
+    ] {
+        assert_eq!(taken(&frame, 100_000), (100_000, None));
+    }
+}
+
+#[test]
+fn rapid_reset_ends_however_slowly_it_is_done() {
+    for per_second in [30, 100, 1000, 100_000] {
+        let mut meter = meter();
+        let flood = (0..100_000_u64).find_map(|count| {
+            let stream = u32::try_from(2 * count + 1).unwrap();
+            let bytes = [frame(HEADERS, 5, stream, &[0; 30]), frame(RST_STREAM, 0, stream, &[0; 4])].concat();
+            meter.observe(&bytes, count * 1000 / per_second).err()
+        });
+        assert_eq!(flood, Some(Flood::Reset), "{per_second}");
+    }
+}
+
+#[test]
+fn an_answer_to_a_ping_does_not_pay_for_the_next() {
+    let mut meter = meter();
+    let ping = frame(PING, 0, 0, &[0; 8]);
+    let pings = (0..10_000).find(|_| {
+        meter.wrote(17);
+        meter.observe(&ping, 0).is_err()
+    });
+    assert!(pings.is_some_and(|pings| pings < 1000), "{pings:?}");
+}
+
+/// A browser leaves a page of a hundred pictures every five seconds.
+#[test]
+fn a_browser_that_leaves_pages_goes_on() {
+    let mut meter = meter();
+    let mut stream = 1;
+    for page in 0..200_u64 {
+        for _ in 0..100 {
+            let bytes = [
+                frame(HEADERS, 0x25, stream, &[0; 60]),
+                frame(WINDOW_UPDATE, 0, stream, &[0, 0, 0, 1]),
+                frame(PRIORITY_UPDATE, 0, 0, &[0; 8]),
+                frame(0x0a, 0, stream, &[0; 3]),
+            ];
+            meter.observe(&bytes.concat(), page * 5000).unwrap();
+            meter.observe(&frame(RST_STREAM, 0, stream, &[0; 4]), page * 5000).unwrap();
+            stream += 2;
+        }
+    }
+}
+
+/// `grpc-go` measures the path with a PING for each answer; some clients reset every stream that they are done with.
+#[test]
+fn pings_and_resets_that_follow_answers_go_on() {
+    let mut meter = meter();
+    for count in 0..50_000_u32 {
+        meter.observe(&frame(HEADERS, 5, 2 * count + 1, &[0; 30]), 0).unwrap();
+        meter.wrote(60);
+        meter.answered();
+        let behind = [frame(PING, 0, 0, &[0; 8]), frame(RST_STREAM, 0, 2 * count + 1, &[0; 4])].concat();
+        meter.observe(&behind, 0).unwrap();
+    }
+}
+
+/// A slow reader of single bytes opens both windows for each.
+#[test]
+fn windows_opened_for_what_was_sent_go_on() {
+    let mut meter = meter();
+    for _ in 0..50_000 {
+        meter.wrote(10);
+        let both = [frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]), frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])];
+        meter.observe(&both.concat(), 0).unwrap();
+    }
+}
+
+#[test]
+fn a_keepalive_ping_goes_on_for_days() {
+    let mut meter = meter();
+    for count in 0..100_000 {
+        meter.observe(&frame(PING, 0, 0, &[0; 8]), count * 10_000).unwrap();
+    }
+}
+
+#[test]
+fn a_flood_has_a_word() {
+    for (place, flood) in Flood::ALL.iter().enumerate() {
+        assert!(Flood::ALL[place + 1..].iter().all(|other| other.reason() != flood.reason()));
+    }
+}
+
+/// Frames of all kinds, also such as are too long or cut off.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let one = (0u8..18, any::<u8>(), 0u32..40, proptest::collection::vec(any::<u8>(), 0..40))
+        .prop_map(|(kind, flags, stream, payload)| frame(kind, flags, stream, &payload));
+    let many = (one, 1usize..150).prop_map(|(frame, count)| frame.repeat(count));
+    proptest::collection::vec(many, 0..12).prop_map(|frames| frames.concat())
+}
+
+/// Where the bytes are when the verdict falls does not matter, but that it falls and what it is.
+fn verdict(bytes: &[u8], cuts: &[usize]) -> Option<Flood> {
+    let mut meter = meter();
+    let mut rest = bytes;
+    for cut in cuts.iter().cycle() {
+        if rest.is_empty() {
+            return None;
+        }
+        let (piece, left) = rest.split_at(rest.len().min(*cut));
+        if let Err(flood) = meter.observe(piece, 7) {
+            return Some(flood);
+        }
+        rest = left;
+    }
+    None
+}
+
+proptest! {
+    #[test]
+    fn cutting_changes_no_verdict(bytes in frames(), cuts in proptest::collection::vec(1usize..60, 1..8)) {
+        let whole = verdict(&bytes, &[usize::MAX]);
+        prop_assert_eq!(verdict(&bytes, &cuts), whole);
+        prop_assert_eq!(verdict(&bytes, &[1]), whole);
+    }
+
+    #[test]
+    fn any_bytes_may_come(bytes in proptest::collection::vec(any::<u8>(), 0..2000), now: u64) {
+        let mut meter = FrameMeter::new();
+        for byte in &bytes {
+            let _ = meter.observe(std::slice::from_ref(byte), now);
+            meter.wrote(usize::MAX / 2);
+        }
+    }
+}

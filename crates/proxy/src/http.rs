@@ -19,6 +19,7 @@ mod failure;
 mod finish;
 mod forward;
 mod forwarded;
+mod grpc;
 mod handshake;
 mod pick;
 mod read_head;

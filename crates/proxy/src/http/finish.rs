@@ -8,7 +8,7 @@ use observe::MadeBy;
 
 use super::body::BodyReader;
 use super::request::Request;
-use super::{Failed, Next, Stop, failure, forward, reply};
+use super::{Failed, Next, Stop, failure, forward, grpc, reply};
 use crate::connection::Client;
 
 pub(super) async fn finish<S: Sys>(
@@ -63,7 +63,9 @@ async fn fail<S: Sys>(
         request.is_cut = true;
         return Next::Close;
     }
-    request.status = failed.failure.outcome().status;
+    // What the client gets: gRPC says in a field of a 200 that it failed, and the reason says so here.
+    let is_grpc = grpc::is_asked(request) && !reply::is_silent(failed.failure);
+    request.status = if is_grpc { 200 } else { failed.failure.outcome().status };
     request.made_by = MadeBy::Evenkeel;
     if request.is_in_interim {
         // A page would stand within the fields of the interim response.

@@ -161,7 +161,7 @@ fn write_fields<S: Sys>(
     }
     write_identity(request, out);
     forwarded::write(request, client, out);
-    via::write(request, head.version(), out);
+    via::write(request, head.version(), request.is_stream, out);
     out.extend_from_slice(b"X-Request-Id: ");
     out.extend_from_slice(request.id());
     out.extend_from_slice(b"\r\n");

@@ -7,11 +7,11 @@ use model::{
 use net::Sys;
 use proto::http1::{Known, Method, encode, token};
 
-use super::Failed;
 use super::forward::{is_edited, write_edits};
 use super::request::Request;
 use super::respond::{hsts, write_connection, write_hsts};
 use super::screen::Permitted;
+use super::{Failed, grpc};
 use crate::snapshot::{ActionPlan, RulePlan};
 
 /// A reply that needs no target.
@@ -94,7 +94,12 @@ pub(super) fn write_ready<S: Sys>(request: &Request<S>, rule: &RulePlan, out: &m
 /// Writes the reply to a request that failed, with its reason word and the request id.
 pub(super) fn write_failure<S: Sys>(request: &Request<S>, failed: Failed, out: &mut Vec<u8>) -> u64 {
     let outcome = failed.failure.outcome();
-    write_status_line(outcome.status, out);
+    let is_grpc = grpc::is_asked(request);
+    if is_grpc {
+        grpc::write_failure(failed.failure, out);
+    } else {
+        write_status_line(outcome.status, out);
+    }
     if let Some(error) = outcome.proxy_error {
         // RFC 9209 §2; `details` is the reason word, by which log, metrics and docs know the failure.
         for part in [
@@ -113,6 +118,10 @@ pub(super) fn write_failure<S: Sys>(request: &Request<S>, failed: Failed, out: &
     write_hsts(hsts(request, &FieldEdits::default()), out);
     write_field("X-Request-Id", request.id(), out);
     write_field("Cache-Control", b"no-store", out);
+    if is_grpc {
+        request.proxy.write_date(out);
+        return write_end(request, 200, &[], out);
+    }
     let (content_type, body) = page(request, failed.failure);
     write_field("Content-Type", content_type.as_bytes(), out);
     request.proxy.write_date(out);

@@ -38,7 +38,7 @@ pub(crate) struct Request<S: Sys> {
     pub(super) normal_path: Option<Vec<u8>>,
     pub(super) number: u32,
     /// It came as a stream of HTTP/2.
-    is_stream: bool,
+    pub(super) is_stream: bool,
     /// Of the connection, where it has TLS.
     pub(super) secured: Option<Rc<Agreed>>,
     /// The client's connection goes on after this request, as far as is known.
@@ -283,6 +283,7 @@ impl<S: Sys> Request<S> {
             host: head.host().map_or(&[], text),
             request_target: text(head.target()),
             version: match (read, head.version()) {
+                (true, _) if self.is_stream => "2",
                 (false, _) => "",
                 (true, Version::Http10) => "1.0",
                 (true, Version::Http11) => "1.1",

@@ -137,7 +137,7 @@ async fn pass_interim<S: Sys>(
             copy_fields(request, input, out, |field| {
                 !field.is_hop_by_hop() && field.known != Known::ContentLength
             });
-            via::write(request, request.heads.response.version(), out);
+            via::write(request, request.heads.response.version(), false, out);
             out.extend_from_slice(b"\r\n");
         });
         match sent.await.map_err(|error| failure::on_send_to_client(&error)) {
@@ -186,7 +186,7 @@ async fn switch<S: Sys>(
         copy_fields(request, &input, out, |field| {
             field.is(Known::Upgrade) || !(field.is_hop_by_hop() || field.known == Known::ContentLength)
         });
-        via::write(request, request.heads.response.version(), out);
+        via::write(request, request.heads.response.version(), false, out);
         out.extend_from_slice(b"Connection: Upgrade\r\n\r\n");
     });
     sent.await.map_err(|error| failure::on_send_to_client(&error))?;
@@ -401,7 +401,7 @@ impl<S: Sys> Delivery<'_, '_, S> {
             out.extend_from_slice(b"Connection: Upgrade\r\n");
         }
         write_hsts(hsts, out);
-        via::write(request, request.heads.response.version(), out);
+        via::write(request, request.heads.response.version(), false, out);
         forward::write_edits(edits, out);
         write_connection(request, out);
         out.extend_from_slice(b"\r\n");

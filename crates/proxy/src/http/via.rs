@@ -8,9 +8,10 @@ use proto::http1::{Known, Version, token};
 use super::request::Request;
 
 /// Appends our own name, where it has one, with the version in which the message came.
-pub(super) fn write<S: Sys>(request: &Request<S>, version: Version, out: &mut Vec<u8>) {
+pub(super) fn write<S: Sys>(request: &Request<S>, version: Version, is_http2: bool, out: &mut Vec<u8>) {
     let Some(name) = &request.listener.plan.http.via else { return };
     let version: &[u8] = match version {
+        Version::Http11 if is_http2 => b"Via: 2.0 ",
         Version::Http10 => b"Via: 1.0 ",
         Version::Http11 => b"Via: 1.1 ",
     };

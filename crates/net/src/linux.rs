@@ -128,6 +128,10 @@ impl Sys for Linux {
         Ok(rustix::net::shutdown(borrow(fd), rustix::net::Shutdown::Write)?)
     }
 
+    fn shutdown(&self, fd: Fd) -> io::Result<()> {
+        Ok(rustix::net::shutdown(borrow(fd), rustix::net::Shutdown::Both)?)
+    }
+
     fn abort_on_close(&self, fd: Fd) {
         // A failure leaves an orderly close: the peer still sees a message that is short of its length.
         let _ = rustix::net::sockopt::set_socket_linger(borrow(fd), Some(Duration::ZERO));

@@ -190,6 +190,12 @@ impl Reactor {
         source.wakers[Direction::Read as usize].take()
     }
 
+    /// The descriptor of a source that is still open.
+    pub(crate) fn descriptor(&self, id: SourceId) -> Option<Fd> {
+        let source = self.sources.get(id.slot as usize)?;
+        (source.generation == id.generation && source.flags & OPEN != 0).then_some(source.fd)
+    }
+
     pub(crate) fn is_gone(&self, id: SourceId) -> bool {
         self.sources[id.slot as usize].flags & GONE != 0
     }

@@ -376,6 +376,11 @@ impl Sys for Sim {
         self.world.borrow_mut().connection(fd)?.0.finish_writing()
     }
 
+    // The proxy, which alone asks for it, is not simulated yet.
+    fn shutdown(&self, fd: Fd) -> io::Result<()> {
+        self.shutdown_write(fd)
+    }
+
     fn abort_on_close(&self, fd: Fd) {
         if let Ok((connection, _)) = self.world.borrow_mut().connection(fd) {
             connection.abort_on_close = true;

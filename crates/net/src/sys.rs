@@ -62,6 +62,9 @@ pub trait Sys: 'static {
     /// Sends FIN.
     fn shutdown_write(&self, fd: Fd) -> io::Result<()>;
 
+    /// Ends both directions: nothing more comes or goes, and whoever waits is told.
+    fn shutdown(&self, fd: Fd) -> io::Result<()>;
+
     /// Makes the coming close a reset: what the peer got so far cannot be taken for the whole.
     fn abort_on_close(&self, fd: Fd);
 

@@ -131,6 +131,15 @@ impl<S: Sys> Worker<S> {
         }
     }
 
+    /// Ends a connection in both directions, whatever is in flight on it; for another that has taken its place, nothing.
+    pub fn cut(&self, stream: StreamKey) {
+        let descriptor = self.0.reactor.borrow().descriptor(stream.0);
+        // A connection that is gone already needs no end.
+        if let Some(descriptor) = descriptor {
+            let _ = self.0.sys.shutdown(descriptor);
+        }
+    }
+
     /// The tick at which `wait` from now is certainly over.
     pub fn after(&self, wait: Duration) -> Ticks {
         Ticks::after(self.now(), wait)

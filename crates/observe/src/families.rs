@@ -43,6 +43,8 @@ pub struct ListenerCells {
     pub connections_refused: Refusals,
     /// Connections closed to make room for others: idle, or behind a response that said so.
     pub connections_evicted: Counter,
+    /// Connections closed because their client's certificate was revoked.
+    pub connections_revoked: Counter,
     /// Workers that leave new connections in the kernel's queue, because there is no place for them.
     pub accepts_waiting: Gauge,
     pub requests: Counter,

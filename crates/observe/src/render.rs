@@ -301,6 +301,11 @@ const LISTENER_ROWS: &[Row<ListenerCells>] = &[
         "Connections closed to make room for others, idle or behind a response.",
         |c| &c.connections_evicted,
     ),
+    counter(
+        "evenkeel_listener_connections_revoked_total",
+        "Connections closed because their client's certificate was revoked.",
+        |c| &c.connections_revoked,
+    ),
     gauge(
         "evenkeel_listener_accepts_waiting",
         "Workers that leave new connections in the kernel's queue, because there is no place for them.",

@@ -19,6 +19,7 @@ mod proxy_header;
 mod room;
 mod seat;
 mod secure;
+mod shown;
 mod snapshot;
 mod stream;
 mod watch;

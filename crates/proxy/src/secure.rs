@@ -106,7 +106,9 @@ async fn handshake<S: Sys>(
     };
     match Tls::handshake(tcp, session, input, false).await {
         Ok(mut session) => {
-            session.agree(host).map_err(|_| Handshake::ClientCertificate)?;
+            let (key, name) = (tcp.key(), &listener.plan.name);
+            let remember = |chain: &[_]| client.proxy.shown.remember(key, name, host, chain);
+            session.agree(host, remember).map_err(|_| Handshake::ClientCertificate)?;
             Ok(session)
         }
         Err(HandshakeError::Closed) => Err(Handshake::Closed),

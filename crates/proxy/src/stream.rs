@@ -10,7 +10,6 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
 
-use model::TcpKeepalive;
 use net::{Buffer, StreamKey, Sys, TcpStream, Ticks, Worker};
 
 use crate::http2::ClientStream;
@@ -64,13 +63,6 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.worker(),
             Self::Http2(stream) => stream.timer().worker(),
-        }
-    }
-
-    pub(crate) fn set_keepalive(&self, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
-        match self {
-            Self::Wire(wire) => wire.set_keepalive(keepalive),
-            Self::Http2(_) => Ok(()),
         }
     }
 

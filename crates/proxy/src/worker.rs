@@ -23,6 +23,7 @@ use crate::live::Live;
 use crate::local::{Door, Local};
 use crate::places::Scope;
 use crate::seat::Seats;
+use crate::shown::Shown;
 use crate::snapshot::Snapshot;
 
 /// What the control plane asks of a worker. Each is answered when it is done.
@@ -57,6 +58,7 @@ pub(crate) struct Proxy<S: Sys> {
     pub(crate) heads: HeadPool,
     pub(crate) encoders: RefCell<Encoders>,
     pub(crate) seats: Seats<S>,
+    pub(crate) shown: Rc<Shown>,
     /// Where heads are put together before they are sent.
     pub(crate) scratch: RefCell<Vec<u8>>,
     descriptors: Descriptors,
@@ -87,6 +89,7 @@ pub(crate) async fn run<S: Sys>(
         heads: HeadPool::default(),
         encoders: RefCell::new(Encoders::new(Limits::ENCODER_BYTES_MAX)),
         seats: Seats::default(),
+        shown: Rc::default(),
         scratch: RefCell::default(),
         descriptors,
         stopping: Cell::new(false),
@@ -164,9 +167,21 @@ impl<S: Sys> Proxy<S> {
             self.worker.spawn(accept(Rc::clone(self), Rc::clone(&door), socket));
             doors.insert(address, door);
         }
+        self.cut_revoked(snapshot, &local);
         *self.local.borrow_mut() = local;
         if closed {
             self.worker.rouse_idle();
+        }
+    }
+
+    /// Ends the connections of clients whose certificates a new CRL revokes, where that is configured.
+    fn cut_revoked(&self, snapshot: &Snapshot, local: &Local<S>) {
+        let plan = |name: &ListenerName| snapshot.listeners.iter().find(|plan| plan.name == *name);
+        let acceptor = |name: &ListenerName| Some(&plan(name)?.tls.as_ref()?.acceptor);
+        for listener in self.shown.cut_revoked(&self.worker, acceptor) {
+            if let Some(listener) = local.listener(&listener) {
+                listener.cells().connections_revoked.increment();
+            }
         }
     }
 

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use net::{Buffer, BufferFull, LARGE, SMALL, Sys, TcpStream};
+use rustls::pki_types::CertificateDer;
 use tls::{Host, Identity, Session, sealed_len};
+
+use crate::shown::Remembered;
 
 /// The session of one connection and what it holds back.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(crate) struct Agreed {
     /// For the access log.
     pub(crate) version: &'static str,
     pub(crate) suite: &'static str,
+    /// Where a revocation ends the connection.
+    pub(crate) _remembered: Option<Remembered>,
 }
 
 #[derive(Debug)]
@@ -112,14 +117,26 @@ impl Tls {
     }
 
     /// Keeps for whom the handshake was, and by whom.
-    pub(crate) fn agree(&mut self, host: &Arc<Host>) -> Result<(), tls::Unreadable> {
+    pub(crate) fn agree(
+        &mut self,
+        host: &Arc<Host>,
+        remember: impl FnOnce(&[CertificateDer<'static>]) -> Remembered,
+    ) -> Result<(), tls::Unreadable> {
         let session = &self.inner.get_mut().session;
+        let closes = host.client.as_ref().is_some_and(|rules| rules.auth.closes_revoked);
+        let remembered = session.peer_certificates().filter(|_| closes).map(remember);
         let identity = match session.peer_certificates().and_then(<[_]>::first) {
             Some(leaf) => Some(Identity::of(leaf)?),
             None => None,
         };
         let (version, suite) = (session.version_text(), session.suite_name());
-        self.agreed = Some(Rc::new(Agreed { host: Arc::clone(host), identity, version, suite }));
+        self.agreed = Some(Rc::new(Agreed {
+            host: Arc::clone(host),
+            identity,
+            version,
+            suite,
+            _remembered: remembered,
+        }));
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use model::TcpKeepalive;
 use net::{Buffer, StreamKey, Sys, TcpStream, Ticks, Worker};
 
 use super::tls::Tls;
@@ -54,10 +53,6 @@ impl<S: Sys> Wire<S> {
 
     pub(crate) fn worker(&self) -> &Worker<S> {
         self.tcp.worker()
-    }
-
-    pub(crate) fn set_keepalive(&self, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
-        self.tcp.set_keepalive(keepalive)
     }
 
     pub(crate) fn take_error(&self) -> Option<io::Error> {

@@ -1,6 +1,7 @@
 //! The binary: its command line, and what each command is made of.
 
 mod ask;
+mod cert;
 mod check;
 mod demo;
 mod output;
@@ -46,6 +47,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Work with certificate files; no running evenkeel is asked
+    Cert {
+        #[command(subcommand)]
+        command: Cert,
+    },
     /// Show a load balancer at work: three targets and their balancer in one process
     Demo,
     /// Have the running evenkeel serve what its configuration says now
@@ -77,6 +83,24 @@ struct Form {
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Cert {
+    /// Say everything that is wrong with a certificate, its chain and its key, and what would be sent to clients
+    Check {
+        /// PEM: the certificate and its intermediates in any order, with the key or without
+        file: PathBuf,
+        /// The private key, where it is not in FILE
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// A host that the certificate must cover; may be given several times
+        #[arg(long = "host", value_name = "NAME")]
+        hosts: Vec<String>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum Logs {
     /// Open every access log anew under its path, after a rotation
@@ -88,6 +112,9 @@ fn main() -> ExitCode {
     match command {
         Command::Run { config } => run::run(&config, admin),
         Command::Check { file, json } => check::check(&file, json),
+        Command::Cert { command: Cert::Check { file, key, hosts, json } } => {
+            cert::check(&file, key.as_deref(), &hosts, json)
+        }
         Command::Demo => demo::demo(admin),
         Command::Reload(form) => ask::reload(admin, form.json),
         Command::Status(form) => ask::status(admin, form.json),

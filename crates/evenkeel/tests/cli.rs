@@ -186,3 +186,72 @@ fn a_second_instance_is_refused_and_told_why() {
     running.signal(Signal::TERM);
     assert_eq!(running.end().0, 0);
 }
+
+/// A certificate of OpenSSL's making, by itself, with its key in `site.key`.
+fn openssl_directory() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=site \
+                -addext subjectAltName=DNS:www.example.com,DNS:*.example.org -keyout site.key -out site.pem";
+    let made =
+        Command::new("openssl").args(line.split_whitespace()).current_dir(dir.path()).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    dir
+}
+
+#[test]
+fn cert_check_says_what_is_sent_and_what_is_wrong() {
+    let dir = openssl_directory();
+    let check = |arguments: &[&str]| answer(dir.path(), &[&["cert", "check"], arguments].concat());
+    let (code, text, _) = check(&["site.pem", "--key", "site.key", "--host", "a.example.org"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.starts_with("Sent to clients, in this order:\n  1. CN=site\n     issued by CN=site\n"),
+        "{text}"
+    );
+    assert!(text.contains("ECDSA P-256\nFor www.example.com, *.example.org\n\nwarning: CN=site: "), "{text}");
+    assert!(
+        text.contains("(self_signed)\n  = help: ") && text.ends_with("site.pem: ok (1 warning)\n"),
+        "{text}"
+    );
+
+    let (code, text, _) = check(&["site.pem", "--host", "www.example.com", "--host", "b.a.example.org"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("error: site.pem: the file has no private key (no_key)"), "{text}");
+    assert!(
+        text.contains(
+            "error: b.a.example.org: the certificate CN=site is for www.example.com, *.example.org"
+        )
+    );
+    assert!(text.ends_with("site.pem: 2 errors, 1 warning\n"), "{text}");
+
+    let (code, text, _) = check(&["site.pem", "--key", "no such file"]);
+    assert_eq!(code, 1);
+    assert!(text.starts_with("error: no such file: No such file"), "{text}");
+    assert_eq!(check(&[]).0, 2);
+    assert_eq!(check(&["site.pem", "--hots", "x"]).0, 2);
+}
+
+#[test]
+fn cert_check_answers_programs() {
+    let dir = openssl_directory();
+    for (arguments, exit, words) in [
+        (&["site.pem", "--key", "site.key"][..], 0, &["self_signed"][..]),
+        (&["site.pem"], 1, &["no_key", "self_signed"]),
+        (&["site.key", "--key", "site.pem"], 1, &["no_certificate"]),
+        (&["absent.pem"], 1, &["unreadable"]),
+        (&["e.toml"], 1, &["not_pem"]),
+    ] {
+        fs::write(dir.path().join("e.toml"), PLAIN).unwrap();
+        let (code, text, _) = answer(dir.path(), &[&["cert", "check", "--json"], arguments].concat());
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((code, value["ok"].as_bool().unwrap()), (exit, exit == 0), "{text}");
+        let problems = value["problems"].as_array().unwrap();
+        let found: Vec<_> = problems.iter().map(|problem| problem["code"].as_str().unwrap()).collect();
+        assert_eq!(found, words, "{text}");
+        for problem in problems {
+            for field in ["severity", "subject", "message", "hint"] {
+                assert!(!problem[field].as_str().unwrap().is_empty(), "{text}");
+            }
+        }
+    }
+}

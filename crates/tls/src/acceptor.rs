@@ -7,6 +7,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context, SHA256};
 use model::{CertificateEntry, ClientAuth, ListenerTls};
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
@@ -166,6 +167,7 @@ fn ready<'a>(entry: &'a CertificateEntry, tls: &'a ListenerTls, files: &mut File
 
 struct Builder<'a> {
     setting: &'a Setting<'a>,
+    provider: Arc<CryptoProvider>,
     /// By the places of their entries.
     known: HashMap<Vec<usize>, usize>,
     hosts: Vec<Arc<Host>>,
@@ -173,7 +175,8 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(setting: &'a Setting<'a>) -> Self {
-        Self { setting, known: HashMap::new(), hosts: Vec::new() }
+        let provider = provider_with(&setting.tls.suites);
+        Self { setting, provider, known: HashMap::new(), hosts: Vec::new() }
     }
 
     fn build(mut self, entries: &[Ready<'_>]) -> Option<Acceptor> {
@@ -209,7 +212,7 @@ impl<'a> Builder<'a> {
             return Some(place);
         }
         let of_host: Vec<_> = places.iter().map(|&place| &entries[place]).collect();
-        let host = host(&of_host, self.setting)?;
+        let host = host(&of_host, self.setting, &self.provider)?;
         self.hosts.push(Arc::new(host));
         self.known.insert(places, self.hosts.len() - 1);
         Some(self.hosts.len() - 1)
@@ -223,11 +226,11 @@ fn is_beside(entries: &[Ready<'_>], places: &[usize], place: usize) -> bool {
     places.iter().all(|&other| kind(other) != kind(place) && is_same(other))
 }
 
-fn host(entries: &[&Ready<'_>], setting: &Setting<'_>) -> Option<Host> {
+fn host(entries: &[&Ready<'_>], setting: &Setting<'_>, provider: &Arc<CryptoProvider>) -> Option<Host> {
     let first = entries.first()?;
     let (tls, keys) = (setting.tls, entries.iter().map(|ready| Arc::clone(&ready.loaded.key)).collect());
     let identity = identity(entries);
-    let builder = ServerConfig::builder_with_provider(provider_with(&tls.suites));
+    let builder = ServerConfig::builder_with_provider(Arc::clone(provider));
     let builder = builder.with_protocol_versions(&versions(tls.min_version, &tls.suites)).ok()?;
     let builder = match &first.policy {
         Some(policy) => builder.with_client_cert_verifier(policy.verifier()),

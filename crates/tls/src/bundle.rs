@@ -11,7 +11,10 @@ mod roots;
 mod sections;
 mod time;
 
+use std::fs::File;
+use std::io::Read;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -28,7 +31,7 @@ use self::chain::Chain;
 use self::diagnosis::Diagnosis;
 use self::key::Key;
 use self::problem::{Part, Problems};
-use self::sections::Sections;
+use self::sections::{FILE_BYTES_MAX, Sections};
 use crate::names;
 
 /// What can be served.
@@ -82,8 +85,20 @@ pub struct Summary {
 pub struct Report {
     /// What would be served, as far as it is known.
     pub chain: Vec<Summary>,
+    /// As in [`Bundle`].
+    pub names: Vec<String>,
     /// Errors first.
     pub problems: Vec<Problem>,
+}
+
+/// A file's bytes for [`read`]: of one that is too large only as many as tell that it is.
+pub fn file(path: &Path) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Problem::new(Code::Unreadable, path.display().to_string(), error.to_string())),
+    }
 }
 
 /// Reads a chain's file, and the key's where it has its own; `now` in seconds since 1970. The errors come with the
@@ -99,33 +114,42 @@ pub fn read_below(
     now: u64,
     roots: &KnownRoots,
 ) -> Result<Bundle, Vec<Problem>> {
-    examine(chain, key, now, roots, |_, _| ()).0
+    examine(chain, key, now, roots, |_, _, _| ()).0
 }
 
-/// Says everything about a bundle, and gives it where it can be served.
-pub fn check(chain: &[u8], key: Option<&[u8]>, now: u64, roots: &KnownRoots) -> (Report, Option<Bundle>) {
-    let summaries = |certificates: &[Certificate<'_>], chain: &Chain| {
-        chain.served.iter().map(|&place| summary(&certificates[place])).collect()
+/// Says everything about a bundle that is to serve `hosts`.
+pub fn check(chain: &[u8], key: Option<&[u8]>, hosts: &[String], now: u64, roots: &KnownRoots) -> Report {
+    let summaries = |certificates: &[Certificate<'_>], chain: &Chain, names: &[String]| {
+        (chain.served.iter().map(|&place| summary(&certificates[place])).collect(), names.to_vec())
     };
-    let (result, chain) = examine(chain, key, now, roots, summaries);
-    let chain = chain.unwrap_or_default();
-    match result {
-        Ok(bundle) => (Report { chain, problems: bundle.warnings.clone() }, Some(bundle)),
-        Err(problems) => (Report { chain, problems }, None),
+    let (result, shown) = examine(chain, key, now, roots, summaries);
+    let (chain, names): (Vec<Summary>, _) = shown.unwrap_or_default();
+    let mut problems = result.map_or_else(|problems| problems, |bundle| bundle.warnings);
+    if let Some(leaf) = chain.first() {
+        problems.extend(uncovered(&names, &leaf.subject, hosts));
+        problems.sort_by_key(|problem| problem.severity);
     }
+    Report { chain, names, problems }
 }
 
 /// Hosts (of rules; wildcards as `*.example.com`) that no name of the certificate covers.
 pub fn check_hosts<Host: AsRef<str>>(bundle: &Bundle, hosts: impl IntoIterator<Item = Host>) -> Vec<Problem> {
-    let uncovered = hosts.into_iter().filter(|host| !covers(&bundle.names, host.as_ref()));
+    uncovered(&bundle.names, &bundle.subject, hosts)
+}
+
+fn uncovered<Host: AsRef<str>>(
+    names: &[String],
+    subject: &str,
+    hosts: impl IntoIterator<Item = Host>,
+) -> Vec<Problem> {
+    let uncovered = hosts.into_iter().filter(|host| !covers(names, host.as_ref()));
     let uncovered = uncovered.map(|host| {
-        let names = match bundle.names.len() {
-            0 => "no names".to_owned(),
-            1..=NAMES_SHOWN => bundle.names.join(", "),
-            count => format!("{}, … ({count} names)", bundle.names[..NAMES_SHOWN].join(", ")),
+        let names = match names.len() {
+            0 => "no host".to_owned(),
+            1..=NAMES_SHOWN => names.join(", "),
+            count => format!("{}, … ({count} names)", names[..NAMES_SHOWN].join(", ")),
         };
-        let message = format!("the certificate {} is for {names}", bundle.subject);
-        Problem::new(Code::NameNotCovered, host.as_ref(), message)
+        Problem::new(Code::NameNotCovered, host.as_ref(), format!("the certificate {subject} is for {names}"))
     });
     uncovered.collect()
 }
@@ -146,7 +170,7 @@ fn examine<Shown>(
     key_file: Option<&[u8]>,
     now: u64,
     roots: &KnownRoots,
-    show: impl Fn(&[Certificate<'_>], &Chain) -> Shown,
+    show: impl Fn(&[Certificate<'_>], &Chain, &[String]) -> Shown,
 ) -> (Result<Bundle, Vec<Problem>>, Option<Shown>) {
     let mut problems = Problems::default();
     let sections = Sections::read(chain_file, Part::Chain, &mut problems);
@@ -163,10 +187,14 @@ fn examine<Shown>(
         return (Err(problems.into_vec()), None);
     }
     let leaf = leaf(&certificates, key.as_ref(), now, &mut problems);
+    if !certificates[leaf].is_served() {
+        let message = "it has a form that TLS libraries refuse";
+        problems.push(Problem::new(Code::BadCertificate, certificates[leaf].subject(), message));
+    }
     let chain = Chain::build(&certificates, leaf, now);
     Diagnosis { certificates: &certificates, chain: &chain, now, roots }.report(&mut problems);
     let names = alternative_names(&certificates[leaf], &mut problems);
-    let shown = show(&certificates, &chain);
+    let shown = show(&certificates, &chain, &names);
     let result = match key {
         Some(key) if !problems.has_errors() => {
             let served = chain.served.iter().map(|&place| &certificates[place]).collect::<Vec<_>>();

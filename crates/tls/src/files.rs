@@ -52,6 +52,8 @@ pub struct Files<'r> {
     certificates: HashMap<(PathBuf, Option<PathBuf>), Option<Arc<Loaded>>>,
     policies: Vec<(ClientAuth, Option<Arc<ClientPolicy>>)>,
     system_roots: Option<Arc<RootCertStore>>,
+    /// Names of the roots that clients have: chains that end below one are complete.
+    known_roots: Option<KnownRoots>,
     findings: Vec<Finding>,
 }
 
@@ -70,6 +72,7 @@ impl<'r> Files<'r> {
             certificates: HashMap::new(),
             policies: Vec::new(),
             system_roots: None,
+            known_roots: None,
             findings: Vec::new(),
         }
     }
@@ -100,28 +103,30 @@ impl<'r> Files<'r> {
             Some(path) => Some(self.read(path, &files.place)?),
             None => None,
         };
-        let read = bundle::read_below(&chain, key.as_deref(), self.now_seconds, &KnownRoots::default());
+        let roots = self.known_roots.get_or_insert_with(KnownRoots::of_system);
+        let read = bundle::read_below(&chain, key.as_deref(), self.now_seconds, roots);
         let bundle = match read {
             Ok(bundle) => bundle,
             Err(problems) => {
-                self.tell(&problems, &files.chain, &files.place);
+                self.tell(&problems, files);
                 return None;
             }
         };
-        self.tell(&bundle.warnings, &files.chain, &files.place);
+        self.tell(&bundle.warnings, files);
         Some(loaded(bundle, &files.chain))
     }
 
-    fn tell(&mut self, problems: &[Problem], path: &Path, place: &Place) {
+    fn tell(&mut self, problems: &[Problem], files: &CertificateFiles) {
         for problem in problems {
             let message = format!(
                 "{}: {}: {} ({})",
-                path.display(),
+                files.chain.display(),
                 problem.subject,
                 problem.message,
                 problem.code.word()
             );
-            self.found(place, problem.severity, message, &problem.hint);
+            let hint = problem.clone().in_files(&files.chain, files.key.as_deref()).hint;
+            self.found(&files.place, problem.severity, message, &hint);
         }
     }
 

@@ -9,8 +9,11 @@ use crate::{Outcome, workspace};
 pub(crate) fn run() -> Outcome {
     let path = workspace::root().join(STATUS_CODES);
     std::fs::write(&path, status_codes()).map_err(|error| format!("{STATUS_CODES}: {error}"))?;
-    // The configuration's pages are made, and their staleness tested, where the keys are.
-    workspace::run(workspace::cargo().args(["run", "--package", "config", "--example", "generate_docs"]))
+    // The pages of the configuration and of certificates are made, and their staleness tested, where their tables are.
+    for package in ["config", "tls"] {
+        workspace::run(workspace::cargo().args(["run", "--package", package, "--example", "generate_docs"]))?;
+    }
+    Ok(())
 }
 
 /// `docs/status-codes.md`: every status that Evenkeel makes itself.

@@ -64,7 +64,7 @@ async fn fail<S: Sys>(
         return Next::Close;
     }
     // What the client gets: gRPC says in a field of a 200 that it failed, and the reason says so here.
-    let is_grpc = grpc::is_asked(request) && !reply::is_silent(failed.failure);
+    let is_grpc = grpc::is_asked(request, failed.failure) && !reply::is_silent(failed.failure);
     request.status = if is_grpc { 200 } else { failed.failure.outcome().status };
     request.made_by = MadeBy::Evenkeel;
     if request.is_in_interim {

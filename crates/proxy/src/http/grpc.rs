@@ -7,10 +7,11 @@ use proto::http1::{Field, encode, token};
 
 use super::request::Request;
 
-/// Whether the client speaks gRPC: over HTTP/2, with a content type of that name.
-pub(super) fn is_asked<S: Sys>(request: &Request<S>) -> bool {
+/// Whether the client speaks gRPC, over HTTP/2 and with a content type of that name, and is to be told so. A 421 is for
+/// its HTTP/2, which then makes another connection.
+pub(super) fn is_asked<S: Sys>(request: &Request<S>, failure: Failure) -> bool {
     let is_type = |field: &&Field| token::eq_ignore_case(request.text(field.name), b"content-type");
-    let is_read = request.is_stream && request.is_read;
+    let is_read = request.is_stream && request.is_read && failure != Failure::Misdirected;
     is_read
         && request
             .head()
@@ -36,7 +37,7 @@ pub(super) fn status_of(failure: Failure) -> u8 {
         408 => DEADLINE_EXCEEDED,
         504 if outcome.phase != Phase::Connect => DEADLINE_EXCEEDED,
         413 => RESOURCE_EXHAUSTED,
-        421 | 429 | 502..=504 => UNAVAILABLE,
+        429 | 502..=504 => UNAVAILABLE,
         _ => INTERNAL,
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn write_ready<S: Sys>(request: &Request<S>, rule: &RulePlan, out: &m
 /// Writes the reply to a request that failed, with its reason word and the request id.
 pub(super) fn write_failure<S: Sys>(request: &Request<S>, failed: Failed, out: &mut Vec<u8>) -> u64 {
     let outcome = failed.failure.outcome();
-    let is_grpc = grpc::is_asked(request);
+    let is_grpc = grpc::is_asked(request, failed.failure);
     if is_grpc {
         grpc::write_failure(failed.failure, out);
     } else {

@@ -1,6 +1,6 @@
 //! One certificate of a bundle, as the building of chains and their diagnosis see it. Lives only while a bundle is read.
 
-use rustls::pki_types::SignatureVerificationAlgorithm;
+use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
@@ -92,6 +92,11 @@ impl<'a> Certificate<'a> {
 
     pub(super) fn is_ca(&self) -> bool {
         self.is_ca
+    }
+
+    /// As a leaf: rustls reads less than we do, such as no certificates before version 3.
+    pub(super) fn is_served(&self) -> bool {
+        webpki::EndEntityCert::try_from(&CertificateDer::from(self.der)).is_ok()
     }
 
     /// CA and, where the use of its key is limited, not without signing certificates.

@@ -64,6 +64,7 @@ macro_rules! codes {
 }
 
 codes! {
+    Unreadable => "unreadable" Error, "A file cannot be opened or read.", "Look at the file's path and who may read it.";
     TooLarge => "too_large" Error, "A file is larger than 1 MiB and was not read.", "Name the file with this certificate only, not a store of many.";
     NotPem => "not_pem" Error, "A file holds neither PEM nor another form of certificates that we know.", "A PEM file is text with lines like `-----BEGIN CERTIFICATE-----`.";
     IsDer => "is_der" Error, "A file is DER (binary), not PEM.", "Convert it: `openssl x509 -inform DER -in FILE -out FILE.pem`, for a key `openssl pkey -inform DER -in FILE -out FILE.pem`.";

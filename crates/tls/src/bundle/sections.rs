@@ -18,7 +18,7 @@ impl Sections {
     pub(super) fn read(bytes: &[u8], part: Part, problems: &mut Problems) -> Self {
         let mut sections = Self::default();
         if bytes.len() > FILE_BYTES_MAX {
-            let message = format!("the file has {} bytes", bytes.len());
+            let message = "the file has more than 1 MiB";
             problems.push(Problem::of_file(Code::TooLarge, part, message));
         } else if contains(bytes, BEGIN) {
             sections.read_pem(bytes, part, problems);

@@ -7,8 +7,6 @@ mod parse;
 mod scope;
 pub(crate) mod serials;
 
-use std::borrow::Cow;
-
 use aws_lc_rs::digest;
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
@@ -89,21 +87,18 @@ pub(crate) fn each(
     Ok(())
 }
 
-type Der<'a> = Result<Cow<'a, [u8]>, CrlError>;
+type Der<'a> = Result<CertificateRevocationListDer<'a>, CrlError>;
 
 fn ders<'a>(bytes: &'a [u8]) -> Box<dyn Iterator<Item = Der<'a>> + 'a> {
     let mut reader = Reader::new(bytes);
     if reader.expect(SEQUENCE).is_ok() && reader.is_empty() {
-        return Box::new(std::iter::once(Ok(Cow::Borrowed(bytes))));
+        return Box::new(std::iter::once(Ok(bytes.into())));
     }
     if bytes.first() == Some(&SEQUENCE) && !contains(bytes, b"-----BEGIN ") {
         return Box::new(std::iter::once(Err(CrlError::Malformed)));
     }
     let sections = CertificateRevocationListDer::pem_slice_iter(bytes);
-    Box::new(sections.map(|section| match section {
-        Ok(der) => Ok(Cow::Owned(der.to_vec())),
-        Err(error) => Err(CrlError::Pem(error.to_string())),
-    }))
+    Box::new(sections.map(|section| section.map_err(|error| CrlError::Pem(error.to_string()))))
 }
 
 fn contains(bytes: &[u8], text: &[u8]) -> bool {

@@ -81,9 +81,11 @@ fn of_an_unknown_authority() {
     check("brings its own CA", &setup, || Chain::of(&client, &[&stranger]), Some(Alert::UnknownCA));
     // A client's certificate is no CA.
     let signer = root.client("alice", 2);
-    let mut params = root.params.clone();
-    params.distinguished_name.push(rcgen::DnType::CommonName, "alice");
-    let signer = Authority { certificate: signer.certificate, params, key: signer.key };
+    let signer = Authority {
+        certificate: signer.certificate,
+        params: Authority::root("alice").params,
+        key: signer.key,
+    };
     let forged = signer.client("eve", 3);
     for version in [&TLS12, &TLS13] {
         assert!(meet(&setup, version, Some(Chain::of(&forged, &[&signer]))).is_some());
@@ -202,4 +204,18 @@ fn rustls_resumes_without_asking_the_verifier() {
         let closed = open.reload(after.verifier(), tls::without_resumption);
         assert_eq!(closed.meet(&client), End::Alert(Alert::CertificateRevoked), "{version:?}");
     }
+}
+
+#[test]
+fn clients_are_told_which_cas_there_are() {
+    let root = Authority::root("root");
+    let verifier = Setup::new(&[&root]).policy().verifier();
+    let hints: Vec<_> = verifier.root_hint_subjects().iter().map(|hint| hint.as_ref().to_vec()).collect();
+    assert_eq!(hints.len(), 1);
+    assert!(root.der().windows(hints[0].len()).any(|window| window == hints[0]));
+    // More names than are good for a handshake: none, which means any.
+    let many: Vec<_> = (0..200).map(|index| Authority::root(&format!("{index:0100}"))).collect();
+    let policy = Setup::new(&many.iter().collect::<Vec<_>>()).policy();
+    assert_eq!(policy.ca_count(), 200);
+    assert!(policy.verifier().root_hint_subjects().is_empty());
 }

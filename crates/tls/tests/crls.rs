@@ -290,3 +290,21 @@ fn bombs() {
     let many = pem(&Authority::root("root").crl(&[]), "X509 CRL").repeat(1001);
     assert_eq!(crl::read(many.as_bytes()).unwrap_err(), CrlError::TooMany { limit: 1000 });
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(
+        changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0..=255u8), 1..6),
+    ) {
+        let mut bytes = PLAIN.to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(crls) = crl::read(&bytes) {
+            assert!(crls[0].entry_count() * 18 <= bytes.len());
+        }
+    }
+}
+
+const PLAIN: &[u8] = include_bytes!("../../../fuzz/corpus/crl/plain");

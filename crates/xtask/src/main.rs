@@ -13,13 +13,18 @@ mod bench;
 mod checks;
 mod conformance;
 mod docs;
+mod floods;
+mod grpc;
+mod h2_conformance;
 mod idle_race;
 mod keepalive;
 mod licences;
 mod packages;
 mod slow;
 mod soak;
+mod stand_in;
 mod tidy;
+mod tls_audit;
 mod websockets;
 mod workspace;
 
@@ -38,6 +43,9 @@ fn main() -> ExitCode {
         "test" | "ci" => checks::run(),
         "bench" => bench::run(rest),
         "conformance" => conformance::run(),
+        "floods" => floods::run(rest),
+        "grpc" => grpc::run(rest),
+        "h2-conformance" => h2_conformance::run(rest),
         "idle-race" | "idle_race" => idle_race::run(rest),
         "soak" => soak::run(rest),
         "slow" => slow::run(rest),
@@ -45,6 +53,7 @@ fn main() -> ExitCode {
         "keepalive" => keepalive::run(),
         "dev" => workspace::run(workspace::cargo().args(["run", "--package", "evenkeel", "--", "demo"])),
         "tidy" => tidy::run(),
+        "tls-audit" => tls_audit::run(rest),
         "websockets" => websockets::run(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
@@ -70,6 +79,10 @@ const USAGE: &str = "usage: cargo xtask TASK
   tidy           floors, sizes, words and pages; a part of test
   bench [CASE…]  compare with HAProxy, nginx and the floor (--help for more)
   conformance    compare what Evenkeel forwards with what nginx, Apache, Node.js and gunicorn see
+  h2-conformance the cases of RFC 9113 and 7541, by httpwg-cli
+  floods         hostile clients of HTTP/2: what each class costs in memory, at the target and good clients
+  grpc           grpcio's client and server through Evenkeel
+  tls-audit      what sslscan, testssl.sh and openssl think of an https listener
   idle-race      POSTs on connections that a target is about to close, beside HAProxy and nginx
   soak           good and bad clients, failing targets and reloads; nothing may be lost or left over
   slow           what slow clients cost a good one, and when each is cut off

@@ -48,6 +48,24 @@ pub(crate) const FOR_BENCH: &Needed = &[
     ("chrt", "util-linux"),
 ];
 
+/// Servers that a task can be tried on instead of Evenkeel.
+pub(crate) const FOR_STAND_INS: &Needed =
+    &[("haproxy", "haproxy"), ("nginx", "nginx-light"), ("setpriv", "util-linux")];
+
+/// `grpcio` comes from PyPI.
+pub(crate) const FOR_GRPC: &Needed = &[("python3", "python3-venv"), ("setpriv", "util-linux")];
+
+/// Who looks at TLS from outside.
+pub(crate) const FOR_TLS_AUDIT: &Needed = &[
+    ("openssl", "openssl"),
+    ("sslscan", "sslscan"),
+    ("testssl", "testssl.sh"),
+    // `testssl` needs it.
+    ("hexdump", "bsdextrautils"),
+    ("host", "bind9-host"),
+    ("ps", "procps"),
+];
+
 /// Installs what is missing where we may; otherwise fails with the line that does it.
 pub(crate) fn ensure(needed: &Needed) -> Outcome {
     let missing = missing(needed, workspace::installed);

@@ -3,7 +3,7 @@
 //! A good client asks at a steady rate, in turns without and with the crowd; what counts is the ratio within a pair.
 
 mod crowd;
-mod pace;
+pub(crate) mod pace;
 mod target;
 
 use std::io;

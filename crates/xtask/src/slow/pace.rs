@@ -37,7 +37,7 @@ pub(crate) fn run(proxy: SocketAddr, until: Instant) -> io::Result<Times> {
 }
 
 impl Times {
-    fn of(mut times: Vec<Duration>) -> Self {
+    pub(crate) fn of(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         let at = |share: f64| {
             let place = (times.len() as f64 * share) as usize;

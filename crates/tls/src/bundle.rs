@@ -282,17 +282,24 @@ fn alternative_names(certificate: &Certificate<'_>, problems: &mut Problems) -> 
     if names.is_empty() {
         let message = "it has no subjectAltName with a host: clients ignore the common name";
         problems.push(Problem::new(Code::NoAlternativeName, certificate.subject(), message));
-        let is_host =
-            |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.*:".contains(&byte));
-        names.extend(names::common_name(certificate.parsed.subject()).filter(is_host));
+        names.extend(names::common_name(certificate.parsed.subject()).filter(|name| is_host(name)));
     }
     names.iter_mut().for_each(|name| name.make_ascii_lowercase());
     names
 }
 
+/// What can be the name of a host; nothing else is matched, or quoted in messages.
+fn is_host(name: &str) -> bool {
+    // limit: RFC 1035 §2.3.4.
+    (1..=253).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.*:".contains(&byte))
+}
+
 fn host_name(name: &GeneralName<'_>) -> Option<String> {
     match *name {
-        GeneralName::DNSName(name) => Some(name.trim_end_matches('.').to_owned()),
+        GeneralName::DNSName(name) => {
+            Some(name.trim_end_matches('.').to_owned()).filter(|name| is_host(name))
+        }
         GeneralName::IPAddress(bytes) => {
             let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
             let address = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()?;

@@ -161,7 +161,9 @@ impl<'a> Certificate<'a> {
                 _ => None,
             }
         });
-        let urls: Vec<_> = urls.filter(|url| url.len() <= URL_BYTES_MAX && url.is_ascii()).collect();
+        let urls: Vec<_> = urls
+            .filter(|url| url.len() <= URL_BYTES_MAX && url.bytes().all(|byte| byte.is_ascii_graphic()))
+            .collect();
         urls.iter().find(|url| url.starts_with("http")).or(urls.first()).copied()
     }
 

@@ -121,9 +121,11 @@ async fn send<S: Sys>(
 }
 
 /// Reads on for a moment what the client still sends: closing at once would reset the connection, and with it the
-/// reply that is still on its way (KA7).
+/// reply that is still on its way (KA7). A stream's reset says no error, and yet some clients throw their reply away
+/// for it.
 async fn linger<S: Sys>(client: &Client<S>, input: &mut Buffer) {
-    if client.stream.shutdown_write().is_err() {
+    // A stream has its end already.
+    if !client.is_stream() && client.stream.shutdown_write().is_err() {
         return;
     }
     let (worker, patience) = (&client.proxy.worker, Duration::from_millis(Limits::LINGER_MILLISECONDS));
@@ -137,6 +139,9 @@ async fn linger<S: Sys>(client: &Client<S>, input: &mut Buffer) {
         }
     }
     input.consume(input.len());
+    if client.is_stream() {
+        return;
+    }
     // It sends without end. What it sends from here on waits in the kernel, and it has a moment to read.
     tokio::select! {
         biased;

@@ -158,7 +158,9 @@ impl Contender {
             // Evenkeel's own default is meant to be right for large bodies, and knows HTTP/2 by its preface.
             (Self::Evenkeel, Variant::Bulk | Variant::Http2)
             | (_, Variant::Plain | Variant::Rules(_) | Variant::Acl(_)) => self.name().to_owned(),
-            (Self::Evenkeel, Variant::TlsBulk) | (_, Variant::Tls | Variant::Certificates(_)) => {
+            // HAProxy's default is best there, of what was tried.
+            (Self::Evenkeel | Self::Haproxy, Variant::TlsBulk)
+            | (_, Variant::Tls | Variant::Certificates(_)) => {
                 format!("{}-tls", self.name())
             }
             (_, Variant::TlsBulk) => format!("{}-tls-bulk", self.name()),

@@ -89,7 +89,8 @@ const METHOD: &str = "## Method
 - **One worker each.** Keep-alive on both sides. No access log, except in `log`, where everyone writes JSON to a file:
   nginx buffered, HAProxy one write a line to its standard output, Evenkeel through its writer thread, which is counted.
 - **Configurations** are the files in `bench/`. Evenkeel runs with its defaults, which add `X-Forwarded-*` to every
-  request; the others add nothing. For `1m` and `tls-bulk` HAProxy and nginx are tuned for bulk, Evenkeel is not.
+  request; the others add nothing. For `1m` HAProxy and nginx are tuned for bulk, for `tls-bulk` nginx (of HAProxy the
+  default was best), Evenkeel is not.
 - **TLS** is 1.3 with X25519 and AES-128-GCM for everybody. HAProxy and nginx use Debian's OpenSSL, and are told to take that suite, since
   by themselves they take AES-256. The post-quantum exchange that Evenkeel offers too is not compared: that OpenSSL has none.
   Bundles hold an ECDSA P-256 leaf and one intermediate, as public authorities hand them out.

@@ -48,7 +48,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "tls-bulk",
         regime: OneCore,
-        what: "16 keep-alive TLS connections, 1 MiB responses, opponents tuned for bulk",
+        what: "16 keep-alive TLS connections, 1 MiB responses, nginx tuned for bulk (of HAProxy the default was best)",
         kind: Kind::Throughput {
             load: Load { path: "/1m", connections: 16, tls: true, ..KEEP_ALIVE },
             variant: Variant::TlsBulk,

@@ -26,7 +26,7 @@ fn a_request_is_forwarded_as_text() {
     assert_eq!(requests[0].start, "GET /shop?item=1 HTTP/1.1");
     assert_eq!(requests[0].field("host"), Some("shop.example"));
     assert_eq!(requests[1].all("cookie"), ["a=1; b=2"]);
-    let line = balancer.log_line("target", "/shop?item=1");
+    let line = balancer.log_line("request_target", "/shop?item=1");
     assert_eq!((&line["status"], &line["host"]), (&200.into(), &"shop.example".into()), "{line}");
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct ClientStream<S: Sys> {
     link: Rc<Link>,
     request: Asked,
     is_gone: Cell<bool>,
+    /// What the client is told if its response does not end.
+    reason: Cell<Reason>,
 }
 
 /// What of the request decides how its response is read.
@@ -65,6 +67,7 @@ impl<S: Sys> ClientStream<S> {
             link: Rc::clone(link),
             request,
             is_gone: Cell::new(false),
+            reason: Cell::new(Reason::INTERNAL_ERROR),
         }
     }
 
@@ -93,7 +96,12 @@ impl<S: Sys> ClientStream<S> {
     ) -> Poll<io::Result<usize>> {
         let filled = self.incoming.borrow_mut().poll_fill(context, buffer, wanted);
         match filled {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(self.note(error))),
+            Poll::Ready(Err(error)) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    self.reason.set(Reason::PROTOCOL_ERROR);
+                }
+                Poll::Ready(Err(self.note(error)))
+            }
             Poll::Ready(Ok(count)) => Poll::Ready(Ok(count)),
             Poll::Pending if self.timer.poll_read_late(context).is_ready() => {
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -270,8 +278,9 @@ impl<S: Sys> ClientStream<S> {
     }
 
     fn note(&self, error: io::Error) -> io::Error {
-        if !matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::FileTooLarge) {
-            self.is_gone.set(error.kind() != io::ErrorKind::InvalidData);
+        use io::ErrorKind::{FileTooLarge, InvalidData, OutOfMemory};
+        if !matches!(error.kind(), OutOfMemory | FileTooLarge | InvalidData) {
+            self.is_gone.set(true);
         }
         error
     }
@@ -283,8 +292,8 @@ impl<S: Sys> Drop for ClientStream<S> {
     fn drop(&mut self) {
         match self.answer.get_mut() {
             Answer::Going(outgoing) if outgoing.is_ended() => self.link.meter.borrow_mut().answered(),
-            Answer::Going(outgoing) => outgoing.reset(Reason::INTERNAL_ERROR),
-            Answer::Awaited(respond, _) => respond.send_reset(Reason::INTERNAL_ERROR),
+            Answer::Going(outgoing) => outgoing.reset(self.reason.get()),
+            Answer::Awaited(respond, _) => respond.send_reset(self.reason.get()),
         }
     }
 }

@@ -34,11 +34,6 @@ impl Incoming {
         Self { stream, text: BodyText::new(framing), data: Bytes::new(), carry: Bytes::new(), phase }
     }
 
-    /// All of the body is here, or was.
-    pub(super) fn has_ended(&self) -> bool {
-        self.phase == Phase::Ended && self.carry.is_empty()
-    }
-
     /// As [`net::TcpStream::poll_fill`]. Behind the end of a body that has one of its own nothing comes any more.
     // cancel-safe: what was taken from the stream is in the buffer or kept.
     pub(super) fn poll_fill(

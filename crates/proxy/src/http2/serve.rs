@@ -55,7 +55,7 @@ fn builder(http: &HttpSettings) -> Builder {
         .max_header_list_size(head_bytes_max(http))
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
         // A browser may open all its streams and reset them before we come to look at them.
-        .max_pending_accept_reset_streams(streams.max(RESET_STREAMS_MIN))
+        .max_pending_accept_reset_streams((2 * streams).max(RESET_STREAMS_MIN))
         .max_concurrent_reset_streams(streams.max(RESET_STREAMS_MIN))
         .max_local_error_reset_streams(Some(ERROR_RESETS_MAX))
         .reset_stream_duration(RESET_STREAM_DURATION)

@@ -126,16 +126,19 @@ pub enum Refusal {
     ClientLimit,
     /// No file descriptor was left.
     Descriptors,
+    /// It spoke TLS to a listener without.
+    Tls,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 3] = [Self::Full, Self::ClientLimit, Self::Descriptors];
+    pub const ALL: [Self; 4] = [Self::Full, Self::ClientLimit, Self::Descriptors, Self::Tls];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::ClientLimit => "client_limit",
             Self::Descriptors => "descriptors",
+            Self::Tls => "tls",
         }
     }
 }

@@ -123,7 +123,7 @@ pub fn render_logs(page: &mut Exposition, totals: &LogTotals) {
 type Listeners<'c> = [(ListenerName, &'c PerWorker<ListenerCells>)];
 
 fn render_refusals(page: &mut Exposition, listeners: &Listeners<'_>) {
-    let help = "Connections closed before anything was read from them, by reason.";
+    let help = "Connections closed without an answer, by reason.";
     let mut family = page.family("evenkeel_listener_connections_refused_total", help, Kind::Counter);
     for (name, cells) in listeners {
         for refusal in Refusal::ALL {

@@ -17,7 +17,7 @@ use crate::peer;
 use crate::proxy_header::{self, PassedOn};
 use crate::room::ClientLimit;
 use crate::seat::Seats;
-use crate::secure::{Opened, secure};
+use crate::secure::{Opened, secure, take_rest};
 use crate::stream::{Stream, Tls, Wire};
 use crate::worker::Proxy;
 
@@ -133,6 +133,7 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
                 client.place().stay();
                 return Box::pin(serve_http2(client, input)).await;
             }
+            Some(input) if speaks_tls(&client, &input) => return Box::pin(refuse_tls(client)).await,
             Some(input) => {
                 client.place().stay();
                 Seats::serve(client, input)
@@ -153,6 +154,18 @@ fn speaks_http2<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
         && client.tls().is_none()
         && input.bytes().starts_with(b"PRI ")
         && client.door.listener.borrow().plan.http.http2.is_enabled
+}
+
+/// Whether a connection begins as a TLS handshake does where none is spoken (TLS4). No request begins so.
+fn speaks_tls<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
+    client.requests == 0 && client.tls().is_none() && matches!(input.bytes(), [0x16] | [0x16, 3, ..])
+}
+
+/// Whoever speaks TLS would not understand an answer.
+async fn refuse_tls<S: Sys>(client: Box<Client<S>>) {
+    client.place().stay();
+    client.cells().connections_refused.count(Refusal::Tls);
+    take_rest(&client).await;
 }
 
 /// What comes before the first request: a PROXY header that is due, the TLS handshake. Serves what came with it; `None`:
@@ -190,6 +203,10 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option
     }
     if input.is_empty() {
         return Some(client);
+    }
+    if speaks_tls(&client, &input) {
+        refuse_tls(client).await;
+        return None;
     }
     if speaks_http2(&client, &input) {
         serve_http2(client, input).await;

@@ -42,6 +42,7 @@ pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, de
         }
         Err(result) => {
             handshakes.count(result);
+            linger(client, result).await;
             return Opened::Ended;
         }
     };
@@ -55,6 +56,7 @@ pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, de
         }
         Err(result) => {
             handshakes.count(result);
+            linger(client, result).await;
             Opened::Ended
         }
     }
@@ -113,21 +115,25 @@ async fn handshake<S: Sys>(
         }
         Err(HandshakeError::Closed) => Err(Handshake::Closed),
         Err(HandshakeError::Io(error)) => Err(on_error(&error)),
-        Err(HandshakeError::Tls(error)) => {
-            linger(client).await;
-            Err(reason(&error))
-        }
+        Err(HandshakeError::Tls(error)) => Err(reason(&error)),
     }
 }
 
 /// An alert; where the socket does not take it, the client sees the bare end.
 fn say<S: Sys>(client: &Client<S>, alert: Alert) {
     let _ = client.stream.try_write(&alert.record(), &[]);
-    let _ = client.stream.shutdown_write();
 }
 
-/// Takes what the client has sent already: closing before that would reset the connection, and the alert be lost.
-async fn linger<S: Sys>(client: &Client<S>) {
+/// An alert is lost when the connection is closed before all that the client has sent is taken: that resets it.
+async fn linger<S: Sys>(client: &Client<S>, result: Handshake) {
+    // Who is gone or late has not been told anything.
+    if !matches!(result, Handshake::Closed | Handshake::TimedOut) {
+        take_rest(client).await;
+    }
+}
+
+/// Says that nothing more comes and takes what the client has sent already.
+pub(crate) async fn take_rest<S: Sys>(client: &Client<S>) {
     let _ = client.stream.shutdown_write();
     let patience = std::time::Duration::from_millis(model::Limits::LINGER_MILLISECONDS);
     client.stream.set_read_deadline(client.proxy.worker.after(patience));

@@ -49,7 +49,7 @@ pub struct ClientRules {
 #[derive(Debug)]
 pub enum Choice<'a> {
     Host(&'a Arc<Host>),
-    /// `sni_strict`: nobody has this name.
+    /// `sni_strict`: nobody has this name, or none was asked for.
     Unrecognized,
 }
 
@@ -97,7 +97,7 @@ impl Acceptor {
     pub fn choose(&self, name: Option<&str>) -> Choice<'_> {
         match name.and_then(|name| self.find(name)) {
             Some(host) => Choice::Host(host),
-            None if self.is_strict && name.is_some() => Choice::Unrecognized,
+            None if self.is_strict => Choice::Unrecognized,
             None => Choice::Host(self.default_host()),
         }
     }

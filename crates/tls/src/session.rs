@@ -105,6 +105,11 @@ impl Session {
         let mut nothing = |_: &[u8]| {};
         // limit: a session that fails has an alert to send, and perhaps one flight before it.
         for _ in 0..ALERT_STEPS_MAX {
+            // invariant: rustls is not shown the record again that it has failed at: it would fail again, and assert
+            // that it had not yet said so.
+            if !self.owes_bytes() {
+                break;
+            }
             let (discard, step) = match &mut *self.role {
                 Role::Server(connection) => step(connection.process_tls_records(records), &mut nothing, out),
                 Role::Client(connection) => step(connection.process_tls_records(records), &mut nothing, out),
@@ -112,6 +117,14 @@ impl Session {
             if discard > 0 || !matches!(step, Step::Again) {
                 break;
             }
+        }
+    }
+
+    /// Whether rustls has made records that were not taken from it.
+    fn owes_bytes(&self) -> bool {
+        match &*self.role {
+            Role::Server(connection) => connection.wants_write(),
+            Role::Client(connection) => connection.wants_write(),
         }
     }
 

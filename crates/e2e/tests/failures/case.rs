@@ -6,6 +6,8 @@ use testkit::{Balancer, Client, Config, Message, Target};
 pub(crate) struct Case {
     pub(crate) target: Target,
     pub(crate) config: Config,
+    /// Beside the configuration: their names and texts.
+    pub(crate) files: Vec<(&'static str, String)>,
     pub(crate) open_files: Option<u32>,
     pub(crate) act: Act,
 }
@@ -18,7 +20,8 @@ impl Case {
         target: Target,
         act: impl FnOnce(&Balancer, Client) -> Option<Message> + Send + 'static,
     ) -> Self {
-        Self { config: patient(Config::to(&target)), target, open_files: None, act: Box::new(act) }
+        let config = patient(Config::to(&target));
+        Self { target, config, files: Vec::new(), open_files: None, act: Box::new(act) }
     }
 
     /// The client sends this and reads a response.
@@ -42,6 +45,11 @@ impl Case {
 
     pub(crate) fn with(mut self, change: impl FnOnce(Config) -> Config) -> Self {
         self.config = change(self.config);
+        self
+    }
+
+    pub(crate) fn file(mut self, name: &'static str, text: String) -> Self {
+        self.files.push((name, text));
         self
     }
 }

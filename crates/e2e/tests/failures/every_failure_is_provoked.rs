@@ -8,7 +8,7 @@ use model::{Failure, Outcome, Phase, Side};
 use testkit::{Balancer, Client, Message};
 
 use crate::case::Case;
-use crate::{client_cases, target_cases, websocket_cases};
+use crate::{client_cases, target_cases, tls_cases, websocket_cases};
 
 #[test]
 fn every_failure_is_provoked() {
@@ -30,11 +30,15 @@ fn every_failure_is_provoked() {
 
 fn provoke(failure: Failure) {
     let outcome = failure.outcome();
-    let Case { target: _target, config, open_files, act } = client_cases::case(failure)
+    let Case { target: _target, config, files, open_files, act } = client_cases::case(failure)
         .or_else(|| target_cases::case(failure))
         .or_else(|| websocket_cases::case(failure))
+        .or_else(|| tls_cases::case(failure))
         .unwrap_or_else(|| panic!("no scenario provokes {failure:?}"));
     let mut prepared = Balancer::prepare(config);
+    for (name, text) in files {
+        prepared = prepared.file(name, &text);
+    }
     if let Some(limit) = open_files {
         prepared = prepared.open_files(limit);
     }

@@ -8,4 +8,5 @@ mod error_pages;
 mod every_failure_is_provoked;
 mod own_replies_keep_the_connection;
 mod target_cases;
+mod tls_cases;
 mod websocket_cases;

@@ -140,7 +140,9 @@ fn write_fields<S: Sys>(
     write_host(request, to, edits, out);
     let is_length_plain = encode::is_plain_length(request.text(head.length_value()));
     match head.fields_together(ALWAYS_GO_ON) {
-        Some(lines) if is_length_plain && edits.is_empty() => out.extend_from_slice(request.text(lines)),
+        Some(lines) if is_length_plain && edits.is_empty() && identity_fields(request).is_empty() => {
+            out.extend_from_slice(request.text(lines));
+        }
         _ => encode::copy_fields(out, bytes, head.fields(), |field| {
             (is_length_plain || !field.is(Known::ContentLength))
                 && goes_on(request, field, is_upgrade)
@@ -219,8 +221,11 @@ fn goes_on<S: Sys>(request: &Request<S>, field: &Field, is_upgrade: bool) -> boo
 
 /// Whether a field says who the client is, which only we say (MT3).
 fn claims_identity<S: Sys>(request: &Request<S>, name: &[u8]) -> bool {
-    let Some(plan) = &request.listener.plan.tls else { return false };
-    plan.identity_fields.iter().any(|field| token::is_same_variable(field.as_bytes(), name))
+    identity_fields(request).iter().any(|field| token::is_same_variable(field.as_bytes(), name))
+}
+
+fn identity_fields<S: Sys>(request: &Request<S>) -> &[String] {
+    request.listener.plan.tls.as_ref().map_or(&[], |plan| &plan.identity_fields)
 }
 
 /// Who the client has proved to be, under the names that its host says (MT3).

@@ -358,7 +358,7 @@ impl<S: Sys> Delivery<'_, '_, S> {
         let length = head.length_value().of(input.bytes());
         let copies_length = keeps_length && encode::is_plain_length(length);
         match head.fields_together(ALWAYS_GO_ON) {
-            Some(lines) if copies_length && is_same && edits.is_empty() => {
+            Some(lines) if copies_length && is_same && edits.is_empty() && hsts.is_none() => {
                 out.extend_from_slice(lines.of(input.bytes()));
             }
             _ => copy_fields(request, input, out, |field| {

@@ -1,0 +1,100 @@
+//! A new CRL locks out whom it names: new connections at once, sessions from before, and with `close_revoked` the
+//! connections that are open (MT2, TLS3).
+
+use testkit::{Alert, Authority, Balancer, Config, HandshakeKind, Http2Client, Target};
+
+use crate::https;
+
+fn config(target: &Target, more: &str) -> Config {
+    let auth = format!("client_auth = {{ mode = \"required\", ca = \"ca.pem\", crl = \"ca.crl\"{more} }}");
+    https(target).listener(&auth)
+}
+
+fn start(config: &Config, root: &Authority) -> Balancer {
+    Balancer::prepare(config)
+        .file("site.pem", &Authority::new("Site root").leaf(&[]).issue().pem())
+        .file("ca.pem", &root.pem())
+        .file("ca.crl", &root.crl(&[]))
+        .start()
+}
+
+#[test]
+fn revoked_clients_are_locked_out() {
+    let (root, target) = (Authority::new("Root"), Target::named("one"));
+    let config = config(&target, "");
+    let balancer = start(&config, &root);
+    let [alice, mallory] = ["alice", "mallory"].map(|name| root.client(name).issue());
+    let alice = balancer.tls_client("web").certificate(&alice);
+    let clients = [alice.clone().tls12(), alice.tls13()];
+    let leaf = mallory;
+    let mallory = balancer.tls_client("web").certificate(&leaf);
+    let revoked = [mallory.clone().tls12(), mallory.tls13()];
+    for client in clients.iter().chain(&revoked) {
+        let mut client = client.connect();
+        assert_eq!((client.get("/").text().as_str(), client.handshake().kind), ("one", HandshakeKind::Full));
+    }
+    balancer.write("ca.crl", &root.crl(&[&leaf]));
+    balancer.reload(&config).unwrap();
+    for client in &revoked {
+        assert_eq!(client.refusal(), Some(Alert::CertificateRevoked));
+    }
+    for client in &clients {
+        assert_eq!(client.connect().get("/").text(), "one");
+    }
+    assert_eq!(target.requests().len(), 6);
+}
+
+#[test]
+fn open_connections_are_closed_on_demand() {
+    for (more, is_closed) in [(", close_revoked = true", true), ("", false)] {
+        let (root, target) = (Authority::new("Root"), Target::named("one"));
+        let config = config(&target, more);
+        let balancer = start(&config, &root);
+        let [alice, leaf] = ["alice", "mallory"].map(|name| root.client(name).issue());
+        let mallory = balancer.tls_client("web").certificate(&leaf);
+        let mut alice = balancer.tls_client("web").certificate(&alice).connect();
+        let mut http2 = Http2Client::secure(&mallory);
+        let mut http1 = mallory.connect();
+        assert_eq!(
+            (alice.get("/").status(), http1.get("/").status(), http2.get("/").status()),
+            (200, 200, 200)
+        );
+        balancer.write("ca.crl", &root.crl(&[&leaf]));
+        balancer.reload(&config).unwrap();
+        if is_closed {
+            assert!(http1.is_closed());
+            testkit::wait_until("HTTP/2 ends", || http2.try_exchange("GET", "/", &[], b"").is_err());
+        } else {
+            assert_eq!((http1.get("/").status(), http2.get("/").status()), (200, 200));
+        }
+        assert_eq!(alice.get("/").status(), 200);
+    }
+}
+
+#[test]
+fn a_list_of_somebody_else_is_refused() {
+    let (root, target) = (Authority::new("Root"), Target::named("one"));
+    let config = config(&target, "");
+    let balancer = start(&config, &root);
+    let alice = balancer.tls_client("web").certificate(&root.client("alice").issue());
+    for list in [Authority::new("Other root").crl(&[]), Authority::new("Root").crl(&[]), "nonsense".into()] {
+        balancer.write("ca.crl", &list);
+        let (_, error) = balancer.reload(&config).unwrap_err();
+        assert!(error.contains("ca.crl"), "{error}");
+        assert_eq!(alice.connect().get("/").text(), "one");
+    }
+}
+
+#[test]
+fn an_expired_list_fails_or_warns() {
+    let (root, target) = (Authority::new("Root"), Target::named("one"));
+    let [alice, mallory] = ["alice", "mallory"].map(|name| root.client(name).issue());
+    for (more, refusal) in [("", Some(Alert::UnknownCA)), (", expired_crl = \"warn\"", None)] {
+        let balancer = start(&config(&target, more), &root);
+        balancer.write("ca.crl", &root.crl_due(&[&mallory], -1));
+        balancer.reload(config(&target, more)).unwrap();
+        let client = balancer.tls_client("web");
+        assert_eq!(client.clone().certificate(&alice).refusal(), refusal);
+        assert_eq!(client.certificate(&mallory).refusal(), Some(Alert::CertificateRevoked));
+    }
+}

@@ -15,6 +15,7 @@ use crate::bundle::Severity;
 use crate::client_auth::{ClientPolicy, without_resumption};
 use crate::files::{CertificateInfo, Files, Loaded};
 use crate::provider::{provider_with, versions};
+use crate::session::FRAGMENT_BYTES;
 use crate::ticket::TicketKeys;
 
 /// Certificates by name.
@@ -239,6 +240,7 @@ fn host(entries: &[&Ready<'_>], setting: &Setting<'_>, provider: &Arc<CryptoProv
     let mut config = builder.with_cert_resolver(Arc::new(Keys(keys)));
     config.ignore_client_order = true;
     config.max_early_data_size = 0;
+    config.max_fragment_size = Some(FRAGMENT_BYTES);
     config.alpn_protocols = if setting.offers_http2 { vec![H2.to_vec()] } else { Vec::new() };
     config.alpn_protocols.push(HTTP1.to_vec());
     match &first.policy {

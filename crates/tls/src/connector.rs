@@ -14,6 +14,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use crate::acceptor::{H2, HTTP1};
 use crate::bundle::Severity;
 use crate::files::Files;
+use crate::session::FRAGMENT_BYTES;
 use crate::{Session, provider};
 
 /// How connections to the targets of a group are secured.
@@ -61,6 +62,7 @@ impl Connector {
         };
         let protocol = if protocol.is_http2() { H2 } else { HTTP1 };
         config.alpn_protocols = vec![protocol.to_vec()];
+        config.max_fragment_size = Some(FRAGMENT_BYTES);
         config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
         let name = match tls.server_name.clone().map(ServerName::try_from) {
             Some(Ok(name)) => Some(name),

@@ -50,8 +50,9 @@ struct Inner {
     /// Decrypted, and not taken; behind it what did not fit.
     plain: Buffer,
     beyond: Buffer,
-    /// Encrypted, and not sent.
+    /// Encrypted, and not sent; behind it what did not fit.
     unsent: Buffer,
+    unsent_beyond: Buffer,
     end: Option<End>,
 }
 
@@ -90,6 +91,7 @@ impl Tls {
             plain: Buffer::new(),
             beyond: Buffer::new(),
             unsent: Buffer::new(),
+            unsent_beyond: Buffer::new(),
             end: None,
         };
         loop {
@@ -155,7 +157,7 @@ impl Tls {
     }
 
     pub(super) fn is_flushed(&self) -> bool {
-        self.inner.borrow().unsent.is_empty()
+        self.inner.borrow().is_flushed()
     }
 
     pub(super) fn poll_fill<S: Sys>(
@@ -230,10 +232,11 @@ impl Tls {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let mut inner = self.inner.borrow_mut();
-        if inner.unsent.is_empty() {
+        if inner.is_flushed() {
             return Poll::Ready(Ok(()));
         }
-        tcp.poll_write_all(context, &mut inner.unsent, &mut Buffer::new())
+        let Inner { unsent, unsent_beyond, .. } = &mut *inner;
+        tcp.poll_write_all(context, unsent, unsent_beyond)
     }
 
     pub(super) fn try_write<S: Sys>(
@@ -243,10 +246,9 @@ impl Tls {
         rest: &[u8],
     ) -> io::Result<usize> {
         let mut inner = self.inner.borrow_mut();
-        if !inner.unsent.is_empty() {
-            let sent = tcp.try_write(inner.unsent.bytes(), &[])?;
-            inner.unsent.consume(sent);
-            if !inner.unsent.is_empty() {
+        if !inner.is_flushed() {
+            inner.flush(tcp)?;
+            if !inner.is_flushed() {
                 return Ok(0);
             }
         }
@@ -318,7 +320,7 @@ impl Tls {
             return;
         }
         let mut inner = self.inner.borrow_mut();
-        if inner.end != Some(End::Failed) && inner.unsent.is_empty() {
+        if inner.end != Some(End::Failed) && inner.is_flushed() {
             let mut out = Vec::new();
             inner.read_rest(&mut out);
             let Inner { session, records, .. } = &mut *inner;
@@ -409,15 +411,37 @@ impl Inner {
             self.end = Some(End::Failed);
         }
         if !out.is_empty() {
-            self.unsent.extend(&out).map_err(full)?;
-            if let Ok(sent) = tcp.try_write(self.unsent.bytes(), &[]) {
-                self.unsent.consume(sent);
-            }
+            self.hold_back(&out)?;
+            // An error shows again where the story writes.
+            let _ = self.flush(tcp);
         }
         match error {
             Some(error) => Err(error),
             None => Ok(buffer.len() - before),
         }
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.unsent.is_empty() && self.unsent_beyond.is_empty()
+    }
+
+    /// As much of what is unsent as goes at once.
+    fn flush<S: Sys>(&mut self, tcp: &TcpStream<S>) -> io::Result<()> {
+        let sent = tcp.try_write(self.unsent.bytes(), self.unsent_beyond.bytes())?;
+        let first = sent.min(self.unsent.len());
+        self.unsent.consume(first);
+        self.unsent_beyond.consume(sent - first);
+        if self.unsent.is_empty() {
+            std::mem::swap(&mut self.unsent, &mut self.unsent_beyond);
+        }
+        Ok(())
+    }
+
+    fn hold_back(&mut self, records: &[u8]) -> io::Result<()> {
+        let room = if self.unsent_beyond.is_empty() { LARGE - self.unsent.len() } else { 0 };
+        let (first, rest) = records.split_at(records.len().min(room));
+        self.unsent.extend(first).map_err(full)?;
+        self.unsent_beyond.extend(rest).map_err(full)
     }
 
     /// Decrypts all that is complete: a session does not write while there is something to be read.
@@ -467,8 +491,8 @@ impl Inner {
             let written = written.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             let sealed = &sealed[..written];
             let sent = tcp.try_write(&first, sealed)?;
-            self.unsent.extend(first.get(sent..).unwrap_or_default()).map_err(full)?;
-            self.unsent.extend(&sealed[sent.saturating_sub(first.len())..]).map_err(full)?;
+            self.hold_back(first.get(sent..).unwrap_or_default())?;
+            self.hold_back(&sealed[sent.saturating_sub(first.len())..])?;
             Ok(plain.len())
         })
     }
@@ -505,5 +529,5 @@ thread_local! {
     static ROOM: RefCell<Room> = RefCell::default();
 }
 
-// limit: plain bytes that one write takes: their records must fit into the largest buffer.
-const WRITE_BYTES_MAX: usize = 48 << 10;
+// limit: plain bytes that one write takes: their records must fit into two of the largest buffers.
+const WRITE_BYTES_MAX: usize = LARGE;

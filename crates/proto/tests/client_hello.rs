@@ -1,5 +1,7 @@
 //! The look at a ClientHello: what it finds, what it refuses, and that cuts do not matter.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
+
 use proptest::prelude::*;
 use proto::client_hello::{Alert, Peek, peek};
 

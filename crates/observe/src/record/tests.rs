@@ -45,6 +45,9 @@ pub(crate) fn example() -> AccessRecord<'static> {
         user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64)"),
         referer: Some(b"https://shop.example.com/"),
         tunnel: false,
+        tls_version: "",
+        tls_cipher: "",
+        client_subject: b"",
         connection_request: 3,
     }
 }

@@ -1,7 +1,7 @@
 //! A connection that is idle, has had its requests, or whose balancer stops, is told by GOAWAY; what is in flight is
 //! answered.
 
-use std::time::Duration;
+use std::sync::{Arc, Barrier};
 
 use testkit::{Balancer, Config, Signal, Target};
 
@@ -31,8 +31,10 @@ fn streams_are_counted_as_requests() {
 
 #[test]
 fn a_stop_lets_the_request_in_flight_end() {
-    let target = Target::http(|_| {
-        std::thread::sleep(Duration::from_millis(500));
+    let stopped = Arc::new(Barrier::new(2));
+    let told = Arc::clone(&stopped);
+    let target = Target::http(move |_| {
+        told.wait();
         testkit::ok("hello")
     });
     let mut balancer = Balancer::start(Config::to(&target));
@@ -42,6 +44,7 @@ fn a_stop_lets_the_request_in_flight_end() {
             tokio::task::yield_now().await;
         }
         balancer.signal(Signal::TERM);
+        stopped.wait();
         let (_, body) = read(response.await.unwrap()).await;
         assert_eq!(body, "hello");
         assert!(connection.end.await.unwrap().is_ok());

@@ -160,7 +160,10 @@ for case in SUITES[SUITE]:
     try:
         case()
         print("ok", name, flush=True)
+    except grpc.RpcError as error:
+        failed = True
+        print("FAIL", f"{name}: {error.code().name} {error.details()!r}", flush=True)
     except Exception as error:
         failed = True
-        print("FAIL", f"{name}: {type(error).__name__} {str(error).splitlines()[0] if str(error) else ''}", flush=True)
+        print("FAIL", f"{name}: {type(error).__name__} {(str(error).splitlines() or [''])[0]}", flush=True)
 sys.exit(failed)

@@ -176,12 +176,14 @@ impl Drop for Server {
 /// Listeners with and without TLS before groups with and without it, and two with targets that fail.
 fn config(plain: &Server, secure: &Server, nowhere: SocketAddr) -> String {
     let mut text = "workers = 2\n".to_owned();
-    for (name, client_tls, group) in LISTENERS {
+    // Each port of the kernel's choice at an address of its own.
+    for (number, (name, client_tls, group)) in (1..).zip(LISTENERS) {
         let tls = if *client_tls { TLS_KEYS } else { "" };
-        let _ = write!(text, "[listener.{name}]\nbind = \"127.0.0.1:0\"\n{tls}forward = \"{group}\"\n");
+        let _ =
+            write!(text, "[listener.{name}]\nbind = \"127.0.0.{number}:0\"\n{tls}forward = \"{group}\"\n");
     }
-    for name in ["down", "late"] {
-        let _ = write!(text, "[listener.{name}]\nbind = \"127.0.0.1:0\"\nforward = \"{name}\"\n");
+    for (number, name) in [(11, "down"), (12, "late")] {
+        let _ = write!(text, "[listener.{name}]\nbind = \"127.0.0.{number}:0\"\nforward = \"{name}\"\n");
     }
     let _ = write!(
         text,

@@ -191,7 +191,7 @@ bind = "127.0.0.1:0"
 forward = "app"
 
 [listener.secure]
-bind = "127.0.0.1:0"
+bind = "127.0.0.2:0"
 protocol = "https"
 certificates = ["site.pem"]
 forward = "app"

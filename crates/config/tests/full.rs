@@ -248,7 +248,7 @@ fn target_groups() {
     let check = shop.health_check.as_ref().unwrap();
     assert_eq!((check.interval, check.timeout), (seconds(10), seconds(3)));
     assert_eq!((check.healthy, check.unhealthy, check.port), (2, 5, Some(9000)));
-    let CheckKind::Http { path, host, expected } = &check.kind else { panic!() };
+    let CheckKind::Http { is_tls: false, path, host, expected } = &check.kind else { panic!() };
     assert_eq!((path.as_str(), host.as_deref()), ("/healthz?deep=1", Some("shop.example.com:80")));
     assert_eq!(expected.ranges, [(200, 299), (401, 401), (500, 501)]);
     assert_eq!(shop.timeouts.connect, seconds(1));

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
+use probe::Way;
 pub(crate) use watch::Findings;
 use watch::{Moment, Watch};
 
@@ -41,6 +42,7 @@ struct Shared {
 struct Entry {
     watch: Arc<Watch>,
     check: HealthCheck,
+    way: Way,
     task: AbortHandle,
 }
 
@@ -51,16 +53,17 @@ impl Probes {
     }
 
     /// Probes what these groups say and nothing else. A target whose check did not change goes on undisturbed; one
-    /// with a new check keeps its state.
+    /// with a new check, or other TLS, keeps its state.
     pub(crate) fn adopt(&self, groups: &[Arc<GroupPlan>]) {
         let mut entries = self.lock();
         let mut old = std::mem::take(&mut *entries);
         for group in groups {
             let Some(check) = &group.group.health_check else { continue };
+            let way = Way::of(group);
             for target in &group.targets {
                 let known =
                     old.remove(target.key()).filter(|entry| Arc::ptr_eq(entry.watch.target(), target));
-                entries.insert(target.key().clone(), self.entry(target, check, known));
+                entries.insert(target.key().clone(), self.entry(target, check, &way, known));
             }
         }
         drop(entries);
@@ -75,17 +78,18 @@ impl Probes {
         self.lock().get(key).map(|entry| entry.watch.findings())
     }
 
-    fn entry(&self, target: &Arc<TargetLive>, check: &HealthCheck, known: Option<Entry>) -> Entry {
+    fn entry(&self, target: &Arc<TargetLive>, check: &HealthCheck, way: &Way, known: Option<Entry>) -> Entry {
         let watch = match known {
-            Some(entry) if entry.check == *check => return entry,
+            Some(entry) if entry.check == *check && entry.way.is_same(way) => return entry,
             Some(entry) => {
                 entry.watch.set_check(check);
                 Arc::clone(&entry.watch)
             }
             None => Arc::new(Watch::new(Arc::clone(target), check, self.shared.now())),
         };
-        let story = probe_for_ever(Arc::clone(&watch), check.clone(), Arc::clone(&self.shared));
-        Entry { watch, check: check.clone(), task: self.tasks.spawn(story).abort_handle() }
+        let story = probe_for_ever(Arc::clone(&watch), check.clone(), way.clone(), Arc::clone(&self.shared));
+        let task = self.tasks.spawn(story).abort_handle();
+        Entry { watch, check: check.clone(), way: way.clone(), task }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TargetKey, Entry>> {
@@ -113,7 +117,7 @@ impl Drop for Entry {
     }
 }
 
-async fn probe_for_ever(watch: Arc<Watch>, check: HealthCheck, shared: Arc<Shared>) {
+async fn probe_for_ever(watch: Arc<Watch>, check: HealthCheck, way: Way, shared: Arc<Shared>) {
     let address = watch.target().key().address;
     let mut random = Rng::new(shared.seed ^ hash_address(address));
     let mut at = first_probe(shared.millis(), check.interval, &mut random);
@@ -122,7 +126,7 @@ async fn probe_for_ever(watch: Arc<Watch>, check: HealthCheck, shared: Arc<Share
         // Never closed; and were it, there would be nothing to wait for.
         let Ok(permit) = shared.permits.acquire().await else { return };
         at = next_probe(shared.millis(), check.interval, &mut random);
-        let outcome = probe::probe(&check, address).await;
+        let outcome = probe::probe(&check, &way, address).await;
         drop(permit);
         watch.observe(outcome, shared.now());
     }

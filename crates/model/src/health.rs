@@ -21,6 +21,7 @@ pub struct HealthCheck {
 pub enum CheckKind {
     /// A connection that is accepted is enough.
     Tcp,
-    /// `GET path` with this `Host` (`None`: the target's address) must answer with one of these codes.
-    Http { path: String, host: Option<String>, expected: StatusSet },
+    /// `GET path` with this `Host` (`None`: the target's address) must answer with one of these codes. `is_tls`: secured as
+    /// the group's connections are.
+    Http { is_tls: bool, path: String, host: Option<String>, expected: StatusSet },
 }

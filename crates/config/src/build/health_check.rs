@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use model::{CheckKind, HealthCheck, StatusSet};
+use model::{CheckKind, HealthCheck, StatusSet, TargetProtocol};
 
 use super::{Build, pattern, status};
 use crate::raw::{Data, Table, Value};
 
-pub(super) fn health_check(table: &Table, build: &mut Build<'_, '_>) -> Option<HealthCheck> {
+pub(super) fn health_check(
+    table: &Table,
+    protocol: TargetProtocol,
+    build: &mut Build<'_, '_>,
+) -> Option<HealthCheck> {
     let interval = table.duration("interval").unwrap_or(INTERVAL);
     let timeout = table.duration("timeout").unwrap_or(TIMEOUT.min(interval));
     if timeout > interval
@@ -17,7 +21,7 @@ pub(super) fn health_check(table: &Table, build: &mut Build<'_, '_>) -> Option<H
         problem.hint("a probe ends before the next one begins");
     }
     Some(HealthCheck {
-        kind: kind(table, build)?,
+        kind: kind(table, protocol, build)?,
         interval,
         timeout,
         healthy: table.integer("healthy").unwrap_or(3),
@@ -26,19 +30,33 @@ pub(super) fn health_check(table: &Table, build: &mut Build<'_, '_>) -> Option<H
     })
 }
 
-fn kind(table: &Table, build: &mut Build<'_, '_>) -> Option<CheckKind> {
-    if table.text("type")? == "tcp" {
+fn kind(table: &Table, protocol: TargetProtocol, build: &mut Build<'_, '_>) -> Option<CheckKind> {
+    let word = table.text("type")?;
+    if word == "tcp" {
         for name in ["path", "host", "expected"] {
-            build.ineffective(table, name, "it is only for `type = \"http\"`");
+            build.ineffective(table, name, "it is only for `type = \"http\"` and `\"https\"`");
         }
         return Some(CheckKind::Tcp);
+    }
+    let is_tls = word == "https";
+    if let Some(value) = table.value("type") {
+        if is_tls && !protocol.is_tls() {
+            let problem =
+                build.report.error(value, "`type = \"https\"` is for groups that speak TLS to their targets");
+            problem.hint("`protocol = \"https\"` or `\"h2\"` for the group, or `type = \"http\"` here");
+        } else if !is_tls && protocol.is_tls() && !table.has("port") {
+            let problem = build
+                .report
+                .error(value, "`type = \"http\"` asks without TLS, which these targets do not speak");
+            problem.hint("`type = \"https\"`; or the `port` where they answer checks without TLS");
+        }
     }
     let expected = match table.value("expected") {
         Some(value) => expected(value, build),
         None => StatusSet { ranges: vec![(200, 399)] },
     };
     let path = path(table, build);
-    Some(CheckKind::Http { path, host: host(table, build), expected })
+    Some(CheckKind::Http { is_tls, path, host: host(table, build), expected })
 }
 
 fn path(table: &Table, build: &mut Build<'_, '_>) -> String {

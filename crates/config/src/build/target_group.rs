@@ -17,13 +17,15 @@ pub(super) fn target_groups(root: &Table, build: &mut Build<'_, '_>) -> Vec<Targ
 }
 
 fn target_group(name: &str, table: &Table, build: &mut Build<'_, '_>) -> TargetGroup {
+    let protocol = target_tls::protocol(table);
+    let check = table.table("health_check");
     TargetGroup {
         name: TargetGroupName::new(name),
-        protocol: target_tls::protocol(table),
+        protocol,
         tls: target_tls::target_tls(table, build),
         targets: targets(table, build),
         algorithm: algorithm(table, build),
-        health_check: table.table("health_check").and_then(|table| health_check::health_check(table, build)),
+        health_check: check.and_then(|check| health_check::health_check(check, protocol, build)),
         timeouts: table.table("timeouts").map(timeouts).unwrap_or_default(),
         keepalive: table.table("keepalive").map(keepalive).unwrap_or_default(),
         tcp_keepalive: connections::tcp_keepalive(Some(TcpKeepalive::default()), table, build),

@@ -100,30 +100,30 @@ const HASH_ON: &[Key] = &[Key {
 const HEALTH_CHECK: &[Key] = &[
     Key {
         name: "type",
-        kind: Kind::Word(&["tcp", "http"], &["https", "grpc", "udp", "custom"]),
+        kind: Kind::Word(&["tcp", "http", "https"], &["grpc", "udp", "custom"]),
         default: Required,
-        help: "With `tcp` a connection that is accepted is enough; with `http` a `GET` must be answered with an expected status.",
+        help: "With `tcp` a connection that is accepted is enough; with `http` a `GET` must be answered with an expected status; with `https` the same over TLS, as the group's `tls` says: a certificate that requests would refuse fails the probe. `https` is for groups with `protocol = \"https\"` or `\"h2\"`, and `http` for the others; with a `port` of the check's own, `http` is for all. Probes speak HTTP/2 where requests do.",
         example: "health_check = { type = \"tcp\" }",
     },
     Key {
         name: "path",
         kind: Kind::Text("path"),
         default: Is("\"/\""),
-        help: "What is asked for, with its query if there is one. Only with `type = \"http\"`.",
+        help: "What is asked for, with its query if there is one. Only with `type = \"http\"` and `\"https\"`.",
         example: "health_check = { type = \"http\", path = \"/healthz\" }",
     },
     Key {
         name: "host",
         kind: Kind::Text("host"),
         default: Means("the target's address"),
-        help: "The `Host` of the probe. Only with `type = \"http\"`.",
+        help: "The `Host` of the probe. Only with `type = \"http\"` and `\"https\"`.",
         example: "health_check = { type = \"http\", host = \"app.example.com\" }",
     },
     Key {
         name: "expected",
         kind: Kind::OneOrMore(&Kind::Either(&Kind::Integer(200, 599), &Kind::Text("class or range"))),
         default: Is("[\"200-399\"]"),
-        help: "Statuses of a healthy target: single ones, classes (`\"2xx\"`) and ranges (`\"200-399\"`). Only with `type = \"http\"`.",
+        help: "Statuses of a healthy target: single ones, classes (`\"2xx\"`) and ranges (`\"200-399\"`). Only with `type = \"http\"` and `\"https\"`.",
         example: "health_check = { type = \"http\", expected = [200, \"3xx\"] }",
     },
     Key {

@@ -1,19 +1,22 @@
 //! One probe of one target: a connection, or a request and its status.
 
-use std::convert::Infallible;
-use std::future::pending;
+mod exchange;
+
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use http_body_util::{BodyExt, Empty};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST, USER_AGENT};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use model::{CheckKind, HealthCheck, StatusSet};
+use proxy::GroupPlan;
+use tls::Connector;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::client::Resumption;
+
+use exchange::{Question, http1, http2};
 
 /// Why a probe has no success to report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,61 +27,73 @@ pub(super) enum ProbeError {
     Local(String),
 }
 
+/// How the targets of a group are spoken to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Way {
+    tls: Option<(Arc<Connector>, Arc<ClientConfig>)>,
+    is_http2: bool,
+}
+
+impl Way {
+    pub(super) fn of(plan: &GroupPlan) -> Self {
+        let with_config = |connector: &Arc<Connector>| {
+            let mut config = ClientConfig::clone(&connector.config());
+            // With a session from before, a target would not have to show the certificate that it has now.
+            config.resumption = Resumption::disabled();
+            (Arc::clone(connector), Arc::new(config))
+        };
+        Self { tls: plan.connector.as_ref().map(with_config), is_http2: plan.group.protocol.is_http2() }
+    }
+
+    /// Whether probes over one find out the same as over the other.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let connector = |way: &Self| way.tls.as_ref().map(|(connector, _)| Arc::clone(connector));
+        let (one, another) = (connector(self), connector(other));
+        self.is_http2 == other.is_http2 && Connector::are_same(one.as_ref(), another.as_ref())
+    }
+
+    /// What is done in a handshake here is what a request would do.
+    async fn secure(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> Result<TlsStream<TcpStream>, ProbeError> {
+        let Some((connector, config)) = &self.tls else {
+            return Err(ProbeError::Target("the group has no TLS".to_owned()));
+        };
+        let handshake = TlsConnector::from(Arc::clone(config));
+        let stream = handshake
+            .connect(connector.server_name(address.ip()), stream)
+            .await
+            .map_err(|error| ProbeError::Target(format!("TLS: {error}")))?;
+        let agreed = stream.get_ref().1.alpn_protocol();
+        if self.is_http2 && agreed != Some(tls::H2) {
+            return Err(ProbeError::Target("TLS: it does not speak HTTP/2".to_owned()));
+        }
+        Ok(stream)
+    }
+}
+
 /// Probes once, within `check.timeout` over all.
-pub(super) async fn probe(check: &HealthCheck, target: SocketAddr) -> Result<(), ProbeError> {
+pub(super) async fn probe(check: &HealthCheck, way: &Way, target: SocketAddr) -> Result<(), ProbeError> {
     let address = SocketAddr::new(target.ip(), check.port.unwrap_or(target.port()));
     let late = || ProbeError::Target(format!("timeout after {:?}", check.timeout));
-    timeout(check.timeout, attempt(&check.kind, address)).await.map_err(|_| late())?
+    timeout(check.timeout, attempt(&check.kind, way, address)).await.map_err(|_| late())?
 }
 
-async fn attempt(kind: &CheckKind, address: SocketAddr) -> Result<(), ProbeError> {
+async fn attempt(kind: &CheckKind, way: &Way, address: SocketAddr) -> Result<(), ProbeError> {
     let stream = TcpStream::connect(address).await.map_err(|error| connect_error(&error))?;
-    match kind {
-        CheckKind::Tcp => Ok(()),
-        CheckKind::Http { path, host, expected } => {
-            let host = host.clone().unwrap_or_else(|| address.to_string());
-            expect(status(stream, path, &host).await?, expected)
-        }
-    }
-}
-
-async fn status(stream: TcpStream, path: &str, host: &str) -> Result<u16, ProbeError> {
-    let request = Request::get(path)
-        .header(HOST, host)
-        .header(USER_AGENT, "evenkeel-health-check")
-        .header(CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| ProbeError::Target(format!("the check's path or host is not valid: {error}")))?;
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(BYTES_MAX)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| http_error(&error))?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(|error| http_error(&error))?;
-        let status = response.status().as_u16();
-        drain(response).await;
-        Ok(status)
+    let CheckKind::Http { is_tls, path, host, expected } = kind else { return Ok(()) };
+    let question =
+        Question { is_tls: *is_tls, host: host.clone().unwrap_or_else(|| address.to_string()), path };
+    let status = match (*is_tls, way.is_http2) {
+        (true, false) => http1(way.secure(stream, address).await?, &question).await?,
+        (true, true) => http2(way.secure(stream, address).await?, &question).await?,
+        // In the clear beside TLS, at a port of its own, a target speaks what everybody does.
+        (false, true) if way.tls.is_none() => http2(stream, &question).await?,
+        (false, _) => http1(stream, &question).await?,
     };
-    // The connection may end first, and well; what it knows has then reached the exchange.
-    let drive = async {
-        let _ = connection.await;
-        pending::<Infallible>().await
-    };
-    tokio::select! {
-        status = exchange => status,
-        never = drive => match never {},
-    }
-}
-
-/// Reads a body of the usual length to its end, so that the target does not see a reset and log an error.
-async fn drain(response: Response<Incoming>) {
-    let mut body = response.into_body();
-    let mut left = BYTES_MAX;
-    while let Some(Ok(frame)) = body.frame().await {
-        let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { break };
-        left = rest;
-    }
+    expect(status, expected)
 }
 
 fn expect(status: u16, expected: &StatusSet) -> Result<(), ProbeError> {
@@ -102,20 +117,6 @@ fn connect_error(error: &io::Error) -> ProbeError {
     }
 }
 
-fn http_error(error: &hyper::Error) -> ProbeError {
-    let what = if error.is_incomplete_message() || error.is_closed() {
-        "closed before its response".to_owned()
-    } else if error.is_parse() {
-        format!("not an HTTP response: {error}")
-    } else {
-        error.to_string()
-    };
-    ProbeError::Target(what)
-}
-
-/// limit: of a response's head, and of what is read of its body.
-const BYTES_MAX: usize = 64 * 1024;
-
 /// EAGAIN, ENOMEM, ENFILE, EMFILE, EADDRNOTAVAIL, ENOBUFS: this machine is short of something.
 const LOCAL_ERRORS: [i32; 6] = [11, 12, 23, 24, 99, 105];
 
@@ -126,6 +127,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
+    use super::exchange::BYTES_MAX;
     use super::*;
 
     fn check(kind: CheckKind) -> HealthCheck {
@@ -141,7 +143,12 @@ mod tests {
 
     fn http(host: Option<&str>) -> HealthCheck {
         let expected = StatusSet { ranges: vec![(200, 299), (304, 304)] };
-        check(CheckKind::Http { path: "/healthz?x=1".into(), host: host.map(str::to_owned), expected })
+        check(CheckKind::Http {
+            is_tls: false,
+            path: "/healthz?x=1".into(),
+            host: host.map(str::to_owned),
+            expected,
+        })
     }
 
     /// A target that reads one head and gives this answer; returns what it read.
@@ -157,7 +164,8 @@ mod tests {
             stream.write_all(reply.as_bytes()).await.unwrap();
             String::from_utf8(head).unwrap()
         };
-        let (result, head) = tokio::join!(probe(check, address), target);
+        let way = Way::default();
+        let (result, head) = tokio::join!(probe(check, &way, address), target);
         (result, head, address)
     }
 
@@ -211,19 +219,19 @@ mod tests {
     async fn a_connection_is_enough_for_tcp_and_a_port_may_be_its_own() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        assert_eq!(probe(&check(CheckKind::Tcp), address).await, Ok(()));
+        assert_eq!(probe(&check(CheckKind::Tcp), &Way::default(), address).await, Ok(()));
         let elsewhere = SocketAddr::new(address.ip(), 1);
         let own_port = HealthCheck { port: Some(address.port()), ..check(CheckKind::Tcp) };
-        assert_eq!(probe(&own_port, elsewhere).await, Ok(()));
+        assert_eq!(probe(&own_port, &Way::default(), elsewhere).await, Ok(()));
         drop(listener);
-        assert_eq!(probe(&own_port, elsewhere).await, target_error("connect refused"));
+        assert_eq!(probe(&own_port, &Way::default(), elsewhere).await, target_error("connect refused"));
     }
 
     #[tokio::test]
     async fn silence_ends_at_the_timeout() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let short = HealthCheck { timeout: Duration::from_millis(50), ..http(None) };
-        let result = probe(&short, listener.local_addr().unwrap()).await;
+        let result = probe(&short, &Way::default(), listener.local_addr().unwrap()).await;
         assert_eq!(result, target_error("timeout after 50ms"));
     }
 

@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use config::Diagnostic;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use crate::control::{Control, ReloadError, Reloaded, diagnostic_json};
+use crate::control::{Control, ReloadError, Reloaded, Swapped, diagnostic_json};
 
 pub use socket::{AdminSocket, SocketError};
 
@@ -50,6 +51,8 @@ fn routes(control: Arc<Control>) -> Router {
         .route("/metrics", get(metrics))
         .route("/status", get(|State(control): State<Arc<Control>>| async move { Json(control.status()) }))
         .route("/targets", get(|State(control): State<Arc<Control>>| async move { Json(control.targets()) }))
+        .route("/certificates", get(certificates))
+        .route("/certificates/reload", post(reload_certificates))
         .route("/reload", post(reload))
         .route("/logs/reopen", post(reopen_logs))
         .with_state(control)
@@ -76,22 +79,50 @@ async fn metrics(State(control): State<Arc<Control>>) -> Response {
 async fn reload(State(control): State<Arc<Control>>) -> Response {
     match control.reload().await {
         Ok(Reloaded { generation, warnings }) => {
-            let rendered: Vec<_> = warnings.iter().map(|warning| warning.render(false)).collect();
-            let warnings: Vec<_> = warnings.iter().map(diagnostic_json).collect();
-            let answer =
-                json!({ "generation": generation, "warnings": warnings, "rendered": rendered.join("\n") });
+            let diagnostics: Vec<_> = warnings.iter().map(diagnostic_json).collect();
+            let answer = json!({
+                "generation": generation,
+                "warnings": diagnostics,
+                "rendered": rendered(&warnings),
+            });
             Json(answer).into_response()
         }
-        Err(error) => {
-            let status = match error {
-                ReloadError::Config(_) | ReloadError::Engine(_) => StatusCode::UNPROCESSABLE_ENTITY,
-                ReloadError::NoFile => StatusCode::CONFLICT,
-                ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-                ReloadError::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            (status, Json(json!({ "errors": error.to_json(), "rendered": error.render() }))).into_response()
-        }
+        Err(error) => refused(&error),
     }
+}
+
+async fn certificates(State(control): State<Arc<Control>>) -> Response {
+    Json(control.certificates()).into_response()
+}
+
+async fn reload_certificates(State(control): State<Arc<Control>>) -> Response {
+    match control.swap_certificates(true).await {
+        Ok(Swapped { generation, changed, warnings }) => {
+            let changed: Vec<_> = changed.iter().map(|path| path.display().to_string()).collect();
+            let answer = json!({
+                "generation": generation,
+                "changed": changed,
+                "warnings": warnings.iter().map(diagnostic_json).collect::<Vec<_>>(),
+                "rendered": rendered(&warnings),
+            });
+            Json(answer).into_response()
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+fn refused(error: &ReloadError) -> Response {
+    let status = match error {
+        ReloadError::Config(_) | ReloadError::Engine(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ReloadError::NoFile => StatusCode::CONFLICT,
+        ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        ReloadError::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    (status, Json(json!({ "errors": error.to_json(), "rendered": error.render() }))).into_response()
+}
+
+fn rendered(warnings: &[Diagnostic]) -> String {
+    warnings.iter().map(|warning| warning.render(false)).collect::<Vec<_>>().join("\n")
 }
 
 async fn reopen_logs(State(control): State<Arc<Control>>) -> Response {

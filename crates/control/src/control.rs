@@ -1,8 +1,11 @@
 //! The balancer as its operator sees it: started, reloaded, asked, stopped.
 
+mod certificates;
+mod chores;
 mod metrics;
 mod reload;
 mod report;
+mod swap;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,15 +16,18 @@ use model::{Config, LogLevel};
 use proxy::{BoundListener, Engine, EngineError, Live, Snapshot, StopReport};
 use tls::{Material, TicketKeys};
 use tokio::runtime::Handle;
-use tokio::sync::RwLock;
-use tokio::task::spawn_blocking;
+use tokio::sync::{Notify, RwLock};
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::contents::Contents;
 use crate::health::Probes;
 use crate::prepared::Prepared;
 
 pub(crate) use reload::diagnostic_json;
 pub use reload::{ReloadError, Reloaded};
+pub use swap::Swapped;
+use swap::Swaps;
 
 /// What a [`Control`] is made of.
 #[derive(Debug)]
@@ -54,6 +60,10 @@ pub struct Control {
     live: Arc<Live>,
     probes: Probes,
     state: Mutex<State>,
+    /// Another configuration, or other files, are served.
+    adopted: Arc<Notify>,
+    /// What happens by itself; it ends with the stop.
+    chores: Mutex<JoinSet<()>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +78,7 @@ struct State {
     serving: Arc<Serving>,
     last_reload: Option<LastReload>,
     last_success: SystemTime,
+    swaps: Swaps,
     stopping: bool,
 }
 
@@ -79,6 +90,8 @@ struct Serving {
     stop_timeout: Duration,
     config: Config,
     material: Material,
+    /// Of the files that the material was read from.
+    contents: Contents,
 }
 
 #[derive(Clone, Debug)]
@@ -98,7 +111,9 @@ impl Control {
             Engine::start(&setup.prepared.config, &setup.prepared.material, setup.seed)
                 .map(|engine| Self::new(setup, engine, tasks))
         };
-        spawn_blocking(start).await.unwrap_or(Err(EngineError::WorkerGone)).map(Arc::new)
+        let control = spawn_blocking(start).await.unwrap_or(Err(EngineError::WorkerGone)).map(Arc::new)?;
+        control.begin_chores();
+        Ok(control)
     }
 
     /// What is bound, in the order of the config.
@@ -142,16 +157,17 @@ impl Control {
     pub async fn stop(&self, within: Duration) -> StopReport {
         self.lock().stopping = true;
         self.probes.end_all();
+        self.end_chores();
         let Some(engine) = self.engine.write().await.take() else { return StopReport::default() };
         spawn_blocking(move || engine.stop(within)).await.unwrap_or_default()
     }
 
     fn new(setup: Setup, engine: Engine, tasks: Handle) -> Self {
         let Setup { prepared, path, seed, wall, version } = setup;
-        let Prepared { config, material, tickets, .. } = prepared;
+        let Prepared { config, material, tickets, contents, .. } = prepared;
         let started = wall();
         let fixed = Fixed { workers: config.workers, admin_socket: config.admin_socket.clone() };
-        let serving = Serving::of(&engine, config, material);
+        let serving = Serving::of(&engine, config, material, contents);
         let seed = hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), *b"probes\0\0"].concat());
         let probes = Probes::new(tasks, wall, seed);
         probes.adopt(&serving.snapshot.groups);
@@ -171,9 +187,23 @@ impl Control {
                 serving: Arc::new(serving),
                 last_reload: None,
                 last_success: started,
+                swaps: Swaps::default(),
                 stopping: false,
             }),
+            adopted: Arc::default(),
+            chores: Mutex::default(),
         }
+    }
+
+    /// What the engine was given is what is served from here on.
+    fn adopt(&self, engine: &Engine, config: Config, material: Material, contents: Contents) {
+        let serving = Arc::new(Serving::of(engine, config, material, contents));
+        self.probes.adopt(&serving.snapshot.groups);
+        let mut state = self.lock();
+        state.serving = serving;
+        state.swaps.settle();
+        drop(state);
+        self.adopted.notify_one();
     }
 
     fn state(&self) -> State {
@@ -186,9 +216,9 @@ impl Control {
 }
 
 impl Serving {
-    fn of(engine: &Engine, config: Config, material: Material) -> Self {
+    fn of(engine: &Engine, config: Config, material: Material, contents: Contents) -> Self {
         let stop_timeout = config.stop_timeout;
-        Self { snapshot: engine.snapshot(), bound: engine.bound(), stop_timeout, config, material }
+        Self { snapshot: engine.snapshot(), bound: engine.bound(), stop_timeout, config, material, contents }
     }
 }
 

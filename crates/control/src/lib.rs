@@ -8,6 +8,7 @@
 mod address;
 mod admin;
 mod client;
+mod contents;
 mod control;
 mod demo;
 mod health;
@@ -21,11 +22,14 @@ mod view;
 pub use address::{AdminAddress, InvalidAddress};
 pub use admin::{AdminSocket, SocketError};
 pub use client::{Client, ClientError, Reply};
-pub use control::{Control, ReloadError, Reloaded, Setup};
+pub use control::{Control, ReloadError, Reloaded, Setup, Swapped};
 pub use demo::Demo;
 pub use hint::start_error;
 pub use notify::{Notice, notify};
-pub use page::{status_page, target_table};
+pub use page::{certificate_table, status_page, target_table};
 pub use prepared::Prepared;
 pub use proxy::EngineError;
-pub use view::{AddressView, GroupView, ListenerView, LoadBalancerView, ReloadView, StatusView, TargetView};
+pub use view::{
+    AddressView, CertificateView, CertificatesView, GroupView, ListenerTlsView, ListenerView,
+    LoadBalancerView, ReloadView, StatusView, SwapView, TargetView,
+};

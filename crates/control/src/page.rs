@@ -1,7 +1,9 @@
 //! Status and targets as people read them: short, and loud about what needs attention.
 
+mod certificates;
 mod table;
 
+pub use certificates::certificate_table;
 use table::{span, table};
 
 use crate::view::{GroupView, ListenerView, LoadBalancerView, StatusView, TargetView};
@@ -31,9 +33,11 @@ pub fn status_page(status: &StatusView) -> String {
             page.extend(error.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n"));
         }
     }
+    page += &certificates::summary(&status.certificates);
     page += &load_balancer_table(&status.load_balancers);
     let head = ["LISTENER", "ADDRESS", "CONNECTIONS", "TUNNELS", "IN FLIGHT", "REQUESTS", "FAILURES", ""];
     page += &format!("\n{}", table(&head, &status.listeners.iter().map(listener_row).collect::<Vec<_>>()));
+    page += &certificates::of_listeners(&status.listeners);
     page + "\n" + &group_table(status)
 }
 

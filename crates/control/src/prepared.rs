@@ -1,7 +1,5 @@
 //! A configuration together with what the files of its TLS say: both are right, or neither is served (CH3).
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,6 +8,8 @@ use config::{Diagnostic, Errors, Loaded, Severity};
 use model::Config;
 use tls::{Files, Finding, Material, TicketKeys};
 
+use crate::contents::Contents;
+
 /// What can be served.
 #[derive(Debug)]
 pub struct Prepared {
@@ -17,6 +17,15 @@ pub struct Prepared {
     pub material: Material,
     pub tickets: Arc<TicketKeys>,
     pub warnings: Vec<Diagnostic>,
+    pub(crate) contents: Contents,
+}
+
+/// What the files of a configuration's TLS say.
+#[derive(Debug)]
+pub(crate) struct FilesRead {
+    /// With warnings; or everything that is wrong.
+    pub(crate) result: Result<(Material, Vec<Diagnostic>), Errors>,
+    pub(crate) contents: Contents,
 }
 
 impl Prepared {
@@ -35,25 +44,27 @@ impl Prepared {
     pub fn of(loaded: Loaded, now: SystemTime) -> Result<Self, Errors> {
         let Loaded { config, mut warnings } = loaded;
         let tickets = TicketKeys::new(seconds(now));
-        let (material, found) = material(&config, &tickets, now)?;
+        let FilesRead { result, contents } = read_files(&config, &tickets, now);
+        let (material, found) = result?;
         warnings.extend(found);
-        Ok(Self { config, material, tickets, warnings })
+        Ok(Self { config, material, tickets, warnings, contents })
     }
 }
 
-/// Reads the files of a configuration's TLS; what is returned beside them are warnings.
-pub(crate) fn material(
-    config: &Config,
-    tickets: &Arc<TicketKeys>,
-    now: SystemTime,
-) -> Result<(Material, Vec<Diagnostic>), Errors> {
-    let mut files = Files::new(&read, seconds(now));
-    let material = Material::load(config, tickets, &mut files);
-    let found: Vec<_> = files.into_findings().into_iter().map(diagnostic).collect();
-    match material {
+/// Reads the files of a configuration's TLS.
+pub(crate) fn read_files(config: &Config, tickets: &Arc<TicketKeys>, now: SystemTime) -> FilesRead {
+    let mut contents = Contents::of(config);
+    let (material, found) = contents.record(now, |read| {
+        let mut files = Files::new(read, seconds(now));
+        let material = Material::load(config, tickets, &mut files);
+        (material, files.into_findings())
+    });
+    let found: Vec<_> = found.into_iter().map(diagnostic).collect();
+    let result = match material {
         Some(material) => Ok((material, found)),
         None => Err(Errors(found.into_iter().filter(|found| found.severity == Severity::Error).collect())),
-    }
+    };
+    FilesRead { result, contents }
 }
 
 pub(crate) fn seconds(now: SystemTime) -> u64 {
@@ -67,15 +78,3 @@ fn diagnostic(finding: Finding) -> Diagnostic {
     };
     Diagnostic::about(severity, &finding.place, finding.message, finding.hint)
 }
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if read as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 128 MiB"));
-    }
-    Ok(bytes)
-}
-
-// limit: a CRL of a million entries has about 40 MiB.
-const FILE_BYTES_MAX: u64 = 128 << 20;

@@ -17,6 +17,8 @@ pub struct StatusView {
     /// The configuration file; `null` in the demo.
     pub config: Option<String>,
     pub last_reload: Option<ReloadView>,
+    #[serde(default)]
+    pub certificates: CertificatesView,
     pub load_balancers: Vec<LoadBalancerView>,
     pub listeners: Vec<ListenerView>,
     pub groups: Vec<GroupView>,
@@ -26,7 +28,9 @@ impl StatusView {
     /// Whether nothing needs somebody's attention.
     pub fn is_fine(&self) -> bool {
         let failed = self.last_reload.as_ref().is_some_and(|reload| !reload.ok);
-        !failed && !self.groups.iter().any(|group| group.fail_open)
+        let is_expired = self.certificates.soonest_days_left.is_some_and(|days| days < 0);
+        let are_wrong = is_expired || self.certificates.failed_swap.is_some();
+        !failed && !are_wrong && !self.groups.iter().any(|group| group.fail_open)
     }
 }
 
@@ -63,6 +67,67 @@ pub struct ListenerView {
     pub requests_in_flight: i64,
     /// Requests to which Evenkeel gave a 4xx or 5xx of its own.
     pub failures: u64,
+    /// `null` without TLS.
+    #[serde(default)]
+    pub tls: Option<ListenerTlsView>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerTlsView {
+    pub certificates: usize,
+    /// RFC 3339, UTC: when the first of them ends.
+    pub soonest_not_after: Option<String>,
+    /// Revoked certificates in its lists; `null` where it has none.
+    pub crl_entries: Option<usize>,
+    /// RFC 3339, UTC: when the first of its lists is out of date.
+    pub crl_next_update: Option<String>,
+}
+
+/// Certificates of all listeners.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificatesView {
+    pub served: usize,
+    /// RFC 3339, UTC; `null` where none is served.
+    pub soonest_not_after: Option<String>,
+    pub soonest_days_left: Option<i64>,
+    /// Changed files that were served.
+    pub swaps: u64,
+    pub swaps_failed: u64,
+    /// The last hot swap, if it failed: what was served before is served still.
+    pub failed_swap: Option<SwapView>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwapView {
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// For people.
+    pub error: String,
+}
+
+/// One of `GET /certificates`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateView {
+    pub listener: String,
+    pub names: Vec<String>,
+    pub subject: String,
+    pub issuer: String,
+    pub serial: String,
+    /// SHA-256 of the certificate.
+    pub fingerprint: String,
+    pub path: String,
+    /// RFC 3339, UTC: when the first certificate of its chain ends.
+    pub not_after: String,
+    pub not_after_seconds: u64,
+    /// Whole days until then; negative behind it.
+    pub days_left: i64,
+}
+
+impl CertificateView {
+    /// Whether there is time to renew it.
+    pub fn is_fine(&self) -> bool {
+        self.days_left >= DAYS_LEFT_MIN
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,3 +169,6 @@ pub struct TargetView {
     pub requests: u64,
     pub failures: u64,
 }
+
+/// Who renews by hand reads it a week before; who lets it be done has seen it fail for a while then.
+const DAYS_LEFT_MIN: i64 = 14;

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use control::{AdminAddress, Client, ClientError, Reply, StatusView, TargetView, status_page, target_table};
+use control::{
+    AdminAddress, CertificateView, Client, ClientError, Reply, StatusView, TargetView, certificate_table,
+    status_page, target_table,
+};
 use serde_json::Value;
 use tokio::runtime::Builder;
 
@@ -21,16 +24,54 @@ pub(crate) fn targets(admin: Option<AdminAddress>, json: bool) -> ExitCode {
     ask(admin, async |client| {
         let reply = client.read("/targets").await?;
         if json {
-            let targets: Vec<Value> = client.decode(&reply)?;
-            return Ok(done(&targets.iter().map(|target| format!("{target}\n")).collect::<String>()));
+            return Ok(done(&json_lines(&client.decode::<Vec<Value>>(&reply)?)));
         }
         Ok(done(&target_table(&client.decode::<Vec<TargetView>>(&reply)?)))
     })
 }
 
-pub(crate) fn reload(admin: Option<AdminAddress>, json: bool) -> ExitCode {
+pub(crate) fn certificates(admin: Option<AdminAddress>, json: bool) -> ExitCode {
     ask(admin, async |client| {
-        let reply = client.order("/reload").await?;
+        let reply = client.read("/certificates").await?;
+        let certificates: Vec<CertificateView> = client.decode(&reply)?;
+        say(&if json {
+            json_lines(&client.decode::<Vec<Value>>(&reply)?)
+        } else {
+            certificate_table(&certificates)
+        });
+        let are_fine = certificates.iter().all(CertificateView::is_fine);
+        Ok(if are_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+pub(crate) fn reload(admin: Option<AdminAddress>, json: bool) -> ExitCode {
+    order(admin, json, "/reload", "reloaded", |answer| {
+        format!("reloaded: generation {} serves\n", answer["generation"])
+    })
+}
+
+pub(crate) fn reload_certificates(admin: Option<AdminAddress>, json: bool) -> ExitCode {
+    order(admin, json, "/certificates/reload", "swapped", |answer| {
+        let changed = answer["changed"].as_array().map_or(&[][..], Vec::as_slice);
+        if changed.is_empty() {
+            return "nothing changed: what is served is what the files say\n".to_owned();
+        }
+        let files: String =
+            changed.iter().filter_map(Value::as_str).map(|path| format!("  {path}\n")).collect();
+        format!("swapped: generation {} serves what changed in\n{files}", answer["generation"])
+    })
+}
+
+/// Has something done that may be refused.
+fn order(
+    admin: Option<AdminAddress>,
+    json: bool,
+    path: &str,
+    verb: &str,
+    success: impl Fn(&Value) -> String,
+) -> ExitCode {
+    ask(admin, async |client| {
+        let reply = client.order(path).await?;
         if json {
             say(&json_line(&reply));
             return Ok(if reply.status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
@@ -39,10 +80,10 @@ pub(crate) fn reload(admin: Option<AdminAddress>, json: bool) -> ExitCode {
         let rendered = answer["rendered"].as_str().unwrap_or_default();
         if reply.status == 200 {
             tell(rendered);
-            return Ok(done(&format!("reloaded: generation {} serves\n", answer["generation"])));
+            return Ok(done(&success(&answer)));
         }
         tell(&format!("{}\n", rendered.trim_end()));
-        Ok(failed("not reloaded: what was served before is served still"))
+        Ok(failed(&format!("not {verb}: what was served before is served still")))
     })
 }
 
@@ -67,4 +108,8 @@ fn ask(
 
 fn json_line(reply: &Reply) -> String {
     String::from_utf8_lossy(&reply.body).trim_end().to_owned() + "\n"
+}
+
+fn json_lines(values: &[Value]) -> String {
+    values.iter().map(|value| format!("{value}\n")).collect()
 }

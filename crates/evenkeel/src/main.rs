@@ -60,6 +60,13 @@ enum Command {
     Status(Form),
     /// Show the targets of the running evenkeel
     Targets(Form),
+    /// Show the certificates that the running evenkeel serves; exit code 1 when one ends within 14 days
+    Certificates {
+        #[command(flatten)]
+        form: Form,
+        #[command(subcommand)]
+        command: Option<Certificates>,
+    },
     /// Work with the access logs of the running evenkeel
     Logs {
         #[command(subcommand)]
@@ -107,6 +114,12 @@ enum Logs {
     Reopen(Form),
 }
 
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Certificates {
+    /// Read changed files of certificates, keys, CAs and CRLs at once
+    Reload(Form),
+}
+
 fn main() -> ExitCode {
     let Arguments { admin, command } = Arguments::parse();
     match command {
@@ -119,6 +132,10 @@ fn main() -> ExitCode {
         Command::Reload(form) => ask::reload(admin, form.json),
         Command::Status(form) => ask::status(admin, form.json),
         Command::Targets(form) => ask::targets(admin, form.json),
+        Command::Certificates { form, command: None } => ask::certificates(admin, form.json),
+        Command::Certificates { form, command: Some(Certificates::Reload(own)) } => {
+            ask::reload_certificates(admin, form.json || own.json)
+        }
         Command::Logs { command: Logs::Reopen(form) } => ask::reopen_logs(admin, form.json),
         Command::Schema => output::done(&config::schema()),
         Command::Help { name } => reference::help(name.as_deref()),

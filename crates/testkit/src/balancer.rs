@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -112,6 +112,13 @@ impl Balancer {
         fs::write(self.path(CONFIG), config.to_string()).unwrap();
         let (status, body) = self.admin("POST", "/reload");
         if status == 200 { Ok(serde_json::from_str(&body).unwrap()) } else { Err((status, body)) }
+    }
+
+    /// Runs a command of the binary that asks this balancer.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let address = format!("unix:{}", self.path(ADMIN).display());
+        Command::new(binary()).args(arguments).env("EVENKEEL_ADMIN", address).output().unwrap()
     }
 
     /// The lines of the access log so far.

@@ -6,7 +6,7 @@ use observe::{Exposition, Kind, Value};
 use proxy::{Health, Snapshot, TargetLive};
 
 use super::report::unix_micros;
-use super::{Control, State};
+use super::{Control, State, certificates};
 use crate::process;
 
 impl Control {
@@ -17,6 +17,7 @@ impl Control {
         let mut page = Exposition::new();
         self.render_process(&mut page);
         render_reloads(&mut page, &state);
+        certificates::render(&mut page, &state);
         observe::render_workers(&mut page, self.live.worker_cells());
         let listeners: Vec<_> =
             snapshot.listeners.iter().map(|plan| (plan.name.clone(), &*plan.cells)).collect();

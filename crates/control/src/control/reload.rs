@@ -10,9 +10,9 @@ use proxy::{Engine, EngineError};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use super::{Control, Fixed, LastReload, Serving};
+use super::{Control, Fixed, LastReload};
 use crate::hint::start_error;
-use crate::prepared;
+use crate::prepared::{FilesRead, read_files};
 
 /// A reload that went well.
 #[derive(Debug)]
@@ -37,30 +37,38 @@ impl Control {
     /// Reads the config file and serves what it says. Reloads take turns.
     // cancel-safe: before its turn nothing has happened; from then on it runs to its end, whoever waits for it.
     pub async fn reload(self: &Arc<Self>) -> Result<Reloaded, ReloadError> {
-        let turn = Arc::clone(&self.reloading).lock_owned().await;
-        let engine = Arc::clone(&self.engine).read_owned().await;
-        let control = Arc::clone(self);
-        let reload = move || {
-            let _turn = turn;
-            let result = control.try_reload(engine.as_ref());
+        let reload = |control: &Self, engine: Option<&Engine>| {
+            let result = engine.ok_or(ReloadError::Stopping).and_then(|engine| control.try_reload(engine));
             control.note(&result);
             result
         };
-        spawn_blocking(reload).await.unwrap_or(Err(ReloadError::Panicked))
+        self.in_turn(reload).await
     }
 
-    fn try_reload(&self, engine: Option<&Engine>) -> Result<Reloaded, ReloadError> {
-        let engine = engine.ok_or(ReloadError::Stopping)?;
+    /// Whatever changes what is served, one at a time.
+    pub(super) async fn in_turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        story: impl FnOnce(&Self, Option<&Engine>) -> Result<T, ReloadError> + Send + 'static,
+    ) -> Result<T, ReloadError> {
+        let turn = Arc::clone(&self.reloading).lock_owned().await;
+        let engine = Arc::clone(&self.engine).read_owned().await;
+        let control = Arc::clone(self);
+        let story = move || {
+            let _turn = turn;
+            story(&control, engine.as_ref())
+        };
+        spawn_blocking(story).await.unwrap_or(Err(ReloadError::Panicked))
+    }
+
+    fn try_reload(&self, engine: &Engine) -> Result<Reloaded, ReloadError> {
         let path = self.path.as_deref().ok_or(ReloadError::NoFile)?;
         let Loaded { config, mut warnings } = config::load(path).map_err(ReloadError::Config)?;
-        let read = prepared::material(&config, &self.tickets, (self.wall)());
-        let (material, found) = read.map_err(ReloadError::Config)?;
+        let FilesRead { result, contents } = read_files(&config, &self.tickets, (self.wall)());
+        let (material, found) = result.map_err(ReloadError::Config)?;
         warnings.extend(found);
         let generation = engine.apply(&config, &material).map_err(ReloadError::Engine)?;
         let wanted = Fixed { workers: config.workers, admin_socket: config.admin_socket.clone() };
-        let serving = Arc::new(Serving::of(engine, config, material));
-        self.probes.adopt(&serving.snapshot.groups);
-        self.lock().serving = serving;
+        self.adopt(engine, config, material, contents);
         warnings.extend(needs_restart(path, &self.fixed, &wanted));
         Ok(Reloaded { generation, warnings })
     }
@@ -81,12 +89,12 @@ impl Control {
                     [("generation", generation), ("warnings", &warnings.len())];
                 observe::event(LogLevel::Info, "reloaded the configuration", &fields);
                 for warning in warnings {
-                    let place = place(warning);
-                    let fields: [(_, &dyn fmt::Display); 2] = [("at", &place), ("message", &warning.message)];
-                    observe::event(LogLevel::Warning, "the configuration has a warning", &fields);
+                    log_each(LogLevel::Warning, "the configuration has a warning", warning);
                 }
             }
-            Err(error) => error.log(),
+            Err(error) => {
+                error.log("the configuration was not reloaded", "the configuration has an error");
+            }
         }
     }
 }
@@ -114,16 +122,13 @@ impl ReloadError {
     }
 
     /// One line for each thing that is wrong, up to a number.
-    fn log(&self) {
-        let message = "the configuration was not reloaded";
+    pub(super) fn log(&self, message: &'static str, each: &'static str) {
         let Self::Config(errors) = self else {
             return observe::event(LogLevel::Error, message, &[("error", &one_line(&self.render()))]);
         };
         observe::event(LogLevel::Error, message, &[("errors", &errors.0.len())]);
         for error in errors.0.iter().take(LOGGED_MAX) {
-            let place = place(error);
-            let fields: [(_, &dyn fmt::Display); 2] = [("at", &place), ("message", &error.message)];
-            observe::event(LogLevel::Error, "the configuration has an error", &fields);
+            log_each(LogLevel::Error, each, error);
         }
     }
 }
@@ -139,6 +144,12 @@ impl std::error::Error for ReloadError {}
 /// A diagnostic as a JSON value.
 pub(crate) fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
     serde_json::from_str(&diagnostic.to_json()).unwrap_or_else(|_| json!({ "message": diagnostic.message }))
+}
+
+pub(super) fn log_each(level: LogLevel, message: &'static str, diagnostic: &Diagnostic) {
+    let place = place(diagnostic);
+    let fields: [(_, &dyn fmt::Display); 2] = [("at", &place), ("message", &one_line(&diagnostic.message))];
+    observe::event(level, message, &fields);
 }
 
 /// Where it is, as editors jump to it.

@@ -8,6 +8,7 @@ use observe::{MadeBy, Refusal, Timestamp};
 use proxy::{GroupPlan, Health, ListenerPlan, TargetLive};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::certificates::listener_tls;
 use super::{Control, Serving};
 use crate::view::{
     AddressView, GroupView, ListenerView, LoadBalancerView, ReloadView, StatusView, TargetView,
@@ -26,6 +27,7 @@ impl Control {
             workers: self.live.workers(),
             stopping: state.stopping,
             config: self.path.as_ref().map(|path| path.display().to_string()),
+            certificates: self.certificates_view(&state),
             last_reload: state.last_reload.map(|reload| ReloadView {
                 at: rfc3339(reload.at),
                 ok: reload.error.is_none(),
@@ -102,6 +104,7 @@ fn listener(plan: &ListenerPlan, serving: &Serving) -> ListenerView {
         requests: cells.sum(|c| c.requests.read()),
         requests_in_flight: cells.sum(|c| c.requests_in_flight.read()),
         failures: cells.sum(|c| own_errors(c.responses.by(MadeBy::Evenkeel).read())),
+        tls: listener_tls(serving, &plan.name),
     }
 }
 

@@ -23,9 +23,14 @@ pub(crate) struct Balancer {
 impl Balancer {
     pub(crate) async fn start(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        Self::start_in(dir, config, || SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)).await
+    }
+
+    /// In a folder with files that the config names.
+    pub(crate) async fn start_in(dir: TempDir, config: &str, wall: fn() -> SystemTime) -> Self {
         std::fs::write(dir.path().join("evenkeel.toml"), config).unwrap();
         let socket = AdminSocket::bind(&address(dir.path())).await.unwrap();
-        let control = Control::start(setup(dir.path().join("evenkeel.toml"))).await.unwrap();
+        let control = Control::start(setup_at(dir.path().join("evenkeel.toml"), wall)).await.unwrap();
         let served = Arc::clone(&control);
         let admin = tokio::spawn(async move { socket.serve(served).await });
         Self { control, client: Client::new(address(dir.path())), dir, admin }
@@ -78,7 +83,10 @@ impl Balancer {
 }
 
 pub(crate) fn setup(path: PathBuf) -> Setup {
-    let wall = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    setup_at(path, || SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600))
+}
+
+fn setup_at(path: PathBuf, wall: fn() -> SystemTime) -> Setup {
     let prepared = Prepared::load(&path, wall()).unwrap_or_else(|errors| panic!("{errors}"));
     Setup { prepared, path: Some(path), seed: [1, 2], wall, version: "1.2.3" }
 }

@@ -1,0 +1,130 @@
+//! What happens by itself: ticket keys are rotated (TLS3), files of certificates are watched (CH3).
+
+mod inotify;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
+
+use model::LogLevel;
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use self::inotify::Inotify;
+use super::Control;
+use crate::prepared::seconds;
+
+impl Control {
+    pub(super) fn begin_chores(self: &Arc<Self>) {
+        let mut chores = self.chores.lock().unwrap_or_else(PoisonError::into_inner);
+        chores.spawn(rotate_tickets(Arc::downgrade(self)));
+        chores.spawn(watch_files(Arc::downgrade(self), Arc::clone(&self.adopted)));
+    }
+
+    pub(super) fn end_chores(&self) {
+        self.chores.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+}
+
+async fn rotate_tickets(control: Weak<Control>) {
+    loop {
+        sleep(ROTATION_LOOK).await;
+        let Some(control) = control.upgrade() else { return };
+        control.tickets.rotate(seconds((control.wall)()));
+    }
+}
+
+/// Looks at the files when something happened in their folders, when others are served, and once a minute.
+async fn watch_files(control: Weak<Control>, adopted: Arc<Notify>) {
+    let mut watched = Watched::Nothing;
+    loop {
+        let Some(strong) = control.upgrade() else { return };
+        // Watched before they are looked at, so that no change falls between.
+        let serving = Arc::clone(&strong.state().serving);
+        let folders = spawn_blocking(move || folders(serving.contents.paths())).await;
+        watched.follow(&folders.unwrap_or_default());
+        // How it went stands in the log and in status.
+        let _ = strong.swap_certificates(false).await;
+        drop(strong);
+        tokio::select! {
+            () = watched.changes() => {}
+            () = adopted.notified() => {}
+            () = sleep(FILES_LOOK) => {}
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Watched {
+    /// A configuration without TLS takes no descriptor.
+    Nothing,
+    Folders(Inotify),
+    /// The kernel has none for us.
+    Refused,
+}
+
+impl Watched {
+    fn follow(&mut self, folders: &BTreeSet<PathBuf>) {
+        if matches!(self, Self::Nothing) && !folders.is_empty() {
+            *self = Inotify::new().map_or_else(
+                |error| {
+                    let message = "files are not watched, but looked at once a minute";
+                    observe::event(LogLevel::Warning, message, &[("error", &error)]);
+                    Self::Refused
+                },
+                Self::Folders,
+            );
+        }
+        if let Self::Folders(inotify) = self {
+            inotify.follow(folders);
+        }
+    }
+
+    async fn changes(&self) {
+        match self {
+            Self::Folders(inotify) => inotify.changes().await,
+            Self::Nothing | Self::Refused => std::future::pending().await,
+        }
+    }
+}
+
+/// Where files are renamed to their names, and where those lie that links lead to.
+fn folders<'p>(paths: impl Iterator<Item = &'p Path>) -> BTreeSet<PathBuf> {
+    let mut folders = BTreeSet::new();
+    for path in paths {
+        folders.extend(folder(path));
+        folders.extend(path.canonicalize().ok().as_deref().and_then(folder));
+    }
+    folders
+}
+
+fn folder(path: &Path) -> Option<PathBuf> {
+    let parent = path.parent()?;
+    Some(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() })
+}
+
+/// Keys are rotated when they are due, which is looked at that often.
+const ROTATION_LOOK: Duration = Duration::from_secs(600);
+/// For file systems whose changes the kernel does not see, and for links on the way to a file.
+const FILES_LOOK: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_those_of_names_and_of_what_links_lead_to() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().canonicalize().unwrap().join(name);
+        for name in ["live", "archive"] {
+            std::fs::create_dir(at(name)).unwrap();
+        }
+        std::fs::write(at("archive/1.pem"), "").unwrap();
+        std::os::unix::fs::symlink(at("archive/1.pem"), at("live/a.pem")).unwrap();
+        let named = [at("live/a.pem"), at("gone/b.pem"), PathBuf::from("c.pem")];
+        let expected = [PathBuf::from("."), at("archive"), at("gone"), at("live")];
+        assert_eq!(folders(named.iter().map(PathBuf::as_path)).into_iter().collect::<Vec<_>>(), expected);
+    }
+}

@@ -1,0 +1,146 @@
+//! Hot swap (CH3): the files that the served configuration names, read anew when they changed. All of them are right, or what
+//! was served before is served on.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use config::Diagnostic;
+use model::LogLevel;
+use proxy::Engine;
+
+use super::reload::log_each;
+use super::{Control, ReloadError};
+use crate::contents::Contents;
+use crate::prepared::{FilesRead, read_files};
+
+/// A swap that went well.
+#[derive(Debug)]
+pub struct Swapped {
+    pub generation: u64,
+    /// Files whose contents are other ones; none: there was nothing to do.
+    pub changed: Vec<PathBuf>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What became of changed files so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Swaps {
+    pub(super) done: u64,
+    pub(super) failed: u64,
+    /// The last one, if it failed.
+    pub(super) failure: Option<Arc<SwapFailure>>,
+    /// The files at the last look.
+    seen: Option<Arc<Contents>>,
+}
+
+#[derive(Debug)]
+pub(super) struct SwapFailure {
+    pub(super) at: SystemTime,
+    pub(super) error: String,
+    tried: SystemTime,
+    contents: Contents,
+}
+
+impl Control {
+    /// Looks at the files, and serves what they say if it changed. Takes turns with reloads. `is_asked`: every file is read,
+    /// and what failed before is tried again.
+    // cancel-safe: as a reload.
+    pub async fn swap_certificates(self: &Arc<Self>, is_asked: bool) -> Result<Swapped, ReloadError> {
+        let swap = move |control: &Self, engine: Option<&Engine>| {
+            control.try_swap(engine.ok_or(ReloadError::Stopping)?, is_asked)
+        };
+        self.in_turn(swap).await
+    }
+
+    fn try_swap(&self, engine: &Engine, is_asked: bool) -> Result<Swapped, ReloadError> {
+        let now = (self.wall)();
+        let state = self.state();
+        let (serving, swaps) = (state.serving, state.swaps);
+        let seen = swaps.seen.as_deref().unwrap_or(&serving.contents);
+        let found = Arc::new(seen.look(now, !is_asked));
+        self.lock().swaps.seen = Some(Arc::clone(&found));
+        let nothing =
+            Swapped { generation: serving.snapshot.generation, changed: Vec::new(), warnings: Vec::new() };
+        if serving.contents.changed(&found).is_empty() {
+            if swaps.failure.is_some() {
+                self.lock().swaps.failure = None;
+                observe::event(LogLevel::Info, "the certificates' files are again as they are served", &[]);
+            }
+            return Ok(nothing);
+        }
+        let is_known = |failure: &Arc<SwapFailure>| {
+            let is_soon = now.duration_since(failure.tried).is_ok_and(|age| age < RETRY);
+            is_soon && failure.contents.changed(&found).is_empty()
+        };
+        if !is_asked && swaps.failure.as_ref().is_some_and(is_known) {
+            return Ok(nothing);
+        }
+        let FilesRead { result, contents } = read_files(&serving.config, &self.tickets, now);
+        let changed = serving.contents.changed(&contents);
+        let applied = result.map_err(ReloadError::Config).and_then(|(material, warnings)| {
+            let generation = engine.apply(&serving.config, &material).map_err(ReloadError::Engine)?;
+            Ok((generation, material, warnings))
+        });
+        match applied {
+            Ok((generation, material, warnings)) => {
+                self.adopt(engine, serving.config.clone(), material, contents);
+                let swapped = Swapped { generation, changed, warnings };
+                self.note_swap(&swapped);
+                Ok(swapped)
+            }
+            Err(error) => {
+                self.note_failed_swap(&error, contents, now, is_asked);
+                Err(error)
+            }
+        }
+    }
+
+    fn note_swap(&self, swapped: &Swapped) {
+        self.lock().swaps.done += 1;
+        let files = files(&swapped.changed);
+        let fields: [(_, &dyn Display); 2] = [("generation", &swapped.generation), ("files", &files)];
+        observe::event(LogLevel::Info, "swapped the certificates", &fields);
+        for warning in &swapped.warnings {
+            log_each(LogLevel::Warning, "a file of the certificates has a warning", warning);
+        }
+    }
+
+    /// Told once, until files or errors are other ones; what is tried again by the way is no news.
+    fn note_failed_swap(&self, error: &ReloadError, contents: Contents, now: SystemTime, is_asked: bool) {
+        let text = error.render();
+        let mut state = self.lock();
+        let known = state.swaps.failure.take();
+        let known = known.filter(|known| known.error == text && known.contents.changed(&contents).is_empty());
+        let is_news = is_asked || known.is_none();
+        let at = known.map_or(now, |known| known.at);
+        state.swaps.failed += u64::from(is_news);
+        state.swaps.failure = Some(Arc::new(SwapFailure { at, error: text, tried: now, contents }));
+        drop(state);
+        if is_news {
+            error.log("the certificates were not swapped", "a file of the certificates has an error");
+        }
+    }
+}
+
+impl Swaps {
+    /// Everything was read and is served.
+    pub(super) fn settle(&mut self) {
+        self.failure = None;
+        self.seen = None;
+    }
+}
+
+fn files(changed: &[PathBuf]) -> String {
+    let named: Vec<_> = changed.iter().take(FILES_NAMED_MAX).map(|path| path.display().to_string()).collect();
+    match changed.len().saturating_sub(FILES_NAMED_MAX) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// After which the same files are tried again: a certificate that is not valid yet will be.
+const RETRY: Duration = Duration::from_secs(60);
+// limit: of files in a line of the log.
+const FILES_NAMED_MAX: usize = 10;

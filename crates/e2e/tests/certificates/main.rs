@@ -1,0 +1,7 @@
+//! Files of certificates that change while they are served (CH3).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod broken_key_changes_nothing;
+mod days_left_are_told;
+mod renewed_file_is_swapped;

@@ -124,7 +124,7 @@ mod tests {
         std::fs::write(at("archive/1.pem"), "").unwrap();
         std::os::unix::fs::symlink(at("archive/1.pem"), at("live/a.pem")).unwrap();
         let named = [at("live/a.pem"), at("gone/b.pem"), PathBuf::from("c.pem")];
-        let expected = [PathBuf::from("."), at("archive"), at("gone"), at("live")];
+        let expected = [at("archive"), at("gone"), at("live"), PathBuf::from(".")];
         assert_eq!(folders(named.iter().map(PathBuf::as_path)).into_iter().collect::<Vec<_>>(), expected);
     }
 }

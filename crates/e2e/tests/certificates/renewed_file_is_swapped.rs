@@ -25,6 +25,9 @@ fn renewed_file_is_swapped() {
     });
     assert_eq!(open.get("/behind").status(), 200);
     assert_eq!(open.handshake().peer_chain[0], old.chain()[0].to_vec());
-    assert_eq!(balancer.metric("evenkeel_certificate_swaps_total", &[("result", "done")]), 1.0);
-    assert!(balancer.stderr().contains("site.pem"), "the log tells which file");
+    // Told when all workers serve it, which is a little later.
+    wait_until("the swap is counted", || {
+        balancer.metric("evenkeel_certificate_swaps_total", &[("result", "done")]) == 1.0
+    });
+    wait_until("the log tells which file", || balancer.stderr().contains("site.pem"));
 }

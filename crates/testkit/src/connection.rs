@@ -109,6 +109,12 @@ impl Connection {
         Ok(())
     }
 
+    /// Ends the connection with a bare end, which under TLS means that something is missing.
+    pub fn cut(self) -> io::Result<()> {
+        self.wire.stream.cut();
+        Ok(())
+    }
+
     /// What the client's handshake came to, where the target has TLS.
     #[track_caller]
     pub fn handshake(&self) -> Handshake {

@@ -100,6 +100,11 @@ impl Stream {
         self.socket.shutdown(Shutdown::Write)
     }
 
+    /// Ends the connection as if the rest had been cut off: without `close_notify`.
+    pub(crate) fn cut(mut self) {
+        self.session = None;
+    }
+
     /// Ends the connection with a reset, and without a word of TLS.
     pub(crate) fn reset(mut self) {
         self.session = None;

@@ -30,7 +30,7 @@ pub struct TlsClient {
     pub(crate) name: ServerName<'static>,
     settings: Settings,
     /// Made of the settings when it is first needed. Sessions are resumed within one only.
-    config: OnceLock<Arc<ClientConfig>>,
+    config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl TlsClient {
             identity: None,
             provider: provider(),
         };
-        Self { address, name: name("localhost"), settings, config: OnceLock::new() }
+        Self { address, name: name("localhost"), settings, config: Arc::default() }
     }
 
     /// To another address, with what it remembers.
@@ -179,7 +179,7 @@ impl TlsClient {
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
-        self.config = OnceLock::new();
+        self.config = Arc::default();
         self
     }
 }

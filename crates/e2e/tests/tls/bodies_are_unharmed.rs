@@ -1,21 +1,10 @@
-//! Megabytes go both ways unharmed, with TLS on both sides, and nobody is overrun (TLS1, TLS5, KA2).
+//! Megabytes go both ways unharmed, with TLS on both sides (TLS1, TLS5).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use testkit::{Authority, Http2Client, Target};
 
-use testkit::{Authority, Balancer, Config, Http2Client, Target, TlsServer, wait_for};
+use crate::{https_both, server, start_with};
 
 const BYTES: usize = 3 * 1024 * 1024;
-const ENDLESS: usize = 96 * 1024 * 1024;
-const BLOCK: usize = 64 * 1024;
-
-fn start(target: &Target, root: &Authority) -> Balancer {
-    let config = Config::to(target).https(&["site.pem"]).group("protocol = \"https\"");
-    Balancer::prepare(config.group("tls = { ca = \"ca.pem\" }"))
-        .file("site.pem", &root.leaf(&[]).issue().pem())
-        .file("ca.pem", &root.pem())
-        .start()
-}
 
 /// Not periodic in any power of two.
 fn pattern() -> Vec<u8> {
@@ -32,7 +21,7 @@ fn chunked(body: &[u8], size: usize) -> Vec<u8> {
 #[test]
 fn bodies_are_unharmed() {
     let root = Authority::new("Root");
-    for server in [TlsServer::new(&root.leaf(&[]).issue()), TlsServer::new(&root.leaf(&[]).issue()).tls12()] {
+    for server in [server(&root), server(&root).tls12()] {
         let target = Target::https(&server, |request| match request.target() {
             "/length" => {
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", request.body.len());
@@ -43,7 +32,7 @@ fn bodies_are_unharmed() {
                 [head, &chunked(&request.body, 70_001)].concat()
             }
         });
-        let balancer = start(&target, &root);
+        let balancer = start_with(&root, https_both(&target));
         for client in [balancer.tls_client("web").tls12(), balancer.tls_client("web").tls13()] {
             let mut client = client.connect();
             client.send(format!("POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: {BYTES}\r\n\r\n"));
@@ -59,38 +48,4 @@ fn bodies_are_unharmed() {
         }
         assert_eq!(target.connections(), 1);
     }
-}
-
-#[test]
-fn slow_reader_holds_the_sender_back() {
-    let root = Authority::new("Root");
-    let sent = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&sent);
-    let target = Target::tls(&TlsServer::new(&root.leaf(&[]).issue()), move |mut connection| {
-        connection.head()?;
-        connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {ENDLESS}\r\n\r\n"))?;
-        for _ in 0..ENDLESS / BLOCK {
-            connection.send([b'x'; BLOCK])?;
-            count.fetch_add(BLOCK, Ordering::Relaxed);
-        }
-        Ok(())
-    });
-    let balancer = start(&target, &root);
-    let mut client = balancer.tls_client("web").connect();
-    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    client.head().unwrap();
-    let mut before = 0;
-    let stalled_at = wait_for("the target stalls", || {
-        let now = sent.load(Ordering::Relaxed);
-        let is_same = std::mem::replace(&mut before, now) == now && now > 0;
-        is_same.then_some(now)
-    });
-    assert!(stalled_at < ENDLESS / 2, "{stalled_at} bytes were taken from the target");
-    assert!(balancer.resident_bytes() < 60 << 20, "{}", balancer.resident_bytes());
-    let mut got = 0;
-    while let count @ 1.. = client.read().unwrap().len() {
-        got += count;
-    }
-    assert_eq!(got, ENDLESS);
-    assert!(balancer.resident_bytes() < 60 << 20, "{}", balancer.resident_bytes());
 }

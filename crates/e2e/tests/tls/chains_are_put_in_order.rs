@@ -1,6 +1,6 @@
 //! A bundle in any order is served in the right one, and a broken one changes nothing (CH1, CH3).
 
-use testkit::{Alert, Authority, Balancer, Config, Leaf, Target, pem};
+use testkit::{Authority, Balancer, Leaf, Target, pem};
 
 use crate::https;
 
@@ -60,26 +60,4 @@ fn a_broken_one_leaves_the_running_one_in_place() {
         assert_eq!((client.get("/").text().as_str(), client.handshake().peer_chain.len()), ("one", 5));
     }
     assert_eq!(connected.get("/").text(), "one");
-}
-
-#[test]
-fn a_renewed_one_is_served_without_a_break() {
-    let root = Authority::new("Root");
-    let target = Target::named("one");
-    let leaves = [root.leaf(&[]).issue(), root.leaf(&[]).issue()];
-    let balancer = Balancer::prepare(https(&target)).file("site.pem", &leaves[0].pem()).start();
-    let shown = |config: Config, leaf: &Leaf| {
-        balancer.write("site.pem", &leaf.pem());
-        balancer.reload(config).unwrap();
-        balancer.tls_client("web").connect().handshake().peer_chain[0].clone()
-    };
-    let mut connected = balancer.tls_client("web").connect();
-    for leaf in leaves.iter().rev() {
-        connected.get("/");
-        assert_eq!(shown(https(&target), leaf), leaf.chain()[0].to_vec());
-        assert_eq!(connected.get("/").text(), "one");
-    }
-    let stranger = balancer.tls_client("web").trusting(&Authority::new("Other root"));
-    assert!(matches!(stranger.try_connect(), Err(failure) if failure.alert.is_none()));
-    assert_ne!(stranger.refusal(), Some(Alert::InternalError));
 }

@@ -1,31 +1,14 @@
-//! Ends of connections: idle ones, halves, aborts and a stop, with TLS on both sides (KA1, KA7, OP4).
+//! Ends of connections with TLS on both sides: idle ones, halves and aborts (KA1, KA7).
 
-use std::sync::Mutex;
-use std::sync::mpsc::sync_channel;
+use testkit::{Authority, Target, ok, wait_until};
 
-use testkit::{Authority, Balancer, Config, Signal, Target, TlsServer, ok, wait_until};
-
-fn config(target: &Target) -> Config {
-    let config = Config::to(target).https(&["site.pem"]).top("workers = 2");
-    config.group("protocol = \"https\"").group("tls = { ca = \"ca.pem\" }")
-}
-
-fn start(config: &Config, root: &Authority) -> Balancer {
-    Balancer::prepare(config)
-        .file("site.pem", &root.leaf(&[]).issue().pem())
-        .file("ca.pem", &root.pem())
-        .start()
-}
-
-fn server(root: &Authority) -> TlsServer {
-    TlsServer::new(&root.leaf(&[]).issue())
-}
+use crate::{https_both, server, start_with};
 
 #[test]
 fn an_idle_client_is_closed_politely() {
     let root = Authority::new("Root");
     let target = Target::https(&server(&root), |_| ok("one"));
-    let balancer = start(&config(&target).listener("keepalive_timeout = \"1s\""), &root);
+    let balancer = start_with(&root, https_both(&target).listener("keepalive_timeout = \"1s\""));
     let mut client = balancer.tls_client("web").connect();
     assert_eq!(client.get("/").text(), "one");
     // Neither an error nor a bare end: `close_notify`.
@@ -36,7 +19,7 @@ fn an_idle_client_is_closed_politely() {
 fn the_last_request_may_half_close() {
     let root = Authority::new("Root");
     let target = Target::https(&server(&root), |_| ok("one"));
-    let balancer = start(&config(&target), &root);
+    let balancer = start_with(&root, https_both(&target));
     for client in [balancer.tls_client("web").tls12(), balancer.tls_client("web").tls13()] {
         let mut client = client.connect();
         client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -53,7 +36,7 @@ fn an_abort_cancels_the_request() {
         connection.request()?;
         connection.stall()
     });
-    let balancer = start(&config(&target), &root);
+    let balancer = start_with(&root, https_both(&target));
     for is_reset in [true, false] {
         let mut client = balancer.tls_client("web").connect();
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -67,51 +50,4 @@ fn an_abort_cancels_the_request() {
     }
     wait_until("both are logged", || balancer.log_lines().len() == 2);
     assert!(balancer.log_lines().iter().all(|line| line["reason"] == "client_aborted"));
-}
-
-#[test]
-fn a_stop_loses_nothing() {
-    let root = Authority::new("Root");
-    let (release, gate) = sync_channel(1);
-    let gate = Mutex::new(gate);
-    let target = Target::https(&server(&root), move |request| {
-        if request.target() == "/slow" {
-            gate.lock().unwrap().recv().unwrap();
-        }
-        ok("finished")
-    });
-    let mut balancer = start(&config(&target), &root);
-    let (mut idle, mut busy) = (balancer.tls_client("web").connect(), balancer.tls_client("web").connect());
-    idle.get("/");
-    busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    wait_until("it is in flight", || target.requests().len() == 2);
-    balancer.signal(Signal::TERM);
-    assert!(idle.is_closed());
-    release.send(()).unwrap();
-    let response = busy.response();
-    assert_eq!((response.text().as_str(), response.field("connection")), ("finished", Some("close")));
-    assert_eq!(busy.read().unwrap(), b"");
-    assert_eq!(balancer.wait_exit().code(), Some(0));
-}
-
-/// Every request that a reload meets is answered.
-#[test]
-fn reloads_lose_nothing() {
-    let root = Authority::new("Root");
-    let target = Target::https(&server(&root), |_| ok("one"));
-    let config = config(&target);
-    let balancer = start(&config, &root);
-    let tls = balancer.tls_client("web");
-    std::thread::scope(|scope| {
-        let reloads = scope.spawn(|| {
-            for _ in 0..10 {
-                balancer.write("site.pem", &root.leaf(&[]).issue().pem());
-                balancer.reload(&config).unwrap();
-            }
-        });
-        let mut client = tls.connect();
-        while !reloads.is_finished() {
-            assert_eq!((client.get("/").status(), tls.connect().get("/").status()), (200, 200));
-        }
-    });
 }

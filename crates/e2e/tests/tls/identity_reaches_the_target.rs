@@ -2,7 +2,7 @@
 
 use testkit::{Authority, Balancer, Http2Client, Leaf, Message, Target};
 
-use crate::https;
+use crate::{https, start_with};
 
 const HEADERS: &str = "headers = { subject = \"X-Client-Subject\", san = \"X-Client-San\", serial = \"X-Client-Serial\", \
                        fingerprint = \"X-Client-Fingerprint\", certificate = \"X-Client-Certificate\", \
@@ -15,10 +15,7 @@ const FORGED: &str = "GET / HTTP/1.1\r\nHost: a\r\nX-Client-Subject: CN=root\r\n
 
 fn start(target: &Target, root: &Authority) -> Balancer {
     let auth = format!("client_auth = {{ mode = \"optional\", ca = \"ca.pem\", {HEADERS} }}");
-    Balancer::prepare(https(target).listener(&auth))
-        .file("site.pem", &root.leaf(&[]).issue().pem())
-        .file("ca.pem", &root.pem())
-        .start()
+    start_with(root, https(target).listener(&auth))
 }
 
 fn check(request: &Message, alice: &Leaf) {
@@ -69,31 +66,4 @@ fn who_shows_none_is_nobody() {
     assert_eq!(request.all("x-client-verify"), ["NONE"]);
     let names = request.fields.iter().filter(|(name, _)| name.to_ascii_lowercase().starts_with("x-client"));
     assert_eq!(names.count(), 1);
-}
-
-#[test]
-fn who_is_not_on_the_list_is_denied() {
-    let (root, target) = (Authority::new("Root"), Target::named("one"));
-    let [alice, carol] = ["alice", "carol"].map(|name| root.client(name).organization("Example").issue());
-    let by_fingerprint = format!("fingerprint={}", carol.fingerprint());
-    let allow =
-        format!("{:?}, {:?}, {by_fingerprint:?}", "subject=O=Example,CN=alice", "san=DNS:bob.example");
-    let auth = format!("client_auth = {{ mode = \"optional\", ca = \"ca.pem\", allow = [{allow}] }}");
-    let balancer = Balancer::prepare(https(&target).listener(&auth))
-        .file("site.pem", &root.leaf(&[]).issue().pem())
-        .file("ca.pem", &root.pem())
-        .start();
-    let tls = balancer.tls_client("web");
-    for (leaf, status) in [
-        (alice, 200),
-        (carol, 200),
-        (root.client("bob").dns("Bob.example").issue(), 200),
-        (root.client("alice").issue(), 403),
-        (root.client("bob.example").issue(), 403),
-    ] {
-        let mut client = tls.clone().certificate(&leaf).connect();
-        assert_eq!((client.get("/").status(), client.get("/").status()), (status, status));
-    }
-    assert_eq!(tls.connect().get("/").reason(), "client_certificate_denied");
-    assert_eq!(target.requests().len(), 6);
 }

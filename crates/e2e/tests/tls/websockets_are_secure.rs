@@ -1,18 +1,12 @@
 //! A WebSocket with TLS on both sides (`wss`): bytes go both ways, and each side's end reaches the other (WS1, TLS5).
 
-use testkit::{Authority, Balancer, Client, Config, Target, TlsServer, websocket_accept, websocket_request};
+use testkit::{Authority, Client, Target, websocket_accept, websocket_request};
 
-fn start(target: &Target, root: &Authority) -> Balancer {
-    let config = Config::to(target).https(&["site.pem"]).group("protocol = \"https\"");
-    Balancer::prepare(config.group("tls = { ca = \"ca.pem\" }"))
-        .file("site.pem", &root.leaf(&[]).issue().pem())
-        .file("ca.pem", &root.pem())
-        .start()
-}
+use crate::{https_both, server, start_with};
 
 /// Switches, and echoes until the client ends its side; then says goodbye.
 fn echo(root: &Authority) -> Target {
-    Target::tls(&TlsServer::new(&root.leaf(&[]).issue()), |mut connection| {
+    Target::tls(&server(root), |mut connection| {
         let request = connection.request()?;
         let accept = websocket_accept(request.field("sec-websocket-key").unwrap());
         connection.send(format!(
@@ -34,7 +28,7 @@ fn open(client: &mut Client, first: &str) {
 fn bytes_go_both_ways() {
     let root = Authority::new("Root");
     let target = echo(&root);
-    let balancer = start(&target, &root);
+    let balancer = start_with(&root, https_both(&target));
     for client in [balancer.tls_client("web").tls12(), balancer.tls_client("web").tls13()] {
         let mut client = client.connect();
         // The first frame comes right behind the handshake.
@@ -57,7 +51,7 @@ fn bytes_go_both_ways() {
 fn a_lost_client_reaches_the_target() {
     let root = Authority::new("Root");
     let target = echo(&root);
-    let balancer = start(&target, &root);
+    let balancer = start_with(&root, https_both(&target));
     let mut client = balancer.tls_client("web").connect();
     open(&mut client, "first");
     client.reset();

@@ -38,7 +38,8 @@ fn http1() {
     let mut client = balancer.tls_client("web").sni("other.example").connect();
     assert_eq!((status(&mut client, "other.example"), status(&mut client, "one.example")), (200, 421));
     assert_eq!(target.requests().len(), 7);
-    assert_eq!(balancer.metric("evenkeel_listener_failures_total", &[("reason", "misdirected")]), 3.0);
+    let counted = || balancer.metric("evenkeel_listener_failures_total", &[("reason", "misdirected")]);
+    testkit::wait_until("all three are counted", || counted() == 3.0);
 }
 
 #[test]

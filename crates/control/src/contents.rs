@@ -77,7 +77,7 @@ impl Contents {
     /// Those that have other bytes in `other`, be it none.
     pub(crate) fn changed(&self, other: &Self) -> Vec<PathBuf> {
         let digest = |path: &PathBuf| other.0.get(path).and_then(|content| content.digest);
-        let changed = self.0.iter().filter(|(path, content)| content.digest != digest(*path));
+        let changed = self.0.iter().filter(|(path, content)| content.digest != digest(path));
         changed.map(|(path, _)| path.clone()).collect()
     }
 }

@@ -12,7 +12,7 @@ fn unknown_names_are_refused() {
         .file("site.pem", &site.pem())
         .start();
     let client = balancer.tls_client("web");
-    for client in [client.clone().tls12(), client.clone().tls13()] {
+    for client in [client.clone().tls12(), client.tls13()] {
         assert_eq!(client.clone().sni("b.example").refusal(), Some(Alert::UnrecognisedName));
         assert_eq!(client.clone().without_sni().refusal(), Some(Alert::UnrecognisedName));
         assert_eq!(client.sni("a.example").connect().get("/").text(), "one");

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
-use proto::http2::meter::{Flood, FrameMeter};
+use proto::http2::meter::{Fault, Flood, FrameMeter, Violation};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -32,7 +32,7 @@ fn meter() -> FrameMeter {
 }
 
 /// How many of these frames are taken at one time.
-fn taken(frame: &[u8], most: usize) -> (usize, Option<Flood>) {
+fn taken(frame: &[u8], most: usize) -> (usize, Option<Fault>) {
     let mut meter = meter();
     for count in 0..most {
         if let Err(flood) = meter.observe(frame, 0) {
@@ -40,6 +40,49 @@ fn taken(frame: &[u8], most: usize) -> (usize, Option<Flood>) {
         }
     }
     (most, None)
+}
+
+#[test]
+fn frames_that_may_not_be_have_their_own_word() {
+    let ended = frame(HEADERS, 5, 1, &[0; 3]);
+    let window = [&[0, 3, 0, 0, 0, 9][..], &[0, 4, 0x80, 0, 0, 0]].concat();
+    for (before, wrong, violation) in [
+        (&[][..], frame(SETTINGS, 0, 0, &[0; 5]), Violation::FrameSize),
+        (&[], frame(SETTINGS, 1, 0, &[0; 6]), Violation::FrameSize),
+        (&[], frame(SETTINGS, 0, 0, &window), Violation::Window),
+        (&[], frame(PING, 0, 0, &[0; 7]), Violation::FrameSize),
+        (&[], frame(RST_STREAM, 0, 1, &[0; 3]), Violation::FrameSize),
+        (&[], frame(WINDOW_UPDATE, 0, 0, &[0; 3]), Violation::FrameSize),
+        (&[], frame(PRIORITY, 0, 1, &[0; 4]), Violation::FrameSize),
+        (&[], frame(5, 4, 1, &[0; 9]), Violation::Push),
+        (&ended, frame(DATA, 0, 1, &[0; 3]), Violation::StreamClosed),
+        (&ended, frame(HEADERS, 5, 1, &[0; 3]), Violation::StreamClosed),
+    ] {
+        let mut meter = meter();
+        meter.observe(before, 0).unwrap();
+        assert_eq!(meter.observe(&wrong, 0), Err(Fault::Broken(violation)), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_stream_ends_when_the_client_says_so() {
+    let mut meter = meter();
+    for bytes in [
+        frame(HEADERS, 4, 1, &[0; 3]),
+        frame(DATA, 0, 1, &[0; 3]),
+        frame(HEADERS, 5, 3, &[0; 3]),
+        frame(HEADERS, 5, 1, &[0; 3]),
+        frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]),
+        frame(HEADERS, 4, 5, &[0; 3]),
+        frame(RST_STREAM, 0, 5, &[0; 4]),
+    ] {
+        meter.observe(&bytes, 0).unwrap();
+    }
+    let data_on = |stream| meter.clone().observe(&frame(DATA, 1, stream, &[0; 3]), 0);
+    for stream in [1, 3, 5] {
+        assert_eq!(data_on(stream), Err(Fault::Broken(Violation::StreamClosed)), "{stream}");
+    }
+    assert_eq!(data_on(7), Ok(()), "one that was never begun is another error");
 }
 
 #[test]
@@ -63,7 +106,7 @@ fn every_kind_of_flood_ends() {
         (frame(CONTINUATION, 0, 1, &[0; 40_000]), 6, Flood::HeadBytes),
         (frame(HEADERS, 0, 1, &vec![0; 300_000]), 0, Flood::HeadBytes),
     ] {
-        assert_eq!(taken(&frame, 10_000), (most, Some(flood)));
+        assert_eq!(taken(&frame, 10_000), (most, Some(Fault::Flood(flood))));
     }
 }
 
@@ -74,7 +117,7 @@ fn what_says_something_is_free() {
         frame(DATA, PADDED, 1, &[1, b'x', 0]),
         frame(DATA, END_STREAM, 1, &[]),
         frame(DATA, END_STREAM | PADDED, 1, &[0]),
-        frame(HEADERS, 5, 1, &[0; 50]),
+        frame(HEADERS, 4, 1, &[0; 50]),
     ] {
         assert_eq!(taken(&frame, 100_000), (100_000, None));
     }
@@ -89,7 +132,7 @@ fn rapid_reset_ends_however_slowly_it_is_done() {
             let bytes = [frame(HEADERS, 5, stream, &[0; 30]), frame(RST_STREAM, 0, stream, &[0; 4])].concat();
             meter.observe(&bytes, count * 1000 / per_second).err()
         });
-        assert_eq!(flood, Some(Flood::Reset), "{per_second}");
+        assert_eq!(flood, Some(Fault::Flood(Flood::Reset)), "{per_second}");
     }
 }
 
@@ -172,7 +215,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Where the bytes are when the verdict falls does not matter, but that it falls and what it is.
-fn verdict(bytes: &[u8], cuts: &[usize]) -> Option<Flood> {
+fn verdict(bytes: &[u8], cuts: &[usize]) -> Option<Fault> {
     let mut meter = meter();
     let mut rest = bytes;
     for cut in cuts.iter().cycle() {

@@ -6,9 +6,30 @@
 //! WINDOW_UPDATE by what we send: clients that measure the path, or open their window for each piece, stay far from
 //! their limit however fast they are.
 
-use crate::http2::meter::frame::{Frame, Frames};
-
+mod form;
 mod frame;
+
+use form::Form;
+use frame::{Frame, Frames};
+
+pub use form::Violation;
+
+/// Why a connection is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    Flood(Flood),
+    Broken(Violation),
+}
+
+impl Fault {
+    /// One word for log and metrics.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Flood(flood) => flood.reason(),
+            Self::Broken(violation) => violation.reason(),
+        }
+    }
+}
 
 /// Of what a client sends too much. Its connection ends with `ENHANCE_YOUR_CALM`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +83,7 @@ impl Flood {
 #[derive(Clone, Debug)]
 pub struct FrameMeter {
     frames: Frames,
+    form: Form,
     /// CONTINUATION frames of the head that is being read.
     continuations: u32,
     head_bytes: u64,
@@ -82,6 +104,7 @@ impl FrameMeter {
     pub fn new() -> Self {
         Self {
             frames: Frames::new(),
+            form: Form::default(),
             continuations: 0,
             head_bytes: 0,
             last_stream: 0,
@@ -93,12 +116,18 @@ impl FrameMeter {
     /// Counts the frames whose heads are in these bytes, which follow those of the last call.
     ///
     /// # Errors
-    /// The first budget that is spent. The connection is to end.
-    pub fn observe(&mut self, mut bytes: &[u8], now_millis: u64) -> Result<(), Flood> {
+    /// The first budget that is spent, or the first frame that may not be. The connection is to end.
+    pub fn observe(&mut self, mut bytes: &[u8], now_millis: u64) -> Result<(), Fault> {
         while let Some(frame) = self.frames.next(&mut bytes) {
-            self.count(frame, now_millis)?;
+            self.check_payloads()?;
+            self.form.check(self.frames.head()).map_err(Fault::Broken)?;
+            self.count(frame, now_millis).map_err(Fault::Flood)?;
         }
-        Ok(())
+        self.check_payloads()
+    }
+
+    fn check_payloads(&self) -> Result<(), Fault> {
+        self.frames.violation().map_or(Ok(()), |violation| Err(Fault::Broken(violation)))
     }
 
     /// Tells of bytes that were sent to the client.

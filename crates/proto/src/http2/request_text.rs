@@ -40,6 +40,10 @@ pub fn write_request(head: &request::Parts, asked: Asked<'_>, out: &mut Vec<u8>)
         protocol => protocol.is_some(),
     };
     let authority = authority_of(&head.uri)?;
+    if is_connect && authority.is_none() {
+        // RFC 9113 §8.5.
+        return refuse("CONNECT without :authority");
+    }
     if is_connect && !is_tunnel {
         // The parser answers it as it answers every CONNECT, by its first line.
         write_connect(authority, out);

@@ -62,7 +62,7 @@ impl<S: Sys, O: Owner<S>> Io<S, O> {
         let (Some(link), Ok(wire)) = (&self.link, self.wire()) else { return Ok(()) };
         let now_millis = wire.worker().now() / 1_000_000;
         let counted = link.meter.borrow_mut().observe(self.input.bytes(), now_millis);
-        counted.map_err(|flood| link.flood.set(Some(flood)))
+        counted.map_err(|fault| link.fault.set(Some(fault)))
     }
 
     fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -123,7 +123,7 @@ impl<S: Sys, O: Owner<S> + Unpin> AsyncRead for Io<S, O> {
         if self.input.is_empty() {
             ready!(self.poll_input(context))?;
         }
-        if self.link.as_ref().is_some_and(|link| link.is_open.get() && link.flood.get().is_some()) {
+        if self.link.as_ref().is_some_and(|link| link.is_open.get() && link.fault.get().is_some()) {
             self.input = Buffer::new();
             context.waker().wake_by_ref();
             return Poll::Pending;

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use proto::http1::ResponseHead;
-use proto::http2::meter::{Flood, FrameMeter};
+use proto::http2::meter::{Fault, FrameMeter};
 
 /// Shared by the task of a client's connection, its I/O and its streams.
 #[derive(Debug, Default)]
 pub(super) struct Link {
     pub(super) meter: RefCell<FrameMeter>,
-    /// The client sends too much of something; nothing more is read.
-    pub(super) flood: Cell<Option<Flood>>,
+    /// The client sends too much of something, or what no client may; nothing more is read.
+    pub(super) fault: Cell<Option<Fault>>,
     /// A wait of the connection met its deadline, or was roused.
     pub(super) is_late: Cell<bool>,
     /// The handshake is done: a late read is the connection task's affair.

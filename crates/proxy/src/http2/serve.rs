@@ -12,7 +12,7 @@ use http::{Request, Response, StatusCode};
 use model::{HttpSettings, Limits};
 use net::{Buffer, LARGE, Sys, Ticks};
 use proto::http1::Method;
-use proto::http2::meter::Flood;
+use proto::http2::meter::{Fault, Violation};
 use proto::http2::{Asked, Refused, write_request};
 
 use super::client_stream::{self, ClientStream};
@@ -36,8 +36,8 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
     let Ok(connection) = builder(http).handshake::<_, Bytes>(io).await else { return };
     link.is_open.set(true);
     let session = Session { client: Rc::clone(&client), link, connection, streams: 0, ends: false };
-    let flood = session.run(http).await;
-    if flood.is_some() {
+    let fault = session.run(http).await;
+    if fault.is_some() {
         linger(&client).await;
     }
 }
@@ -92,13 +92,13 @@ enum Event {
     /// A wait met its deadline or was roused, or the number of streams has come to or left zero.
     Idle,
     Closing,
-    Flood(Flood),
+    Fault(Fault),
     Over,
 }
 
 impl<S: Sys> Session<S> {
-    /// Until the connection is over; returns what flood has ended it.
-    async fn run(mut self, http: &HttpSettings) -> Option<Flood> {
+    /// Until the connection is over; returns what fault of the client's has ended it.
+    async fn run(mut self, http: &HttpSettings) -> Option<Fault> {
         let client = Rc::clone(&self.client);
         let watch = client.door.watchers.watch();
         let mut idle: Option<IdleClient<'_>> = None;
@@ -107,8 +107,8 @@ impl<S: Sys> Session<S> {
             let was_busy = idle.is_none();
             let event = poll_fn(|context| {
                 self.link.leave(context.waker());
-                if let Some(flood) = self.link.flood.get() {
-                    return Poll::Ready(Event::Flood(flood));
+                if let Some(fault) = self.link.fault.get() {
+                    return Poll::Ready(Event::Fault(fault));
                 }
                 let is_last =
                     client.place().has_promised() || client.door.poll_closes(context, &watch).is_ready();
@@ -134,9 +134,9 @@ impl<S: Sys> Session<S> {
                     }
                 }
                 Event::Closing => self.end(),
-                Event::Flood(flood) => {
-                    self.refuse().await;
-                    return Some(flood);
+                Event::Fault(fault) => {
+                    self.refuse(fault).await;
+                    return Some(fault);
                 }
                 Event::Over => return None,
             }
@@ -198,8 +198,14 @@ impl<S: Sys> Session<S> {
     }
 
     /// Says why, and waits until that is said.
-    async fn refuse(&mut self) {
-        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+    async fn refuse(&mut self, fault: Fault) {
+        self.connection.abrupt_shutdown(match fault {
+            Fault::Flood(_) => Reason::ENHANCE_YOUR_CALM,
+            Fault::Broken(Violation::FrameSize) => Reason::FRAME_SIZE_ERROR,
+            Fault::Broken(Violation::Window) => Reason::FLOW_CONTROL_ERROR,
+            Fault::Broken(Violation::StreamClosed) => Reason::STREAM_CLOSED,
+            Fault::Broken(Violation::Push) => Reason::PROTOCOL_ERROR,
+        });
         // The deadline of the write ends the wait.
         let _ = poll_fn(|context| self.connection.poll_closed(context)).await;
     }

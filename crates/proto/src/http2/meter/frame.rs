@@ -1,5 +1,7 @@
 //! Where frames begin and what kind they are (RFC 9113 §4.1), however the bytes are cut.
 
+use super::form::{Settings, Violation};
+
 /// A frame, as far as the meter looks at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame {
@@ -22,6 +24,15 @@ pub(super) enum Frame {
     Other,
 }
 
+/// The head of a frame, as it stands there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) kind: u8,
+    pub(super) flags: u8,
+    pub(super) stream: u32,
+    pub(super) bytes: u32,
+}
+
 /// Finds the heads of frames in a stream of bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Frames {
@@ -31,11 +42,24 @@ pub(super) struct Frames {
     held: u8,
     /// The head of DATA whose first byte of payload says how much of it is padding.
     padded: Option<u32>,
+    last: Head,
+    /// Of the SETTINGS that is being skipped.
+    settings: Settings,
+    violation: Option<Violation>,
 }
 
 impl Frames {
-    pub(super) const fn new() -> Self {
-        Self { skip: PREFACE_BYTES, head: [0; HEAD_BYTES], held: 0, padded: None }
+    pub(super) fn new() -> Self {
+        let settings = Settings::default();
+        Self {
+            skip: PREFACE_BYTES,
+            head: [0; HEAD_BYTES],
+            held: 0,
+            padded: None,
+            last: Head::default(),
+            settings,
+            violation: None,
+        }
     }
 
     /// The next frame, taking from the front of `bytes` what was looked at; `None`: they are used up.
@@ -48,6 +72,11 @@ impl Frames {
                 return Some(Frame::Data { is_idle: u32::from(padding) + 1 >= payload_bytes });
             }
             let skipped = bytes.len().min(self.skip as usize);
+            if self.last.kind == SETTINGS
+                && let Err(violation) = self.settings.read(&bytes[..skipped])
+            {
+                self.violation = Some(violation);
+            }
             *bytes = &bytes[skipped..];
             self.skip -= u32::try_from(skipped).unwrap_or(self.skip);
             if self.skip > 0 || !self.hold_head(bytes) {
@@ -57,6 +86,16 @@ impl Frames {
                 return Some(frame);
             }
         }
+    }
+
+    /// The head of the frame that was found last.
+    pub(super) fn head(&self) -> Head {
+        self.last
+    }
+
+    /// What was wrong within a payload.
+    pub(super) fn violation(&self) -> Option<Violation> {
+        self.violation
     }
 
     /// Takes bytes of a head; `true`: it is complete.
@@ -75,6 +114,9 @@ impl Frames {
         let bytes = u32::from_be_bytes([0, a, b, c]);
         self.held = 0;
         self.skip = bytes;
+        let stream_number = u32::from_be_bytes(stream) & STREAM_MASK;
+        self.last = Head { kind, flags, stream: stream_number, bytes };
+        self.settings = Settings::default();
         Some(match kind {
             DATA if flags & END_STREAM != 0 => Frame::Data { is_idle: false },
             DATA if flags & PADDED != 0 && bytes > 0 => {
@@ -82,7 +124,7 @@ impl Frames {
                 return None;
             }
             DATA => Frame::Data { is_idle: bytes == 0 },
-            HEADERS => Frame::Headers { stream: u32::from_be_bytes(stream) & STREAM_MASK, bytes },
+            HEADERS => Frame::Headers { stream: stream_number, bytes },
             CONTINUATION => Frame::Continuation { bytes },
             PRIORITY | PRIORITY_UPDATE => Frame::Priority,
             RST_STREAM => Frame::Reset,
@@ -99,16 +141,17 @@ const PREFACE_BYTES: u32 = 24;
 const HEAD_BYTES: usize = 9;
 const STREAM_MASK: u32 = 0x7fff_ffff;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const PRIORITY: u8 = 2;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const PRIORITY: u8 = 2;
+pub(super) const RST_STREAM: u8 = 3;
+pub(super) const SETTINGS: u8 = 4;
+pub(super) const PUSH_PROMISE: u8 = 5;
+pub(super) const PING: u8 = 6;
+pub(super) const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 /// RFC 9218 §7.1.
 const PRIORITY_UPDATE: u8 = 16;
 
-const END_STREAM: u8 = 1;
+pub(super) const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;

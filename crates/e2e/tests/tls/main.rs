@@ -6,6 +6,7 @@ mod allow_list_denies_others;
 mod bodies_are_unharmed;
 mod certificate_follows_the_name;
 mod chains_are_put_in_order;
+mod checks_are_secure_too;
 mod client_certificate_is_required;
 mod connections_end_as_without_tls;
 mod cut_responses_are_not_whole;

@@ -33,10 +33,11 @@ impl Violation {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Form {
     last: u32,
-    /// Begun, and not ended by the client.
-    open: Vec<u32>,
-    /// More were begun than are remembered: nothing is said about ends any more.
-    is_blind: bool,
+    /// Those that the client ended last, in a ring. What is older, or was never begun, is left to the crate.
+    ended: [u32; ENDED_KEPT],
+    next: usize,
+    /// A head goes on in CONTINUATION frames, between which nothing else may come: that is another error.
+    is_in_head: bool,
 }
 
 impl Form {
@@ -53,42 +54,31 @@ impl Form {
         if !is_right {
             return Err(Violation::FrameSize);
         }
-        let ends = flags & frame::END_STREAM != 0;
-        match kind {
-            frame::HEADERS if stream > self.last => {
-                self.last = stream;
-                if !ends {
-                    self.begin(stream);
-                }
-                Ok(())
-            }
-            frame::HEADERS | frame::DATA => self.goes_on(stream, ends),
-            frame::RST_STREAM => {
-                self.open.retain(|&open| open != stream);
-                Ok(())
-            }
-            _ => Ok(()),
+        let was_in_head = self.is_in_head;
+        if matches!(kind, frame::HEADERS | frame::CONTINUATION) {
+            self.is_in_head = flags & END_HEADERS == 0;
         }
-    }
-
-    fn begin(&mut self, stream: u32) {
-        if self.open.len() < OPEN_MAX {
-            self.open.push(stream);
-        } else {
-            self.is_blind = true;
-        }
-    }
-
-    /// What concerns no stream of the client's, or one that it has not begun, is another error, and not told here.
-    fn goes_on(&mut self, stream: u32, ends: bool) -> Result<(), Violation> {
-        if stream > self.last || stream.is_multiple_of(2) || self.is_blind {
+        if was_in_head {
             return Ok(());
         }
-        let place = self.open.iter().position(|&open| open == stream).ok_or(Violation::StreamClosed)?;
-        if ends {
-            self.open.swap_remove(place);
+        let ends = flags & frame::END_STREAM != 0;
+        match kind {
+            frame::HEADERS | frame::DATA if self.has_ended(stream) => return Err(Violation::StreamClosed),
+            frame::HEADERS | frame::DATA if ends => self.end(stream),
+            frame::RST_STREAM if stream <= self.last && !self.has_ended(stream) => self.end(stream),
+            _ => {}
         }
+        self.last = if kind == frame::HEADERS { self.last.max(stream) } else { self.last };
         Ok(())
+    }
+
+    fn has_ended(&self, stream: u32) -> bool {
+        stream > 0 && stream <= self.last && self.ended.contains(&stream)
+    }
+
+    fn end(&mut self, stream: u32) {
+        self.ended[self.next] = stream;
+        self.next = (self.next + 1) % ENDED_KEPT;
     }
 }
 
@@ -121,5 +111,6 @@ const ACK: u8 = 1;
 const SETTING_BYTES: u32 = 6;
 const INITIAL_WINDOW_SIZE: [u8; 2] = [0, 4];
 const WINDOW_MAX: u32 = 0x7fff_ffff;
-// limit: streams that are remembered to be open; more than a client may have open.
-const OPEN_MAX: usize = 2048;
+const END_HEADERS: u8 = 4;
+// limit: streams that are remembered to be ended.
+const ENDED_KEPT: usize = 16;

@@ -48,7 +48,7 @@ pub use linux::{Linux, forgo_huge_pages, raise_descriptor_limit};
 pub use listener::{Accepted, Listener, ListenerSocket, bind};
 pub use pipe::{Moved, Pipe};
 pub use reactor::Ticks;
-pub use stream::{StreamKey, TcpStream};
+pub use stream::{IdleMark, StreamKey, TcpStream};
 pub use sys::{Bell, Event, Fd, Sys};
 pub use timer::Timer;
 pub use worker::{Worker, WorkerStats};

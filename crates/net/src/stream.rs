@@ -149,8 +149,14 @@ impl<S: Sys> TcpStream<S> {
     /// As [`Self::readable`], for a connection with nothing in flight: [`Worker::rouse_idle`] ends the wait early,
     /// as `TimedOut`.
     pub async fn idle(&self) -> io::Result<()> {
-        let _mark = IdleMark::set(self);
+        let _mark = self.mark_idle();
         self.readable().await
+    }
+
+    /// The connection has nothing in flight until the drop of what this returns, for who waits in another way than by
+    /// [`Self::idle`].
+    pub fn mark_idle(&self) -> IdleMark<'_, S> {
+        IdleMark::set(self)
     }
 
     /// Whether the connection counts as one with nothing in flight, for who waits in another way than by [`Self::idle`].
@@ -403,7 +409,7 @@ impl<S: Sys> TcpStream<S> {
 }
 
 /// Marks a stream as idle while its wait lives: a wait that is given up must not leave a busy stream to be roused.
-struct IdleMark<'a, S: Sys>(&'a TcpStream<S>);
+pub struct IdleMark<'a, S: Sys>(&'a TcpStream<S>);
 
 impl<'a, S: Sys> IdleMark<'a, S> {
     fn set(stream: &'a TcpStream<S>) -> Self {

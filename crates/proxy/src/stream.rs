@@ -128,19 +128,21 @@ impl<S: Sys> Stream<S> {
     }
 
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        poll_fn(|context| match self {
+        poll_fn(|context| self.poll_readable(context)).await
+    }
+
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
             Self::Wire(wire) => wire.poll_readable(context),
             Self::Http2(stream) => stream.poll_readable(context),
-        })
-        .await
+        }
     }
 
     /// See [`TcpStream::idle`].
     pub(crate) async fn idle(&self) -> io::Result<()> {
-        match self {
-            Self::Wire(wire) => wire.idle().await,
-            Self::Http2(stream) => poll_fn(|context| stream.poll_readable(context)).await,
-        }
+        // One wait for all kinds: more would stand in every idle connection.
+        let _mark = self.wire().map(|wire| wire.socket().mark_idle());
+        self.readable().await
     }
 
     pub(crate) fn is_quiet(&self) -> bool {

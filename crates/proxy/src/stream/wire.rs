@@ -3,7 +3,6 @@
 //! The methods are those of [`TcpStream`], with one difference: what TLS has taken may still wait for the socket.
 //! Whoever writes without waiting asks [`Wire::is_flushed`]; whoever waits for a write waits for that too.
 
-use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -97,10 +96,6 @@ impl<S: Sys> Wire<S> {
         }
     }
 
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        poll_fn(|context| self.poll_readable(context)).await
-    }
-
     pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(tls) = &self.tls {
             if let Poll::Ready(Err(error)) = tls.poll_flush(&self.tcp, context) {
@@ -111,20 +106,6 @@ impl<S: Sys> Wire<S> {
             }
         }
         self.tcp.poll_readable(context)
-    }
-
-    /// See [`TcpStream::idle`].
-    pub(crate) async fn idle(&self) -> io::Result<()> {
-        if let Some(tls) = &self.tls {
-            if tls.has_news() {
-                return Ok(());
-            }
-            // What is still unsent goes under the deadline of the wait.
-            if !tls.is_flushed() {
-                return self.readable().await;
-            }
-        }
-        self.tcp.idle().await
     }
 
     pub(crate) fn is_quiet(&self) -> bool {

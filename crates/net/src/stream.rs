@@ -409,6 +409,7 @@ impl<S: Sys> TcpStream<S> {
 }
 
 /// Marks a stream as idle while its wait lives: a wait that is given up must not leave a busy stream to be roused.
+#[derive(Debug)]
 pub struct IdleMark<'a, S: Sys>(&'a TcpStream<S>);
 
 impl<'a, S: Sys> IdleMark<'a, S> {

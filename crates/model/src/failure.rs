@@ -159,6 +159,9 @@ failures! {
     /// No subprotocol, or none that the rule allows.
     WebSocketSubprotocol => 403 "websocket_subprotocol" Some("http_request_denied"), Client Admit Never Info,
         "None of the WebSocket's subprotocols is available here.", "`websocket.allowed_subprotocols` of the rule has none of those in Sec-WebSocket-Protocol.";
+    /// The rule's target group has `protocol = "h2c"` or `"h2"`.
+    WebSocketHttp2 => 501 "websocket_http2" Some("http_upgrade_failed"), Local Admit Never Error,
+        "WebSockets are not available here.", "The target group speaks HTTP/2: WebSockets go to groups with `protocol = \"http\"` or `\"https\"`.";
     WebSocketFull => 503 "websocket_full" Some("connection_limit_reached"), Local Admit Never Warning,
         "There are too many WebSockets at the moment.", "The rule has `websocket.max_connections` of them; clients that come back later may find room.";
     /// Its `Via` has our own name (RFC 5842 §7.2).

@@ -61,9 +61,9 @@ enum Stop {
 
 /// A failure, and what exactly it was.
 #[derive(Clone, Copy, Debug)]
-struct Failed {
-    failure: Failure,
-    detail: &'static str,
+pub(crate) struct Failed {
+    pub(crate) failure: Failure,
+    pub(crate) detail: &'static str,
 }
 
 /// Serves what the client has sent, pipelined requests in their order, until the connection is idle again or ends.

@@ -11,6 +11,7 @@ use net::Sys;
 use observe::TargetCells;
 use tls::Connector;
 
+use crate::http2::{Connections, TargetStream};
 use crate::live::TargetLive;
 use crate::peer;
 use crate::stream::Stream;
@@ -23,8 +24,11 @@ pub(crate) struct LocalTarget<S: Sys> {
     limit: RefCell<IdleLimit>,
     keepalive: Cell<TargetKeepalive>,
     tcp_keepalive: Cell<Option<TcpKeepalive>>,
+    /// Those that speak HTTP/2.
+    pub(crate) http2: Connections,
     /// With whom idle connections were secured, and how.
     connector: RefCell<Option<Arc<Connector>>>,
+    is_http2: Cell<bool>,
     /// No longer configured: connections that come back are closed.
     retired: Cell<bool>,
 }
@@ -46,7 +50,10 @@ pub(crate) struct TargetConnection<S: Sys> {
 
 impl<S: Sys> Drop for TargetConnection<S> {
     fn drop(&mut self) {
-        self.target.cells().connections_open.decrement();
+        // A stream is not all of one.
+        if self.stream.wire().is_some() {
+            self.target.cells().connections_open.decrement();
+        }
     }
 }
 
@@ -59,7 +66,9 @@ impl<S: Sys> LocalTarget<S> {
             limit: RefCell::default(),
             keepalive: Cell::new(TargetKeepalive::default()),
             tcp_keepalive: Cell::new(None),
+            http2: Connections::default(),
             connector: RefCell::default(),
+            is_http2: Cell::new(false),
             retired: Cell::new(false),
         }
     }
@@ -73,8 +82,9 @@ impl<S: Sys> LocalTarget<S> {
         self.tcp_keepalive.set(group.tcp_keepalive);
         // invariant: a connection is used with the settings under which it was made, or not at all.
         let known = self.connector.replace(connector.cloned());
-        if !Connector::are_same(known.as_ref(), connector) {
-            self.idle.borrow_mut().clear();
+        let is_http2 = self.is_http2.replace(group.protocol.is_http2());
+        if !Connector::are_same(known.as_ref(), connector) || is_http2 != group.protocol.is_http2() {
+            self.close_all();
         }
         self.retired.set(false);
     }
@@ -85,7 +95,13 @@ impl<S: Sys> LocalTarget<S> {
 
     pub(crate) fn retire(&self) {
         self.retired.set(true);
+        self.close_all();
+    }
+
+    /// What is in use goes on.
+    fn close_all(&self) {
         self.idle.borrow_mut().clear();
+        self.http2.clear();
     }
 
     /// The warmest idle connection that is still good. One that is near the target's idle limit is left where it is:
@@ -128,6 +144,15 @@ impl<S: Sys> LocalTarget<S> {
         TargetConnection { stream, reused_after_millis: None, connector, target: Rc::clone(self) }
     }
 
+    /// A stream of a connection that is kept elsewhere.
+    pub(crate) fn on_stream(self: &Rc<Self>, stream: TargetStream<S>) -> TargetConnection<S> {
+        if stream.is_reused() {
+            self.cells().connections_reused.increment();
+        }
+        let stream = Stream::Target(Box::new(stream));
+        TargetConnection { stream, reused_after_millis: None, connector: None, target: Rc::clone(self) }
+    }
+
     /// `Keep-Alive: timeout=` of a response.
     pub(crate) fn learn_timeout(&self, seconds: u32) {
         self.limit.borrow_mut().observe_keep_alive_timeout(seconds);
@@ -148,6 +173,7 @@ impl<S: Sys> LocalTarget<S> {
 
     /// Closes what is too old, what the target closed, and what said something unasked.
     pub(crate) fn prune(&self, now_millis: u64) {
+        self.http2.prune(now_millis, self.keepalive.get().idle_timeout);
         if self.idle.borrow().is_empty() {
             return;
         }
@@ -201,13 +227,21 @@ impl<S: Sys> LocalTarget<S> {
 
 impl<S: Sys> TargetConnection<S> {
     pub(crate) fn is_reused(&self) -> bool {
-        self.reused_after_millis.is_some()
+        self.reused_after_millis.is_some() || self.stream.as_target().is_some_and(TargetStream::is_reused)
     }
 
     /// Gives the connection back for the next request.
     // invariant: called in one place, after complete success; everything else drops the connection.
     pub(crate) fn give_back(self, now_millis: u64) {
         let target = Rc::clone(&self.target);
-        target.keep(self, now_millis);
+        let Some(stream) = self.stream.as_target() else { return target.keep(self, now_millis) };
+        if !stream.is_over() {
+            let worker = self.stream.worker().clone();
+            worker.spawn(async move {
+                if let Some(stream) = self.stream.as_target() {
+                    stream.ended().await;
+                }
+            });
+        }
     }
 }

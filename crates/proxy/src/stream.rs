@@ -8,11 +8,11 @@ mod wire;
 
 use std::future::poll_fn;
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use net::{Buffer, StreamKey, Sys, TcpStream, Ticks, Worker};
+use net::{Buffer, SMALL, StreamKey, Sys, TcpStream, Ticks, Worker};
 
-use crate::http2::ClientStream;
+use crate::http2::{ClientStream, TargetStream, Writes};
 
 pub(crate) use tls::{Agreed, HandshakeError, Tls};
 pub(crate) use wire::Wire;
@@ -24,6 +24,8 @@ pub(crate) enum Stream<S: Sys> {
     Wire(Wire<S>),
     /// A stream of a client's connection that speaks HTTP/2.
     Http2(Box<ClientStream<S>>),
+    /// A stream of a target's.
+    Target(Box<TargetStream<S>>),
 }
 
 impl<S: Sys> Stream<S> {
@@ -35,7 +37,15 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn wire(&self) -> Option<&Wire<S>> {
         match self {
             Self::Wire(wire) => Some(wire),
-            Self::Http2(_) => None,
+            Self::Http2(_) | Self::Target(_) => None,
+        }
+    }
+
+    /// The stream, where it is one to a target.
+    pub(crate) fn as_target(&self) -> Option<&TargetStream<S>> {
+        match self {
+            Self::Target(stream) => Some(stream),
+            Self::Wire(_) | Self::Http2(_) => None,
         }
     }
 
@@ -43,7 +53,7 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn secure(&mut self, session: Box<Tls>) {
         match self {
             Self::Wire(wire) => wire.secure(session),
-            Self::Http2(_) => {}
+            Self::Http2(_) | Self::Target(_) => {}
         }
     }
 
@@ -56,6 +66,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.key(),
             Self::Http2(stream) => stream.key(),
+            Self::Target(stream) => stream.key(),
         }
     }
 
@@ -63,13 +74,14 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.worker(),
             Self::Http2(stream) => stream.timer().worker(),
+            Self::Target(stream) => stream.timer().worker(),
         }
     }
 
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         match self {
             Self::Wire(wire) => wire.take_error(),
-            Self::Http2(_) => None,
+            Self::Http2(_) | Self::Target(_) => None,
         }
     }
 
@@ -77,6 +89,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.set_read_deadline(deadline),
             Self::Http2(stream) => stream.set_read_deadline(deadline),
+            Self::Target(stream) => stream.set_read_deadline(deadline),
         }
     }
 
@@ -84,6 +97,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.set_write_deadline(deadline),
             Self::Http2(stream) => stream.set_write_deadline(deadline),
+            Self::Target(stream) => stream.set_write_deadline(deadline),
         }
     }
 
@@ -91,6 +105,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.has_read_deadline(),
             Self::Http2(stream) => stream.timer().has_read_deadline(),
+            Self::Target(stream) => stream.timer().has_read_deadline(),
         }
     }
 
@@ -98,6 +113,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.forget_late(),
             Self::Http2(stream) => stream.timer().forget_late(),
+            Self::Target(stream) => stream.timer().forget_late(),
         }
     }
 
@@ -116,6 +132,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.poll_fill(context, buffer, wanted),
             Self::Http2(stream) => stream.poll_fill(context, buffer, wanted),
+            Self::Target(stream) => stream.poll_fill(context, buffer, wanted),
         }
     }
 
@@ -124,7 +141,14 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.try_fill(buffer, wanted),
             Self::Http2(stream) => stream.try_fill(buffer, wanted),
+            Self::Target(stream) => stream.try_fill(buffer, wanted),
         }
+    }
+
+    /// Takes what has come of a stream already: the rest of the body that came right behind its head.
+    pub(crate) fn fill_now(&self, buffer: &mut Buffer) {
+        // What goes wrong shows again with the next read, which leaves a waker of its own, too.
+        let _ = self.poll_fill(&mut Context::from_waker(Waker::noop()), buffer, SMALL);
     }
 
     pub(crate) async fn readable(&self) -> io::Result<()> {
@@ -135,6 +159,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.poll_readable(context),
             Self::Http2(stream) => stream.poll_readable(context),
+            Self::Target(stream) => stream.poll_readable(context),
         }
     }
 
@@ -148,14 +173,14 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn is_quiet(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.is_quiet(),
-            Self::Http2(_) => true,
+            Self::Http2(_) | Self::Target(_) => true,
         }
     }
 
     pub(crate) fn check_quiet(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.check_quiet(),
-            Self::Http2(_) => true,
+            Self::Http2(_) | Self::Target(_) => true,
         }
     }
 
@@ -164,6 +189,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.check_open(),
             Self::Http2(stream) => !stream.is_gone(),
+            Self::Target(stream) => !stream.is_gone(),
         }
     }
 
@@ -175,6 +201,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.poll_gone(context),
             Self::Http2(stream) => stream.poll_gone(context),
+            Self::Target(stream) => stream.poll_gone(context),
         }
     }
 
@@ -182,6 +209,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.is_gone(),
             Self::Http2(stream) => stream.is_gone(),
+            Self::Target(stream) => stream.is_gone(),
         }
     }
 
@@ -189,13 +217,14 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.is_read_closed(),
             Self::Http2(stream) => stream.is_gone(),
+            Self::Target(stream) => stream.is_gone(),
         }
     }
 
     pub(crate) fn closed_for_millis(&self) -> Option<u64> {
         match self {
             Self::Wire(wire) => wire.closed_for_millis(),
-            Self::Http2(_) => None,
+            Self::Http2(_) | Self::Target(_) => None,
         }
     }
 
@@ -205,6 +234,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.try_write(head, rest),
             Self::Http2(stream) => stream.try_write(head, rest),
+            Self::Target(stream) => stream.try_write(head, rest),
         }
     }
 
@@ -212,7 +242,7 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn is_flushed(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.is_flushed(),
-            Self::Http2(_) => true,
+            Self::Http2(_) | Self::Target(_) => true,
         }
     }
 
@@ -222,6 +252,7 @@ impl<S: Sys> Stream<S> {
         poll_fn(|context| match self {
             Self::Wire(wire) => wire.poll_write_all(context, buffer, rest),
             Self::Http2(stream) => stream.poll_write_all(context, buffer, rest),
+            Self::Target(stream) => stream.poll_write_all(context, buffer, rest),
         })
         .await
     }
@@ -231,6 +262,7 @@ impl<S: Sys> Stream<S> {
         poll_fn(|context| match self {
             Self::Wire(wire) => wire.poll_write_some(context, buffer),
             Self::Http2(stream) => stream.poll_write_some(context, buffer),
+            Self::Target(stream) => stream.poll_write_some(context, buffer),
         })
         .await
     }
@@ -239,6 +271,7 @@ impl<S: Sys> Stream<S> {
         poll_fn(|context| match self {
             Self::Wire(wire) => wire.poll_writable(context),
             Self::Http2(stream) => stream.poll_writable(context),
+            Self::Target(stream) => stream.poll_writable(context),
         })
         .await
     }
@@ -248,6 +281,8 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.shutdown_write(),
             Self::Http2(stream) => stream.shutdown_write(),
+            // A request has its own end.
+            Self::Target(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -255,8 +290,8 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn abort_on_close(&self) {
         match self {
             Self::Wire(wire) => wire.abort_on_close(),
-            // Its drop does so where the response has not ended.
-            Self::Http2(_) => {}
+            // Their drop does so where they have not ended.
+            Self::Http2(_) | Self::Target(_) => {}
         }
     }
 }

@@ -126,7 +126,7 @@ impl Http2Target {
         self.shared.handshake_failures.lock().unwrap().clone()
     }
 
-    /// Ends every connection gracefully: GOAWAY, and what runs is served.
+    /// Ends every connection that there is gracefully: GOAWAY, and what runs is served.
     pub fn go_away(&self) {
         let _ = self.phase.send(Phase::GoingAway);
     }
@@ -268,11 +268,13 @@ impl Accepting {
     async fn streams<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Result<(), Error> {
         let mut connection = self.settings.handshake::<S, Bytes>(stream).await?;
         let mut phase = self.phase.clone();
+        // Those that come later stay.
+        phase.mark_unchanged();
         let mut is_leaving = false;
         loop {
             let accepted = tokio::select! {
                 accepted = connection.accept() => accepted,
-                _ = phase.wait_for(|phase| *phase == Phase::GoingAway), if !is_leaving => {
+                _ = phase.changed(), if !is_leaving => {
                     is_leaving = true;
                     connection.graceful_shutdown();
                     continue;

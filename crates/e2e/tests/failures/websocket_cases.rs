@@ -12,6 +12,7 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
         Failure::WebSocketDisabled => asks("enabled = false"),
         Failure::WebSocketOrigin => asks("allowed_origins = [\"https://other.example\"]"),
         Failure::WebSocketSubprotocol => asks("allowed_subprotocols = [\"mqtt\"]"),
+        Failure::WebSocketHttp2 => asks("enabled = true").with(|config| config.group("protocol = \"h2c\"")),
         Failure::WebSocketFull => full(),
         Failure::TunnelIdle => tunnel("idle_timeout = \"1s\"", |_| {}),
         Failure::TunnelBroken => tunnel("idle_timeout = \"1h\"", |client| client.send("bye")),

@@ -38,7 +38,7 @@ fn trailers_come_behind_the_data() {
         let (mut response, _) = connection.get("/none").await;
         assert_eq!(crate::trailers(&mut response).await, None);
     });
-    let request = target.request();
+    let request = &target.requests()[0];
     assert_eq!(
         (request.field("te"), request.field("transfer-encoding")),
         (Some("trailers"), Some("chunked"))

@@ -8,6 +8,11 @@ mod connections_end_politely;
 mod floods_are_ended;
 mod malformed_requests_are_refused;
 mod requests_are_answered_side_by_side;
+mod targets_go_away;
+mod targets_refuse_streams;
+mod targets_speak_http2;
+mod targets_speak_http2_behind_tls;
+mod targets_take_many_streams;
 mod websocket_is_an_extended_connect;
 
 use std::future::Future;
@@ -18,7 +23,13 @@ use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request, Response};
-use testkit::Client;
+use testkit::{Client, Config, Http2Target};
+
+/// To a target by prior knowledge.
+fn h2c(targets: &[&Http2Target]) -> Config {
+    let addresses: Vec<_> = targets.iter().map(|target| target.address()).collect();
+    Config::to_addresses(&addresses).group("protocol = \"h2c\"")
+}
 
 /// A client of crate `h2`, and what its connection came to.
 struct Connection {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use model::{Failure, Limits, Retry};
-use net::{Buffer, Sys, Ticks};
+use net::{Buffer, SMALL, Sys, Ticks};
 use proto::http1::BodyLength;
 use tls::Connector;
 
@@ -24,6 +24,7 @@ use super::request::Request;
 use super::respond::Ended;
 use super::{Failed, failure, forward, respond, tunnel};
 use crate::connection::Client;
+use crate::http2::TargetStream;
 use crate::local::LocalGroup;
 use crate::peer;
 use crate::pool::{LocalTarget, TargetConnection};
@@ -36,8 +37,13 @@ pub(super) struct Upload<'a> {
     pub(super) first: Buffer,
     /// What else has arrived.
     pub(super) input: &'a mut Buffer,
-    /// Data beyond `first` has gone to a target: the request cannot be sent again.
-    is_beyond_first: bool,
+}
+
+impl Upload<'_> {
+    /// Whether no data but `first` has gone to a target: the request can be sent again.
+    fn is_here(&self) -> bool {
+        self.reader.bytes == self.first.len() as u64
+    }
 }
 
 /// How far the request's body is on its way to the target.
@@ -56,6 +62,30 @@ struct Missed {
     /// Not a byte of the request had been sent.
     unsent: bool,
     was_reused: bool,
+    /// The target says that it has not acted on it (RFC 9113 §8.7).
+    was_refused: bool,
+}
+
+impl Missed {
+    /// On a connection that was made for it, or none.
+    fn new(failed: Failed, unsent: bool) -> Self {
+        Self { failed, unsent, was_reused: false, was_refused: false }
+    }
+
+    fn on<S: Sys>(connection: &TargetConnection<S>, mut failed: Failed, unsent: bool) -> Self {
+        let stream = connection.stream.as_target();
+        // That one stream was ended says nothing about its connection.
+        let is_reset = stream.is_some_and(TargetStream::is_reset);
+        if is_reset && failed.detail.is_empty() {
+            failed.detail = "the target reset the stream";
+        }
+        Self {
+            failed,
+            unsent,
+            was_reused: connection.is_reused() && !is_reset,
+            was_refused: stream.is_some_and(TargetStream::is_refused),
+        }
+    }
 }
 
 /// Forwards the request and relays the response.
@@ -68,11 +98,17 @@ pub(super) async fn forward_and_respond<S: Sys>(
     let listener = Rc::clone(&request.listener);
     let (place, group) = listener.next_group(admitted.rule).ok_or(Failure::NoTarget)?;
     request.group = Some(place);
+    if group.plan.group.protocol.is_http2() && request.asks_for_websocket() {
+        return Err(Failure::WebSocketHttp2.into());
+    }
     let mut reader = admitted.body_reader();
     request.has_begun_body = true;
+    if request.is_stream && !reader.is_complete() {
+        client.stream.fill_now(input);
+    }
     let first = reader.take(input, &listener.plan.http.limits).map_err(on_fault)?;
     let writer = if admitted.body == BodyLength::Chunked { BodyWriter::Chunked } else { BodyWriter::Plain };
-    let mut upload = Upload { reader, writer, first, input, is_beyond_first: false };
+    let mut upload = Upload { reader, writer, first, input };
     let result = try_targets(request, client, group, admitted, &mut upload).await;
     request.request_body_bytes += upload.reader.bytes;
     request.is_uploaded = upload.reader.is_complete();
@@ -115,10 +151,11 @@ async fn try_targets<S: Sys>(
 }
 
 /// A reused connection turned out to be closed: the request may go again if nothing of it was sent, or if doing it
-/// twice is as good as once and all of it is still here.
+/// twice is as good as once and all of it is still here. What the target has refused may go again whatever it is.
 fn may_repeat<S: Sys>(request: &Request<S>, upload: &Upload<'_>, missed: &Missed) -> bool {
-    let repeatable = request.head().method().is_idempotent() && !upload.is_beyond_first;
-    missed.was_reused && !request.is_answered && (missed.unsent || repeatable)
+    let is_unsent = missed.was_reused && missed.unsent;
+    let is_harmless = missed.was_refused || missed.was_reused && request.head().method().is_idempotent();
+    !request.is_answered && (is_unsent || is_harmless && upload.is_here())
 }
 
 /// Where an attempt goes.
@@ -136,19 +173,27 @@ async fn attempt<S: Sys>(
     upload: &mut Upload<'_>,
 ) -> Result<(), Missed> {
     let _in_flight = InFlight::begin(to.target);
-    let unsent = |failure: Failure| Missed { failed: failure.into(), unsent: true, was_reused: false };
     let is_whole = upload.reader.is_complete();
     let began = request.proxy.worker.now();
     let connector = to.group.plan.connector.as_ref();
-    let mut connection = connect(request, connector, to.target, fresh, is_whole).map_err(unsent)?;
+    let is_http2 = to.group.plan.group.protocol.is_http2();
+    let mut connection = if is_http2 {
+        Box::pin(connect_stream(request, client, to, upload)).await?
+    } else {
+        connect(request, connector, to.target, fresh, is_whole)
+            .map_err(|failure| Missed::new(failure.into(), true))?
+    };
     let was_reused = connection.is_reused();
     request.is_reused = was_reused;
-    if let (Some(connector), false) = (connector, was_reused) {
+    if let (Some(connector), false) = (connector, was_reused || is_http2) {
         // On the heap: most connections are used again, and every request would have room for it.
         Box::pin(secure_target(request, client, to, connector, &mut connection, upload)).await?;
     }
     send(request, client, to, &connection, began, upload).await?;
-    if !(was_reused && request.head().method().is_idempotent()) {
+    let may_be_refused = is_http2 && upload.first.len() <= KEPT_BYTES_MAX;
+    if may_be_refused {
+        upload.first.shrink();
+    } else if !(was_reused && request.head().method().is_idempotent()) {
         // It will not be sent again: the block is of use to others.
         upload.first = Buffer::new();
     }
@@ -156,7 +201,7 @@ async fn attempt<S: Sys>(
         if failed.failure == Failure::TargetClosedBeforeResponse {
             learn_closed(request, to, &connection, failed);
         }
-        Missed { failed, unsent: false, was_reused }
+        Missed::on(&connection, failed, false)
     })?;
     match ended {
         Ended::Reusable => connection.give_back(request.proxy.now_millis()),
@@ -165,7 +210,7 @@ async fn attempt<S: Sys>(
             if is_reusable {
                 connection.give_back(request.proxy.now_millis());
             }
-            return Err(Missed { failed, unsent: false, was_reused });
+            return Err(Missed::new(failed, false));
         }
         Ended::Tunnel { from_target } => {
             let from_client = std::mem::take(upload.input);
@@ -196,9 +241,32 @@ async fn secure_target<S: Sys>(
             if failed.failure != Failure::LocalResources {
                 to.target.live.connect_failed(began / 1_000_000, request.proxy.now_millis());
             }
-            Err(Missed { failed, unsent: true, was_reused: false })
+            Err(Missed::new(failed, true))
         }
-        Err(failed) => Err(Missed { failed, unsent: false, was_reused: false }),
+        Err(failed) => Err(Missed::new(failed, false)),
+    }
+}
+
+/// Waits for a stream to a target that speaks HTTP/2.
+async fn connect_stream<S: Sys>(
+    request: &Request<S>,
+    client: &Client<S>,
+    to: &Destination<'_, S>,
+    upload: &mut Upload<'_>,
+) -> Result<TargetConnection<S>, Missed> {
+    let (began, is_whole) = (request.proxy.worker.now(), upload.reader.is_complete());
+    let plan = &to.group.plan;
+    let connected = connect::connect_http2(request, plan.connector.as_ref(), to.target, plan.group.timeouts);
+    let watch = Watch::new(request, client);
+    match watch.unless_gone(connected, upload.input, is_whole).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => {
+            if error.is_new && error.failed.failure != Failure::LocalResources {
+                to.target.live.connect_failed(began / 1_000_000, request.proxy.now_millis());
+            }
+            Err(Missed::new(error.failed, true))
+        }
+        Err(failed) => Err(Missed::new(failed, false)),
     }
 }
 
@@ -212,7 +280,7 @@ async fn send<S: Sys>(
     upload: &mut Upload<'_>,
 ) -> Result<(), Missed> {
     let was_reused = connection.is_reused();
-    let missed = |failed: Failed, unsent| Err(Missed { failed, unsent, was_reused });
+    let missed = |failed: Failed, unsent| Err(Missed::on(connection, failed, unsent));
     match forward::send(request, client, to, connection, upload).await {
         Ok(bytes) => {
             to.target.cells().sent_bytes.add(bytes);
@@ -223,6 +291,9 @@ async fn send<S: Sys>(
                 request.phases.connect = Some(request.phases.connect.unwrap_or(0) + connect);
             }
             Ok(())
+        }
+        Err(forward::SendError::Unsent(error)) if is_unspeakable(connection, &error) => {
+            missed(Failed { failure: Failure::RequestMalformed, detail: "HTTP/2 cannot say it" }, false)
         }
         Err(forward::SendError::Unsent(error)) if !was_reused => {
             let failure = failure::on_connect(&error);
@@ -239,6 +310,11 @@ async fn send<S: Sys>(
         Err(forward::SendError::ClientGone(failed)) => missed(failed, false),
         Err(forward::SendError::Partly(error)) => missed(failure::on_send_to_target(&error), false),
     }
+}
+
+/// Whether it is the request that a stream cannot carry.
+fn is_unspeakable<S: Sys>(connection: &TargetConnection<S>, error: &io::Error) -> bool {
+    connection.stream.as_target().is_some() && error.kind() == io::ErrorKind::InvalidData
 }
 
 /// A target that vanished has closed nothing: it tells nothing about its idle limit.
@@ -272,7 +348,6 @@ async fn exchange<S: Sys>(
     let (timeouts, watch) = (to.group.plan.group.timeouts, Watch::new(request, client));
     let mut client_side = pin!(async {
         if state.get() != UploadState::Done {
-            upload.is_beyond_first = true;
             if state.get() == UploadState::Awaited {
                 client.stream.set_read_deadline(Ticks::NEVER);
                 // An error shows again when the body is read.
@@ -343,3 +418,6 @@ fn on_fault(fault: BodyFault) -> Failed {
         BodyFault::NoMemory => Failure::LocalResources.into(),
     }
 }
+
+/// limit: bytes of a request's body that are kept while a target that speaks HTTP/2 may refuse it.
+const KEPT_BYTES_MAX: usize = SMALL;

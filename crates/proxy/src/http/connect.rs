@@ -5,16 +5,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::{Buffer, Sys, TcpStream, Ticks};
+use http::uri::Scheme;
+use net::{Buffer, Sys, TcpStream, Ticks, Worker};
 use rustls::CertificateError;
 use tls::Connector;
 
 use super::request::Request;
 use super::{Failed, failure};
+use crate::http2::{Opening, TargetStream, drive};
 use crate::peer;
 use crate::pool::{LocalTarget, TargetConnection};
-use crate::stream::{HandshakeError, Stream, Tls};
-use model::Failure;
+use crate::stream::{HandshakeError, Stream, Tls, Wire};
+use model::{Failure, TargetTimeouts};
 
 /// An attempt in flight at a target.
 pub(super) struct InFlight<S: Sys>(Rc<LocalTarget<S>>);
@@ -72,18 +74,100 @@ pub(super) async fn secure<S: Sys>(
     target: IpAddr,
     timeout: Duration,
 ) -> Result<(), Failed> {
-    let stream = &connection.stream;
-    let deadline = stream.worker().after(timeout);
-    stream.set_read_deadline(deadline);
-    stream.set_write_deadline(deadline);
-    stream.writable().await.map_err(|error| failure::on_connect(&error))?;
-    let tcp = stream.as_plain().ok_or(Failure::Internal)?;
-    let session = connector.connect(target).map_err(|_| Failure::Internal)?;
-    let session =
-        Tls::handshake(tcp, session, Buffer::new(), true).await.map_err(|error| on_handshake(&error))?;
+    let tcp = connection.stream.as_plain().ok_or(Failure::Internal)?;
+    set_deadline(tcp, timeout);
+    let session = handshake(tcp, connector, target).await?;
     connection.stream.secure(session);
     connection.stream.set_read_deadline(Ticks::NEVER);
     Ok(())
+}
+
+/// For both directions, from now on.
+fn set_deadline<S: Sys>(tcp: &TcpStream<S>, timeout: Duration) {
+    let deadline = tcp.worker().after(timeout);
+    tcp.set_read_deadline(deadline);
+    tcp.set_write_deadline(deadline);
+}
+
+async fn handshake<S: Sys>(
+    tcp: &TcpStream<S>,
+    connector: &Connector,
+    target: IpAddr,
+) -> Result<Box<Tls>, Failed> {
+    tcp.writable().await.map_err(|error| failure::on_connect(&error))?;
+    let session = connector.connect(target).map_err(|_| Failure::Internal)?;
+    Tls::handshake(tcp, session, Buffer::new(), true).await.map_err(|error| on_handshake(&error))
+}
+
+/// A stream of a connection to the target that speaks HTTP/2, which is opened where there is none with room.
+pub(super) async fn connect_http2<S: Sys>(
+    request: &Request<S>,
+    connector: Option<&Arc<Connector>>,
+    target: &Rc<LocalTarget<S>>,
+    timeouts: TargetTimeouts,
+) -> Result<TargetConnection<S>, Http2Error> {
+    let worker = &request.proxy.worker;
+    let lane = || {
+        target.http2.lane(|opening| {
+            let (target, connector) = (Rc::clone(target), connector.cloned());
+            worker.spawn(open_http2(worker.clone(), target, connector, opening, timeouts));
+        })
+    };
+    let mut taken = lane();
+    let mut requests = taken.ready().await;
+    for _ in 0..MOVES_MAX {
+        if requests.is_err() || taken.fits() {
+            break;
+        }
+        // More have waited for it than the target takes at a time.
+        drop(std::mem::replace(&mut taken, lane()));
+        requests = taken.ready().await;
+    }
+    let is_new = taken.is_new;
+    let requests = requests.map_err(|failed| Http2Error { failed, is_new })?;
+    let scheme = if connector.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+    Ok(target.on_stream(TargetStream::new(worker, taken, requests, scheme)))
+}
+
+/// limit: moves to another connection before a request waits for its turn where it is.
+const MOVES_MAX: u32 = 4;
+
+/// Why there is no stream.
+pub(super) struct Http2Error {
+    pub(super) failed: Failed,
+    /// The connection was opened for it.
+    pub(super) is_new: bool,
+}
+
+/// The task of a connection: from its opening, with the same limit for all of it, to its end.
+async fn open_http2<S: Sys>(
+    worker: Worker<S>,
+    target: Rc<LocalTarget<S>>,
+    connector: Option<Arc<Connector>>,
+    opening: Opening,
+    timeouts: TargetTimeouts,
+) {
+    let address = target.live.key().address;
+    let wire = async {
+        let tcp = TcpStream::connect(&worker, address).map_err(|error| failure::on_connect(&error))?;
+        let _ = tcp.set_keepalive(target.tcp_keepalive());
+        set_deadline(&tcp, timeouts.connect);
+        let Some(connector) = connector else {
+            tcp.writable().await.map_err(|error| failure::on_connect(&error))?;
+            return Ok(Wire::plain(tcp));
+        };
+        let session = handshake(&tcp, &connector, address.ip()).await?;
+        if session.with_session(|session| session.protocol() != Some(tls::H2)) {
+            return Err(Failed { failure: Failure::TargetTls, detail: "the target does not speak HTTP/2" });
+        }
+        let mut wire = Wire::plain(tcp);
+        wire.secure(session);
+        Ok(wire)
+    };
+    match Box::pin(wire).await {
+        Ok(wire) => drive(target, wire, opening, timeouts.idle).await,
+        Err(failed) => opening.failed(failed),
+    }
 }
 
 fn on_handshake(error: &HandshakeError) -> Failed {

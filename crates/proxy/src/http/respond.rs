@@ -111,6 +111,9 @@ fn on_read_head(error: &io::Error, is_first: bool) -> Failed {
         _ if peer::is_deadline(error) => Failure::TargetResponseTimeout.into(),
         io::ErrorKind::FileTooLarge => Failure::TargetResponseFieldsTooLarge.into(),
         io::ErrorKind::OutOfMemory => Failure::LocalResources.into(),
+        io::ErrorKind::InvalidData => {
+            Failed { failure: Failure::TargetResponseMalformed, detail: "not what HTTP/2 allows" }
+        }
         _ if is_first => {
             Failed { failure: Failure::TargetClosedBeforeResponse, detail: peer::detail(error, "") }
         }

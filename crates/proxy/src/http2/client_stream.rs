@@ -16,6 +16,7 @@ use proto::http2::{ClientResponse, Framing, read_response};
 use super::incoming::Incoming;
 use super::link::Link;
 use super::outgoing::Outgoing;
+use super::writes::Writes;
 use super::{invalid, to_io};
 
 /// The methods are those of [`net::TcpStream`], as far as the story uses them for a client. The head of the request is
@@ -69,10 +70,6 @@ impl<S: Sys> ClientStream<S> {
             is_gone: Cell::new(false),
             reason: Cell::new(Reason::INTERNAL_ERROR),
         }
-    }
-
-    pub(crate) fn timer(&self) -> &Timer<S> {
-        &self.timer
     }
 
     pub(crate) fn key(&self) -> StreamKey {
@@ -144,55 +141,6 @@ impl<S: Sys> ClientStream<S> {
         self.is_gone.get()
     }
 
-    pub(crate) fn try_write(&self, head: &[u8], rest: &[u8]) -> io::Result<usize> {
-        let of_head = self.write(head)?;
-        if of_head < head.len() {
-            return Ok(of_head);
-        }
-        Ok(of_head + self.write(rest)?)
-    }
-
-    // A cancelled write leaves a part on its way: drop the stream.
-    pub(crate) fn poll_write_all(
-        &self,
-        context: &mut Context<'_>,
-        buffer: &mut Buffer,
-        rest: &mut Buffer,
-    ) -> Poll<io::Result<()>> {
-        while !(buffer.is_empty() && rest.is_empty()) {
-            if self.poll_write(context, buffer, rest)?.is_pending() {
-                return Poll::Pending;
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    // A cancelled write has written nothing.
-    pub(crate) fn poll_write_some(
-        &self,
-        context: &mut Context<'_>,
-        buffer: &mut Buffer,
-    ) -> Poll<io::Result<()>> {
-        if buffer.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        self.poll_write(context, buffer, &mut Buffer::new())
-    }
-
-    pub(crate) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let room = match &mut *self.answer.borrow_mut() {
-            Answer::Awaited(..) => Poll::Ready(Ok(())),
-            Answer::Going(outgoing) => outgoing.poll_room(context),
-        };
-        match room {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(self.note(error))),
-            Poll::Pending if self.timer.poll_write_late(context).is_ready() => {
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-            room => room,
-        }
-    }
-
     /// Ends a tunnel's direction. A response has its own end, and what of the request is still to come is refused with
     /// the drop: there is nothing to linger for.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
@@ -200,42 +148,6 @@ impl<S: Sys> ClientStream<S> {
             Answer::Going(outgoing) if self.request.framing == Framing::Raw => outgoing.finish(),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
-    }
-
-    /// One write, after a wait where nothing goes; what blocks shrinks to what is left.
-    fn poll_write(
-        &self,
-        context: &mut Context<'_>,
-        buffer: &mut Buffer,
-        rest: &mut Buffer,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            let count = self.try_write(buffer.bytes(), rest.bytes())?;
-            if count > 0 {
-                let first = count.min(buffer.len());
-                buffer.consume(first);
-                rest.consume(count - first);
-                self.timer.wrote(count);
-                return Poll::Ready(Ok(()));
-            }
-            if self.poll_writable(context)?.is_pending() {
-                buffer.shrink();
-                rest.shrink();
-                return Poll::Pending;
-            }
-        }
-    }
-
-    fn write(&self, text: &[u8]) -> io::Result<usize> {
-        let mut taken = 0;
-        while taken < text.len() {
-            let count = self.write_part(&text[taken..]).map_err(|error| self.note(error))?;
-            taken += count;
-            if count == 0 {
-                break;
-            }
-        }
-        Ok(taken)
     }
 
     /// A head as far as it is there, or what of a body there is room for.
@@ -283,6 +195,38 @@ impl<S: Sys> ClientStream<S> {
             self.is_gone.set(true);
         }
         error
+    }
+}
+
+impl<S: Sys> Writes<S> for ClientStream<S> {
+    fn timer(&self) -> &Timer<S> {
+        &self.timer
+    }
+
+    fn write(&self, text: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        while taken < text.len() {
+            let count = self.write_part(&text[taken..]).map_err(|error| self.note(error))?;
+            taken += count;
+            if count == 0 {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let room = match &mut *self.answer.borrow_mut() {
+            Answer::Awaited(..) => Poll::Ready(Ok(())),
+            Answer::Going(outgoing) => outgoing.poll_room(context),
+        };
+        match room {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.note(error))),
+            Poll::Pending if self.timer.poll_write_late(context).is_ready() => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            room => room,
+        }
     }
 }
 

@@ -34,6 +34,28 @@ impl Incoming {
         Self { stream, text: BodyText::new(framing), data: Bytes::new(), carry: Bytes::new(), phase }
     }
 
+    /// The same behind a head.
+    pub(super) fn behind(head: Bytes, stream: RecvStream, framing: Framing) -> Self {
+        Self { carry: head, ..Self::new(stream, framing) }
+    }
+
+    /// All of the stream has come.
+    pub(super) fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended || self.stream.is_end_stream()
+    }
+
+    /// Waits for the end of a stream whose text has ended.
+    pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while self.data.is_empty() && !self.is_ended() {
+            match self.poll_more(context) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => break,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
+    }
+
     /// As [`net::TcpStream::poll_fill`]. Behind the end of a body that has one of its own nothing comes any more.
     // cancel-safe: what was taken from the stream is in the buffer or kept.
     pub(super) fn poll_fill(
@@ -113,14 +135,11 @@ impl Incoming {
             if !buffer.is_empty() && buffer.len() == buffer.capacity() {
                 return Ok(false);
             }
-            let room = buffer.spare(wanted).map_err(full)?;
             if !self.carry.is_empty() {
-                let count = self.carry.len().min(room.len());
-                room[..count].copy_from_slice(&self.carry[..count]);
-                self.carry.advance(count);
-                buffer.filled(count);
+                take_carried(&mut self.carry, buffer, wanted)?;
                 continue;
             }
+            let room = buffer.spare(wanted).map_err(full)?;
             let taken = if room.len() < ROOM_MIN {
                 let mut text = [0; ROOM_MIN];
                 let filled = self.text.fill(&self.data, &mut text).map_err(invalid)?;
@@ -137,6 +156,16 @@ impl Incoming {
         }
         Ok(true)
     }
+}
+
+/// Moves as much of `carry` as there is room for.
+pub(super) fn take_carried(carry: &mut Bytes, buffer: &mut Buffer, wanted: usize) -> io::Result<usize> {
+    let room = buffer.spare(wanted).map_err(full)?;
+    let count = carry.len().min(room.len());
+    room[..count].copy_from_slice(&carry[..count]);
+    carry.advance(count);
+    buffer.filled(count);
+    Ok(count)
 }
 
 fn full(full: BufferFull) -> io::Error {

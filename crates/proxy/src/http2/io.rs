@@ -18,17 +18,14 @@ use crate::stream::Wire;
 /// Whoever owns the connection.
 pub(super) trait Owner<S: Sys> {
     fn wire(&self) -> Option<&Wire<S>>;
+
+    /// Something has come.
+    fn did_read(&self) {}
 }
 
 impl<S: Sys> Owner<S> for Rc<Client<S>> {
     fn wire(&self) -> Option<&Wire<S>> {
         self.stream.wire()
-    }
-}
-
-impl<S: Sys> Owner<S> for Wire<S> {
-    fn wire(&self) -> Option<&Wire<S>> {
-        Some(self)
     }
 }
 
@@ -73,6 +70,7 @@ impl<S: Sys, O: Owner<S>> Io<S, O> {
             // Whether it is a flood shows when the connection's task looks next.
             (Ok(_), _) => {
                 let _ = self.observe();
+                self.owner.did_read();
                 Poll::Ready(Ok(()))
             }
             (Err(error), Some(link)) if link.is_open.get() && peer::is_deadline(&error) => {

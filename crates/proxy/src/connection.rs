@@ -129,6 +129,13 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
     loop {
         // Nothing but the client and one wait is alive at a time: what is more stands in every idle connection.
         let served = match wait_for_request(&client).await {
+            Some(input) if is_undecided(&client, &input) => match Box::pin(decide(client, input)).await {
+                Some(back) => {
+                    client = back;
+                    continue;
+                }
+                None => return,
+            },
             Some(input) if speaks_http2(&client, &input) => {
                 client.place().stay();
                 return Box::pin(serve_http2(client, input)).await;
@@ -154,6 +161,36 @@ fn speaks_http2<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
         && client.tls().is_none()
         && input.bytes().starts_with(b"PRI ")
         && client.door.listener.borrow().plan.http.http2.is_enabled
+}
+
+/// Whether what has come so far could be either.
+fn is_undecided<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
+    let (bytes, preface) = (input.bytes(), b"PRI ");
+    client.requests == 0
+        && client.tls().is_none()
+        && bytes.len() < preface.len()
+        && preface.starts_with(bytes)
+        && client.door.listener.borrow().plan.http.http2.is_enabled
+}
+
+/// Reads until it is clear which version the client speaks, and serves it; `None`: the connection ends.
+async fn decide<S: Sys>(client: Box<Client<S>>, mut input: Buffer) -> Option<Box<Client<S>>> {
+    client.place().stay();
+    let timeout = client.door.listener.borrow().plan.http.header_timeout;
+    client.stream.set_read_deadline(client.proxy.worker.after(timeout));
+    while is_undecided(&client, &input) {
+        match client.stream.fill(&mut input, SMALL).await {
+            Ok(count) if count > 0 => {}
+            // It shows again where the head is read.
+            _ => break,
+        }
+    }
+    if speaks_http2(&client, &input) {
+        serve_http2(client, input).await;
+        return None;
+    }
+    let (client, next) = Seats::serve(client, input).await;
+    (next == Next::Idle).then_some(client)
 }
 
 /// Whether a connection begins as a TLS handshake does where none is spoken (TLS4). No request begins so.

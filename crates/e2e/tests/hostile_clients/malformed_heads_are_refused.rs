@@ -39,7 +39,6 @@ const HEADS: &[(&str, u16)] = &[
     ("GET / http/1.1\r\nHost: a\r\n\r\n", 400),
     ("GET / HTTP/1.10\r\nHost: a\r\n\r\n", 400),
     ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    ("\x16\x03\x01\x02\0\x01\0\x01\u{fc}\x03\x03", 400),
     ("GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     ("GET /.. HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     ("GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -62,7 +61,9 @@ fn refused(client: &mut Client, status: u16, what: &str) {
 #[test]
 fn malformed_heads_are_refused() {
     let target = Target::named("never");
-    let balancer = Balancer::start(Config::to(&target).rule("path = \"= /x\"\nforward = \"app\""));
+    // What begins as HTTP/2 is read as such where that is spoken.
+    let config = Config::to(&target).listener("http2 = \"off\"");
+    let balancer = Balancer::start(config.rule("path = \"= /x\"\nforward = \"app\""));
     let web = balancer.web();
     for (head, status) in HEADS {
         let mut client = Client::connect(web);

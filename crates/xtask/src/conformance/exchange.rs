@@ -44,7 +44,7 @@ impl Run {
     pub(crate) fn of(cases: &[Case], target: SocketAddr, binary: &Path) -> Self {
         let config = Config::to_addresses(&[target]).listener("limits = { body = \"64KiB\" }");
         // Our half-close after each case ends only what is not whole.
-        let config = config.listener("client_abort = \"ignore\"");
+        let config = config.listener("client_abort = \"ignore\"").listener("http2 = \"off\"");
         let balancer = Balancer::prepare(config).binary(binary.to_path_buf()).start();
         let web = balancer.web();
         let mut exchanges = Vec::new();

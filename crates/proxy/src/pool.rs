@@ -149,7 +149,7 @@ impl<S: Sys> LocalTarget<S> {
         if stream.is_reused() {
             self.cells().connections_reused.increment();
         }
-        let stream = Stream::Target(Box::new(stream));
+        let stream = Stream::of_target(stream);
         TargetConnection { stream, reused_after_millis: None, connector: None, target: Rc::clone(self) }
     }
 

@@ -22,9 +22,14 @@ pub(crate) use wire::Wire;
 pub(crate) enum Stream<S: Sys> {
     /// All of a connection.
     Wire(Wire<S>),
-    /// A stream of a client's connection that speaks HTTP/2.
-    Http2(Box<ClientStream<S>>),
-    /// A stream of a target's.
+    /// A stream of a connection that speaks HTTP/2. Whose it is, is said one level below: here it would make every idle
+    /// connection larger.
+    Http2(Of<S>),
+}
+
+#[derive(Debug)]
+pub(crate) enum Of<S: Sys> {
+    Client(Box<ClientStream<S>>),
     Target(Box<TargetStream<S>>),
 }
 
@@ -33,19 +38,27 @@ impl<S: Sys> Stream<S> {
         Self::Wire(Wire::plain(tcp))
     }
 
+    pub(crate) fn of_client(stream: ClientStream<S>) -> Self {
+        Self::Http2(Of::Client(Box::new(stream)))
+    }
+
+    pub(crate) fn of_target(stream: TargetStream<S>) -> Self {
+        Self::Http2(Of::Target(Box::new(stream)))
+    }
+
     /// The connection, where this is all of one.
     pub(crate) fn wire(&self) -> Option<&Wire<S>> {
         match self {
             Self::Wire(wire) => Some(wire),
-            Self::Http2(_) | Self::Target(_) => None,
+            Self::Http2(_) => None,
         }
     }
 
     /// The stream, where it is one to a target.
     pub(crate) fn as_target(&self) -> Option<&TargetStream<S>> {
         match self {
-            Self::Target(stream) => Some(stream),
-            Self::Wire(_) | Self::Http2(_) => None,
+            Self::Http2(Of::Target(stream)) => Some(stream),
+            Self::Wire(_) | Self::Http2(Of::Client(_)) => None,
         }
     }
 
@@ -53,7 +66,7 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn secure(&mut self, session: Box<Tls>) {
         match self {
             Self::Wire(wire) => wire.secure(session),
-            Self::Http2(_) | Self::Target(_) => {}
+            Self::Http2(_) => {}
         }
     }
 
@@ -65,55 +78,55 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn key(&self) -> StreamKey {
         match self {
             Self::Wire(wire) => wire.key(),
-            Self::Http2(stream) => stream.key(),
-            Self::Target(stream) => stream.key(),
+            Self::Http2(Of::Client(stream)) => stream.key(),
+            Self::Http2(Of::Target(stream)) => stream.key(),
         }
     }
 
     pub(crate) fn worker(&self) -> &Worker<S> {
         match self {
             Self::Wire(wire) => wire.worker(),
-            Self::Http2(stream) => stream.timer().worker(),
-            Self::Target(stream) => stream.timer().worker(),
+            Self::Http2(Of::Client(stream)) => stream.timer().worker(),
+            Self::Http2(Of::Target(stream)) => stream.timer().worker(),
         }
     }
 
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         match self {
             Self::Wire(wire) => wire.take_error(),
-            Self::Http2(_) | Self::Target(_) => None,
+            Self::Http2(_) => None,
         }
     }
 
     pub(crate) fn set_read_deadline(&self, deadline: Ticks) {
         match self {
             Self::Wire(wire) => wire.set_read_deadline(deadline),
-            Self::Http2(stream) => stream.set_read_deadline(deadline),
-            Self::Target(stream) => stream.set_read_deadline(deadline),
+            Self::Http2(Of::Client(stream)) => stream.set_read_deadline(deadline),
+            Self::Http2(Of::Target(stream)) => stream.set_read_deadline(deadline),
         }
     }
 
     pub(crate) fn set_write_deadline(&self, deadline: Ticks) {
         match self {
             Self::Wire(wire) => wire.set_write_deadline(deadline),
-            Self::Http2(stream) => stream.set_write_deadline(deadline),
-            Self::Target(stream) => stream.set_write_deadline(deadline),
+            Self::Http2(Of::Client(stream)) => stream.set_write_deadline(deadline),
+            Self::Http2(Of::Target(stream)) => stream.set_write_deadline(deadline),
         }
     }
 
     pub(crate) fn has_read_deadline(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.has_read_deadline(),
-            Self::Http2(stream) => stream.timer().has_read_deadline(),
-            Self::Target(stream) => stream.timer().has_read_deadline(),
+            Self::Http2(Of::Client(stream)) => stream.timer().has_read_deadline(),
+            Self::Http2(Of::Target(stream)) => stream.timer().has_read_deadline(),
         }
     }
 
     pub(crate) fn forget_late(&self) {
         match self {
             Self::Wire(wire) => wire.forget_late(),
-            Self::Http2(stream) => stream.timer().forget_late(),
-            Self::Target(stream) => stream.timer().forget_late(),
+            Self::Http2(Of::Client(stream)) => stream.timer().forget_late(),
+            Self::Http2(Of::Target(stream)) => stream.timer().forget_late(),
         }
     }
 
@@ -131,8 +144,8 @@ impl<S: Sys> Stream<S> {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Wire(wire) => wire.poll_fill(context, buffer, wanted),
-            Self::Http2(stream) => stream.poll_fill(context, buffer, wanted),
-            Self::Target(stream) => stream.poll_fill(context, buffer, wanted),
+            Self::Http2(Of::Client(stream)) => stream.poll_fill(context, buffer, wanted),
+            Self::Http2(Of::Target(stream)) => stream.poll_fill(context, buffer, wanted),
         }
     }
 
@@ -140,8 +153,8 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn try_fill(&self, buffer: &mut Buffer, wanted: usize) -> Option<io::Result<usize>> {
         match self {
             Self::Wire(wire) => wire.try_fill(buffer, wanted),
-            Self::Http2(stream) => stream.try_fill(buffer, wanted),
-            Self::Target(stream) => stream.try_fill(buffer, wanted),
+            Self::Http2(Of::Client(stream)) => stream.try_fill(buffer, wanted),
+            Self::Http2(Of::Target(stream)) => stream.try_fill(buffer, wanted),
         }
     }
 
@@ -158,8 +171,8 @@ impl<S: Sys> Stream<S> {
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Wire(wire) => wire.poll_readable(context),
-            Self::Http2(stream) => stream.poll_readable(context),
-            Self::Target(stream) => stream.poll_readable(context),
+            Self::Http2(Of::Client(stream)) => stream.poll_readable(context),
+            Self::Http2(Of::Target(stream)) => stream.poll_readable(context),
         }
     }
 
@@ -173,14 +186,14 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn is_quiet(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.is_quiet(),
-            Self::Http2(_) | Self::Target(_) => true,
+            Self::Http2(_) => true,
         }
     }
 
     pub(crate) fn check_quiet(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.check_quiet(),
-            Self::Http2(_) | Self::Target(_) => true,
+            Self::Http2(_) => true,
         }
     }
 
@@ -188,8 +201,8 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn check_open(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.check_open(),
-            Self::Http2(stream) => !stream.is_gone(),
-            Self::Target(stream) => !stream.is_gone(),
+            Self::Http2(Of::Client(stream)) => !stream.is_gone(),
+            Self::Http2(Of::Target(stream)) => !stream.is_gone(),
         }
     }
 
@@ -200,31 +213,31 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Wire(wire) => wire.poll_gone(context),
-            Self::Http2(stream) => stream.poll_gone(context),
-            Self::Target(stream) => stream.poll_gone(context),
+            Self::Http2(Of::Client(stream)) => stream.poll_gone(context),
+            Self::Http2(Of::Target(stream)) => stream.poll_gone(context),
         }
     }
 
     pub(crate) fn is_gone(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.is_gone(),
-            Self::Http2(stream) => stream.is_gone(),
-            Self::Target(stream) => stream.is_gone(),
+            Self::Http2(Of::Client(stream)) => stream.is_gone(),
+            Self::Http2(Of::Target(stream)) => stream.is_gone(),
         }
     }
 
     pub(crate) fn is_read_closed(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.is_read_closed(),
-            Self::Http2(stream) => stream.is_gone(),
-            Self::Target(stream) => stream.is_gone(),
+            Self::Http2(Of::Client(stream)) => stream.is_gone(),
+            Self::Http2(Of::Target(stream)) => stream.is_gone(),
         }
     }
 
     pub(crate) fn closed_for_millis(&self) -> Option<u64> {
         match self {
             Self::Wire(wire) => wire.closed_for_millis(),
-            Self::Http2(_) | Self::Target(_) => None,
+            Self::Http2(_) => None,
         }
     }
 
@@ -233,8 +246,8 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn try_write(&self, head: &[u8], rest: &[u8]) -> io::Result<usize> {
         match self {
             Self::Wire(wire) => wire.try_write(head, rest),
-            Self::Http2(stream) => stream.try_write(head, rest),
-            Self::Target(stream) => stream.try_write(head, rest),
+            Self::Http2(Of::Client(stream)) => stream.try_write(head, rest),
+            Self::Http2(Of::Target(stream)) => stream.try_write(head, rest),
         }
     }
 
@@ -242,7 +255,7 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn is_flushed(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.is_flushed(),
-            Self::Http2(_) | Self::Target(_) => true,
+            Self::Http2(_) => true,
         }
     }
 
@@ -251,8 +264,8 @@ impl<S: Sys> Stream<S> {
     pub(crate) async fn write_all(&self, buffer: &mut Buffer, rest: &mut Buffer) -> io::Result<()> {
         poll_fn(|context| match self {
             Self::Wire(wire) => wire.poll_write_all(context, buffer, rest),
-            Self::Http2(stream) => stream.poll_write_all(context, buffer, rest),
-            Self::Target(stream) => stream.poll_write_all(context, buffer, rest),
+            Self::Http2(Of::Client(stream)) => stream.poll_write_all(context, buffer, rest),
+            Self::Http2(Of::Target(stream)) => stream.poll_write_all(context, buffer, rest),
         })
         .await
     }
@@ -261,8 +274,8 @@ impl<S: Sys> Stream<S> {
     pub(crate) async fn write_some(&self, buffer: &mut Buffer) -> io::Result<()> {
         poll_fn(|context| match self {
             Self::Wire(wire) => wire.poll_write_some(context, buffer),
-            Self::Http2(stream) => stream.poll_write_some(context, buffer),
-            Self::Target(stream) => stream.poll_write_some(context, buffer),
+            Self::Http2(Of::Client(stream)) => stream.poll_write_some(context, buffer),
+            Self::Http2(Of::Target(stream)) => stream.poll_write_some(context, buffer),
         })
         .await
     }
@@ -270,8 +283,8 @@ impl<S: Sys> Stream<S> {
     pub(crate) async fn writable(&self) -> io::Result<()> {
         poll_fn(|context| match self {
             Self::Wire(wire) => wire.poll_writable(context),
-            Self::Http2(stream) => stream.poll_writable(context),
-            Self::Target(stream) => stream.poll_writable(context),
+            Self::Http2(Of::Client(stream)) => stream.poll_writable(context),
+            Self::Http2(Of::Target(stream)) => stream.poll_writable(context),
         })
         .await
     }
@@ -280,9 +293,9 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         match self {
             Self::Wire(wire) => wire.shutdown_write(),
-            Self::Http2(stream) => stream.shutdown_write(),
+            Self::Http2(Of::Client(stream)) => stream.shutdown_write(),
             // A request has its own end.
-            Self::Target(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Http2(Of::Target(_)) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -291,7 +304,7 @@ impl<S: Sys> Stream<S> {
         match self {
             Self::Wire(wire) => wire.abort_on_close(),
             // Their drop does so where they have not ended.
-            Self::Http2(_) | Self::Target(_) => {}
+            Self::Http2(_) => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use model::{ContentCoding, Failure};
 
-use crate::{Counter, Gauge, Handshakes, Histogram, TunnelCells};
+use crate::{Counter, Gauge, Handshakes, Histogram, Http2Faults, TunnelCells};
 
 /// What one worker does, whatever it serves.
 #[derive(Debug, Default)]
@@ -64,6 +64,9 @@ pub struct ListenerCells {
     pub tunnels: TunnelCells,
     pub proxy_headers: ProxyHeaders,
     pub handshakes: Handshakes,
+    /// Connections on which HTTP/2 was spoken.
+    pub http2_connections: Counter,
+    pub http2_faults: Http2Faults,
     pub compressed: Compressed,
     /// Bytes of bodies that were compressed, before and after.
     pub compression_input_bytes: Counter,

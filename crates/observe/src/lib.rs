@@ -9,6 +9,7 @@ mod events;
 mod families;
 mod handshake;
 mod histogram;
+mod http2;
 mod log;
 mod per_worker;
 mod prometheus;
@@ -25,6 +26,7 @@ pub use families::{
 };
 pub use handshake::{Handshake, Handshakes};
 pub use histogram::{Histogram, HistogramTotals};
+pub use http2::{HTTP2_FAULTS, Http2Faults};
 pub use log::{AccessLogs, LogBuffer, LogHandle, LogTotals};
 pub use per_worker::PerWorker;
 pub use prometheus::{Exposition, Family, Kind, Value};

@@ -4,8 +4,8 @@
 use model::{ContentCoding, Failure, ListenerName, LoadBalancerName, TargetKey};
 
 use crate::{
-    Counter, Exposition, Gauge, Handshake, Histogram, Kind, ListenerCells, LogTotals, MadeBy, PerWorker,
-    ProxyHeader, Refusal, StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
+    Counter, Exposition, Gauge, HTTP2_FAULTS, Handshake, Histogram, Kind, ListenerCells, LogTotals, MadeBy,
+    PerWorker, ProxyHeader, Refusal, StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
 };
 
 /// One sample for each worker.
@@ -33,6 +33,7 @@ pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerW
     render_failures(page, listeners);
     render_proxy_headers(page, listeners);
     render_handshakes(page, listeners);
+    render_http2_faults(page, listeners);
     render_compressed(page, listeners);
     render_phases(page, listeners);
     render_tunnels(page, listeners);
@@ -164,6 +165,17 @@ fn render_proxy_headers(page: &mut Exposition, listeners: &Listeners<'_>) {
         for result in ProxyHeader::ALL {
             let labels = [("listener", name.as_str()), ("result", result.as_str())];
             family.sample(&labels, cells.sum(|c| c.proxy_headers.read(result)));
+        }
+    }
+}
+
+fn render_http2_faults(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "Connections over HTTP/2 that were ended for what their client did, by reason.";
+    let mut family = page.family("evenkeel_listener_http2_faults_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for reason in HTTP2_FAULTS {
+            let labels = [("listener", name.as_str()), ("reason", reason)];
+            family.sample(&labels, cells.sum(|c| c.http2_faults.read(reason)));
         }
     }
 }
@@ -305,6 +317,11 @@ const LISTENER_ROWS: &[Row<ListenerCells>] = &[
         "evenkeel_listener_connections_revoked_total",
         "Connections closed because their client's certificate was revoked.",
         |c| &c.connections_revoked,
+    ),
+    counter(
+        "evenkeel_listener_http2_connections_total",
+        "Client connections on which HTTP/2 was spoken.",
+        |c| &c.http2_connections,
     ),
     gauge(
         "evenkeel_listener_accepts_waiting",

@@ -24,6 +24,12 @@ fn every_flood_ends_with_enhance_your_calm() {
         assert_eq!(goaway(&mut client), Some(Reason::ENHANCE_YOUR_CALM), "{:?}", &flood[..9]);
     }
     wait_until("all are closed", || balancer.metric("evenkeel_listener_connections_open", &[]) == 0.0);
+    assert_eq!(balancer.metric("evenkeel_listener_http2_connections_total", &[]), 6.0);
+    for reason in ["settings", "ping", "priority", "other_frame", "empty_data", "continuation"] {
+        let reason = format!("{reason}_flood");
+        let counted = balancer.metric("evenkeel_listener_http2_faults_total", &[("reason", &reason)]);
+        assert_eq!(counted, 1.0, "{reason}");
+    }
 }
 
 /// CVE-2023-44487.

@@ -45,10 +45,8 @@ pub(crate) fn parse(page: &str) -> Vec<Sample> {
 }
 
 fn check_name(name: &str, kind: &str) {
-    assert!(
-        name.starts_with("evenkeel_") && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
-        "{name}"
-    );
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    assert!(name.starts_with("evenkeel_") && name.bytes().all(is_plain), "{name}");
     match kind {
         "counter" => assert!(name.ends_with("_total"), "{name}"),
         "histogram" => assert!(name.ends_with("_seconds"), "{name}"),

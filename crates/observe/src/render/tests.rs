@@ -38,6 +38,7 @@ fn page() -> String {
     web.of(1).connections_evicted.add(2);
     web.of(1).accepts_waiting.add(1);
     web.of(1).proxy_headers.count(ProxyHeader::TimedOut);
+    web.of(0).http2_faults.count("ping_flood");
     web.of(0).tunnels.opened.add(2);
     web.of(0).tunnels.open.add(2);
     web.of(0).tunnels.count_end(TunnelEnd::Idle);
@@ -172,6 +173,7 @@ fn every_cell_has_a_row() {
         + size_of::<crate::Failures>()
         + size_of::<crate::ProxyHeaders>()
         + size_of::<crate::Handshakes>()
+        + size_of::<crate::Http2Faults>()
         + size_of::<crate::Refusals>()
         + size_of::<crate::Compressed>()
         + PHASES.len() * size_of::<Histogram>()

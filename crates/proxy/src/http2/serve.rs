@@ -9,7 +9,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Request, Response, StatusCode};
-use model::{HttpSettings, Limits};
+use model::{HttpSettings, Limits, LogLevel};
 use net::{Buffer, LARGE, Sys, Ticks};
 use proto::http1::Method;
 use proto::http2::meter::{Fault, Violation};
@@ -35,9 +35,15 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
     let io = Io::new(Rc::clone(&client), Some(Rc::clone(&link)), input, http.send_timeout);
     let Ok(connection) = builder(http).handshake::<_, Bytes>(io).await else { return };
     link.is_open.set(true);
+    client.cells().http2_connections.increment();
     let session = Session { client: Rc::clone(&client), link, connection, streams: 0, ends: false };
-    let fault = session.run(http).await;
-    if fault.is_some() {
+    if let Some(fault) = session.run(http).await {
+        client.cells().http2_faults.count(fault.reason());
+        observe::event(
+            LogLevel::Info,
+            "an HTTP/2 client was cut off",
+            &[("peer", &client.peer), ("reason", &fault.reason())],
+        );
         linger(&client).await;
     }
 }
@@ -320,3 +326,18 @@ const ERROR_RESETS_MAX: usize = 100;
 const RESET_STREAM_DURATION: Duration = Duration::from_secs(5);
 /// For the client's answer to our GOAWAY.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use observe::HTTP2_FAULTS;
+    use proto::http2::meter::Flood;
+
+    use super::*;
+
+    #[test]
+    fn every_fault_is_counted_under_its_reason() {
+        let floods = Flood::ALL.into_iter().map(Fault::Flood);
+        let faults = floods.chain(Violation::ALL.into_iter().map(Fault::Broken));
+        assert!(faults.map(Fault::reason).eq(HTTP2_FAULTS));
+    }
+}

@@ -98,6 +98,13 @@ impl<S: Sys> LocalTarget<S> {
         self.close_all();
     }
 
+    /// Of a target that is no longer configured, connections end with their streams: nobody looks after idle ones.
+    pub(crate) fn forget_if_retired(&self) {
+        if self.retired.get() {
+            self.http2.clear();
+        }
+    }
+
     /// What is in use goes on.
     fn close_all(&self) {
         self.idle.borrow_mut().clear();

@@ -124,6 +124,7 @@ pub(super) async fn connect_http2<S: Sys>(
         requests = taken.ready().await;
     }
     let is_new = taken.is_new;
+    target.forget_if_retired();
     let requests = requests.map_err(|failed| Http2Error { failed, is_new })?;
     let scheme = if connector.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     Ok(target.on_stream(TargetStream::new(worker, taken, requests, scheme)))

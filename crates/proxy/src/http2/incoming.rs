@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use h2::RecvStream;
 use net::{Buffer, BufferFull};
-use proto::http2::{BodyText, Framing, ROOM_MIN};
+use proto::http2::{BodyText, Framing, Malformed, ROOM_MIN};
 
 use super::{invalid, to_io};
 
@@ -25,6 +25,8 @@ enum Phase {
     Data,
     Trailers,
     Ended,
+    /// It shows with every read from now on.
+    Malformed(Malformed),
 }
 
 impl Incoming {
@@ -118,13 +120,16 @@ impl Incoming {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(to_io(error))),
                 Poll::Ready(Ok(trailers)) => {
-                    self.phase = Phase::Ended;
                     let mut end = Vec::new();
-                    self.text.end(trailers.as_ref(), &mut end).map_err(invalid)?;
-                    self.carry = end.into();
+                    match self.text.end(trailers.as_ref(), &mut end) {
+                        Ok(()) => (self.phase, self.carry) = (Phase::Ended, end.into()),
+                        // What was written before the fault says nothing.
+                        Err(malformed) => self.phase = Phase::Malformed(malformed),
+                    }
                 }
             },
             Phase::Ended => return Poll::Ready(Ok(false)),
+            Phase::Malformed(malformed) => return Poll::Ready(Err(invalid(malformed))),
         }
         Poll::Ready(Ok(true))
     }

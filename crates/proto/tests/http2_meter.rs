@@ -89,7 +89,7 @@ fn a_stream_ends_when_the_client_says_so() {
 fn every_kind_of_flood_ends() {
     let padding_only = frame(DATA, PADDED, 1, &[3, 0, 0, 0]);
     for (frame, most, flood) in [
-        (frame(RST_STREAM, 0, 1, &[0; 4]), 200, Flood::Reset),
+        (frame(RST_STREAM, 0, 1, &[0; 4]), 150, Flood::Reset),
         (frame(SETTINGS, 0, 0, &[]), 20, Flood::Settings),
         (frame(SETTINGS, 0, 0, &[0; 6]), 20, Flood::Settings),
         (frame(SETTINGS, 1, 0, &[]), 20, Flood::Settings),

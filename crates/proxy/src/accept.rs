@@ -191,6 +191,7 @@ fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>
         requests: 0,
         is_dismissed: Cell::new(false),
         is_plain: false,
+        is_given_up: Cell::new(false),
         held: Held::Connection(place),
     };
     proxy.worker.spawn(serve(Box::new(client)));

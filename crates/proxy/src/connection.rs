@@ -35,6 +35,8 @@ pub(crate) struct Client<S: Sys> {
     pub(crate) is_dismissed: Cell<bool>,
     /// It speaks plain HTTP where TLS is spoken.
     pub(crate) is_plain: bool,
+    /// It has reset its stream, and the target has a moment to answer.
+    pub(crate) is_given_up: Cell<bool>,
     // invariant: it is dropped behind the stream: a place comes free when its connection is closed.
     pub(crate) held: Held<S>,
 }
@@ -78,6 +80,7 @@ impl<S: Sys> Client<S> {
             requests: number,
             is_dismissed: Cell::new(false),
             is_plain: false,
+            is_given_up: Cell::new(false),
             held: Held::Stream(Rc::clone(connection)),
         }
     }

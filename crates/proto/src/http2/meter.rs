@@ -253,8 +253,8 @@ const WHOLE: u64 = 1000;
 
 // limit: frames beyond those that are earned.
 const BUDGETS: [(Flood, Budget); 7] = [
-    // A page that is left resets all it waits for: two pages of the usual 100 streams.
-    (Flood::Reset, Budget { burst: 200, per_second: 20 }),
+    // A page that is left resets all it waits for, the usual 100 streams, and half a page more.
+    (Flood::Reset, Budget { burst: 150, per_second: 20 }),
     (Flood::Settings, Budget { burst: 20, per_second: 2 }),
     // Some clients send one with every reset.
     (Flood::Ping, Budget { burst: 250, per_second: 20 }),

@@ -7,8 +7,9 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use model::{ClientAbort, Failure};
+use model::{ClientAbort, Failure, TargetProtocol};
 use net::{Buffer, LARGE, SMALL, Sys};
 
 use super::Failed;
@@ -16,6 +17,7 @@ use super::attempt::Destination;
 use super::body::BodyReader;
 use super::failure::client_gone;
 use super::request::Request;
+use super::respond::Ended;
 use crate::connection::Client;
 use crate::pool::TargetConnection;
 
@@ -94,14 +96,32 @@ impl<'a, S: Sys> Watch<'a, S> {
 }
 
 /// Whether the client went away and its request goes on all the same.
-pub(super) fn is_ignored<S: Sys>(request: &Request<S>, failed: Failed) -> bool {
-    failed.failure == Failure::ClientAborted && request.listener.plan.http.client_abort == ClientAbort::Ignore
+pub(super) fn is_ignored<S: Sys>(request: &Request<S>, client: &Client<S>, failed: Failed) -> bool {
+    let goes_on = client.is_given_up.get() || request.listener.plan.http.client_abort == ClientAbort::Ignore;
+    failed.failure == Failure::ClientAborted && goes_on
+}
+
+/// Whether a target has a moment to answer a request that its client has reset. A stream costs its client nothing to
+/// reset and begin anew; a connection to a target costs both of us something to close and make anew, and a flood of
+/// resets would become a flood of connections. Within the moment it counts among the client's streams.
+pub(super) fn has_patience<S: Sys>(client: &Client<S>, protocol: TargetProtocol) -> bool {
+    client.is_stream() && !protocol.is_http2()
+}
+
+/// What became of an exchange whose client had gone meanwhile.
+pub(super) fn after_patience(ended: &Result<Ended, Failed>, failed: Failed) -> Result<Ended, Failed> {
+    match ended {
+        Ok(Ended::Aborted { is_reusable, .. }) => Ok(Ended::Aborted { failed, is_reusable: *is_reusable }),
+        Ok(Ended::Reusable) => Ok(Ended::Aborted { failed, is_reusable: true }),
+        Ok(Ended::Closed | Ended::Tunnel { .. }) | Err(_) => Err(failed),
+    }
 }
 
 /// Reads the rest of a response that nobody gets, so that its target can finish. Where it does not end well, the
 /// reader says so.
 pub(super) async fn discard<S: Sys>(
     request: &Request<S>,
+    client: &Client<S>,
     to: &Destination<'_, S>,
     connection: &TargetConnection<S>,
     input: &mut Buffer,
@@ -109,7 +129,7 @@ pub(super) async fn discard<S: Sys>(
 ) {
     let limits = &request.listener.plan.http.limits;
     // limit: for all of it, or a response without end would stay for ever.
-    let patience = to.group.plan.group.timeouts.idle;
+    let patience = if client.is_given_up.get() { PATIENCE } else { to.group.plan.group.timeouts.idle };
     connection.stream.set_read_deadline(request.proxy.worker.after(patience));
     while reader.take(input, limits).is_ok() && !reader.is_complete() {
         match connection.stream.fill(input, LARGE).await {
@@ -118,3 +138,6 @@ pub(super) async fn discard<S: Sys>(
         }
     }
 }
+
+// limit: for the answer to a request that nobody waits for.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);

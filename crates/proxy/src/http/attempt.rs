@@ -14,7 +14,7 @@ use net::{Buffer, SMALL, Sys, Ticks};
 use proto::http1::BodyLength;
 use tls::Connector;
 
-use super::abort::Watch;
+use super::abort::{self, Watch};
 use super::admit::Admitted;
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::connect::{self, InFlight, connect};
@@ -340,11 +340,7 @@ async fn exchange<S: Sys>(
     upload: &mut Upload<'_>,
 ) -> Result<Ended, Failed> {
     let listener = Rc::clone(&request.listener);
-    let state = Cell::new(match (upload.reader.is_complete(), request.head().expect_continue()) {
-        (true, _) => UploadState::Done,
-        (false, true) => UploadState::Awaited,
-        (false, false) => UploadState::Going,
-    });
+    let state = Cell::new(UploadState::at_first(request, upload));
     let (timeouts, watch) = (to.group.plan.group.timeouts, Watch::new(request, client));
     let mut client_side = pin!(async {
         if state.get() != UploadState::Done {
@@ -379,20 +375,44 @@ async fn exchange<S: Sys>(
         Err::<Infallible, _>(poll_fn(|context| watch.poll(context, upload.input)).await)
     });
     let mut target_side = pin!(respond::respond(request, client, to, connection, &state));
+    let has_patience = abort::has_patience(client, to.group.plan.group.protocol);
+    let mut given_up = None;
     poll_fn(|context| {
         if let Poll::Ready(ended) = target_side.as_mut().poll(context) {
-            return Poll::Ready(ended);
+            return Poll::Ready(match given_up {
+                Some(failed) => abort::after_patience(&ended, failed),
+                None => ended,
+            });
+        }
+        if given_up.is_some() {
+            return Poll::Pending;
         }
         // Asked for here, whatever the upload waits for; it is the same task that would read from the client.
         if state.get() != UploadState::Done && client.stream.poll_gone(context).is_ready() {
             return Poll::Ready(Err(watch.failed()));
         }
         match client_side.as_mut().poll(context) {
+            Poll::Ready(Err(failed)) if has_patience && state.get() == UploadState::Done => {
+                client.is_given_up.set(true);
+                given_up = Some(failed);
+                connection.stream.set_read_deadline(connection.stream.worker().after(abort::PATIENCE));
+                Poll::Pending
+            }
             Poll::Ready(Err(failed)) => Poll::Ready(Err(failed)),
             Poll::Pending => Poll::Pending,
         }
     })
     .await
+}
+
+impl UploadState {
+    fn at_first<S: Sys>(request: &Request<S>, upload: &Upload<'_>) -> Self {
+        match (upload.reader.is_complete(), request.head().expect_continue()) {
+            (true, _) => Self::Done,
+            (false, true) => Self::Awaited,
+            (false, false) => Self::Going,
+        }
+    }
 }
 
 /// What an end of the upload means. A target that takes no more may have answered already: its response is waited

@@ -144,7 +144,7 @@ async fn pass_interim<S: Sys>(
             out.extend_from_slice(b"\r\n");
         });
         match sent.await.map_err(|error| failure::on_send_to_client(&error)) {
-            Err(failed) if !is_ignored(request, failed) => return Err(failed),
+            Err(failed) if !is_ignored(request, client, failed) => return Err(failed),
             // What it can still be sent is tried with the final response.
             _ => request.is_in_interim = false,
         }
@@ -241,9 +241,9 @@ async fn relay<S: Sys>(
         request.response_body_bytes = reader.bytes;
     }
     request.phases.relay = Some(request.micros_since(began));
-    let aborted = result.err().filter(|&failed| is_ignored(request, failed));
+    let aborted = result.err().filter(|&failed| is_ignored(request, client, failed));
     match aborted {
-        Some(_) => Box::pin(abort::discard(request, to, connection, &mut input, &mut reader)).await,
+        Some(_) => Box::pin(abort::discard(request, client, to, connection, &mut input, &mut reader)).await,
         None => result?,
     }
     // invariant: only what has its whole request, written and not merely read, may have another.

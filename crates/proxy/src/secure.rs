@@ -11,7 +11,7 @@ use net::{Buffer, SMALL, Sys, Ticks};
 use observe::Handshake;
 use proto::client_hello::{Alert, ClientHello, Peek, peek};
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
-use tls::{Choice, Session};
+use tls::{Choice, ClientRules, Host, Session};
 
 use crate::connection::Client;
 use crate::local::LocalListener;
@@ -111,11 +111,36 @@ async fn handshake<S: Sys>(
             let (key, name) = (tcp.key(), &listener.plan.name);
             let remember = |chain: &[_]| client.proxy.shown.remember(key, name, host, chain);
             session.agree(host, remember).map_err(|_| Handshake::ClientCertificate)?;
+            check_again(client, listener, host, &session)?;
             Ok(session)
         }
         Err(HandshakeError::Closed) => Err(Handshake::Closed),
         Err(HandshakeError::Io(error)) => Err(on_error(&error)),
         Err(HandshakeError::Tls(error)) => Err(reason(&error)),
+    }
+}
+
+/// A handshake may take longer than what it began with holds: who was revoked meanwhile does not come in.
+fn check_again<S: Sys>(
+    client: &Client<S>,
+    began: &LocalListener<S>,
+    host: &Host,
+    session: &Tls,
+) -> Result<(), Handshake> {
+    let now = client.door.listener.borrow();
+    let (Some(plan), true) = (&now.plan.tls, host.client.is_some()) else { return Ok(()) };
+    if std::sync::Arc::ptr_eq(&now.plan, &began.plan) {
+        return Ok(());
+    }
+    let host = plan.acceptor.successor(host).ok_or(Handshake::ClientCertificate)?;
+    let is_revoked = |rules: &ClientRules| {
+        session.with_session(|session| {
+            session.peer_certificates().is_some_and(|chain| rules.policy.is_revoked(chain))
+        })
+    };
+    match &host.client {
+        Some(rules) if is_revoked(rules) => Err(Handshake::ClientCertificateRevoked),
+        _ => Ok(()),
     }
 }
 

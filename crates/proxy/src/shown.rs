@@ -8,7 +8,7 @@ use std::sync::Arc;
 use model::ListenerName;
 use net::{StreamKey, Sys, Worker};
 use rustls::pki_types::CertificateDer;
-use tls::{Acceptor, Host};
+use tls::{Acceptor, ClientRules, Host};
 
 /// Those of one worker.
 #[derive(Debug, Default)]
@@ -56,9 +56,12 @@ impl Shown {
     ) -> Vec<ListenerName> {
         let entries = self.entries.borrow();
         let is_revoked = |entry: &&Entry| {
-            let host = acceptor(&entry.listener).and_then(|acceptor| acceptor.successor(&entry.host));
-            let rules = host.and_then(|host| host.client.as_ref());
-            rules.is_some_and(|rules| rules.auth.closes_revoked && rules.policy.is_revoked(&entry.chain))
+            let Some(acceptor) = acceptor(&entry.listener) else { return false };
+            // Where other rules have taken the place of those by which it came in, any of the listener's may say so.
+            let successor = acceptor.successor(&entry.host).and_then(|host| host.client.as_ref());
+            let is_revoked =
+                |rules: &ClientRules| rules.auth.closes_revoked && rules.policy.is_revoked(&entry.chain);
+            successor.map_or_else(|| acceptor.clients().any(is_revoked), is_revoked)
         };
         let revoked: Vec<_> = entries.values().filter(is_revoked).collect();
         revoked.iter().for_each(|entry| worker.cut(entry.stream));

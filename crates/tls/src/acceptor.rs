@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use model::{CertificateEntry, ClientAuth, ListenerTls};
+use model::{CertificateEntry, ClientAuth, ListenerTls, Place};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
@@ -77,8 +77,10 @@ impl Acceptor {
                 None => is_complete = false,
             }
         }
-        let acceptor =
-            (is_complete && !entries.is_empty()).then(|| Builder::new(setting).build(&entries))??;
+        if !(is_complete && !entries.is_empty() && refuse_contradictions(&entries, files)) {
+            return None;
+        }
+        let acceptor = Builder::new(setting).build(&entries)?;
         for host in setting.hosts {
             if acceptor.find(host).is_none() {
                 let message = format!("no certificate of listener `{}` covers `{host}`", setting.listener);
@@ -106,14 +108,16 @@ impl Acceptor {
     /// Whether a request for `name` may come over a connection whose handshake led to `host`. Where not, its client is to
     /// make another connection (421): the name has another certificate, or other rules for clients.
     pub fn may_serve(&self, name: &str, host: &Host) -> bool {
-        match self.find(name) {
-            Some(wanted) => wanted.identity == host.identity,
-            // A name of nobody is the default's; who got in by other rules has no business there.
-            None => {
-                let default = self.default_host();
-                default.identity == host.identity || (default.client.is_none() && host.client.is_none())
-            }
+        if let Some(wanted) = self.find(name) {
+            return wanted.identity == host.identity;
         }
+        // Rules match hosts of any depth below `*.`, certificates of one: what is asked of clients holds for all of them.
+        if let Some(parent) = self.parents(name).find(|parent| parent.client.is_some()) {
+            return parent.identity == host.identity;
+        }
+        // A name of nobody is the default's; who got in by other rules has no business there.
+        let default = self.default_host();
+        default.identity == host.identity || (default.client.is_none() && host.client.is_none())
     }
 
     /// The same host in this generation, if it is still there.
@@ -139,10 +143,39 @@ impl Acceptor {
         self.hosts.get(*place)
     }
 
+    /// Hosts whose wildcards stand above this name, however far.
+    fn parents(&self, name: &str) -> impl Iterator<Item = &Arc<Host>> {
+        let dots = name.match_indices('.').map(|(place, _)| &name[place + 1..]);
+        dots.filter_map(|parent| self.wildcard.get(parent)).filter_map(|&place| self.hosts.get(place))
+    }
+
     fn default_host(&self) -> &Arc<Host> {
         // invariant: there is at least one, and the first is the default's.
         &self.hosts[0]
     }
+}
+
+/// A name that two entries have, of which one asks more of clients, would be served by the first without a word.
+/// `false`: there is one, which `files` was told.
+fn refuse_contradictions(entries: &[Ready<'_>], files: &mut Files<'_>) -> bool {
+    let mut first: HashMap<&str, &Ready<'_>> = HashMap::new();
+    let mut is_fine = true;
+    for ready in entries {
+        for name in &ready.loaded.info.names {
+            let before = *first.entry(name).or_insert(ready);
+            if !ask_the_same(before, ready) {
+                is_fine = false;
+                let message = format!("`{name}` has two certificates that ask different things of clients");
+                files.found(
+                    &ready.entry.files.place,
+                    Severity::Error,
+                    message,
+                    "give both the same `client_auth`",
+                );
+            }
+        }
+    }
+    is_fine
 }
 
 /// An entry with its files read.
@@ -223,8 +256,14 @@ impl<'a> Builder<'a> {
 /// Whether an entry is served beside those: the first for a kind of key counts, and all ask the same of clients.
 fn is_beside(entries: &[Ready<'_>], places: &[usize], place: usize) -> bool {
     let kind = |place: usize| entries[place].loaded.kind;
-    let is_same = |other: usize| entries[other].auth == entries[place].auth;
-    places.iter().all(|&other| kind(other) != kind(place) && is_same(other))
+    places.iter().all(|&other| kind(other) != kind(place) && ask_the_same(&entries[other], &entries[place]))
+}
+
+/// Whether both ask the same of clients, wherever that is written.
+fn ask_the_same(one: &Ready<'_>, other: &Ready<'_>) -> bool {
+    let rules =
+        |ready: &Ready<'_>| ready.auth.map(|auth| ClientAuth { place: Place::default(), ..auth.clone() });
+    rules(one) == rules(other)
 }
 
 fn host(entries: &[&Ready<'_>], setting: &Setting<'_>, provider: &Arc<CryptoProvider>) -> Option<Host> {
@@ -263,7 +302,7 @@ fn identity(entries: &[&Ready<'_>]) -> u64 {
         (&ready.entry.files.chain, &ready.entry.files.key).hash(&mut hasher);
         if let Some(auth) = ready.auth {
             (auth.is_required, &auth.ca, &auth.crl, auth.depth).hash(&mut hasher);
-            format!("{:?}", (auth.expired_crl, &auth.allow)).hash(&mut hasher);
+            format!("{:?}", (auth.expired_crl, &auth.allow, &auth.headers)).hash(&mut hasher);
         }
     }
     hasher.finish()

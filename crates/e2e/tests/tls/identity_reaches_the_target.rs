@@ -67,3 +67,16 @@ fn who_shows_none_is_nobody() {
     let names = request.fields.iter().filter(|(name, _)| name.to_ascii_lowercase().starts_with("x-client"));
     assert_eq!(names.count(), 1);
 }
+
+/// Whoever merges trailers into the head would read them there.
+#[test]
+fn nothing_is_claimed_behind_a_body() {
+    let (root, target) = (Authority::new("Root"), Target::named("one"));
+    let balancer = start(&target, &root);
+    let mut client = balancer.tls_client("web").connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send("1\r\nx\r\n0\r\nX-Client-Subject: CN=root\r\n\r\n");
+    assert_eq!(client.response().status(), 200);
+    let requests = target.requests();
+    assert_eq!((requests[0].text().as_str(), requests[0].trailers.len()), ("x", 0));
+}

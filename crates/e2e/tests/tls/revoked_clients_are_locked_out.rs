@@ -70,3 +70,17 @@ fn open_connections_are_closed_on_demand() {
         assert_eq!(alice.get("/").status(), 200);
     }
 }
+
+/// A list that is new to the configuration says it as well as one that was there.
+#[test]
+fn a_list_that_is_added_closes_too() {
+    let (root, target) = (Authority::new("Root"), Target::named("one"));
+    let before = https(&target).listener("client_auth = { mode = \"required\", ca = \"ca.pem\" }");
+    let balancer = start(&before, &root);
+    let leaf = root.client("mallory").issue();
+    let mut mallory = balancer.tls_client("web").certificate(&leaf).connect();
+    assert_eq!(mallory.get("/").status(), 200);
+    balancer.write("ca.crl", &root.crl(&[&leaf]));
+    balancer.reload(config(&target, ", close_revoked = true")).unwrap();
+    assert!(mallory.is_closed());
+}

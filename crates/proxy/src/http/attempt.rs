@@ -102,6 +102,10 @@ pub(super) async fn forward_and_respond<S: Sys>(
         return Err(Failure::WebSocketHttp2.into());
     }
     let mut reader = admitted.body_reader();
+    // Whoever merges trailers into the head would take one for what only we say of the client (MT3).
+    if listener.plan.tls.as_ref().is_some_and(|tls| !tls.identity_fields.is_empty()) {
+        reader.drop_trailers();
+    }
     request.has_begun_body = true;
     if request.is_stream && !reader.is_complete() {
         client.stream.fill_now(input);

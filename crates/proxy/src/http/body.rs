@@ -11,6 +11,7 @@ pub(super) struct BodyReader {
     /// Bytes of the body so far, without its framing.
     pub(super) bytes: u64,
     bytes_max: Option<u64>,
+    drops_trailers: bool,
 }
 
 #[derive(Debug)]
@@ -45,7 +46,7 @@ impl BodyReader {
             BodyLength::Length(length) => Reading::Length(length),
             BodyLength::Chunked => Reading::Chunked(Chunks::new()),
         };
-        Self { reading, bytes: 0, bytes_max }
+        Self { reading, bytes: 0, bytes_max, drops_trailers: false }
     }
 
     pub(super) fn of_response(body: ResponseBody) -> Self {
@@ -55,7 +56,7 @@ impl BodyReader {
             ResponseBody::Chunked => Reading::Chunked(Chunks::new()),
             ResponseBody::UntilClose => Reading::UntilClose,
         };
-        Self { reading, bytes: 0, bytes_max: None }
+        Self { reading, bytes: 0, bytes_max: None, drops_trailers: false }
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -74,9 +75,15 @@ impl BodyReader {
         }
     }
 
+    /// What stands behind the body goes no further.
+    pub(super) fn drop_trailers(&mut self) {
+        self.drops_trailers = true;
+    }
+
     /// Trailer lines of a complete chunked body.
     pub(super) fn trailers(&self) -> &[u8] {
         match &self.reading {
+            Reading::Chunked(_) if self.drops_trailers => &[],
             Reading::Chunked(chunks) => chunks.trailers(),
             Reading::Complete | Reading::Length(_) | Reading::UntilClose => &[],
         }

@@ -125,8 +125,8 @@ impl Tls {
         remember: impl FnOnce(&[CertificateDer<'static>]) -> Remembered,
     ) -> Result<(), tls::Unreadable> {
         let session = &self.inner.get_mut().session;
-        let closes = host.client.as_ref().is_some_and(|rules| rules.auth.closes_revoked);
-        let remembered = session.peer_certificates().filter(|_| closes).map(remember);
+        // Also where nothing is closed today: a reload may say otherwise.
+        let remembered = session.peer_certificates().map(remember);
         let identity = match session.peer_certificates().and_then(<[_]>::first) {
             Some(leaf) => Some(Identity::of(leaf)?),
             None => None,
@@ -168,11 +168,8 @@ impl Tls {
         wanted: usize,
     ) -> Poll<io::Result<usize>> {
         // Who waits for an answer has asked, whatever of it is still here.
-        if !self.is_flushed()
-            && let Poll::Ready(Err(error)) = self.poll_flush(tcp, context)
-        {
-            return Poll::Ready(Err(error));
-        }
+        // A peer that takes no more may have answered already: that the rest does not go is the writer's to meet.
+        let _ = self.poll_flush(tcp, context);
         loop {
             if !self.has_news() && tcp.poll_readable(context)?.is_pending() {
                 buffer.shrink();
@@ -488,7 +485,11 @@ impl Inner {
             let mut first = Vec::new();
             self.read_rest(&mut first);
             let written = self.session.write(self.records.bytes_mut(), plain, sealed, &mut first);
-            let written = written.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            let written = written.map_err(|error| {
+                // What came cannot be read: the alert that says so is all that still goes.
+                let _ = tcp.try_write(&first, &[]);
+                io::Error::new(io::ErrorKind::InvalidData, error)
+            })?;
             let sealed = &sealed[..written];
             let sent = tcp.try_write(&first, sealed)?;
             self.hold_back(first.get(sent..).unwrap_or_default())?;

@@ -98,9 +98,8 @@ impl<S: Sys> Wire<S> {
 
     pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(tls) = &self.tls {
-            if let Poll::Ready(Err(error)) = tls.poll_flush(&self.tcp, context) {
-                return Poll::Ready(Err(error));
-            }
+            // See `Tls::poll_fill`.
+            let _ = tls.poll_flush(&self.tcp, context);
             if tls.has_news() {
                 return Poll::Ready(Ok(()));
             }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -221,6 +221,10 @@ impl<S: Sys> Session<S> {
         self.streams = self.streams.saturating_add(1);
         if self.streams >= http.keepalive_requests {
             self.end();
+        }
+        // Nobody waits any more: no work is begun for it, at a target least of all.
+        if respond.poll_reset(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return;
         }
         let (parts, body) = request.into_parts();
         let Some((asked, input)) = self.translate(&parts, &body, &mut respond, http) else { return };

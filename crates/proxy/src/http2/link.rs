@@ -17,6 +17,8 @@ pub(super) struct Link {
     pub(super) is_late: Cell<bool>,
     /// The handshake is done: a late read is the connection task's affair.
     pub(super) is_open: Cell<bool>,
+    /// There are bytes that the client does not take.
+    pub(super) is_blocked: Cell<bool>,
     /// Streams whose tasks have not ended.
     live: Cell<usize>,
     waker: RefCell<Option<Waker>>,

@@ -37,14 +37,22 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
     link.is_open.set(true);
     client.cells().http2_connections.increment();
     let session = Session { client: Rc::clone(&client), link, connection, streams: 0, ends: false };
-    if let Some(fault) = session.run(http).await {
-        client.cells().http2_faults.count(fault.reason());
-        observe::event(
-            LogLevel::Info,
-            "an HTTP/2 client was cut off",
-            &[("peer", &client.peer), ("reason", &fault.reason())],
-        );
-        linger(&client).await;
+    match session.run(http).await {
+        End::Fault(fault) => {
+            client.cells().http2_faults.count(fault.reason());
+            observe::event(
+                LogLevel::Info,
+                "an HTTP/2 client was cut off",
+                &[("peer", &client.peer), ("reason", &fault.reason())],
+            );
+            linger(&client).await;
+        }
+        End::Graceful => {
+            // Where the client has answered, the crate has done so already.
+            let _ = client.stream.shutdown_write();
+            linger(&client).await;
+        }
+        End::Lost => {}
     }
 }
 
@@ -88,6 +96,15 @@ struct Session<S: Sys> {
     ends: bool,
 }
 
+/// How a connection ended.
+enum End {
+    /// By the client's.
+    Fault(Fault),
+    /// After our GOAWAY. The last response may still be on its way.
+    Graceful,
+    Lost,
+}
+
 /// What the connection's task has to do next.
 #[expect(
     clippy::large_enum_variant,
@@ -103,8 +120,8 @@ enum Event {
 }
 
 impl<S: Sys> Session<S> {
-    /// Until the connection is over; returns what fault of the client's has ended it.
-    async fn run(mut self, http: &HttpSettings) -> Option<Fault> {
+    /// Until the connection is over.
+    async fn run(mut self, http: &HttpSettings) -> End {
         let client = Rc::clone(&self.client);
         let watch = client.door.watchers.watch();
         let mut idle: Option<IdleClient<'_>> = None;
@@ -133,18 +150,21 @@ impl<S: Sys> Session<S> {
                 Event::Stream(request, respond) => self.begin(request, respond, http),
                 Event::Idle => {
                     if self.link.is_late.take() && self.is_unwanted(&client, idle.as_ref()) {
-                        if self.ends {
-                            return None;
+                        match self.ends {
+                            false => self.end(),
+                            // The deadline of the write ends a client that takes nothing.
+                            true if self.link.is_blocked.get() => self.await_goodbye(),
+                            true => return End::Graceful,
                         }
-                        self.end();
                     }
                 }
                 Event::Closing => self.end(),
                 Event::Fault(fault) => {
                     self.refuse(fault).await;
-                    return Some(fault);
+                    return End::Fault(fault);
                 }
-                Event::Over => return None,
+                Event::Over if self.ends => return End::Graceful,
+                Event::Over => return End::Lost,
             }
         }
     }
@@ -198,9 +218,13 @@ impl<S: Sys> Session<S> {
             self.ends = true;
             self.connection.graceful_shutdown();
             if self.link.live() == 0 {
-                self.client.stream.set_read_deadline(self.client.proxy.worker.after(GOODBYE));
+                self.await_goodbye();
             }
         }
+    }
+
+    fn await_goodbye(&self) {
+        self.client.stream.set_read_deadline(self.client.proxy.worker.after(GOODBYE));
     }
 
     /// Says why, and waits until that is said.

@@ -36,7 +36,7 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
     let Ok(connection) = builder(http).handshake::<_, Bytes>(io).await else { return };
     link.is_open.set(true);
     client.cells().http2_connections.increment();
-    let session = Session { client: Rc::clone(&client), link, connection, streams: 0, ends: false };
+    let session = Session { client: Rc::clone(&client), link, connection, streams: 0, ended_millis: None };
     match session.run(http).await {
         End::Fault(fault) => {
             client.cells().http2_faults.count(fault.reason());
@@ -92,8 +92,8 @@ struct Session<S: Sys> {
     connection: Connection<Io<S, Rc<Client<S>>>, Bytes>,
     /// So many have come.
     streams: u32,
-    /// The client was told that no more are taken.
-    ends: bool,
+    /// When the client was told that no more are taken.
+    ended_millis: Option<u64>,
 }
 
 /// How a connection ended.
@@ -135,7 +135,7 @@ impl<S: Sys> Session<S> {
                 }
                 let is_last =
                     client.place().has_promised() || client.door.poll_closes(context, &watch).is_ready();
-                if is_last && !self.ends {
+                if is_last && !self.ends() {
                     return Poll::Ready(Event::Closing);
                 }
                 match self.poll_connection(context, http) {
@@ -150,7 +150,7 @@ impl<S: Sys> Session<S> {
                 Event::Stream(request, respond) => self.begin(request, respond, http),
                 Event::Idle => {
                     if self.link.is_late.take() && self.is_unwanted(&client, idle.as_ref()) {
-                        match self.ends {
+                        match self.ends() {
                             false => self.end(),
                             // The deadline of the write ends a client that takes nothing.
                             true if self.link.is_blocked.get() => self.await_goodbye(),
@@ -163,7 +163,7 @@ impl<S: Sys> Session<S> {
                     self.refuse(fault).await;
                     return End::Fault(fault);
                 }
-                Event::Over if self.ends => return End::Graceful,
+                Event::Over if self.ends() => return End::Graceful,
                 Event::Over => return End::Lost,
             }
         }
@@ -196,7 +196,7 @@ impl<S: Sys> Session<S> {
             }
         } else if idle.is_none() {
             let (proxy, is_new) = (&client.proxy, self.streams == 0);
-            let timeout = match (self.ends, is_new) {
+            let timeout = match (self.ends(), is_new) {
                 (true, _) => GOODBYE,
                 (false, true) => http.header_timeout,
                 (false, false) => http.keepalive_timeout,
@@ -214,13 +214,23 @@ impl<S: Sys> Session<S> {
 
     /// Takes no more streams; the connection is over with the last that there is.
     fn end(&mut self) {
-        if !self.ends {
-            self.ends = true;
+        if !self.ends() {
+            self.ended_millis = Some(self.client.proxy.now_millis());
             self.connection.graceful_shutdown();
             if self.link.live() == 0 {
                 self.await_goodbye();
             }
         }
+    }
+
+    fn ends(&self) -> bool {
+        self.ended_millis.is_some()
+    }
+
+    /// A client that never answers our GOAWAY would be served for ever.
+    fn is_too_late(&self) -> bool {
+        let passed = |ended| self.client.proxy.now_millis().saturating_sub(ended);
+        self.ended_millis.is_some_and(|ended| Duration::from_millis(passed(ended)) > GOODBYE)
     }
 
     fn await_goodbye(&self) {
@@ -248,6 +258,10 @@ impl<S: Sys> Session<S> {
         }
         // Nobody waits any more: no work is begun for it, at a target least of all.
         if respond.poll_reset(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return;
+        }
+        if self.is_too_late() {
+            respond.send_reset(Reason::REFUSED_STREAM);
             return;
         }
         let (parts, body) = request.into_parts();

@@ -40,6 +40,19 @@ impl Link {
         Alive(Rc::clone(self))
     }
 
+    /// The connection is to end.
+    pub(super) fn fail(&self, fault: Fault) {
+        self.fault.set(Some(fault));
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     /// The connection's task waits.
     pub(super) fn leave(&self, waker: &Waker) {
         if self.waker.borrow().as_ref().is_some_and(|old| old.will_wake(waker)) {
@@ -53,9 +66,6 @@ impl Link {
 impl Drop for Alive {
     fn drop(&mut self) {
         self.0.live.set(self.0.live.get() - 1);
-        let waker = self.0.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.0.wake();
     }
 }

@@ -136,6 +136,21 @@ fn rapid_reset_ends_however_slowly_it_is_done() {
     }
 }
 
+/// The numbers are resets at one time: those of the client's, and behind them those that it had us make.
+#[test]
+fn resets_that_the_client_had_us_make_count_as_its_own() {
+    for (resets, answers, made) in
+        [(0, 0, 150), (100, 0, 50), (149, 0, 1), (150, 0, 0), (150, 20, 20), (0, 20, 150)]
+    {
+        let mut meter = meter();
+        meter.observe(&frame(RST_STREAM, 0, 1, &[0; 4]).repeat(resets), 0).unwrap();
+        (0..answers).for_each(|_| meter.answered());
+        assert!((0..made).all(|_| meter.made_reset(0).is_ok()), "{resets} {answers}");
+        assert_eq!(meter.made_reset(0), Err(Fault::Flood(Flood::Reset)), "{resets} {answers}");
+        assert_eq!(meter.made_reset(1000), Ok(()), "some come back with each second");
+    }
+}
+
 #[test]
 fn an_answer_to_a_ping_does_not_pay_for_the_next() {
     let mut meter = meter();

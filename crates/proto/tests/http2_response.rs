@@ -171,6 +171,34 @@ fn a_target_s_response_becomes_text() {
     }
 }
 
+/// Go's server sends a length together with trailers.
+#[test]
+fn a_length_does_not_cost_the_trailers() {
+    let grpc = ("content-type", "application/grpc+proto");
+    for (field, status, method, framing) in [
+        (grpc, 200, Method::Post, Framing::Chunked),
+        (("content-type", "Application/gRPC"), 200, Method::Post, Framing::Chunked),
+        (("trailer", "x-sum"), 200, Method::Get, Framing::Chunked),
+        (("content-type", "application/grp"), 200, Method::Get, Framing::Length(3)),
+        (grpc, 200, Method::Head, Framing::None),
+        (grpc, 304, Method::Get, Framing::None),
+    ] {
+        let mut out = Vec::new();
+        let head = parts(status, &[field, ("content-length", "3")]);
+        assert_eq!(write_response(&head, false, method, &mut out), Ok(framing), "{field:?}");
+        let text = String::from_utf8(out).unwrap();
+        let is_chunked = framing == Framing::Chunked;
+        assert_eq!(text.contains("content-length: 3\r\n"), !is_chunked, "{text}");
+        assert_eq!(text.contains("Transfer-Encoding: chunked\r\n"), is_chunked, "{text}");
+    }
+    let mut out = Vec::new();
+    let written = write_response(&parts(200, &[grpc, ("content-length", "0")]), true, Method::Post, &mut out);
+    assert_eq!(written, Ok(Framing::Length(0)), "it has ended with its head");
+    let twice = parts(200, &[grpc, ("content-length", "3"), ("content-length", "3")]);
+    let written = write_response(&twice, false, Method::Post, &mut Vec::new());
+    assert_eq!(written.map_err(|error| error.detail), Err("several content-length fields"));
+}
+
 #[test]
 fn a_target_must_not_say_some_things() {
     for (status, given, ends, detail) in [

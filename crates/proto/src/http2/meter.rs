@@ -146,6 +146,15 @@ impl FrameMeter {
         }
     }
 
+    /// Tells of a stream that we had to reset because of what the client sent on it. It counts as one that the client has
+    /// reset.
+    ///
+    /// # Errors
+    /// The budget is spent. The connection is to end.
+    pub fn made_reset(&mut self, now_millis: u64) -> Result<(), Fault> {
+        self.spend(Flood::Reset, now_millis).map_err(Fault::Flood)
+    }
+
     fn count(&mut self, frame: Frame, now: u64) -> Result<(), Flood> {
         match frame {
             Frame::Headers { stream, bytes } => {

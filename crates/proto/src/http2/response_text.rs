@@ -1,6 +1,6 @@
 //! A target's response as text (RFC 9113 §8.3.2).
 
-use http::response;
+use http::{header, response};
 
 use super::{Framing, Malformed, is_of_connection, malformed, value_of, write_field};
 use crate::http1::{Known, Method, encode, token};
@@ -27,8 +27,9 @@ pub fn write_response(
     out.push(b' ');
     out.extend_from_slice(head.status.canonical_reason().unwrap_or_default().as_bytes());
     out.extend_from_slice(b"\r\n");
-    let length = write_fields(head, out)?;
     let has_body = request_method != Method::Head && !matches!(status, 100..200 | 204 | 304);
+    let is_chunked = has_body && !ends && may_have_trailers(head);
+    let length = write_fields(head, is_chunked, out)?.filter(|_| !is_chunked);
     let framing = match length {
         _ if !has_body => Framing::None,
         Some(length) if ends && length > 0 => return malformed("content-length of a stream that has ended"),
@@ -46,7 +47,19 @@ pub fn write_response(
     Ok(framing)
 }
 
-fn write_fields(head: &response::Parts, out: &mut Vec<u8>) -> Result<Option<u64>, Malformed> {
+/// Some servers announce the length of a body that trailers follow. As text only chunks have a place for them; that the
+/// length is true, the crate sees to.
+fn may_have_trailers(head: &response::Parts) -> bool {
+    let kind = head.headers.get(header::CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
+    head.headers.contains_key(header::TRAILER)
+        || kind.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
+}
+
+fn write_fields(
+    head: &response::Parts,
+    is_chunked: bool,
+    out: &mut Vec<u8>,
+) -> Result<Option<u64>, Malformed> {
     let mut length = None;
     for (name, value) in &head.headers {
         let (name, value) = (name.as_str().as_bytes(), value_of(value)?);
@@ -57,10 +70,14 @@ fn write_fields(head: &response::Parts, out: &mut Vec<u8>) -> Result<Option<u64>
                 let number =
                     token::number(value).ok_or(Malformed { detail: "content-length is not a number" })?;
                 length = Some(number);
-                write_field(out, name, value);
+                if !is_chunked {
+                    write_field(out, name, value);
+                }
             }
             _ => write_field(out, name, value),
         }
     }
     Ok(length)
 }
+
+const GRPC: &[u8] = b"application/grpc";

@@ -93,12 +93,7 @@ impl<S: Sys> ClientStream<S> {
     ) -> Poll<io::Result<usize>> {
         let filled = self.incoming.borrow_mut().poll_fill(context, buffer, wanted);
         match filled {
-            Poll::Ready(Err(error)) => {
-                if error.kind() == io::ErrorKind::InvalidData {
-                    self.reason.set(Reason::PROTOCOL_ERROR);
-                }
-                Poll::Ready(Err(self.note(error)))
-            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.note(self.on_read(error)))),
             Poll::Ready(Ok(count)) => Poll::Ready(Ok(count)),
             Poll::Pending if self.timer.poll_read_late(context).is_ready() => {
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -111,7 +106,8 @@ impl<S: Sys> ClientStream<S> {
     }
 
     pub(crate) fn try_fill(&self, buffer: &mut Buffer, wanted: usize) -> Option<io::Result<usize>> {
-        self.incoming.borrow_mut().try_fill(buffer, wanted)
+        let filled = self.incoming.borrow_mut().try_fill(buffer, wanted)?;
+        Some(filled.map_err(|error| self.on_read(error)))
     }
 
     pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -189,6 +185,25 @@ impl<S: Sys> ClientStream<S> {
         read.map_err(invalid)
     }
 
+    /// What is malformed in a request is the client's doing.
+    fn on_read(&self, error: io::Error) -> io::Error {
+        if error.kind() == io::ErrorKind::InvalidData {
+            self.reason.set(Reason::PROTOCOL_ERROR);
+        }
+        error
+    }
+
+    /// A client that has us reset its streams is as costly as one that resets them (CVE-2025-8671).
+    fn count_reset(&self) {
+        if self.reason.get() == Reason::PROTOCOL_ERROR {
+            let now_millis = self.timer.worker().now() / 1_000_000;
+            let counted = self.link.meter.borrow_mut().made_reset(now_millis);
+            if let Err(fault) = counted {
+                self.link.fail(fault);
+            }
+        }
+    }
+
     fn note(&self, error: io::Error) -> io::Error {
         use io::ErrorKind::{FileTooLarge, InvalidData, OutOfMemory};
         if !matches!(error.kind(), OutOfMemory | FileTooLarge | InvalidData) {
@@ -235,9 +250,13 @@ impl<S: Sys> Drop for ClientStream<S> {
     /// with NO_ERROR behind a response that has (RFC 9113 §8.1).
     fn drop(&mut self) {
         match self.answer.get_mut() {
-            Answer::Going(outgoing) if outgoing.is_ended() => self.link.meter.borrow_mut().answered(),
+            Answer::Going(outgoing) if outgoing.is_ended() => {
+                self.link.meter.borrow_mut().answered();
+                return;
+            }
             Answer::Going(outgoing) => outgoing.reset(self.reason.get()),
             Answer::Awaited(respond, _) => respond.send_reset(self.reason.get()),
         }
+        self.count_reset();
     }
 }

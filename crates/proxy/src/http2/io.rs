@@ -88,7 +88,7 @@ impl<S: Sys, O: Owner<S>> Io<S, O> {
             let wire = self.wire()?;
             let count = wire.try_write(head, rest)?;
             if count > 0 {
-                self.is_blocked = false;
+                self.set_blocked(false);
                 if let Some(link) = &self.link {
                     link.meter.borrow_mut().wrote(count);
                 }
@@ -101,9 +101,17 @@ impl<S: Sys, O: Owner<S>> Io<S, O> {
         }
     }
 
+    /// Returns what was.
+    fn set_blocked(&mut self, is_blocked: bool) -> bool {
+        if let Some(link) = &self.link {
+            link.is_blocked.set(is_blocked);
+        }
+        std::mem::replace(&mut self.is_blocked, is_blocked)
+    }
+
     /// Waits under a deadline that begins with the wait.
     fn poll_writable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let was_blocked = std::mem::replace(&mut self.is_blocked, true);
+        let was_blocked = self.set_blocked(true);
         let wire = self.wire()?;
         if !was_blocked {
             wire.set_write_deadline(wire.worker().after(self.write_timeout));
@@ -161,6 +169,7 @@ impl<S: Sys, O: Owner<S> + Unpin> AsyncWrite for Io<S, O> {
         while !self.wire()?.is_flushed() {
             ready!(self.poll_writable(context))?;
         }
+        self.set_blocked(false);
         Poll::Ready(Ok(()))
     }
 

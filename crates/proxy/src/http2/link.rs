@@ -17,6 +17,8 @@ pub(super) struct Link {
     pub(super) is_late: Cell<bool>,
     /// The handshake is done: a late read is the connection task's affair.
     pub(super) is_open: Cell<bool>,
+    /// There are bytes that the client does not take.
+    pub(super) is_blocked: Cell<bool>,
     /// Streams whose tasks have not ended.
     live: Cell<usize>,
     waker: RefCell<Option<Waker>>,
@@ -38,6 +40,19 @@ impl Link {
         Alive(Rc::clone(self))
     }
 
+    /// The connection is to end.
+    pub(super) fn fail(&self, fault: Fault) {
+        self.fault.set(Some(fault));
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     /// The connection's task waits.
     pub(super) fn leave(&self, waker: &Waker) {
         if self.waker.borrow().as_ref().is_some_and(|old| old.will_wake(waker)) {
@@ -51,9 +66,6 @@ impl Link {
 impl Drop for Alive {
     fn drop(&mut self) {
         self.0.live.set(self.0.live.get() - 1);
-        let waker = self.0.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.0.wake();
     }
 }

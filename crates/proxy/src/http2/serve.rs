@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,15 +36,23 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
     let Ok(connection) = builder(http).handshake::<_, Bytes>(io).await else { return };
     link.is_open.set(true);
     client.cells().http2_connections.increment();
-    let session = Session { client: Rc::clone(&client), link, connection, streams: 0, ends: false };
-    if let Some(fault) = session.run(http).await {
-        client.cells().http2_faults.count(fault.reason());
-        observe::event(
-            LogLevel::Info,
-            "an HTTP/2 client was cut off",
-            &[("peer", &client.peer), ("reason", &fault.reason())],
-        );
-        linger(&client).await;
+    let session = Session { client: Rc::clone(&client), link, connection, streams: 0, ended_millis: None };
+    match session.run(http).await {
+        End::Fault(fault) => {
+            client.cells().http2_faults.count(fault.reason());
+            observe::event(
+                LogLevel::Info,
+                "an HTTP/2 client was cut off",
+                &[("peer", &client.peer), ("reason", &fault.reason())],
+            );
+            linger(&client).await;
+        }
+        End::Graceful => {
+            // Where the client has answered, the crate has done so already.
+            let _ = client.stream.shutdown_write();
+            linger(&client).await;
+        }
+        End::Lost => {}
     }
 }
 
@@ -84,8 +92,17 @@ struct Session<S: Sys> {
     connection: Connection<Io<S, Rc<Client<S>>>, Bytes>,
     /// So many have come.
     streams: u32,
-    /// The client was told that no more are taken.
-    ends: bool,
+    /// When the client was told that no more are taken.
+    ended_millis: Option<u64>,
+}
+
+/// How a connection ended.
+enum End {
+    /// By the client's.
+    Fault(Fault),
+    /// After our GOAWAY. The last response may still be on its way.
+    Graceful,
+    Lost,
 }
 
 /// What the connection's task has to do next.
@@ -103,8 +120,8 @@ enum Event {
 }
 
 impl<S: Sys> Session<S> {
-    /// Until the connection is over; returns what fault of the client's has ended it.
-    async fn run(mut self, http: &HttpSettings) -> Option<Fault> {
+    /// Until the connection is over.
+    async fn run(mut self, http: &HttpSettings) -> End {
         let client = Rc::clone(&self.client);
         let watch = client.door.watchers.watch();
         let mut idle: Option<IdleClient<'_>> = None;
@@ -118,7 +135,7 @@ impl<S: Sys> Session<S> {
                 }
                 let is_last =
                     client.place().has_promised() || client.door.poll_closes(context, &watch).is_ready();
-                if is_last && !self.ends {
+                if is_last && !self.ends() {
                     return Poll::Ready(Event::Closing);
                 }
                 match self.poll_connection(context, http) {
@@ -133,18 +150,21 @@ impl<S: Sys> Session<S> {
                 Event::Stream(request, respond) => self.begin(request, respond, http),
                 Event::Idle => {
                     if self.link.is_late.take() && self.is_unwanted(&client, idle.as_ref()) {
-                        if self.ends {
-                            return None;
+                        match self.ends() {
+                            false => self.end(),
+                            // The deadline of the write ends a client that takes nothing.
+                            true if self.link.is_blocked.get() => self.await_goodbye(),
+                            true => return End::Graceful,
                         }
-                        self.end();
                     }
                 }
                 Event::Closing => self.end(),
                 Event::Fault(fault) => {
                     self.refuse(fault).await;
-                    return Some(fault);
+                    return End::Fault(fault);
                 }
-                Event::Over => return None,
+                Event::Over if self.ends() => return End::Graceful,
+                Event::Over => return End::Lost,
             }
         }
     }
@@ -176,7 +196,7 @@ impl<S: Sys> Session<S> {
             }
         } else if idle.is_none() {
             let (proxy, is_new) = (&client.proxy, self.streams == 0);
-            let timeout = match (self.ends, is_new) {
+            let timeout = match (self.ends(), is_new) {
                 (true, _) => GOODBYE,
                 (false, true) => http.header_timeout,
                 (false, false) => http.keepalive_timeout,
@@ -194,13 +214,27 @@ impl<S: Sys> Session<S> {
 
     /// Takes no more streams; the connection is over with the last that there is.
     fn end(&mut self) {
-        if !self.ends {
-            self.ends = true;
+        if !self.ends() {
+            self.ended_millis = Some(self.client.proxy.now_millis());
             self.connection.graceful_shutdown();
             if self.link.live() == 0 {
-                self.client.stream.set_read_deadline(self.client.proxy.worker.after(GOODBYE));
+                self.await_goodbye();
             }
         }
+    }
+
+    fn ends(&self) -> bool {
+        self.ended_millis.is_some()
+    }
+
+    /// A client that never answers our GOAWAY would be served for ever.
+    fn is_too_late(&self) -> bool {
+        let passed = |ended| self.client.proxy.now_millis().saturating_sub(ended);
+        self.ended_millis.is_some_and(|ended| Duration::from_millis(passed(ended)) > GOODBYE)
+    }
+
+    fn await_goodbye(&self) {
+        self.client.stream.set_read_deadline(self.client.proxy.worker.after(GOODBYE));
     }
 
     /// Says why, and waits until that is said.
@@ -221,6 +255,14 @@ impl<S: Sys> Session<S> {
         self.streams = self.streams.saturating_add(1);
         if self.streams >= http.keepalive_requests {
             self.end();
+        }
+        // Nobody waits any more: no work is begun for it, at a target least of all.
+        if respond.poll_reset(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return;
+        }
+        if self.is_too_late() {
+            respond.send_reset(Reason::REFUSED_STREAM);
+            return;
         }
         let (parts, body) = request.into_parts();
         let Some((asked, input)) = self.translate(&parts, &body, &mut respond, http) else { return };

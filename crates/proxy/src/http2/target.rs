@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
-use model::{Failure, HttpSettings};
+use model::Failure;
 use net::{Buffer, LARGE, Sys, Ticks};
 
 use super::io::{Io, Owner};
@@ -265,17 +265,19 @@ const REFUSED: Failed =
 
 /// Everything that a target could make us keep has its limit here.
 fn builder() -> Builder {
-    let settings = HttpSettings::default().http2;
     let mut builder = Builder::new();
     builder
         .enable_push(false)
         .max_concurrent_streams(0)
-        .initial_window_size(settings.stream_window_bytes)
-        .initial_connection_window_size(settings.connection_window_bytes)
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES_MAX)
         .max_header_list_size(u32::try_from(LARGE).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
         .max_concurrent_reset_streams(RESET_STREAMS_MAX)
+        // The crate counts for the life of the connection, and the end of it would take innocent streams along. What a
+        // malformed response costs is an attempt of its request.
+        .max_local_error_reset_streams(None)
         .reset_stream_duration(RESET_STREAM_DURATION);
     builder
 }
@@ -301,10 +303,14 @@ impl<S: Sys> Drop for Counted<S> {
 const CONNECTIONS_MAX: usize = 32;
 /// limit: streams of one connection at a time, whatever the target would take.
 const STREAMS_MAX: usize = 100;
+/// limit: bytes of one stream that wait for a client who reads slowly.
+const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+/// limit: as many as all streams may hold, or a few slow readers would stall the others.
+const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX as u32 * STREAM_WINDOW_BYTES;
 /// limit: bytes of one frame; the least that may be offered.
 const FRAME_BYTES_MAX: u32 = 16 * 1024;
 /// limit: bytes of one stream that wait to be sent.
 const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// limit: streams that we reset and that are remembered.
-const RESET_STREAMS_MAX: usize = STREAMS_MAX;
+const RESET_STREAMS_MAX: usize = 1000;
 const RESET_STREAM_DURATION: Duration = Duration::from_secs(5);

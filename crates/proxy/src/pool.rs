@@ -89,6 +89,11 @@ impl<S: Sys> LocalTarget<S> {
         self.retired.set(false);
     }
 
+    /// How new connections are secured.
+    pub(crate) fn connector(&self) -> Option<Arc<Connector>> {
+        self.connector.borrow().clone()
+    }
+
     pub(crate) fn tcp_keepalive(&self) -> Option<TcpKeepalive> {
         self.tcp_keepalive.get()
     }

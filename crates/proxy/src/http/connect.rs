@@ -109,7 +109,9 @@ pub(super) async fn connect_http2<S: Sys>(
     let worker = &request.proxy.worker;
     let lane = || {
         target.http2.lane(|opening| {
-            let (target, connector) = (Rc::clone(target), connector.cloned());
+            // Others will share it: it is made with what holds now, whatever held when this request began.
+            let connector = target.connector().or_else(|| connector.cloned());
+            let target = Rc::clone(target);
             worker.spawn(open_http2(worker.clone(), target, connector, opening, timeouts));
         })
     };

@@ -130,3 +130,15 @@ proptest! {
         prop_assert_eq!(pieces.trailers().unwrap(), trailers);
     }
 }
+
+#[test]
+fn a_tunnel_is_over_only_with_its_stream() {
+    for (framing, is_delimited) in
+        [(Framing::Raw, false), (Framing::Chunked, true), (Framing::Length(0), true)]
+    {
+        let mut text = BodyText::new(framing);
+        assert_eq!(text.is_delimited(), is_delimited);
+        text.end(None, &mut Vec::new()).unwrap();
+        assert_eq!(text.is_delimited(), is_delimited, "{framing:?}");
+    }
+}

@@ -27,7 +27,9 @@ fn bytes_go_both_ways() {
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: {accept}\r\n\r\n"
         ))?;
-        connection.echo()
+        connection.echo()?;
+        // Reached only by the client's end: a target that waits in vain gives up with an error.
+        connection.send("bye")
     });
     let balancer = Balancer::start(Config::to(&target));
     with(balancer.web(), async |mut connection| {
@@ -45,7 +47,7 @@ fn bytes_go_both_ways() {
         }
         sender.send_data(Bytes::new(), true).unwrap();
         let (_, rest) = read(response).await;
-        assert_eq!(rest, "");
+        assert_eq!(rest, "bye");
         let (response, _) = connection.send(extended("connect-udp"), false).await;
         assert_eq!(response.await.unwrap().status(), 501);
     });

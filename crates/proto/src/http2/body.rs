@@ -53,6 +53,10 @@ impl BodyText {
     /// # Errors
     /// Less data than the head has announced, or trailers that must not be.
     pub fn end(&mut self, trailers: Option<&HeaderMap>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        // A tunnel has no end in its text, also when it is over: its reader must see the stream's.
+        if self.framing == Framing::Raw {
+            return Ok(());
+        }
         match std::mem::take(&mut self.framing) {
             Framing::Length(left) if left > 0 => return malformed("less data than content-length"),
             Framing::Chunked => {

@@ -37,6 +37,11 @@ fn frames() {
     replay("frames", oracle::frames);
 }
 
+#[test]
+fn client_hellos() {
+    replay("client_hello", oracle::client_hello);
+}
+
 fn replay(target: &str, check: fn(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();

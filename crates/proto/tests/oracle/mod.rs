@@ -9,6 +9,7 @@ mod frames;
 pub(crate) use frames::frames;
 
 use model::HttpLimits;
+use proto::client_hello::{Peek, peek};
 use proto::http1::{
     BodyLength, Chunks, Field, HeadError, Known, Method, Progress, RequestHead, ResponseBody, ResponseHead,
     path,
@@ -329,4 +330,16 @@ fn decode_all(path: &[u8], backslash: u8) -> Vec<u8> {
         at += 1;
     }
     decoded
+}
+
+/// A ClientHello: what is said of it once stays true whatever follows, and every part of it says that more is to come.
+pub(crate) fn client_hello(bytes: &[u8]) {
+    let whole = peek(bytes);
+    let said = (0..=bytes.len()).map(|count| peek(&bytes[..count])).find(|said| *said != Peek::NeedMore);
+    assert_eq!(said.unwrap_or(Peek::NeedMore), whole);
+    if let Peek::Complete(hello) = whole {
+        let is_name =
+            |name: &String| !name.is_empty() && name.is_ascii() && *name == name.to_ascii_lowercase();
+        assert!(hello.server_name.as_ref().is_none_or(is_name), "{hello:?}");
+    }
 }

@@ -22,7 +22,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "crl",
         kind: Kind::OneOrMore(&Kind::Text("file")),
         default: Means("nothing is revoked"),
-        help: "Lists of revoked certificates (CRLs), as PEM or DER, read at start and reload. Each must be signed by a CA of `ca` or of a certificate's chain.",
+        help: "Lists of revoked certificates (CRLs), as PEM or DER, read at start and reload. Each must be signed by a CA of `ca`.",
         example: "client_auth = { mode = \"required\", ca = \"clients.pem\", crl = [\"root.crl\", \"issuing.crl\"] }",
     },
     Key {

@@ -384,11 +384,13 @@ async fn exchange<S: Sys>(
     poll_fn(|context| {
         if let Poll::Ready(ended) = target_side.as_mut().poll(context) {
             return Poll::Ready(match given_up {
-                Some(failed) => abort::after_patience(&ended, failed),
+                Some((failed, _)) => abort::after_patience(&ended, failed),
                 None => ended,
             });
         }
-        if given_up.is_some() {
+        if let Some((_, until)) = given_up {
+            // Each part of a response sets a deadline of its own, and this one is for all of it.
+            connection.stream.set_read_deadline(until);
             return Poll::Pending;
         }
         // Asked for here, whatever the upload waits for; it is the same task that would read from the client.
@@ -398,8 +400,8 @@ async fn exchange<S: Sys>(
         match client_side.as_mut().poll(context) {
             Poll::Ready(Err(failed)) if has_patience && state.get() == UploadState::Done => {
                 client.is_given_up.set(true);
-                given_up = Some(failed);
-                connection.stream.set_read_deadline(connection.stream.worker().after(abort::PATIENCE));
+                given_up = Some((failed, connection.stream.worker().after(abort::PATIENCE)));
+                context.waker().wake_by_ref();
                 Poll::Pending
             }
             Poll::Ready(Err(failed)) => Poll::Ready(Err(failed)),

@@ -1,6 +1,8 @@
 //! Whether a request may come over its connection at all: in plain text or under TLS, for a host that the handshake
 //! was about, from a client that is on the list (TLS2, TLS4, MT3, MT4).
 
+use std::borrow::Cow;
+
 use model::Failure;
 use net::Sys;
 
@@ -30,9 +32,8 @@ fn secure<S: Sys>(request: &Request<S>, plan: &TlsPlan, tls: &Tls) -> Result<Aut
         return Err(Failed { failure: Failure::Misdirected, detail: "no host was agreed on" });
     };
     let name = request.head().host_name().map(|span| request.text(span)).unwrap_or_default();
-    let name = name.strip_suffix(b".").unwrap_or(name).to_ascii_lowercase();
-    let name = std::str::from_utf8(&name).unwrap_or_default();
-    if !plan.acceptor.may_serve(name, &agreed.host) {
+    let name = std::str::from_utf8(name.strip_suffix(b".").unwrap_or(name)).unwrap_or_default();
+    if !plan.acceptor.may_serve(&in_lower_case(name), &agreed.host) {
         return Err(Failure::Misdirected.into());
     }
     let Some(rules) = &agreed.host.client else { return Ok(Authorized(())) };
@@ -43,5 +44,14 @@ fn secure<S: Sys>(request: &Request<S>, plan: &TlsPlan, tls: &Tls) -> Result<Aut
         Some(identity) if identity.matches(&rules.auth.allow) => Ok(Authorized(())),
         Some(_) => Err(Failure::ClientCertificateDenied.into()),
         None => Err(Failed { failure: Failure::ClientCertificateDenied, detail: "no certificate" }),
+    }
+}
+
+/// Names come in lower case, but for a few: those alone are copied.
+fn in_lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
     }
 }

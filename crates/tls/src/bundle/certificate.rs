@@ -1,11 +1,13 @@
 //! One certificate of a bundle, as the building of chains and their diagnosis see it. Lives only while a bundle is read.
 
-use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm};
+use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 use super::der;
+use crate::asn1::Signed;
+use crate::fields::is_signed_by;
 use crate::names;
 
 /// A view on DER.
@@ -212,37 +214,16 @@ impl<'a> Certificate<'a> {
 
     /// Checks the signature by `issuer`'s key, whatever their names.
     pub(super) fn signed_by(&self, issuer: &Self) -> Signature {
-        let mut answer = Signature::Unchecked;
-        let Some((message, algorithm, key_algorithm)) = self.signed_parts(issuer) else { return answer };
-        let key = &issuer.parsed.public_key().subject_public_key.data;
-        if issuer.has_weak_key() {
-            return answer;
+        let signed = match Signed::read(self.der) {
+            Ok(signed) if !issuer.has_weak_key() => signed,
+            _ => return Signature::Unchecked,
+        };
+        match is_signed_by(&signed, issuer.public_key(), webpki::ALL_VERIFICATION_ALGS) {
+            Some(true) => Signature::Good,
+            Some(false) => Signature::Bad,
+            None => Signature::Unchecked,
         }
-        for candidate in matching(algorithm, key_algorithm) {
-            match candidate.verify_signature(key, message, &self.parsed.signature_value.data) {
-                Ok(()) => return Signature::Good,
-                Err(_) => answer = Signature::Bad,
-            }
-        }
-        answer
     }
-
-    /// What is signed, and the contents of the two AlgorithmIdentifiers.
-    fn signed_parts<'b>(&'b self, issuer: &'b Self) -> Option<(&'b [u8], &'b [u8], &'b [u8])> {
-        let tbs = der::element(der::sequence(self.der)?)?;
-        let algorithm = der::sequence(tbs.rest)?;
-        let key_algorithm = der::sequence(der::sequence(issuer.public_key())?)?;
-        Some((self.parsed.tbs_certificate.as_ref(), algorithm, key_algorithm))
-    }
-}
-
-fn matching(
-    signature: &[u8],
-    key: &[u8],
-) -> impl Iterator<Item = &'static dyn SignatureVerificationAlgorithm> {
-    webpki::ALL_VERIFICATION_ALGS.iter().copied().filter(move |algorithm| {
-        algorithm.signature_alg_id().as_ref() == signature && algorithm.public_key_alg_id().as_ref() == key
-    })
 }
 
 /// A name for messages; certificates without one are known by their serial number.

@@ -1,32 +1,10 @@
-//! As much of DER (X.690 §10) as finding the parts of a certificate or a key takes.
+//! What a file of binary data is, and what of keys and certificates the parser of certificates does not tell.
 
-/// One element: tag, content, and what follows it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Element<'a> {
-    pub(super) tag: u8,
-    pub(super) content: &'a [u8],
-    pub(super) rest: &'a [u8],
-}
+use crate::asn1::{CONTEXT_0, INTEGER, Reader, SEQUENCE};
 
-pub(super) fn element(bytes: &[u8]) -> Option<Element<'_>> {
-    let (&[tag, first], after) = bytes.split_first_chunk::<2>()?;
-    let (length, after) = if first < 0x80 {
-        (usize::from(first), after)
-    } else {
-        let (digits, after) = after.split_at_checked(usize::from(first & 0x7f))?;
-        // limit: lengths of four bytes; no file is larger.
-        if !(1..=4).contains(&digits.len()) {
-            return None;
-        }
-        (digits.iter().fold(0_usize, |length, &digit| length << 8 | usize::from(digit)), after)
-    };
-    let (content, rest) = after.split_at_checked(length)?;
-    Some(Element { tag, content, rest })
-}
-
-/// The content of a sequence.
-pub(super) fn sequence(bytes: &[u8]) -> Option<&[u8]> {
-    element(bytes).filter(|element| element.tag == SEQUENCE).map(|element| element.content)
+/// The content of a sequence at the front.
+fn sequence(bytes: &[u8]) -> Option<&[u8]> {
+    Reader::new(bytes).expect(SEQUENCE).ok().map(|element| element.content)
 }
 
 /// What a file of binary data is.
@@ -70,11 +48,12 @@ fn start_of_sequence(bytes: &[u8]) -> Option<&[u8]> {
 
 /// The bits of an RSA key's modulus, in PKCS#1 or PKCS#8; `None` where it is no RSA key.
 pub(super) fn rsa_key_bits(key: &[u8]) -> Option<usize> {
-    let version = element(sequence(key)?)?;
-    let next = element(version.rest)?;
+    let mut reader = Reader::new(sequence(key)?);
+    reader.read().ok()?;
+    let next = reader.read().ok()?;
     match next.tag {
         INTEGER => Some(integer_bits(next.content)),
-        SEQUENCE if next.content.starts_with(RSA_ENCRYPTION) => rsa_key_bits(element(next.rest)?.content),
+        SEQUENCE if next.content.starts_with(RSA_ENCRYPTION) => rsa_key_bits(reader.read().ok()?.content),
         _ => None,
     }
 }
@@ -85,10 +64,6 @@ pub(super) fn integer_bits(bytes: &[u8]) -> usize {
     let top = bytes.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);
     (bytes.len() - zeros) * 8 - top
 }
-
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
-const CONTEXT_0: u8 = 0xa0;
 
 // Object identifiers with tag and length.
 const SIGNED_DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
@@ -102,19 +77,6 @@ const RSA_ENCRYPTION: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn elements_are_taken_apart() {
-        let inner = element(b"\x30\x03\x02\x01\x05\xff").unwrap();
-        assert_eq!((inner.tag, inner.content, inner.rest), (0x30, &b"\x02\x01\x05"[..], &b"\xff"[..]));
-        let long = [&b"\x04\x82\x01\x00"[..], &[7; 256]].concat();
-        assert_eq!(element(&long).unwrap().content.len(), 256);
-        for bad in
-            [&b""[..], b"\x30", b"\x30\x05a", b"\x30\x80", b"\x30\x85\0\0\0\0\0", b"\x30\x84\xff\xff\xff\xff"]
-        {
-            assert!(element(bad).is_none(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn bits_are_counted() {

@@ -17,6 +17,21 @@ fn an_idle_connection_is_ended() {
     });
 }
 
+/// What a reload changes holds for the next idle time of a connection that began before (KA2).
+#[test]
+fn a_reload_changes_how_long_it_may_be_idle() {
+    let target = Target::named("hello");
+    let config =
+        |keepalive: &str| Config::to(&target).listener(&format!("keepalive_timeout = \"{keepalive}\""));
+    let balancer = Balancer::start(config("1h"));
+    with(balancer.web(), async |mut connection| {
+        assert_eq!(connection.get("/").await.1, "hello");
+        balancer.reload(config("1s")).unwrap();
+        assert_eq!(connection.get("/").await.1, "hello");
+        assert!(connection.end.await.unwrap().is_ok());
+    });
+}
+
 #[test]
 fn streams_are_counted_as_requests() {
     let target = Target::named("hello");

@@ -27,17 +27,21 @@ use crate::stream::Stream;
 /// From the first bytes, which `input` holds, to the close. The preface has not been looked at.
 pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
     let client = Rc::new(*client);
-    let listener = Rc::clone(&client.door.listener.borrow());
-    let http = &listener.plan.http;
     let link = Rc::new(Link::default());
-    let worker = &client.proxy.worker;
-    client.stream.set_read_deadline(worker.after(http.header_timeout));
-    let io = Io::new(Rc::clone(&client), Some(Rc::clone(&link)), input, http.send_timeout);
-    let Ok(connection) = builder(http).handshake::<_, Bytes>(io).await else { return };
+    // invariant: the listener is not held, or a connection would keep the snapshot in which it began, and its settings.
+    let (builder, send_timeout, streams_max) = {
+        let listener = client.door.listener.borrow();
+        let http = &listener.plan.http;
+        client.stream.set_read_deadline(client.proxy.worker.after(http.header_timeout));
+        (builder(http), http.send_timeout, http.http2.concurrent_streams as usize)
+    };
+    let io = Io::new(Rc::clone(&client), Some(Rc::clone(&link)), input, send_timeout);
+    let Ok(connection) = builder.handshake::<_, Bytes>(io).await else { return };
     link.is_open.set(true);
     client.cells().http2_connections.increment();
-    let session = Session { client: Rc::clone(&client), link, connection, streams: 0, ended_millis: None };
-    match session.run(http).await {
+    let own = Rc::clone(&client);
+    let session = Session { client: own, link, connection, streams: 0, streams_max, ended_millis: None };
+    match session.run().await {
         End::Fault(fault) => {
             client.cells().http2_faults.count(fault.reason());
             observe::event(
@@ -92,6 +96,8 @@ struct Session<S: Sys> {
     connection: Connection<Io<S, Rc<Client<S>>>, Bytes>,
     /// So many have come.
     streams: u32,
+    /// So many the client may have at a time.
+    streams_max: usize,
     /// When the client was told that no more are taken.
     ended_millis: Option<u64>,
 }
@@ -121,12 +127,12 @@ enum Event {
 
 impl<S: Sys> Session<S> {
     /// Until the connection is over.
-    async fn run(mut self, http: &HttpSettings) -> End {
+    async fn run(mut self) -> End {
         let client = Rc::clone(&self.client);
         let watch = client.door.watchers.watch();
         let mut idle: Option<IdleClient<'_>> = None;
         loop {
-            self.attend_idleness(&client, &mut idle, http);
+            self.attend_idleness(&client, &mut idle);
             let was_busy = idle.is_none();
             let event = poll_fn(|context| {
                 self.link.leave(context.waker());
@@ -138,7 +144,7 @@ impl<S: Sys> Session<S> {
                 if is_last && !self.ends() {
                     return Poll::Ready(Event::Closing);
                 }
-                match self.poll_connection(context, http) {
+                match self.poll_connection(context) {
                     Poll::Pending if self.link.is_late.get() || was_busy != (self.link.live() > 0) => {
                         Poll::Ready(Event::Idle)
                     }
@@ -147,7 +153,7 @@ impl<S: Sys> Session<S> {
             })
             .await;
             match event {
-                Event::Stream(request, respond) => self.begin(request, respond, http),
+                Event::Stream(request, respond) => self.begin(request, respond),
                 Event::Idle => {
                     if self.link.is_late.take() && self.is_unwanted(&client, idle.as_ref()) {
                         match self.ends() {
@@ -169,10 +175,9 @@ impl<S: Sys> Session<S> {
         }
     }
 
-    fn poll_connection(&mut self, context: &mut Context<'_>, http: &HttpSettings) -> Poll<Event> {
+    fn poll_connection(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         // limit: streams that were reset count until their tasks have ended, or resets would be a way around the limit.
-        let most = 2 * http.http2.concurrent_streams as usize;
-        if self.link.live() >= most {
+        if self.link.live() >= 2 * self.streams_max {
             return self.connection.poll_closed(context).map(|_| Event::Over);
         }
         self.connection.poll_accept(context).map(|accepted| match accepted {
@@ -182,12 +187,7 @@ impl<S: Sys> Session<S> {
     }
 
     /// A connection without streams is one of the idle ones, and may be told to leave.
-    fn attend_idleness<'a>(
-        &self,
-        client: &'a Client<S>,
-        idle: &mut Option<IdleClient<'a>>,
-        http: &HttpSettings,
-    ) {
+    fn attend_idleness<'a>(&self, client: &'a Client<S>, idle: &mut Option<IdleClient<'a>>) {
         if self.link.live() > 0 {
             if idle.take().is_some() {
                 client.place().stay();
@@ -196,10 +196,13 @@ impl<S: Sys> Session<S> {
             }
         } else if idle.is_none() {
             let (proxy, is_new) = (&client.proxy, self.streams == 0);
-            let timeout = match (self.ends(), is_new) {
-                (true, _) => GOODBYE,
-                (false, true) => http.header_timeout,
-                (false, false) => http.keepalive_timeout,
+            let timeout = {
+                let http = &client.door.listener.borrow().plan.http;
+                match (self.ends(), is_new) {
+                    (true, _) => GOODBYE,
+                    (false, true) => http.header_timeout,
+                    (false, false) => http.keepalive_timeout,
+                }
             };
             client.stream.set_read_deadline(proxy.worker.after(timeout));
             set_idle(client, true);
@@ -250,7 +253,9 @@ impl<S: Sys> Session<S> {
         let _ = poll_fn(|context| self.connection.poll_closed(context)).await;
     }
 
-    fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>, http: &HttpSettings) {
+    fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+        let listener = Rc::clone(&self.client.door.listener.borrow());
+        let http = &listener.plan.http;
         let number = self.streams;
         self.streams = self.streams.saturating_add(1);
         if self.streams >= http.keepalive_requests {

@@ -24,7 +24,6 @@ pub use crl::{Crl, CrlError};
 pub use files::{CertificateInfo, Files, Finding};
 pub use identity::{Identity, Unreadable, write_headers};
 pub use material::Material;
-pub use names::distinguished_name;
 pub use provider::provider;
 pub use session::{Read, Session, sealed_len};
 pub use ticket::{TICKET_SECONDS, TicketKeys};

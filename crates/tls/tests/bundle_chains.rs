@@ -21,7 +21,7 @@ fn codes(bundle: &Bundle) -> Vec<Code> {
 
 fn assert_serves(bundle: &Bundle, holders: &[&Holder]) {
     let names = |chain: Vec<&[u8]>| {
-        chain.into_iter().map(|der| tls::distinguished_name(der).unwrap()).collect::<Vec<_>>()
+        chain.into_iter().map(|der| tls::Identity::of(&der.into()).unwrap().subject).collect::<Vec<_>>()
     };
     let expected: Vec<&[u8]> = holders.iter().map(|holder| holder.der().as_ref()).collect();
     let served: Vec<&[u8]> = bundle.chain.iter().map(AsRef::as_ref).collect();

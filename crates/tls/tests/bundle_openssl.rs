@@ -93,7 +93,7 @@ fn six_certificates_in_disorder_become_five_in_order_that_verify() {
     let file = workshop.file(&["i2.pem", "root.pem", "leaf.key", "i4.pem", "i1.pem", "leaf.pem", "i3.pem"]);
     let bundle = bundle::read(&file, None, workshop.now()).unwrap();
     assert_eq!(bundle.warnings, []);
-    let served: Vec<_> = bundle.chain.iter().map(|der| tls::distinguished_name(der).unwrap()).collect();
+    let served: Vec<_> = bundle.chain.iter().map(|der| tls::Identity::of(der).unwrap().subject).collect();
     assert_eq!(served, ["leaf", "i4", "i3", "i2", "i1"].map(|name| format!("CN={name},O=Example")),);
     assert_eq!(bundle.names, ["www.example.com", "192.0.2.1"]);
     // What we send is what OpenSSL needs.

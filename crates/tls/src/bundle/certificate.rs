@@ -8,6 +8,7 @@ use x509_parser::public_key::PublicKey;
 use super::der;
 use crate::asn1::Signed;
 use crate::fields::is_signed_by;
+use crate::identity::name;
 use crate::names;
 
 /// A view on DER.
@@ -71,11 +72,11 @@ impl<'a> Certificate<'a> {
 
     /// As RFC 4514 writes it, cut to a length for messages.
     pub(super) fn subject(&self) -> String {
-        shown(names::name_text(self.parsed.subject()), self)
+        shown(name_text(self.parsed.subject().as_raw()), self)
     }
 
     pub(super) fn issuer(&self) -> String {
-        shown(names::name_text(self.parsed.issuer()), self)
+        shown(name_text(self.parsed.issuer().as_raw()), self)
     }
 
     pub(super) fn raw_issuer(&self) -> &[u8] {
@@ -224,6 +225,10 @@ impl<'a> Certificate<'a> {
             None => Signature::Unchecked,
         }
     }
+}
+
+fn name_text(name: &[u8]) -> String {
+    name::for_people(der::sequence(name).unwrap_or_default())
 }
 
 /// A name for messages; certificates without one are known by their serial number.

@@ -3,7 +3,7 @@
 use crate::asn1::{CONTEXT_0, INTEGER, Reader, SEQUENCE};
 
 /// The content of a sequence at the front.
-fn sequence(bytes: &[u8]) -> Option<&[u8]> {
+pub(super) fn sequence(bytes: &[u8]) -> Option<&[u8]> {
     Reader::new(bytes).expect(SEQUENCE).ok().map(|element| element.content)
 }
 

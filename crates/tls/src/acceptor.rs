@@ -12,7 +12,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use crate::bundle::Severity;
-use crate::client_auth::{ClientPolicy, without_resumption};
+use crate::client_auth::{ClientPolicy, fingerprint_of_policy, without_resumption};
 use crate::files::{CertificateInfo, Files, Loaded};
 use crate::provider::{provider_with, versions};
 use crate::session::FRAGMENT_BYTES;
@@ -287,7 +287,8 @@ fn host(entries: &[&Ready<'_>], setting: &Setting<'_>, provider: &Arc<CryptoProv
         Some(_) => without_resumption(&mut config),
         None => {
             config.session_storage = Arc::new(NoServerSessionStorage {});
-            config.ticketer = setting.tickets.bound_to(binding(setting.listener, identity));
+            let epoch = fingerprint_of_policy(first.policy.as_deref());
+            config.ticketer = setting.tickets.bound_to(binding(setting.listener, identity, epoch));
         }
     }
     let client = first.auth.zip(first.policy.clone());
@@ -308,9 +309,10 @@ fn identity(entries: &[&Ready<'_>]) -> u64 {
     hasher.finish()
 }
 
-fn binding(listener: &str, host: u64) -> [u8; 32] {
+fn binding(listener: &str, host: u64, epoch: [u8; 32]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     context.update(&host.to_be_bytes());
+    context.update(&epoch);
     context.update(listener.as_bytes());
     let mut binding = [0; 32];
     binding.copy_from_slice(context.finish().as_ref());

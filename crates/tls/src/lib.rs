@@ -18,7 +18,7 @@ mod ticket;
 
 pub use acceptor::{Acceptor, Choice, ClientRules, H2, HTTP1, Host};
 pub use bundle::{Bundle, Code, KeyKind, KnownRoots, Problem, Severity};
-pub use client_auth::{ClientPolicy, fingerprint_of_policy, without_resumption};
+pub use client_auth::{ClientPolicy, without_resumption};
 pub use connector::Connector;
 pub use crl::{Crl, CrlError};
 pub use files::{CertificateInfo, Files, Finding};
@@ -26,4 +26,4 @@ pub use identity::{Identity, Unreadable, write_headers};
 pub use material::Material;
 pub use provider::provider;
 pub use session::{Read, Session, sealed_len};
-pub use ticket::{TICKET_SECONDS, TicketKeys};
+pub use ticket::TicketKeys;

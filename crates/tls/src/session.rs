@@ -192,7 +192,7 @@ impl Session {
         }
     }
 
-    pub fn version(&self) -> Option<ProtocolVersion> {
+    fn version(&self) -> Option<ProtocolVersion> {
         match &*self.role {
             Role::Server(connection) => connection.protocol_version(),
             Role::Client(connection) => connection.protocol_version(),

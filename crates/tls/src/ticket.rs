@@ -110,7 +110,7 @@ impl ProducesTickets for Tickets {
 const ID_BYTES: usize = 8;
 const ROTATE_SECONDS: u64 = 6 * 3600;
 /// The longest that a ticket can be of use.
-pub const TICKET_SECONDS: u64 = 2 * ROTATE_SECONDS;
+const TICKET_SECONDS: u64 = 2 * ROTATE_SECONDS;
 
 #[cfg(test)]
 mod tests {

@@ -243,7 +243,7 @@ fn an_epoch_is_of_everything_that_decides() {
         Setup::new(&[&root]).change(|auth| auth.expired_crl = model::ExpiredCrl::Warn),
     ];
     let mut epochs: Vec<_> = variants.iter().map(|setup| setup.policy().epoch()).collect();
-    epochs.push(tls::fingerprint_of_policy(None));
+    epochs.push(tls::client_auth::fingerprint_of_policy(None));
     epochs.sort_unstable();
     epochs.dedup();
     assert_eq!(epochs.len(), variants.len() + 1);

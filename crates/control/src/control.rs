@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use balance::hash_bytes;
 use model::{Config, LogLevel};
-use proxy::{BoundListener, Engine, EngineError, Live, Snapshot, StopReport};
+use proxy::{BoundAddress, Engine, EngineError, Live, Snapshot, StopReport};
 use tls::{Material, TicketKeys};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, RwLock};
@@ -86,7 +86,7 @@ struct State {
 #[derive(Debug)]
 struct Serving {
     snapshot: Arc<Snapshot>,
-    bound: Vec<BoundListener>,
+    bound: Vec<BoundAddress>,
     stop_timeout: Duration,
     config: Config,
     material: Material,
@@ -117,7 +117,7 @@ impl Control {
     }
 
     /// What is bound, in the order of the config.
-    pub fn bound(&self) -> Vec<BoundListener> {
+    pub fn bound(&self) -> Vec<BoundAddress> {
         self.state().serving.bound.clone()
     }
 

@@ -15,38 +15,46 @@ use observe::Refusal;
 
 use crate::clients::{Clients, Place};
 use crate::connection::{Client, Held, serve};
-use crate::local::Door;
+use crate::local::BoundListener;
 use crate::proxy_header;
 use crate::room::Waiting;
 use crate::stream::Stream;
-use crate::watch::Watch;
+use crate::waiters::Waiter;
 use crate::worker::Proxy;
 
-/// Accepts until the door closes, and then what waits already.
-pub(crate) async fn accept<S: Sys>(proxy: Rc<Proxy<S>>, door: Rc<Door<S>>, listener: Rc<Listener<S>>) {
-    let watch = door.watchers.watch();
-    while let Some(ready) = next(&door, &watch, &listener).await {
+/// Accepts until the bound closes, and then what waits already.
+pub(crate) async fn accept<S: Sys>(
+    proxy: Rc<Proxy<S>>,
+    bound: Rc<BoundListener<S>>,
+    listener: Rc<Listener<S>>,
+) {
+    let waiter = bound.waiters.waiter();
+    while let Some(ready) = next(&bound, &waiter, &listener).await {
         match ready {
-            Ok(()) => take_next(&proxy, &door, &watch, &listener).await,
+            Ok(()) => take_next(&proxy, &bound, &waiter, &listener).await,
             Err(error) => failed(&proxy, &error).await,
         }
     }
     // invariant: whoever the kernel has already connected is served, if there is a place soon.
     let _hold = proxy.hold();
     while listener.has_waiting() {
-        let Some(place) = last_place(&proxy, &door).await else { break };
+        let Some(place) = last_place(&proxy, &bound).await else { break };
         match listener.try_accept() {
-            Some(Ok(accepted)) => admit(&proxy, &door, accepted, place),
+            Some(Ok(accepted)) => admit(&proxy, &bound, accepted, place),
             Some(Err(error)) if is_passing(&error) => {}
             Some(Err(_)) | None => break,
         }
     }
 }
 
-/// `None`: the door closes.
-async fn next<S: Sys>(door: &Door<S>, watch: &Watch<'_>, listener: &Listener<S>) -> Option<io::Result<()>> {
+/// `None`: the bound closes.
+async fn next<S: Sys>(
+    bound: &BoundListener<S>,
+    waiter: &Waiter<'_>,
+    listener: &Listener<S>,
+) -> Option<io::Result<()>> {
     poll_fn(|context| {
-        if door.poll_closes(context, watch).is_ready() {
+        if bound.poll_closes(context, waiter).is_ready() {
             return Poll::Ready(None);
         }
         listener.poll_readable(context).map(Some)
@@ -56,24 +64,24 @@ async fn next<S: Sys>(door: &Door<S>, watch: &Watch<'_>, listener: &Listener<S>)
 
 async fn take_next<S: Sys>(
     proxy: &Rc<Proxy<S>>,
-    door: &Rc<Door<S>>,
-    watch: &Watch<'_>,
+    bound: &Rc<BoundListener<S>>,
+    waiter: &Waiter<'_>,
     listener: &Listener<S>,
 ) {
-    let found = match door.clients().take() {
+    let found = match bound.clients().take() {
         Ok(place) => Found::Place(place),
         // Nobody is evicted for nobody.
         Err(_) if !listener.has_waiting() => return,
-        Err(_) => Box::pin(wait_for_place(proxy, door, watch)).await,
+        Err(_) => Box::pin(wait_for_place(proxy, bound, waiter)).await,
     };
     if matches!(found, Found::Closing) {
         return;
     }
     match (listener.try_accept(), found) {
-        (Some(Ok(accepted)), Found::Place(place)) => admit(proxy, door, accepted, place),
+        (Some(Ok(accepted)), Found::Place(place)) => admit(proxy, bound, accepted, place),
         (Some(Ok(accepted)), _) => {
             proxy.cells().connections_accepted.increment();
-            refuse(&door.clients(), accepted, Refusal::Full);
+            refuse(&bound.clients(), accepted, Refusal::Full);
         }
         (Some(Err(error)), found) => {
             // Others may have the place meanwhile.
@@ -92,14 +100,14 @@ enum Found {
 }
 
 /// Waits until a connection ends or is evicted.
-async fn wait_for_place<S: Sys>(proxy: &Proxy<S>, door: &Door<S>, watch: &Watch<'_>) -> Found {
-    let listener = Rc::clone(&door.listener.borrow());
+async fn wait_for_place<S: Sys>(proxy: &Proxy<S>, bound: &BoundListener<S>, waiter: &Waiter<'_>) -> Found {
+    let listener = Rc::clone(&bound.listener.borrow());
     listener.cells().accepts_waiting.increment();
     let mut waiting = None;
     let found = loop {
         tokio::select! {
             biased;
-            found = poll_fn(|context| poll_place(context, proxy, door, watch, &mut waiting)) => break found,
+            found = poll_fn(|context| poll_place(context, proxy, bound, waiter, &mut waiting)) => break found,
             // Who has just connected may be evicted in a while, which nobody tells.
             () = proxy.worker.sleep(LOOK_AGAIN) => {}
         }
@@ -111,18 +119,18 @@ async fn wait_for_place<S: Sys>(proxy: &Proxy<S>, door: &Door<S>, watch: &Watch<
 fn poll_place<S: Sys>(
     context: &mut Context<'_>,
     proxy: &Proxy<S>,
-    door: &Door<S>,
-    watch: &Watch<'_>,
+    bound: &BoundListener<S>,
+    waiter: &Waiter<'_>,
     waiting: &mut Option<Waiting>,
 ) -> Poll<Found> {
-    if door.poll_closes(context, watch).is_ready() {
+    if bound.poll_closes(context, waiter).is_ready() {
         return Poll::Ready(Found::Closing);
     }
-    if let Some(place) = try_place(context, door, waiting) {
+    if let Some(place) = try_place(context, bound, waiting) {
         return Poll::Ready(Found::Place(place));
     }
     let is_coming = waiting.as_mut().is_none_or(|waiting| waiting.ask(proxy.now_millis()));
-    if is_coming || door.listener.borrow().plan.http.when_full == WhenFull::Wait {
+    if is_coming || bound.listener.borrow().plan.http.when_full == WhenFull::Wait {
         Poll::Pending
     } else {
         Poll::Ready(Found::Nobody)
@@ -130,8 +138,12 @@ fn poll_place<S: Sys>(
 }
 
 /// A place, or leaves the task to be woken when one comes free.
-fn try_place<S: Sys>(context: &Context<'_>, door: &Door<S>, waiting: &mut Option<Waiting>) -> Option<Place> {
-    let clients = door.clients();
+fn try_place<S: Sys>(
+    context: &Context<'_>,
+    bound: &BoundListener<S>,
+    waiting: &mut Option<Waiting>,
+) -> Option<Place> {
+    let clients = bound.clients();
     let mut tried = None;
     loop {
         let scope = match clients.take() {
@@ -152,15 +164,15 @@ fn try_place<S: Sys>(context: &Context<'_>, door: &Door<S>, waiting: &mut Option
     }
 }
 
-/// A place for who was connected before the door closed; what is idle makes room by itself then.
-async fn last_place<S: Sys>(proxy: &Proxy<S>, door: &Door<S>) -> Option<Place> {
-    if let Ok(place) = door.clients().take() {
+/// A place for who was connected before the bound closed; what is idle makes room by itself then.
+async fn last_place<S: Sys>(proxy: &Proxy<S>, bound: &BoundListener<S>) -> Option<Place> {
+    if let Ok(place) = bound.clients().take() {
         return Some(place);
     }
     let mut waiting = None;
     tokio::select! {
         biased;
-        place = poll_fn(|context| match try_place(context, door, &mut waiting) {
+        place = poll_fn(|context| match try_place(context, bound, &mut waiting) {
             Some(place) => Poll::Ready(place),
             None => Poll::Pending,
         }) => Some(place),
@@ -168,13 +180,18 @@ async fn last_place<S: Sys>(proxy: &Proxy<S>, door: &Door<S>) -> Option<Place> {
     }
 }
 
-fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>, mut place: Place) {
+fn admit<S: Sys>(
+    proxy: &Rc<Proxy<S>>,
+    bound: &Rc<BoundListener<S>>,
+    accepted: Accepted<S>,
+    mut place: Place,
+) {
     proxy.cells().connections_accepted.increment();
     if !proxy.has_descriptors(accepted.descriptor) {
         return refuse(&place.clients, accepted, Refusal::Descriptors);
     }
     // Who comes in another's name is counted when that is known.
-    let is_passed_on = proxy_header::is_due(door, accepted.peer);
+    let is_passed_on = proxy_header::is_due(bound, accepted.peer);
     if !is_passed_on && place.count(accepted.peer.ip()).is_err() {
         return refuse(&place.clients, accepted, Refusal::ClientLimit);
     }
@@ -184,7 +201,7 @@ fn admit<S: Sys>(proxy: &Rc<Proxy<S>>, door: &Rc<Door<S>>, accepted: Accepted<S>
     proxy.connection_opened();
     let client = Client {
         proxy: Rc::clone(proxy),
-        door: Rc::clone(door),
+        bound: Rc::clone(bound),
         stream: Stream::plain(accepted.stream),
         peer: accepted.peer,
         passed_on: None,

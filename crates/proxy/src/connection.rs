@@ -12,11 +12,11 @@ use observe::{ListenerCells, Refusal};
 use crate::clients::Place;
 use crate::http::Next;
 use crate::http2::serve_http2;
-use crate::local::Door;
-use crate::peer;
+use crate::io_error;
+use crate::local::BoundListener;
 use crate::proxy_header::{self, PassedOn};
+use crate::request_slot::RequestSlots;
 use crate::room::ClientLimit;
-use crate::seat::Seats;
 use crate::secure::{Opened, secure, take_rest};
 use crate::stream::{Stream, Tls, Wire};
 use crate::worker::Proxy;
@@ -24,7 +24,7 @@ use crate::worker::Proxy;
 /// A client's connection and where it came in.
 pub(crate) struct Client<S: Sys> {
     pub(crate) proxy: Rc<Proxy<S>>,
-    pub(crate) door: Rc<Door<S>>,
+    pub(crate) bound: Rc<BoundListener<S>>,
     pub(crate) stream: Stream<S>,
     /// Who connected, or in whose name by a PROXY header.
     pub(crate) peer: SocketAddr,
@@ -73,7 +73,7 @@ impl<S: Sys> Client<S> {
     pub(crate) fn for_stream(connection: &Rc<Self>, stream: Stream<S>, number: u32) -> Self {
         Self {
             proxy: Rc::clone(&connection.proxy),
-            door: Rc::clone(&connection.door),
+            bound: Rc::clone(&connection.bound),
             stream,
             peer: connection.peer,
             passed_on: connection.passed_on.clone(),
@@ -100,7 +100,7 @@ impl<S: Sys> Client<S> {
 
     /// Whether the response that is about to go is the connection's last.
     pub(crate) fn is_last(&self) -> bool {
-        self.door.closing.get() || self.place().makes_room()
+        self.bound.closing.get() || self.place().makes_room()
     }
 
     /// The other end of the socket.
@@ -111,7 +111,7 @@ impl<S: Sys> Client<S> {
     /// The port at which the client arrived.
     pub(crate) fn port(&self) -> u16 {
         let told = self.passed_on.as_ref().and_then(|passed_on| passed_on.destination);
-        told.unwrap_or(self.door.address).port()
+        told.unwrap_or(self.bound.address).port()
     }
 
     /// The connection was passed on, and nobody says for whom.
@@ -122,8 +122,8 @@ impl<S: Sys> Client<S> {
 
 /// From accept to close. Between requests this future, its socket and nothing else is held.
 pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
-    let is_due = proxy_header::is_due(&client.door, client.peer);
-    if is_due || client.door.listener.borrow().plan.tls.is_some() {
+    let is_due = proxy_header::is_due(&client.bound, client.peer);
+    if is_due || client.bound.listener.borrow().plan.tls.is_some() {
         match Box::pin(open(client, is_due)).await {
             Some(back) => client = back,
             None => return,
@@ -146,7 +146,7 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
             Some(input) if speaks_tls(&client, &input) => return Box::pin(refuse_tls(client)).await,
             Some(input) => {
                 client.place().stay();
-                Seats::serve(client, input)
+                RequestSlots::serve(client, input)
             }
             None => return,
         };
@@ -163,7 +163,7 @@ fn speaks_http2<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
     client.requests == 0
         && client.tls().is_none()
         && input.bytes().starts_with(b"PRI ")
-        && client.door.listener.borrow().plan.http.http2.is_enabled
+        && client.bound.listener.borrow().plan.http.http2.is_enabled
 }
 
 /// Whether what has come so far could be either.
@@ -173,13 +173,13 @@ fn is_undecided<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
         && client.tls().is_none()
         && bytes.len() < preface.len()
         && preface.starts_with(bytes)
-        && client.door.listener.borrow().plan.http.http2.is_enabled
+        && client.bound.listener.borrow().plan.http.http2.is_enabled
 }
 
 /// Reads until it is clear which version the client speaks, and serves it; `None`: the connection ends.
 async fn decide<S: Sys>(client: Box<Client<S>>, mut input: Buffer) -> Option<Box<Client<S>>> {
     client.place().stay();
-    let timeout = client.door.listener.borrow().plan.http.header_timeout;
+    let timeout = client.bound.listener.borrow().plan.http.header_timeout;
     client.stream.set_read_deadline(client.proxy.worker.after(timeout));
     while is_undecided(&client, &input) {
         match client.stream.fill(&mut input, SMALL).await {
@@ -192,7 +192,7 @@ async fn decide<S: Sys>(client: Box<Client<S>>, mut input: Buffer) -> Option<Box
         serve_http2(client, input).await;
         return None;
     }
-    let (client, next) = Seats::serve(client, input).await;
+    let (client, next) = RequestSlots::serve(client, input).await;
     (next == Next::Idle).then_some(client)
 }
 
@@ -221,7 +221,7 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option
             return None;
         }
     }
-    let is_tls = client.door.listener.borrow().plan.tls.is_some();
+    let is_tls = client.bound.listener.borrow().plan.tls.is_some();
     if is_tls {
         let deadline = client.proxy.worker.after(first_timeout(&client));
         if input.is_empty() {
@@ -252,7 +252,7 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option
         serve_http2(client, input).await;
         return None;
     }
-    let (client, next) = Seats::serve(client, input).await;
+    let (client, next) = RequestSlots::serve(client, input).await;
     (next == Next::Idle).then_some(client)
 }
 
@@ -261,10 +261,10 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option
 async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
     let timeout = if client.requests == 0 {
         first_timeout(client)
-    } else if client.door.closing.get() {
+    } else if client.bound.closing.get() {
         return last_request(client);
     } else {
-        client.door.listener.borrow().plan.http.keepalive_timeout
+        client.bound.listener.borrow().plan.http.keepalive_timeout
     };
     client.stream.set_read_deadline(client.proxy.worker.after(timeout));
     let idle = client.place().idle(client.stream.key(), client.requests == 0, client.proxy.now_millis());
@@ -277,7 +277,7 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
                 match client.stream.try_fill(&mut input, SMALL) {
                     None => {}
                     Some(Ok(0)) => return None,
-                    Some(Err(error)) if peer::is_dead(&error) => {
+                    Some(Err(error)) if io_error::is_dead(&error) => {
                         client.cells().dead_peers.increment();
                         return None;
                     }
@@ -287,7 +287,7 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
             }
             Err(_) if idle.is_evicted() => return last_request(client),
             Err(error) if goes_on(client, &error) => {}
-            Err(_) if client.door.closing.get() && client.requests > 0 => return last_request(client),
+            Err(_) if client.bound.closing.get() && client.requests > 0 => return last_request(client),
             Err(_) => return None,
         }
     }
@@ -295,19 +295,19 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
 
 /// How long a new connection may say nothing.
 pub(crate) fn first_timeout<S: Sys>(client: &Client<S>) -> Duration {
-    let listener = client.door.listener.borrow();
+    let listener = client.bound.listener.borrow();
     let timeout = match &listener.plan.tls {
         Some(tls) if client.tls().is_none() => tls.handshake_timeout,
         _ => listener.plan.http.header_timeout,
     };
     // Who has only just come may have a request on the way.
-    if client.door.closing.get() { timeout.min(FIRST_REQUEST_WHEN_CLOSING) } else { timeout }
+    if client.bound.closing.get() { timeout.min(FIRST_REQUEST_WHEN_CLOSING) } else { timeout }
 }
 
-/// Whether a wait that ended with `error` was only roused, because some door closes, and goes on.
+/// Whether a wait that ended with `error` was only roused, because some bound closes, and goes on.
 pub(crate) fn goes_on<S: Sys>(client: &Client<S>, error: &io::Error) -> bool {
     let is_roused = error.kind() == io::ErrorKind::TimedOut && client.stream.has_read_deadline();
-    match (is_roused, client.door.closing.get()) {
+    match (is_roused, client.bound.closing.get()) {
         (false, _) => false,
         (true, false) => {
             client.stream.forget_late();

@@ -55,7 +55,7 @@ struct Fresh {
 
 /// An address that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BoundListener {
+pub struct BoundAddress {
     pub listener: ListenerName,
     pub configured: SocketAddr,
     /// With the port that the kernel chose where 0 is configured.
@@ -152,14 +152,14 @@ impl Engine {
     }
 
     /// In the order of the config.
-    pub fn bound(&self) -> Vec<BoundListener> {
+    pub fn bound(&self) -> Vec<BoundAddress> {
         let published = self.lock();
         let addresses =
             published.snapshot.listeners.iter().flat_map(|l| l.bind.iter().map(|&a| (l.name.clone(), a)));
         addresses
             .filter_map(|(listener, configured)| {
                 let bound = published.bound.get(&configured)?;
-                Some(BoundListener { listener, configured, actual: bound.actual })
+                Some(BoundAddress { listener, configured, actual: bound.actual })
             })
             .collect()
     }

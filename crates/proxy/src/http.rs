@@ -20,7 +20,6 @@ mod finish;
 mod forward;
 mod forwarded;
 mod grpc;
-mod handshake;
 mod pick;
 mod read_head;
 mod relay;
@@ -31,6 +30,7 @@ mod route;
 mod screen;
 mod tunnel;
 mod via;
+mod websocket;
 
 use model::Failure;
 use net::{Buffer, Sys};

@@ -1,6 +1,6 @@
 //! The data plane: what happens to a connection and to a request.
 //!
-//! [`Engine`] is the door for `control`: it starts the workers, hands them a new [`Snapshot`] and stops them. Inside
+//! [`Engine`] is the bound for `control`: it starts the workers, hands them a new [`Snapshot`] and stops them. Inside
 //! a worker, `connection` takes what a listener accepts, and `http` tells the story of a request.
 
 mod accept;
@@ -10,22 +10,22 @@ mod date;
 mod engine;
 mod http;
 mod http2;
+mod io_error;
 mod live;
 mod local;
-mod peer;
 mod places;
 mod pool;
 mod proxy_header;
+mod request_slot;
+mod revocation_watch;
 mod room;
-mod seat;
 mod secure;
-mod shown;
 mod snapshot;
 mod stream;
-mod watch;
+mod waiters;
 mod worker;
 
-pub use engine::{BoundListener, Engine, EngineError, StopReport};
+pub use engine::{BoundAddress, Engine, EngineError, StopReport};
 pub use live::{Health, Live, TargetLive};
 pub use room::Room;
 pub use snapshot::{GroupPlan, ListenerPlan, Snapshot};

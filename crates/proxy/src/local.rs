@@ -17,7 +17,7 @@ use observe::{ListenerCells, LogBuffer};
 use crate::clients::Clients;
 use crate::pool::LocalTarget;
 use crate::snapshot::{ActionPlan, GroupPlan, ListenerPlan, PickerPlan, Snapshot};
-use crate::watch::{Watch, Watchers};
+use crate::waiters::{Waiter, Waiters};
 
 /// One generation, as one worker uses it.
 pub(crate) struct Local<S: Sys> {
@@ -45,7 +45,7 @@ pub(crate) struct LocalGroup<S: Sys> {
 }
 
 /// An address that is listened at, and what listens there now.
-pub(crate) struct Door<S: Sys> {
+pub(crate) struct BoundListener<S: Sys> {
     pub(crate) address: SocketAddr,
     pub(crate) listener: RefCell<Rc<LocalListener<S>>>,
     /// Until it is closed, by whom it is accepted from.
@@ -53,7 +53,7 @@ pub(crate) struct Door<S: Sys> {
     /// No longer configured, or the balancer stops: connections end after the response in flight.
     pub(crate) closing: Cell<bool>,
     /// Who waits for the closing: the accept task, and tunnels that end with it.
-    pub(crate) watchers: Watchers,
+    pub(crate) waiters: Waiters,
 }
 
 impl<S: Sys> Local<S> {
@@ -166,14 +166,14 @@ impl<S: Sys> LocalGroup<S> {
     }
 }
 
-impl<S: Sys> Door<S> {
+impl<S: Sys> BoundListener<S> {
     pub(crate) fn new(address: SocketAddr, listener: Rc<LocalListener<S>>, socket: &Rc<Listener<S>>) -> Self {
         Self {
             address,
             listener: RefCell::new(listener),
             socket: RefCell::new(Rc::downgrade(socket)),
             closing: Cell::new(false),
-            watchers: Watchers::default(),
+            waiters: Waiters::default(),
         }
     }
 
@@ -195,21 +195,21 @@ impl<S: Sys> Door<S> {
 
     pub(crate) fn close(&self) {
         self.closing.set(true);
-        self.watchers.wake_all();
+        self.waiters.wake_all();
     }
 
-    /// Waits until the door closes.
+    /// Waits until the bound closes.
     pub(crate) async fn closes(&self) {
-        let watch = self.watchers.watch();
-        poll_fn(|context| self.poll_closes(context, &watch)).await;
+        let waiter = self.waiters.waiter();
+        poll_fn(|context| self.poll_closes(context, &waiter)).await;
     }
 
     /// See [`Self::closes`].
-    pub(crate) fn poll_closes(&self, context: &Context<'_>, watch: &Watch<'_>) -> Poll<()> {
+    pub(crate) fn poll_closes(&self, context: &Context<'_>, waiter: &Waiter<'_>) -> Poll<()> {
         if self.closing.get() {
             return Poll::Ready(());
         }
-        watch.leave(context.waker());
+        waiter.register(context.waker());
         Poll::Pending
     }
 }

@@ -12,8 +12,8 @@ use observe::TargetCells;
 use tls::Connector;
 
 use crate::http2::{Connections, TargetStream};
+use crate::io_error;
 use crate::live::TargetLive;
-use crate::peer;
 use crate::stream::Stream;
 
 /// A target, as one worker sees it.
@@ -200,7 +200,7 @@ impl<S: Sys> LocalTarget<S> {
         let mut limit = self.limit.borrow_mut();
         if let Some(closed_millis) = idle.connection.stream.closed_for_millis() {
             // Who vanished closed nothing: it says nothing about how long connections may be idle.
-            if peer::died(&idle.connection.stream) {
+            if io_error::died(&idle.connection.stream) {
                 self.cells().dead_peers.increment();
             } else {
                 limit.observe_closed(idle_millis.saturating_sub(closed_millis), now_millis);

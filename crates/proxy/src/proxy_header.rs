@@ -14,7 +14,7 @@ use proto::proxy_protocol::{HeaderError, Progress, Told, parse};
 
 use crate::clients::IdleClient;
 use crate::connection::{Client, first_timeout, goes_on};
-use crate::local::Door;
+use crate::local::BoundListener;
 
 /// What a header told about a connection. Kept out of line, since few connections have one.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub(crate) struct PassedOn {
 }
 
 /// Whether who connects from `peer` owes a header.
-pub(crate) fn is_due<S: Sys>(door: &Door<S>, peer: SocketAddr) -> bool {
-    let listener = door.listener.borrow();
+pub(crate) fn is_due<S: Sys>(bound: &BoundListener<S>, peer: SocketAddr) -> bool {
+    let listener = bound.listener.borrow();
     let senders = &listener.plan.http.proxy_protocol;
     !senders.is_empty() && senders.iter().any(|range| range.contains(peer.ip()))
 }

@@ -14,8 +14,8 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use tls::{Choice, ClientRules, Host, Session};
 
 use crate::connection::Client;
+use crate::io_error;
 use crate::local::LocalListener;
-use crate::peer;
 use crate::stream::{HandshakeError, Tls};
 
 /// What comes after the first bytes of a connection on a TLS listener.
@@ -30,7 +30,7 @@ pub(crate) enum Opened {
 
 /// Makes the handshake, of which `input` has come, and is done or not at `deadline`.
 pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, deadline: Ticks) -> Opened {
-    let listener = Rc::clone(&client.door.listener.borrow());
+    let listener = Rc::clone(&client.bound.listener.borrow());
     client.stream.set_read_deadline(deadline);
     client.stream.set_write_deadline(deadline);
     let handshakes = &listener.cells().handshakes;
@@ -109,7 +109,7 @@ async fn handshake<S: Sys>(
     match Tls::handshake(tcp, session, input, false).await {
         Ok(mut session) => {
             let (key, name) = (tcp.key(), &listener.plan.name);
-            let remember = |chain: &[_]| client.proxy.shown.remember(key, name, host, chain);
+            let remember = |chain: &[_]| client.proxy.revocation_watch.remember(key, name, host, chain);
             session.agree(host, remember).map_err(|_| Handshake::ClientCertificate)?;
             check_again(client, listener, host, &session)?;
             Ok(session)
@@ -127,7 +127,7 @@ fn check_again<S: Sys>(
     host: &Host,
     session: &Tls,
 ) -> Result<(), Handshake> {
-    let now = client.door.listener.borrow();
+    let now = client.bound.listener.borrow();
     let (Some(plan), true) = (&now.plan.tls, host.client.is_some()) else { return Ok(()) };
     if std::sync::Arc::ptr_eq(&now.plan, &began.plan) {
         return Ok(());
@@ -173,7 +173,7 @@ pub(crate) async fn take_rest<S: Sys>(client: &Client<S>) {
 }
 
 fn on_error(error: &io::Error) -> Handshake {
-    if peer::is_deadline(error) { Handshake::TimedOut } else { Handshake::Closed }
+    if io_error::is_deadline(error) { Handshake::TimedOut } else { Handshake::Closed }
 }
 
 /// One word for what rustls says.

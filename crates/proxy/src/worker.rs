@@ -20,10 +20,10 @@ use crate::accept::accept;
 use crate::date::http_date;
 use crate::http::HeadPool;
 use crate::live::Live;
-use crate::local::{Door, Local};
+use crate::local::{BoundListener, Local};
 use crate::places::Scope;
-use crate::seat::Seats;
-use crate::shown::Shown;
+use crate::request_slot::RequestSlots;
+use crate::revocation_watch::RevocationWatch;
 use crate::snapshot::Snapshot;
 
 /// What the control plane asks of a worker. Each is answered when it is done.
@@ -57,8 +57,8 @@ pub(crate) struct Proxy<S: Sys> {
     pub(crate) random: RefCell<Rng>,
     pub(crate) heads: HeadPool,
     pub(crate) encoders: RefCell<Encoders>,
-    pub(crate) seats: Seats<S>,
-    pub(crate) shown: Rc<Shown>,
+    pub(crate) request_slots: RequestSlots<S>,
+    pub(crate) revocation_watch: Rc<RevocationWatch>,
     /// Where heads are put together before they are sent.
     pub(crate) scratch: RefCell<Vec<u8>>,
     descriptors: Descriptors,
@@ -66,7 +66,7 @@ pub(crate) struct Proxy<S: Sys> {
     /// A time in seconds, and its text.
     date: RefCell<(u64, String)>,
     local: RefCell<Rc<Local<S>>>,
-    doors: RefCell<HashMap<SocketAddr, Rc<Door<S>>>>,
+    bound_listeners: RefCell<HashMap<SocketAddr, Rc<BoundListener<S>>>>,
     connections: Cell<usize>,
     waiting_for_last: RefCell<Option<Waker>>,
 }
@@ -88,14 +88,14 @@ pub(crate) async fn run<S: Sys>(
         random: RefCell::new(Rng::new(seed)),
         heads: HeadPool::default(),
         encoders: RefCell::new(Encoders::new(Limits::ENCODER_BYTES_MAX)),
-        seats: Seats::default(),
-        shown: Rc::default(),
+        request_slots: RequestSlots::default(),
+        revocation_watch: Rc::default(),
         scratch: RefCell::default(),
         descriptors,
         stopping: Cell::new(false),
         date: RefCell::default(),
         local: RefCell::new(Rc::new(Local::new(&nothing, number, None))),
-        doors: RefCell::default(),
+        bound_listeners: RefCell::default(),
         connections: Cell::new(0),
         waiting_for_last: RefCell::default(),
     });
@@ -146,26 +146,28 @@ impl<S: Sys> Proxy<S> {
         for listener in &snapshot.listeners {
             wanted.extend(listener.bind.iter().map(|&address| (address, &listener.name)));
         }
-        let mut doors = self.doors.borrow_mut();
+        let mut bound_listeners = self.bound_listeners.borrow_mut();
         let mut closed = false;
-        doors.retain(|address, door| match wanted.get(address).and_then(|name| local.listener(name)) {
-            Some(listener) => {
-                door.adopt(listener);
-                true
-            }
-            None => {
-                door.close();
-                closed = true;
-                false
+        bound_listeners.retain(|address, bound| {
+            match wanted.get(address).and_then(|name| local.listener(name)) {
+                Some(listener) => {
+                    bound.adopt(listener);
+                    true
+                }
+                None => {
+                    bound.close();
+                    closed = true;
+                    false
+                }
             }
         });
         for (address, socket) in sockets {
             let Some(listener) = wanted.get(&address).and_then(|name| local.listener(name)) else { continue };
             let actual = socket.local_address().unwrap_or(address);
             let socket = Rc::new(Listener::new(&self.worker, socket));
-            let door = Rc::new(Door::new(actual, Rc::clone(listener), &socket));
-            self.worker.spawn(accept(Rc::clone(self), Rc::clone(&door), socket));
-            doors.insert(address, door);
+            let bound = Rc::new(BoundListener::new(actual, Rc::clone(listener), &socket));
+            self.worker.spawn(accept(Rc::clone(self), Rc::clone(&bound), socket));
+            bound_listeners.insert(address, bound);
         }
         self.cut_revoked(snapshot, &local);
         *self.local.borrow_mut() = local;
@@ -178,7 +180,7 @@ impl<S: Sys> Proxy<S> {
     fn cut_revoked(&self, snapshot: &Snapshot, local: &Local<S>) {
         let plan = |name: &ListenerName| snapshot.listeners.iter().find(|plan| plan.name == *name);
         let acceptor = |name: &ListenerName| Some(&plan(name)?.tls.as_ref()?.acceptor);
-        for listener in self.shown.cut_revoked(&self.worker, acceptor) {
+        for listener in self.revocation_watch.cut_revoked(&self.worker, acceptor) {
             if let Some(listener) = local.listener(&listener) {
                 listener.cells().connections_revoked.increment();
             }
@@ -188,7 +190,7 @@ impl<S: Sys> Proxy<S> {
     /// Returns how many connections were still open at the deadline.
     async fn stop(&self, within: Duration) -> usize {
         self.stopping.set(true);
-        self.doors.borrow().values().for_each(|door| door.close());
+        self.bound_listeners.borrow().values().for_each(|bound| bound.close());
         // The accept tasks empty their queues first, and what they accept is served.
         self.worker.yield_now().await;
         self.worker.rouse_idle();

@@ -23,13 +23,13 @@ use crate::pool::TargetConnection;
 
 /// Watches the client of one request.
 #[derive(Clone, Copy)]
-pub(super) struct Watch<'a, S: Sys> {
+pub(super) struct ClientWatch<'a, S: Sys> {
     client: &'a Client<S>,
     on_abort: ClientAbort,
     wants_more: bool,
 }
 
-impl<'a, S: Sys> Watch<'a, S> {
+impl<'a, S: Sys> ClientWatch<'a, S> {
     pub(super) fn new(request: &Request<S>, client: &'a Client<S>) -> Self {
         Self {
             client,

@@ -7,7 +7,7 @@ use proto::http1::BodyLength;
 use super::body::BodyReader;
 use super::request::Request;
 use super::screen::Permitted;
-use super::{Failed, handshake, via};
+use super::{Failed, via, websocket};
 
 /// The proof that a request was admitted, with what the checks found.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ pub(super) fn admit<S: Sys>(request: &mut Request<S>, permitted: Permitted) -> R
         return Err(Failed { failure: Failure::RequestBodyTooLarge, detail: "declared length" });
     }
     if request.asks_for_websocket() {
-        handshake::admit(request, permitted.rule)?;
+        websocket::admit(request, permitted.rule)?;
     }
     Ok(Admitted { rule: permitted.rule, body, body_bytes_max })
 }

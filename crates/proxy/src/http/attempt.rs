@@ -14,7 +14,7 @@ use net::{Buffer, SMALL, Sys, Ticks};
 use proto::http1::BodyLength;
 use tls::Connector;
 
-use super::abort::{self, Watch};
+use super::abort::{self, ClientWatch};
 use super::admit::Admitted;
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::connect::{self, InFlight, connect};
@@ -25,8 +25,8 @@ use super::respond::Ended;
 use super::{Failed, failure, forward, respond, tunnel};
 use crate::connection::Client;
 use crate::http2::TargetStream;
+use crate::io_error;
 use crate::local::LocalGroup;
-use crate::peer;
 use crate::pool::{LocalTarget, TargetConnection};
 
 /// What of the request's body is with us.
@@ -128,7 +128,7 @@ async fn try_targets<S: Sys>(
     upload: &mut Upload<'_>,
 ) -> Result<(), Failed> {
     let (mut tried, mut fresh, mut last) = (Tried::default(), false, Failed::from(Failure::NoTarget));
-    let watch = Watch::new(request, client);
+    let watch = ClientWatch::new(request, client);
     while request.attempts < Limits::ATTEMPTS_MAX {
         let goes_on = watch.is_ignored() && upload.reader.is_complete();
         if !goes_on && watch.is_over(upload.input) {
@@ -238,7 +238,7 @@ async fn secure_target<S: Sys>(
     let address = to.target.live.key().address.ip();
     let timeout = to.group.plan.group.timeouts.connect;
     let secured = connect::secure(connection, connector, address, timeout);
-    let watch = Watch::new(request, client);
+    let watch = ClientWatch::new(request, client);
     match watch.unless_gone(secured, upload.input, is_whole).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(failed)) => {
@@ -261,7 +261,7 @@ async fn connect_stream<S: Sys>(
     let (began, is_whole) = (request.proxy.worker.now(), upload.reader.is_complete());
     let plan = &to.group.plan;
     let connected = connect::connect_http2(request, plan.connector.as_ref(), to.target, plan.group.timeouts);
-    let watch = Watch::new(request, client);
+    let watch = ClientWatch::new(request, client);
     match watch.unless_gone(connected, upload.input, is_whole).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
@@ -329,7 +329,7 @@ fn learn_closed<S: Sys>(
     failed: Failed,
 ) {
     if let Some(idle) = connection.reused_after_millis
-        && failed.detail != peer::PEER_DEAD
+        && failed.detail != io_error::PEER_DEAD
     {
         to.target.learn_closed(idle, request.proxy.now_millis());
     }
@@ -345,7 +345,7 @@ async fn exchange<S: Sys>(
 ) -> Result<Ended, Failed> {
     let listener = Rc::clone(&request.listener);
     let state = Cell::new(UploadState::at_first(request, upload));
-    let (timeouts, watch) = (to.group.plan.group.timeouts, Watch::new(request, client));
+    let (timeouts, watch) = (to.group.plan.group.timeouts, ClientWatch::new(request, client));
     let mut client_side = pin!(async {
         if state.get() != UploadState::Done {
             if state.get() == UploadState::Awaited {
@@ -426,13 +426,13 @@ impl UploadState {
 fn on_upload(error: FlowError) -> Result<(), Failed> {
     match error {
         FlowError::Read(error) => Err(match error.kind() {
-            _ if peer::is_deadline(&error) => Failure::RequestBodyTimeout.into(),
+            _ if io_error::is_deadline(&error) => Failure::RequestBodyTimeout.into(),
             io::ErrorKind::OutOfMemory => Failure::LocalResources.into(),
             _ => failure::client_aborted(&error),
         }),
         FlowError::Ended => Err(Failure::ClientAborted.into()),
         FlowError::Fault(fault) => Err(on_fault(fault)),
-        FlowError::Write(error) if peer::is_deadline(&error) => Err(Failure::TargetSendTimeout.into()),
+        FlowError::Write(error) if io_error::is_deadline(&error) => Err(Failure::TargetSendTimeout.into()),
         FlowError::Write(_) => Ok(()),
     }
 }

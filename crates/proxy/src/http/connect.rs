@@ -13,7 +13,7 @@ use tls::Connector;
 use super::request::Request;
 use super::{Failed, failure};
 use crate::http2::{Opening, TargetStream, drive};
-use crate::peer;
+use crate::io_error;
 use crate::pool::{LocalTarget, TargetConnection};
 use crate::stream::{HandshakeError, Stream, Tls, Wire};
 use model::{Failure, TargetTimeouts};
@@ -175,7 +175,7 @@ async fn open_http2<S: Sys>(
 
 fn on_handshake(error: &HandshakeError) -> Failed {
     match error {
-        HandshakeError::Io(error) if peer::is_deadline(error) => Failure::TargetConnectTimeout.into(),
+        HandshakeError::Io(error) if io_error::is_deadline(error) => Failure::TargetConnectTimeout.into(),
         HandshakeError::Io(_) => Failed { failure: Failure::TargetTls, detail: "reset within the handshake" },
         HandshakeError::Closed => {
             Failed { failure: Failure::TargetTls, detail: "closed within the handshake" }

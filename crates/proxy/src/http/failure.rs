@@ -7,7 +7,7 @@ use model::Failure;
 use net::Sys;
 
 use super::Failed;
-use crate::peer;
+use crate::io_error;
 
 /// While connecting: nothing was sent.
 pub(super) fn on_connect(error: &std::io::Error) -> Failure {
@@ -25,36 +25,36 @@ pub(super) fn on_connect(error: &std::io::Error) -> Failure {
 /// While the request is being sent.
 pub(super) fn on_send_to_target(error: &std::io::Error) -> Failed {
     match error.kind() {
-        _ if peer::is_deadline(error) => Failure::TargetSendTimeout.into(),
+        _ if io_error::is_deadline(error) => Failure::TargetSendTimeout.into(),
         ErrorKind::OutOfMemory => Failure::LocalResources.into(),
-        _ => Failed { failure: Failure::TargetClosedBeforeResponse, detail: peer::detail(error, "") },
+        _ => Failed { failure: Failure::TargetClosedBeforeResponse, detail: io_error::detail(error, "") },
     }
 }
 
 /// While a client's response is being sent.
 pub(super) fn on_send_to_client(error: &std::io::Error) -> Failed {
     match error.kind() {
-        _ if peer::is_deadline(error) => Failure::ClientSendTimeout.into(),
+        _ if io_error::is_deadline(error) => Failure::ClientSendTimeout.into(),
         ErrorKind::OutOfMemory => Failure::LocalResources.into(),
         _ => client_aborted(error),
     }
 }
 
 pub(super) fn client_aborted(error: &std::io::Error) -> Failed {
-    Failed { failure: Failure::ClientAborted, detail: peer::detail(error, "") }
+    Failed { failure: Failure::ClientAborted, detail: io_error::detail(error, "") }
 }
 
 /// The client's connection is gone while something else was waited for.
 pub(super) fn client_gone<S: Sys>(stream: &Stream<S>) -> Failed {
-    let detail = if peer::died(stream) { peer::PEER_DEAD } else { "" };
+    let detail = if io_error::died(stream) { io_error::PEER_DEAD } else { "" };
     Failed { failure: Failure::ClientAborted, detail }
 }
 
 /// In a tunnel.
 pub(super) fn in_tunnel(error: &std::io::Error) -> Failed {
     match error.kind() {
-        _ if peer::is_dead(error) => Failure::PeerDead.into(),
-        _ if peer::is_deadline(error) => Failure::TunnelIdle.into(),
+        _ if io_error::is_dead(error) => Failure::PeerDead.into(),
+        _ if io_error::is_deadline(error) => Failure::TunnelIdle.into(),
         ErrorKind::OutOfMemory => Failed { failure: Failure::TunnelBroken, detail: "no buffer" },
         _ => Failed { failure: Failure::TunnelBroken, detail: "reset" },
     }

@@ -10,7 +10,7 @@ use proto::http1::{
 };
 
 use super::Failed;
-use super::abort::Watch;
+use super::abort::ClientWatch;
 use super::attempt::{Destination, Upload};
 use super::body::BodyWriter;
 use super::forwarded;
@@ -41,7 +41,7 @@ pub(super) async fn send<S: Sys>(
 ) -> Result<u64, SendError> {
     let (stream, timeouts) = (&connection.stream, to.group.plan.group.timeouts);
     let (worker, watch, is_whole) =
-        (&request.proxy.worker, Watch::new(request, client), upload.reader.is_complete());
+        (&request.proxy.worker, ClientWatch::new(request, client), upload.reader.is_complete());
     let plain = if upload.writer == BodyWriter::Plain { upload.first.bytes() } else { &[] };
     let (mut rest, mut sent) = {
         let mut out = request.proxy.scratch.borrow_mut();

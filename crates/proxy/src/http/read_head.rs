@@ -8,7 +8,7 @@ use proto::http1::{Known, Progress, RequestHead, Version};
 use super::request::{Request, RequestId};
 use super::{Failed, failure, forwarded};
 use crate::connection::Client;
-use crate::peer;
+use crate::io_error;
 use model::Failure;
 
 /// `false`: the client closed before it had sent anything, which is no request.
@@ -25,7 +25,7 @@ pub(super) async fn read_head<S: Sys>(
     request.persists = head.persists()
         && !http.keepalive_timeout.is_zero()
         && request.number < http.keepalive_requests
-        && !client.door.closing.get();
+        && !client.bound.closing.get();
     request.is_read = true;
     request.phases.read_head = Some(request.micros_since(request.started));
     forwarded::find_source(request);
@@ -66,7 +66,7 @@ async fn read<S: Sys>(
 
 fn nothing_or(error: &io::Error, input: &Buffer) -> Result<bool, Failed> {
     match error.kind() {
-        _ if peer::is_deadline(error) => Err(Failure::RequestHeadTimeout.into()),
+        _ if io_error::is_deadline(error) => Err(Failure::RequestHeadTimeout.into()),
         io::ErrorKind::FileTooLarge => Err(too_large(input)),
         io::ErrorKind::OutOfMemory => Err(Failure::LocalResources.into()),
         _ if is_blank(input) => Ok(false),

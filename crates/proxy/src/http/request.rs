@@ -142,7 +142,7 @@ impl Drop for HeadLease {
 impl<S: Sys> Request<S> {
     pub(super) fn begin(client: &Client<S>) -> Self {
         let proxy = Rc::clone(&client.proxy);
-        let listener = Rc::clone(&client.door.listener.borrow());
+        let listener = Rc::clone(&client.bound.listener.borrow());
         listener.cells().requests_in_flight.increment();
         let id = new_id(&proxy);
         Self {

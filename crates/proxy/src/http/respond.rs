@@ -9,15 +9,15 @@ use observe::MadeBy;
 use proto::compression::HeadEdits;
 use proto::http1::{Field, Known, Names, Progress, ResponseBody, Version, encode, token};
 
-use super::abort::{self, Watch, is_ignored};
+use super::abort::{self, ClientWatch, is_ignored};
 use super::attempt::{Destination, UploadState};
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::compress::Lease;
 use super::relay::{Flow, FlowError, coalesce, send, send_now, send_rest};
 use super::request::Request;
-use super::{Failed, compress, failure, forward, handshake, read_head, via};
+use super::{Failed, compress, failure, forward, read_head, via, websocket};
 use crate::connection::Client;
-use crate::peer;
+use crate::io_error;
 use crate::pool::TargetConnection;
 
 /// How an exchange ended, seen from the target's connection.
@@ -108,18 +108,18 @@ async fn read<S: Sys>(
 
 fn on_read_head(error: &io::Error, is_first: bool) -> Failed {
     match error.kind() {
-        _ if peer::is_deadline(error) => Failure::TargetResponseTimeout.into(),
+        _ if io_error::is_deadline(error) => Failure::TargetResponseTimeout.into(),
         io::ErrorKind::FileTooLarge => Failure::TargetResponseFieldsTooLarge.into(),
         io::ErrorKind::OutOfMemory => Failure::LocalResources.into(),
         io::ErrorKind::InvalidData => {
             Failed { failure: Failure::TargetResponseMalformed, detail: "not what HTTP/2 allows" }
         }
         _ if is_first => {
-            Failed { failure: Failure::TargetClosedBeforeResponse, detail: peer::detail(error, "") }
+            Failed { failure: Failure::TargetClosedBeforeResponse, detail: io_error::detail(error, "") }
         }
         _ => Failed {
             failure: Failure::TargetResponseMalformed,
-            detail: peer::detail(error, "reset within the head"),
+            detail: io_error::detail(error, "reset within the head"),
         },
     }
 }
@@ -176,7 +176,7 @@ async fn switch<S: Sys>(
             detail: "101 to another protocol, or too early",
         });
     }
-    if !handshake::may_switch(request, to.rule, input.bytes()) {
+    if !websocket::may_switch(request, to.rule, input.bytes()) {
         return Err(Failed {
             failure: Failure::TargetUpgradeUnasked,
             detail: "101 with a subprotocol that was not offered or is not allowed",
@@ -228,7 +228,7 @@ async fn relay<S: Sys>(
     request.persists &= state.get() == UploadState::Done;
     request.persists = request.persists && !client.is_last();
     let mut reader = BodyReader::of_response(body);
-    let watch = Watch::new(request, client);
+    let watch = ClientWatch::new(request, client);
     let result = if watch.is_ignored() && watch.is_gone() {
         input.consume(head_bytes);
         Err(watch.failed())
@@ -470,9 +470,12 @@ pub(super) fn on_fault(fault: BodyFault) -> Failed {
 pub(super) fn on_relay(error: FlowError) -> Failed {
     match error {
         FlowError::Read(error) => match error.kind() {
-            _ if peer::is_deadline(&error) => Failure::TargetStalled.into(),
+            _ if io_error::is_deadline(&error) => Failure::TargetStalled.into(),
             io::ErrorKind::OutOfMemory => Failure::LocalResources.into(),
-            _ => Failed { failure: Failure::TargetResponseTruncated, detail: peer::detail(&error, "reset") },
+            _ => Failed {
+                failure: Failure::TargetResponseTruncated,
+                detail: io_error::detail(&error, "reset"),
+            },
         },
         FlowError::Ended => Failed { failure: Failure::TargetResponseTruncated, detail: "closed" },
         FlowError::Fault(fault) => on_fault(fault),

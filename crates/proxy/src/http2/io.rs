@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::link::Link;
 use crate::connection::Client;
-use crate::peer;
+use crate::io_error;
 use crate::stream::Wire;
 
 /// Whoever owns the connection.
@@ -73,7 +73,7 @@ impl<S: Sys, O: Owner<S>> Io<S, O> {
                 self.owner.did_read();
                 Poll::Ready(Ok(()))
             }
-            (Err(error), Some(link)) if link.is_open.get() && peer::is_deadline(&error) => {
+            (Err(error), Some(link)) if link.is_open.get() && io_error::is_deadline(&error) => {
                 self.wire()?.forget_late();
                 link.is_late.set(true);
                 context.waker().wake_by_ref();

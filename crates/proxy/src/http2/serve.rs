@@ -21,7 +21,7 @@ use super::link::{Alive, Link};
 use super::websocket::Handshake;
 use crate::clients::IdleClient;
 use crate::connection::Client;
-use crate::seat::Seats;
+use crate::request_slot::RequestSlots;
 use crate::stream::Stream;
 
 /// From the first bytes, which `input` holds, to the close. The preface has not been looked at.
@@ -30,7 +30,7 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
     let link = Rc::new(Link::default());
     // invariant: the listener is not held, or a connection would keep the snapshot in which it began, and its settings.
     let (builder, send_timeout, streams_max) = {
-        let listener = client.door.listener.borrow();
+        let listener = client.bound.listener.borrow();
         let http = &listener.plan.http;
         client.stream.set_read_deadline(client.proxy.worker.after(http.header_timeout));
         (builder(http), http.send_timeout, http.http2.concurrent_streams as usize)
@@ -129,7 +129,7 @@ impl<S: Sys> Session<S> {
     /// Until the connection is over.
     async fn run(mut self) -> End {
         let client = Rc::clone(&self.client);
-        let watch = client.door.watchers.watch();
+        let waiter = client.bound.waiters.waiter();
         let mut idle: Option<IdleClient<'_>> = None;
         loop {
             self.attend_idleness(&client, &mut idle);
@@ -140,7 +140,7 @@ impl<S: Sys> Session<S> {
                     return Poll::Ready(Event::Fault(fault));
                 }
                 let is_last =
-                    client.place().has_promised() || client.door.poll_closes(context, &watch).is_ready();
+                    client.place().has_promised() || client.bound.poll_closes(context, &waiter).is_ready();
                 if is_last && !self.ends() {
                     return Poll::Ready(Event::Closing);
                 }
@@ -197,7 +197,7 @@ impl<S: Sys> Session<S> {
         } else if idle.is_none() {
             let (proxy, is_new) = (&client.proxy, self.streams == 0);
             let timeout = {
-                let http = &client.door.listener.borrow().plan.http;
+                let http = &client.bound.listener.borrow().plan.http;
                 match (self.ends(), is_new) {
                     (true, _) => GOODBYE,
                     (false, true) => http.header_timeout,
@@ -254,7 +254,7 @@ impl<S: Sys> Session<S> {
     }
 
     fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
-        let listener = Rc::clone(&self.client.door.listener.borrow());
+        let listener = Rc::clone(&self.client.bound.listener.borrow());
         let http = &listener.plan.http;
         let number = self.streams;
         self.streams = self.streams.saturating_add(1);
@@ -335,7 +335,7 @@ fn set_idle<S: Sys>(client: &Client<S>, is_idle: bool) {
 
 /// One request. The drop of its stream ends it, whatever has come of it.
 async fn serve_stream<S: Sys>(client: Box<Client<S>>, input: Buffer, alive: Alive) {
-    let (client, _) = Seats::serve(client, input).await;
+    let (client, _) = RequestSlots::serve(client, input).await;
     drop(client);
     drop(alive);
 }

@@ -17,7 +17,7 @@ use net::{Buffer, LARGE, Sys, Ticks};
 
 use super::io::{Io, Owner};
 use crate::http::Failed;
-use crate::peer;
+use crate::io_error;
 use crate::pool::LocalTarget;
 use crate::stream::Wire;
 
@@ -254,7 +254,7 @@ pub(crate) async fn drive<S: Sys>(
 }
 
 fn on_handshake(error: &h2::Error) -> Failed {
-    if error.get_io().is_some_and(peer::is_deadline) {
+    if error.get_io().is_some_and(io_error::is_deadline) {
         return Failed { failure: Failure::TargetConnectTimeout, detail: "no SETTINGS" };
     }
     REFUSED

@@ -63,7 +63,7 @@ async fn over<S: Sys>(worker: &Worker<S>, lifetime: Option<Duration>) {
 /// Without a code, a tunnel does not care.
 async fn drained<S: Sys>(client: &Client<S>, websocket: &WebSocket) {
     match websocket.drain_close_code {
-        Some(_) => client.door.closes().await,
+        Some(_) => client.bound.closes().await,
         None => pending().await,
     }
 }

@@ -1,4 +1,4 @@
-//! Connections whose clients have shown a certificate that may be revoked while they last (MT2).
+//! Open connections whose client certificate may be revoked while they last (MT2).
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -10,10 +10,10 @@ use net::{StreamKey, Sys, Worker};
 use rustls::pki_types::CertificateDer;
 use tls::{Acceptor, ClientRules, Host};
 
-/// Those of one worker.
+/// The connections that one worker watches.
 #[derive(Debug, Default)]
-pub(crate) struct Shown {
-    // limit: one for each connection, which have their own.
+pub(crate) struct RevocationWatch {
+    // limit: one entry for each open connection; those are limited.
     entries: RefCell<HashMap<u64, Entry>>,
     next: Cell<u64>,
 }
@@ -26,14 +26,14 @@ struct Entry {
     chain: Vec<CertificateDer<'static>>,
 }
 
-/// Has a connection remembered until its drop.
+/// Keeps a connection watched until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Remembered {
-    shown: Weak<Shown>,
+    revocation_watch: Weak<RevocationWatch>,
     number: u64,
 }
 
-impl Shown {
+impl RevocationWatch {
     pub(crate) fn remember(
         self: &Rc<Self>,
         stream: StreamKey,
@@ -45,10 +45,10 @@ impl Shown {
         self.next.set(number + 1);
         let (listener, host, chain) = (listener.clone(), Arc::clone(host), chain.to_vec());
         self.entries.borrow_mut().insert(number, Entry { stream, listener, host, chain });
-        Remembered { shown: Rc::downgrade(self), number }
+        Remembered { revocation_watch: Rc::downgrade(self), number }
     }
 
-    /// Cuts the connections of those who are revoked by what holds now; returns the listener of each.
+    /// Closes the connections whose certificates are revoked by the current policy; returns the listener of each.
     pub(crate) fn cut_revoked<'a, S: Sys>(
         &self,
         worker: &Worker<S>,
@@ -57,7 +57,7 @@ impl Shown {
         let entries = self.entries.borrow();
         let is_revoked = |entry: &&Entry| {
             let Some(acceptor) = acceptor(&entry.listener) else { return false };
-            // Where other rules have taken the place of those by which it came in, any of the listener's may say so.
+            // If the host's rules were replaced since the handshake, a revocation by any of the listener's rules counts.
             let successor = acceptor.successor(&entry.host).and_then(|host| host.client.as_ref());
             let is_revoked =
                 |rules: &ClientRules| rules.auth.closes_revoked && rules.policy.is_revoked(&entry.chain);
@@ -71,8 +71,8 @@ impl Shown {
 
 impl Drop for Remembered {
     fn drop(&mut self) {
-        if let Some(shown) = self.shown.upgrade() {
-            shown.entries.borrow_mut().remove(&self.number);
+        if let Some(revocation_watch) = self.revocation_watch.upgrade() {
+            revocation_watch.entries.borrow_mut().remove(&self.number);
         }
     }
 }

@@ -1,0 +1,85 @@
+//! Request slots: the futures in which requests are served, made once and reused.
+//!
+//! The state of a request lives in one large future (about 3 KiB). Allocating, filling and freeing it for each request
+//! would cost more than reading the head, and an idle connection must not hold it. So a worker keeps a few of these
+//! futures, which never end: a connection takes a slot with its first byte and returns it when it is idle again.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use net::{Buffer, Sys};
+
+use crate::connection::Client;
+use crate::http::{self, Next};
+
+/// The free request slots of a worker.
+pub(crate) struct RequestSlots<S: Sys>(RefCell<Vec<RequestSlot<S>>>);
+
+struct RequestSlot<S: Sys> {
+    handover: Rc<Handover<S>>,
+    service: Pin<Box<dyn Future<Output = Infallible>>>,
+}
+
+/// A connection on its way into a slot and out of it.
+struct Handover<S: Sys> {
+    comes: Cell<Option<(Box<Client<S>>, Buffer)>>,
+    goes: Cell<Option<(Box<Client<S>>, Next)>>,
+}
+
+impl<S: Sys> Default for RequestSlots<S> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<S: Sys> RequestSlots<S> {
+    /// Serves the requests that the client has sent, until its connection is idle again or ends. The returned future is
+    /// small, because it is a part of the future of an idle connection too.
+    // invariant: a wait that is given up, or a panic, drops the slot and the request with it; only a slot that has done
+    // its work is used again.
+    pub(crate) fn serve(
+        client: Box<Client<S>>,
+        input: Buffer,
+    ) -> impl Future<Output = (Box<Client<S>>, Next)> {
+        let mut taken = Some(client.proxy.request_slots.take());
+        if let Some(slot) = &taken {
+            slot.handover.comes.set(Some((client, input)));
+        }
+        poll_fn(move |context| {
+            let Some(slot) = &mut taken else { return Poll::Pending };
+            let Poll::Pending = slot.service.as_mut().poll(context);
+            let Some((client, next)) = slot.handover.goes.take() else { return Poll::Pending };
+            taken.take().into_iter().for_each(|slot| client.proxy.request_slots.give_back(slot));
+            Poll::Ready((client, next))
+        })
+    }
+
+    fn take(&self) -> RequestSlot<S> {
+        self.0.borrow_mut().pop().unwrap_or_else(|| {
+            let handover = Rc::new(Handover { comes: Cell::default(), goes: Cell::default() });
+            RequestSlot { service: Box::pin(service(Rc::clone(&handover))), handover }
+        })
+    }
+
+    fn give_back(&self, slot: RequestSlot<S>) {
+        let mut request_slots = self.0.borrow_mut();
+        if request_slots.len() < SLOTS_MAX {
+            request_slots.push(slot);
+        }
+    }
+}
+
+async fn service<S: Sys>(handover: Rc<Handover<S>>) -> Infallible {
+    loop {
+        let (mut client, input) = poll_fn(|_| handover.comes.take().map_or(Poll::Pending, Poll::Ready)).await;
+        let next = http::serve_requests(&mut client, input).await;
+        handover.goes.set(Some((client, next)));
+    }
+}
+
+// limit: free slots kept by a worker, about 1 MiB.
+const SLOTS_MAX: usize = 256;

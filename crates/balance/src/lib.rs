@@ -24,4 +24,4 @@ pub use idle_limit::IdleLimit;
 pub use idle_order::{IdleOrder, IdlePlace};
 pub use pass_over::{PassOver, pass_over_millis};
 pub use random::Rng;
-pub use rules::{RequestView, RuleTable, rewrite_path};
+pub use rules::{Match, Mismatch, RequestView, RuleTable, mismatch, rewrite_path};

@@ -8,6 +8,7 @@
 //! are. Hosts, exact paths and prefixes are looked up, not searched: the number of rules costs nothing.
 
 mod conditions;
+mod mismatch;
 mod paths;
 mod rewrite;
 
@@ -19,6 +20,7 @@ use regex::bytes::Regex;
 use crate::hash::BytesMap;
 use paths::PathTable;
 
+pub use mismatch::{Match, Mismatch, mismatch};
 pub use rewrite::rewrite_path;
 
 /// What the table reads of a request. Conditions are read only where a rule that fits host and path has some.

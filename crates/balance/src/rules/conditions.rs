@@ -1,24 +1,39 @@
 //! Whether a rule's conditions hold for a request.
 
-use model::{Conditions, NamedCondition, ValuePattern};
+use model::{Conditions, FieldCondition, NamedCondition, ValuePattern};
 
-use super::RequestView;
+use super::{Mismatch, RequestView};
 
-/// All of them; the cheap ones first.
+/// Whether all conditions hold; the cheap ones are asked first.
 pub(super) fn hold<R: RequestView + ?Sized>(conditions: &Conditions, request: &R) -> bool {
+    mismatch(conditions, request).is_none()
+}
+
+/// The first condition that does not hold.
+pub(super) fn mismatch<R: RequestView + ?Sized>(conditions: &Conditions, request: &R) -> Option<Mismatch> {
     let method = || conditions.methods.iter().any(|method| method.as_bytes() == request.method());
+    if !(conditions.methods.is_empty() || method()) {
+        return Some(Mismatch::Method);
+    }
     let is_from = |client| conditions.sources.iter().any(|range| range.contains(client));
-    let source = || request.source().is_some_and(is_from);
-    (conditions.methods.is_empty() || method())
-        && (conditions.sources.is_empty() || source())
-        && (conditions.headers.iter())
-            .all(|header| request.header_values(&header.name, &mut |value| header.value.matches(value)))
-        && conditions
-            .queries
-            .iter()
-            .all(|parameter| query_holds(parameter, request.query().unwrap_or_default()))
-        && (conditions.cookies.iter())
-            .all(|cookie| request.cookie_values(&cookie.name, &mut |value| cookie.value.matches(value)))
+    if !(conditions.sources.is_empty() || request.source().is_some_and(is_from)) {
+        return Some(Mismatch::Source);
+    }
+    let header = |header: &FieldCondition| {
+        request.header_values(&header.name, &mut |value| header.value.matches(value))
+    };
+    let query = |parameter: &NamedCondition| query_holds(parameter, request.query().unwrap_or_default());
+    let cookie = |cookie: &NamedCondition| {
+        request.cookie_values(&cookie.name, &mut |value| cookie.value.matches(value))
+    };
+    let headers = || first_miss(&conditions.headers, header).map(Mismatch::Header);
+    let queries = || first_miss(&conditions.queries, query).map(Mismatch::Query);
+    let cookies = || first_miss(&conditions.cookies, cookie).map(Mismatch::Cookie);
+    headers().or_else(queries).or_else(cookies)
+}
+
+fn first_miss<C>(conditions: &[C], holds: impl Fn(&C) -> bool) -> Option<usize> {
+    conditions.iter().position(|condition| !holds(condition))
 }
 
 /// The values of one cookie within one `Cookie` field line (RFC 6265 §4.2.1). A value's quotes are part of it.

@@ -136,6 +136,26 @@ fn check(rules: &[(&str, &str, &str)], cases: &[(&str, &str, Option<usize>)]) {
 }
 
 #[test]
+fn a_mismatch_names_the_first_part_that_differs() {
+    let text = "POST header:x-a=1 query:q=2 cookie:c=3";
+    let Rule { host, path, adds_slash, conditions, .. } = rule("a.b", "/p/", text);
+    let rule = Match { host: &host, path: &path, adds_slash, conditions: &conditions };
+    let headers: &[(&str, &str)] = &[("x-a", "1"), ("cookie", "c=3")];
+    let matching = Request { method: "POST", host: "a.b", path: "/p/x", query: Some("q=2"), headers, ..GET };
+    for (request, expected) in [
+        (matching.clone(), None),
+        (Request { host: "b.b", ..matching.clone() }, Some(Mismatch::Host)),
+        (Request { path: "/p", ..matching.clone() }, Some(Mismatch::Path)),
+        (Request { method: "GET", ..matching.clone() }, Some(Mismatch::Method)),
+        (Request { headers: &headers[1..], ..matching.clone() }, Some(Mismatch::Header(0))),
+        (Request { query: None, ..matching.clone() }, Some(Mismatch::Query(0))),
+        (Request { headers: &headers[..1], ..matching.clone() }, Some(Mismatch::Cookie(0))),
+    ] {
+        assert_eq!(mismatch(rule, &request), expected, "{request:?}");
+    }
+}
+
+#[test]
 fn no_rules_match_nothing() {
     check(&[], &[("", "/", None), ("a.example", "/x", None)]);
 }
@@ -502,6 +522,27 @@ proptest! {
         path in prop::sample::select(&["/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/x", "*"][..]),
     ) {
         prop_assert_eq!(table(&rules).find(&Request { host, path, ..GET }), slow_find(&rules, host, path));
+    }
+
+    #[test]
+    fn the_table_finds_a_rule_if_and_only_if_one_has_no_mismatch(
+        rules in prop::collection::vec(
+            (prop::sample::select(HOSTS), prop::sample::select(PATHS), prop::sample::select(CONDITIONS)),
+            0..12,
+        ),
+        host in prop::sample::select(&["", "a.b.c", "b.c", "c", "x.b.c", "A.b.d", "a.x", "x.y.c"][..]),
+        path in prop::sample::select(&["/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/x", "*"][..]),
+    ) {
+        let request = Request { host, path, ..GET };
+        let matches = |&(host, path, conditions): &(&str, &str, &str)| {
+            let Rule { host, path, adds_slash, conditions, .. } = rule(host, path, conditions);
+            let rule = Match { host: &host, path: &path, adds_slash, conditions: &conditions };
+            mismatch(rule, &request).is_none()
+        };
+        match table(&rules).find(&request) {
+            Some(index) => prop_assert!(matches(&rules[index])),
+            None => prop_assert!(!rules.iter().any(matches)),
+        }
     }
 
     #[test]

@@ -208,7 +208,6 @@ fn admit<S: Sys>(
         requests: 0,
         is_dismissed: Cell::new(false),
         is_plain: false,
-        is_given_up: Cell::new(false),
         held: Held::Connection(place),
     };
     proxy.worker.spawn(serve(Box::new(client)));

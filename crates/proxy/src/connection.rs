@@ -9,12 +9,14 @@ use std::time::Duration;
 use net::{Buffer, SMALL, Sys};
 use observe::{ListenerCells, Refusal};
 
+use crate::arrival::{Arrival, Security};
 use crate::clients::Place;
 use crate::http::Next;
 use crate::http2::serve_http2;
 use crate::io_error;
 use crate::local::BoundListener;
 use crate::proxy_header::{self, PassedOn};
+use crate::relay::End;
 use crate::request_slot::RequestSlots;
 use crate::room::ClientLimit;
 use crate::secure::{Opened, secure, take_rest};
@@ -35,8 +37,6 @@ pub(crate) struct Client<S: Sys> {
     pub(crate) is_dismissed: Cell<bool>,
     /// It speaks plain HTTP where TLS is spoken.
     pub(crate) is_plain: bool,
-    /// It has reset its stream, and the target has a moment to answer.
-    pub(crate) is_given_up: Cell<bool>,
     // invariant: it is dropped behind the stream: a place comes free when its connection is closed.
     pub(crate) held: Held<S>,
 }
@@ -80,7 +80,6 @@ impl<S: Sys> Client<S> {
             requests: number,
             is_dismissed: Cell::new(false),
             is_plain: false,
-            is_given_up: Cell::new(false),
             held: Held::Stream(Rc::clone(connection)),
         }
     }
@@ -101,6 +100,27 @@ impl<S: Sys> Client<S> {
     /// Whether the response that is about to go is the connection's last.
     pub(crate) fn is_last(&self) -> bool {
         self.bound.closing.get() || self.place().makes_room()
+    }
+
+    /// The facts of the connection on which decisions depend.
+    pub(crate) fn arrival(&self) -> Arrival {
+        Arrival {
+            peer: self.peer,
+            socket_peer: self.connected(),
+            port: self.port(),
+            is_peer_known: !self.is_nameless(),
+            security: match self.tls().and_then(Tls::agreed) {
+                Some(agreed) => Security::Tls(Rc::clone(agreed)),
+                None if self.is_plain => Security::PlainOnTls,
+                None => Security::Plain,
+            },
+            is_http2: self.is_stream(),
+        }
+    }
+
+    /// The connection as one end of an exchange.
+    pub(crate) fn end(&self) -> End<'_, S> {
+        End::new(&self.stream)
     }
 
     /// The other end of the socket.

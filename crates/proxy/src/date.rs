@@ -1,7 +1,33 @@
-//! The `Date` field (RFC 9110 §5.6.7).
+//! The `Date` field (RFC 9110 §5.6.7), whose text is made once a second.
+
+use std::cell::RefCell;
+
+/// The text of the current second.
+#[derive(Debug, Default)]
+pub(crate) struct DateCache(RefCell<(u64, String)>);
+
+/// The date of a response.
+#[derive(Clone, Copy)]
+pub(crate) struct Date<'a> {
+    pub(crate) cache: &'a DateCache,
+    pub(crate) unix_seconds: u64,
+}
+
+impl Date<'_> {
+    /// Appends the field.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let mut cached = self.cache.0.borrow_mut();
+        if cached.0 != self.unix_seconds {
+            *cached = (self.unix_seconds, http_date(self.unix_seconds));
+        }
+        for part in [b"Date: ", cached.1.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+}
 
 /// IMF-fixdate of a time in seconds since 1970.
-pub(crate) fn http_date(unix_seconds: u64) -> String {
+fn http_date(unix_seconds: u64) -> String {
     let (days, seconds) = (unix_seconds / 86_400, unix_seconds % 86_400);
     let (year, month, day) = observe::civil_date(u32::try_from(days).unwrap_or(0));
     let weekday = DAYS[usize::try_from((days + 4) % 7).unwrap_or(0)];

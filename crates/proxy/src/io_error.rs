@@ -1,4 +1,4 @@
-//! How an error tells that the peer is gone without a word (KA9).
+//! What I/O errors say about the peer (KA9).
 
 use std::io;
 
@@ -6,23 +6,22 @@ use net::Sys;
 
 use crate::stream::Stream;
 
-/// Whether a deadline of ours ended the wait. The kernel's own ETIMEDOUT has the same kind, but says that the peer is
-/// dead.
+/// Whether a deadline of ours ended the wait. The kernel's ETIMEDOUT has the same kind, but means that the peer is dead.
 pub(crate) fn is_deadline(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
 }
 
-/// Whether the kernel gave up a connection that stood, because probes or data went unanswered.
+/// Whether the kernel gave up an established connection because probes or data were not acknowledged.
 pub(crate) fn is_dead(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(ETIMEDOUT | EHOSTUNREACH | ENETUNREACH))
 }
 
-/// The same of a connection that is seen to be gone, whose error nobody has met yet.
+/// The same of a connection that is known to be gone and whose error has not been read yet.
 pub(crate) fn died<S: Sys>(stream: &Stream<S>) -> bool {
     stream.take_error().is_some_and(|error| is_dead(&error))
 }
 
-/// `detail` where the peer is not dead.
+/// `detail`, unless the peer is dead.
 pub(crate) fn detail(error: &io::Error, detail: &'static str) -> &'static str {
     if is_dead(error) { PEER_DEAD } else { detail }
 }
@@ -30,8 +29,15 @@ pub(crate) fn detail(error: &io::Error, detail: &'static str) -> &'static str {
 /// The detail of failures by a peer that vanished.
 pub(crate) const PEER_DEAD: &str = "peer_dead";
 
-// `man 3 errno`. Where a router or the neighbour table said that the peer cannot be reached, the kernel ends the
-// connection with that instead of ETIMEDOUT.
+/// Whether the process or the machine has no descriptor left. EMFILE and ENFILE have no kind of their own.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+}
+
+// `man 3 errno`. If a router or the neighbour table reported that the peer cannot be reached, the kernel ends the
+// connection with that error instead of ETIMEDOUT.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
 const ENETUNREACH: i32 = 101;
 const ETIMEDOUT: i32 = 110;
 const EHOSTUNREACH: i32 = 113;

@@ -4,27 +4,34 @@
 //! a worker, `connection` takes what a listener accepts, and `http` tells the story of a request.
 
 mod accept;
+mod arrival;
 mod clients;
+mod compose;
 mod connection;
 mod date;
+mod decide;
 mod engine;
+mod failed;
+mod head;
 mod http;
 mod http2;
 mod io_error;
 mod live;
 mod local;
 mod places;
-mod pool;
 mod proxy_header;
+mod relay;
 mod request_slot;
 mod revocation_watch;
 mod room;
 mod secure;
 mod snapshot;
 mod stream;
+mod target;
 mod waiters;
 mod worker;
 
+pub use decide::{Explanation, Outcome, explain};
 pub use engine::{BoundAddress, Engine, EngineError, StopReport};
 pub use live::{Health, Live, TargetLive};
 pub use room::Room;

@@ -15,8 +15,10 @@ use net::{Listener, Sys};
 use observe::{ListenerCells, LogBuffer};
 
 use crate::clients::Clients;
-use crate::pool::LocalTarget;
-use crate::snapshot::{ActionPlan, GroupPlan, ListenerPlan, PickerPlan, Snapshot};
+use crate::decide::choose_group;
+use crate::live::RuleLive;
+use crate::snapshot::{ActionPlan, ListenerPlan, Snapshot};
+use crate::target::{LocalGroup, LocalTarget};
 use crate::waiters::{Waiter, Waiters};
 
 /// One generation, as one worker uses it.
@@ -36,12 +38,6 @@ pub(crate) struct LocalListener<S: Sys> {
     turns: Vec<RefCell<SmoothWeighted>>,
     pub(crate) clients: Rc<Clients>,
     worker: usize,
-}
-
-pub(crate) struct LocalGroup<S: Sys> {
-    pub(crate) plan: Arc<GroupPlan>,
-    pub(crate) targets: Vec<Rc<LocalTarget<S>>>,
-    pub(crate) turn: RefCell<SmoothWeighted>,
 }
 
 /// An address that is listened at, and what listens there now.
@@ -127,42 +123,21 @@ impl<S: Sys> LocalListener<S> {
         self.plan.cells.of(self.worker)
     }
 
-    /// The group whose turn it is by the weights of this rule, and its place.
+    /// The group whose turn it is by the weights of this rule, and its index in the snapshot.
     pub(crate) fn next_group(&self, rule: usize) -> Option<(usize, &LocalGroup<S>)> {
-        let ActionPlan::Forward { groups, .. } = &self.plan.rules.get(rule)?.action else { return None };
-        let choice = if groups.len() == 1 { 0 } else { self.turns.get(rule)?.borrow_mut().pick(|_| true)? };
-        let place = *groups.get(choice)?;
-        Some((place, self.groups.get(place)?))
+        let action = &self.plan.rules.get(rule)?.action;
+        let group = choose_group(action, &mut self.turns.get(rule)?.borrow_mut())?;
+        Some((group, self.groups.get(group)?))
+    }
+
+    /// The count of this rule's tunnels and its limit, where they are counted.
+    pub(crate) fn tunnels(&self, rule: usize) -> Option<(&Arc<RuleLive>, Option<u32>)> {
+        let plan = self.plan.rules.get(rule)?;
+        plan.live.as_ref().map(|live| (live, plan.websocket.max_connections))
     }
 
     pub(crate) fn group_name(&self, place: usize) -> Option<&TargetGroupName> {
         self.groups.get(place).map(|group| &group.plan.group.name)
-    }
-}
-
-impl<S: Sys> LocalGroup<S> {
-    fn new(
-        plan: &Arc<GroupPlan>,
-        worker: usize,
-        previous: Option<&HashMap<TargetKey, Rc<LocalTarget<S>>>>,
-        all: &mut HashMap<TargetKey, Rc<LocalTarget<S>>>,
-    ) -> Self {
-        let mut local = |live: &Arc<_>| {
-            let known = previous.and_then(|targets| targets.get(crate::live::TargetLive::key(live)));
-            let target = known.map_or_else(|| Rc::new(LocalTarget::new(live, worker)), Rc::clone);
-            target.configure(&plan.group, plan.connector.as_ref());
-            all.insert(live.key().clone(), Rc::clone(&target));
-            target
-        };
-        let weights: Vec<_> = match plan.picker {
-            PickerPlan::Smooth => plan.group.targets.iter().map(|target| target.weight).collect(),
-            PickerPlan::Least | PickerPlan::RandomTwo(_) | PickerPlan::Maglev(_) => Vec::new(),
-        };
-        Self {
-            plan: Arc::clone(plan),
-            targets: plan.targets.iter().map(&mut local).collect(),
-            turn: RefCell::new(SmoothWeighted::new(&weights, worker as u64)),
-        }
     }
 }
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use balance::{AddressTable, Maglev, RandomTwo, RuleTable, hash_address};
 use model::{
-    AccessList, AccessLists, Action, Algorithm, Config, ConnectionLimits, FieldEdits, FixedResponse,
-    HttpSettings, Listener, ListenerName, LoadBalancerName, PathPattern, PathRewrite, Redirect, TargetGroup,
-    TargetGroupName, TargetKey, TlsVersion, WebSocket, WeightedGroup,
+    AccessList, AccessLists, Action, Algorithm, Conditions, Config, ConnectionLimits, FieldEdits,
+    FixedResponse, HostPattern, HttpSettings, Listener, ListenerName, LoadBalancerName, PathPattern,
+    PathRewrite, Redirect, TargetGroup, TargetGroupName, TargetKey, TlsVersion, WebSocket, WeightedGroup,
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 use tls::{Acceptor, Connector, Material};
@@ -79,7 +79,9 @@ pub(crate) struct AccessPlan {
 
 #[derive(Debug)]
 pub(crate) struct RulePlan {
+    pub(crate) host: HostPattern,
     pub(crate) path: PathPattern,
+    pub(crate) conditions: Conditions,
     pub(crate) adds_slash: bool,
     pub(crate) access: Option<Arc<AddressTable>>,
     pub(crate) action: ActionPlan,
@@ -200,7 +202,9 @@ impl ListenerPlan {
             .rules
             .iter()
             .map(|rule| RulePlan {
+                host: rule.host.clone(),
                 path: rule.path.clone(),
+                conditions: rule.conditions.clone(),
                 adds_slash: rule.adds_slash,
                 access: tables.of(rule.access.as_ref()),
                 action: ActionPlan::compile(&rule.action, places),
@@ -213,7 +217,9 @@ impl ListenerPlan {
             })
             .collect();
         rules.extend(listener.default_action.as_ref().map(|action| RulePlan {
+            host: HostPattern::Any,
             path: PathPattern::Any,
+            conditions: Conditions::default(),
             adds_slash: false,
             access: None,
             action: ActionPlan::compile(action, places),

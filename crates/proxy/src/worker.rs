@@ -17,7 +17,7 @@ use proto::compression::Encoders;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::accept::accept;
-use crate::date::http_date;
+use crate::date::DateCache;
 use crate::http::HeadPool;
 use crate::live::Live;
 use crate::local::{BoundListener, Local};
@@ -63,8 +63,7 @@ pub(crate) struct Proxy<S: Sys> {
     pub(crate) scratch: RefCell<Vec<u8>>,
     descriptors: Descriptors,
     pub(crate) stopping: Cell<bool>,
-    /// A time in seconds, and its text.
-    date: RefCell<(u64, String)>,
+    pub(crate) date: DateCache,
     local: RefCell<Rc<Local<S>>>,
     bound_listeners: RefCell<HashMap<SocketAddr, Rc<BoundListener<S>>>>,
     connections: Cell<usize>,
@@ -93,7 +92,7 @@ pub(crate) async fn run<S: Sys>(
         scratch: RefCell::default(),
         descriptors,
         stopping: Cell::new(false),
-        date: RefCell::default(),
+        date: DateCache::default(),
         local: RefCell::new(Rc::new(Local::new(&nothing, number, None))),
         bound_listeners: RefCell::default(),
         connections: Cell::new(0),
@@ -122,18 +121,6 @@ pub(crate) async fn run<S: Sys>(
 impl<S: Sys> Proxy<S> {
     pub(crate) fn cells(&self) -> &WorkerCells {
         self.live.worker_cells().of(self.number)
-    }
-
-    /// Appends a `Date` field (RFC 9110 §6.6.1); its text is made once a second.
-    pub(crate) fn write_date(&self, out: &mut Vec<u8>) {
-        let seconds = self.worker.wall() / 1_000_000;
-        let mut date = self.date.borrow_mut();
-        if date.0 != seconds {
-            *date = (seconds, http_date(seconds));
-        }
-        for part in [b"Date: ", date.1.as_bytes(), b"\r\n"] {
-            out.extend_from_slice(part);
-        }
     }
 
     pub(crate) fn now_millis(&self) -> u64 {

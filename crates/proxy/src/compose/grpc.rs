@@ -1,24 +1,15 @@
-//! Failures as gRPC clients read them: they look for `grpc-status` and take an HTTP status for a proxy that knows no
-//! better (gRPC's "PROTOCOL-HTTP2" and "http-grpc-status-mapping").
+//! Failures for gRPC clients: they read `grpc-status`, and take a bare HTTP status for that of a proxy without gRPC
+//! (gRPC's "PROTOCOL-HTTP2" and "http-grpc-status-mapping").
 
 use model::{Failure, Phase};
-use net::Sys;
-use proto::http1::{Field, encode, token};
+use proto::http1::{encode, token};
 
-use super::request::Request;
+use crate::head::RequestText;
 
-/// Whether the client speaks gRPC, over HTTP/2 and with a content type of that name, and is to be told so. A 421 is for
-/// its HTTP/2, which then makes another connection.
-pub(super) fn is_asked<S: Sys>(request: &Request<S>, failure: Failure) -> bool {
-    let is_type = |field: &&Field| token::eq_ignore_case(request.text(field.name), b"content-type");
-    let is_read = request.is_stream && request.is_read && failure != Failure::Misdirected;
-    is_read
-        && request
-            .head()
-            .fields()
-            .iter()
-            .find(is_type)
-            .is_some_and(|field| is_grpc(request.text(field.value)))
+/// Whether a client of HTTP/2 speaks gRPC, by its content type, and is to be told about the failure in its terms. A 421 is
+/// for its HTTP/2 layer, which then makes another connection.
+pub(super) fn is_asked(request: RequestText<'_>, failure: Failure) -> bool {
+    failure != Failure::Misdirected && request.values(b"content-type").next().is_some_and(is_grpc)
 }
 
 /// `application/grpc`, with or without the format of its messages. gRPC-Web is plain HTTP, and reads the status.
@@ -27,9 +18,9 @@ fn is_grpc(content_type: &[u8]) -> bool {
     token::eq_ignore_case(name, GRPC) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
 
-/// The status that says most of why it failed. Where the target may have acted on the request it is none that clients
-/// repeat by themselves.
-pub(super) fn status_of(failure: Failure) -> u8 {
+/// The status that says most about the failure. If the target may have acted on the request, it is none that clients
+/// retry by themselves.
+fn status_of(failure: Failure) -> u8 {
     let outcome = failure.outcome();
     match outcome.status {
         403 => PERMISSION_DENIED,
@@ -48,7 +39,7 @@ pub(super) fn write_failure(failure: Failure, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nGrpc-Status: ");
     encode::write_decimal(out, status_of(failure).into());
     out.extend_from_slice(b"\r\nGrpc-Message: ");
-    // Our own words, in which nothing has to be percent-encoded but the line's end.
+    // Our own texts: the only bytes that would need percent-encoding are left out.
     for part in [outcome.reason, ": ", outcome.what] {
         out.extend(part.bytes().filter(|byte| (0x20..0x7f).contains(byte) && *byte != b'%'));
     }

@@ -1,25 +1,23 @@
 //! Clients that go away while their request is in flight (KA7).
 //!
-//! A reset is an abort. The end of what a client sends (FIN) is one where the client would have kept the connection
-//! and nothing unread stands before it: that is how browsers go away. Who announced that the request is its last may
-//! close its side and is answered.
+//! A reset is an abort. The client's end of stream (FIN) is one if the client would have kept the connection and nothing
+//! unread stands before it: browsers abort like this. A client that announced its last request may half-close and is
+//! answered.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use model::{ClientAbort, Failure, TargetProtocol};
 use net::{Buffer, LARGE, SMALL, Sys};
 
-use super::Failed;
-use super::attempt::Destination;
-use super::body::BodyReader;
+use super::at_target::{Attempt, Ended};
+use super::exchange::Exchange;
 use super::failure::client_gone;
-use super::request::Request;
-use super::respond::Ended;
+use super::progress::Progress;
 use crate::connection::Client;
-use crate::pool::TargetConnection;
+use crate::failed::Failed;
+use crate::relay::BodyReader;
 
 /// Watches the client of one request.
 #[derive(Clone, Copy)]
@@ -30,25 +28,25 @@ pub(super) struct ClientWatch<'a, S: Sys> {
 }
 
 impl<'a, S: Sys> ClientWatch<'a, S> {
-    pub(super) fn new(request: &Request<S>, client: &'a Client<S>) -> Self {
+    pub(super) fn new(exchange: &Exchange<'a, S>) -> Self {
         Self {
-            client,
-            on_abort: request.listener.plan.http.client_abort,
-            wants_more: request.head().persists(),
+            client: exchange.client,
+            on_abort: exchange.listener.plan.http.client_abort,
+            wants_more: exchange.heads.request.persists(),
         }
     }
 
-    /// Whether the client's end does not end its request, all of which is here.
+    /// A request that has arrived as a whole is completed without its client.
     pub(super) fn is_ignored(&self) -> bool {
         self.on_abort == ClientAbort::Ignore
     }
 
-    /// Whether the client was lost, as far as is known without asking.
+    /// The client was lost, as far as is known without a system call.
     pub(super) fn is_gone(&self) -> bool {
         self.client.stream.is_gone()
     }
 
-    /// Whether the client is known to have gone. What came before its end is read into `input`.
+    /// Whether the client is known to have gone. Bytes before its end of stream are read into `input`.
     pub(super) fn is_over(&self, input: &mut Buffer) -> bool {
         if self.is_gone() {
             return true;
@@ -58,7 +56,7 @@ impl<'a, S: Sys> ClientWatch<'a, S> {
         if !wants_more || self.is_ignored() || !input.is_empty() || !stream.is_read_closed() {
             return false;
         }
-        // Its end is the next that is read, unless there is more of the body or another request.
+        // The next read finds the end of stream, unless there is more of the body or another request.
         matches!(stream.try_fill(input, SMALL), Some(Ok(0) | Err(_)))
     }
 
@@ -70,7 +68,7 @@ impl<'a, S: Sys> ClientWatch<'a, S> {
         Poll::Pending
     }
 
-    /// `wait`, which a client that goes away ends; `is_whole`: all of its request is here.
+    /// Runs `wait`, which ends early if the client goes away. `is_whole`: all of its request has arrived.
     pub(super) async fn unless_gone<T>(
         &self,
         wait: impl Future<Output = T>,
@@ -95,21 +93,22 @@ impl<'a, S: Sys> ClientWatch<'a, S> {
     }
 }
 
-/// Whether the client went away and its request goes on all the same.
-pub(super) fn is_ignored<S: Sys>(request: &Request<S>, client: &Client<S>, failed: Failed) -> bool {
-    let goes_on = client.is_given_up.get() || request.listener.plan.http.client_abort == ClientAbort::Ignore;
-    failed.failure == Failure::ClientAborted && goes_on
+/// Whether the client went away and its request is completed all the same.
+pub(super) fn is_ignored<S: Sys>(exchange: &Exchange<'_, S>, progress: &Progress, failed: Failed) -> bool {
+    let is_completed =
+        progress.is_abandoned() || exchange.listener.plan.http.client_abort == ClientAbort::Ignore;
+    failed.failure == Failure::ClientAborted && is_completed
 }
 
-/// Whether a target has a moment to answer a request that its client has reset. A stream costs its client nothing to
-/// reset and begin anew; a connection to a target costs both of us something to close and make anew, and a flood of
-/// resets would become a flood of connections. Within the moment it counts among the client's streams.
+/// Whether a target gets a short time to answer a request that its client has reset. A stream costs its client nothing to
+/// reset and open again. Closing and opening the target's connection costs us and the target something, so a flood of
+/// resets would become a flood of connections. Until then the stream counts among those of its client.
 pub(super) fn has_patience<S: Sys>(client: &Client<S>, protocol: TargetProtocol) -> bool {
     client.is_stream() && !protocol.is_http2()
 }
 
-/// What became of an exchange whose client had gone meanwhile.
-pub(super) fn after_patience(ended: &Result<Ended, Failed>, failed: Failed) -> Result<Ended, Failed> {
+/// The end of an attempt whose client had gone in the meantime.
+pub(super) fn after_abandonment(ended: &Result<Ended, Failed>, failed: Failed) -> Result<Ended, Failed> {
     match ended {
         Ok(Ended::Aborted { is_reusable, .. }) => Ok(Ended::Aborted { failed, is_reusable: *is_reusable }),
         Ok(Ended::Reusable) => Ok(Ended::Aborted { failed, is_reusable: true }),
@@ -117,27 +116,20 @@ pub(super) fn after_patience(ended: &Result<Ended, Failed>, failed: Failed) -> R
     }
 }
 
-/// Reads the rest of a response that nobody gets, so that its target can finish. Where it does not end well, the
-/// reader says so.
+/// Reads the rest of a response that no client receives, so that its target can complete it. Whether it ended well is
+/// known by the reader.
 pub(super) async fn discard<S: Sys>(
-    request: &Request<S>,
-    client: &Client<S>,
-    to: &Destination<'_, S>,
-    connection: &TargetConnection<S>,
+    attempt: &Attempt<'_, '_, S>,
     input: &mut Buffer,
-    reader: &mut BodyReader,
+    reader: &mut BodyReader<'_>,
 ) {
-    let limits = &request.listener.plan.http.limits;
-    // limit: for all of it, or a response without end would stay for ever.
-    let patience = if client.is_given_up.get() { PATIENCE } else { to.group.plan.group.timeouts.idle };
-    connection.stream.set_read_deadline(request.proxy.worker.after(patience));
+    let limits = &attempt.exchange.listener.plan.http.limits;
+    // limit: for all of it, or a response without end would be read for ever.
+    attempt.connection.end().limit_reads(attempt.to.group.plan.group.timeouts.idle);
     while reader.take(input, limits).is_ok() && !reader.is_complete() {
-        match connection.stream.fill(input, LARGE).await {
-            Ok(count) if count > 0 => to.target.cells().received_bytes.add(count as u64),
+        match attempt.connection.stream.fill(input, LARGE).await {
+            Ok(count) if count > 0 => attempt.to.target.cells().received_bytes.add(count as u64),
             _ => return,
         }
     }
 }
-
-// limit: for the answer to a request that nobody waits for.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);

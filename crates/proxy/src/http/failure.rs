@@ -1,29 +1,17 @@
-//! What an I/O error means, by where it happened.
+//! What errors mean, by where they happened.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
-use crate::stream::Stream;
 use model::Failure;
 use net::Sys;
 
-use super::Failed;
+use crate::failed::Failed;
 use crate::io_error;
-
-/// While connecting: nothing was sent.
-pub(super) fn on_connect(error: &std::io::Error) -> Failure {
-    match error.kind() {
-        ErrorKind::TimedOut => Failure::TargetConnectTimeout,
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
-            Failure::TargetUnreachable
-        }
-        ErrorKind::AddrNotAvailable | ErrorKind::OutOfMemory => Failure::LocalResources,
-        _ if is_out_of_descriptors(error) => Failure::LocalResources,
-        _ => Failure::TargetRefused,
-    }
-}
+use crate::relay::{BodyFault, FlowError};
+use crate::stream::Stream;
 
 /// While the request is being sent.
-pub(super) fn on_send_to_target(error: &std::io::Error) -> Failed {
+pub(super) fn on_send_to_target(error: &io::Error) -> Failed {
     match error.kind() {
         _ if io_error::is_deadline(error) => Failure::TargetSendTimeout.into(),
         ErrorKind::OutOfMemory => Failure::LocalResources.into(),
@@ -31,8 +19,8 @@ pub(super) fn on_send_to_target(error: &std::io::Error) -> Failed {
     }
 }
 
-/// While a client's response is being sent.
-pub(super) fn on_send_to_client(error: &std::io::Error) -> Failed {
+/// While a response is being sent to the client.
+pub(super) fn on_send_to_client(error: &io::Error) -> Failed {
     match error.kind() {
         _ if io_error::is_deadline(error) => Failure::ClientSendTimeout.into(),
         ErrorKind::OutOfMemory => Failure::LocalResources.into(),
@@ -40,48 +28,80 @@ pub(super) fn on_send_to_client(error: &std::io::Error) -> Failed {
     }
 }
 
-pub(super) fn client_aborted(error: &std::io::Error) -> Failed {
+pub(super) fn client_aborted(error: &io::Error) -> Failed {
     Failed { failure: Failure::ClientAborted, detail: io_error::detail(error, "") }
 }
 
-/// The client's connection is gone while something else was waited for.
+/// The client's connection was lost during another wait.
 pub(super) fn client_gone<S: Sys>(stream: &Stream<S>) -> Failed {
     let detail = if io_error::died(stream) { io_error::PEER_DEAD } else { "" };
     Failed { failure: Failure::ClientAborted, detail }
 }
 
-/// In a tunnel.
-pub(super) fn in_tunnel(error: &std::io::Error) -> Failed {
-    match error.kind() {
-        _ if io_error::is_dead(error) => Failure::PeerDead.into(),
-        _ if io_error::is_deadline(error) => Failure::TunnelIdle.into(),
-        ErrorKind::OutOfMemory => Failed { failure: Failure::TunnelBroken, detail: "no buffer" },
-        _ => Failed { failure: Failure::TunnelBroken, detail: "reset" },
+/// In the body of a request.
+pub(super) fn on_request_body(fault: BodyFault) -> Failed {
+    match fault {
+        BodyFault::Malformed(detail) => Failed { failure: Failure::RequestBodyMalformed, detail },
+        BodyFault::TooLarge => Failed { failure: Failure::RequestBodyTooLarge, detail: "counted" },
+        BodyFault::NoMemory => Failure::LocalResources.into(),
     }
 }
 
-fn is_out_of_descriptors(error: &std::io::Error) -> bool {
-    // EMFILE and ENFILE (`man 2 socket`) have no kind of their own.
-    matches!(error.raw_os_error(), Some(23 | 24))
+/// The end of an upload before its time. `None`: the target takes no more of the body, but may have answered already.
+pub(super) fn on_upload(error: FlowError) -> Option<Failed> {
+    match error {
+        FlowError::Read(error) => Some(match error.kind() {
+            _ if io_error::is_deadline(&error) => Failure::RequestBodyTimeout.into(),
+            ErrorKind::OutOfMemory => Failure::LocalResources.into(),
+            _ => client_aborted(&error),
+        }),
+        FlowError::Ended => Some(Failure::ClientAborted.into()),
+        FlowError::Fault(fault) => Some(on_request_body(fault)),
+        FlowError::Write(error) if io_error::is_deadline(&error) => Some(Failure::TargetSendTimeout.into()),
+        FlowError::Write(_) => None,
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-
-    #[test]
-    fn a_peer_that_the_kernel_gave_up_is_not_an_idle_one() {
-        for (error, failure) in [
-            (io::Error::from_raw_os_error(110), Failure::PeerDead),
-            (io::Error::from_raw_os_error(113), Failure::PeerDead),
-            (io::ErrorKind::TimedOut.into(), Failure::TunnelIdle),
-            (io::Error::from_raw_os_error(104), Failure::TunnelBroken),
-            (io::Error::from_raw_os_error(32), Failure::TunnelBroken),
-            (io::ErrorKind::OutOfMemory.into(), Failure::TunnelBroken),
-        ] {
-            assert_eq!(in_tunnel(&error).failure, failure, "{error}");
+/// While a response's head is read; `is_first`: none of it had come.
+pub(super) fn on_response_head(error: &io::Error, is_first: bool) -> Failed {
+    match error.kind() {
+        _ if io_error::is_deadline(error) => Failure::TargetResponseTimeout.into(),
+        ErrorKind::FileTooLarge => Failure::TargetResponseFieldsTooLarge.into(),
+        ErrorKind::OutOfMemory => Failure::LocalResources.into(),
+        ErrorKind::InvalidData => {
+            Failed { failure: Failure::TargetResponseMalformed, detail: "not what HTTP/2 allows" }
         }
+        _ if is_first => {
+            Failed { failure: Failure::TargetClosedBeforeResponse, detail: io_error::detail(error, "") }
+        }
+        _ => Failed {
+            failure: Failure::TargetResponseMalformed,
+            detail: io_error::detail(error, "reset within the head"),
+        },
+    }
+}
+
+/// In the body of a response.
+pub(super) fn on_response_body(fault: BodyFault) -> Failed {
+    match fault {
+        BodyFault::Malformed(detail) => Failed { failure: Failure::TargetResponseBody, detail },
+        BodyFault::TooLarge | BodyFault::NoMemory => Failure::LocalResources.into(),
+    }
+}
+
+/// While a response's body is relayed.
+pub(super) fn on_relay(error: FlowError) -> Failed {
+    match error {
+        FlowError::Read(error) => match error.kind() {
+            _ if io_error::is_deadline(&error) => Failure::TargetStalled.into(),
+            ErrorKind::OutOfMemory => Failure::LocalResources.into(),
+            _ => Failed {
+                failure: Failure::TargetResponseTruncated,
+                detail: io_error::detail(&error, "reset"),
+            },
+        },
+        FlowError::Ended => Failed { failure: Failure::TargetResponseTruncated, detail: "closed" },
+        FlowError::Fault(fault) => on_response_body(fault),
+        FlowError::Write(error) => on_send_to_client(&error),
     }
 }

@@ -1,135 +1,137 @@
-//! The end of every request: the reply that is still owed, the access record, and what becomes of the connection.
+//! The end of every request: the reply that is still owed, the record, and what happens to the client's connection.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use model::Limits;
+use model::{Failure, Limits, Side};
 use net::{Buffer, LARGE, Sys};
 use observe::MadeBy;
 
-use super::body::BodyReader;
-use super::request::Request;
-use super::{Failed, Next, Stop, failure, forward, grpc, reply};
+use super::exchange::Exchange;
+use super::failure;
+use super::outcome::{Next, Stop};
+use super::state::{RequestBody, ResponseState};
 use crate::connection::Client;
+use crate::decide::ready;
+use crate::failed::Failed;
+use crate::relay::{BodyReader, send_scratch};
 
 pub(super) async fn finish<S: Sys>(
-    request: &mut Request<S>,
-    client: &Client<S>,
+    exchange: &mut Exchange<'_, S>,
     input: &mut Buffer,
     stop: Option<Stop>,
 ) -> Next {
-    // It is no tunnel, or no more. Whoever takes a reply slowly must not hold the place of one.
-    request.lease = None;
+    // It is no tunnel, or none any more. A client that takes a reply slowly must not hold the lease of one.
+    exchange.tunnel = None;
     let next = match stop {
-        None if !request.is_read => Next::Close,
-        None => persist(request),
-        Some(Stop::Reply { rule }) => reply_ready(request, client, input, rule).await,
-        Some(Stop::Failed(failed)) => fail(request, client, input, failed).await,
+        None if !exchange.is_read => Next::Close,
+        None => persist(exchange),
+        Some(Stop::Reply { rule }) => reply_ready(exchange, input, rule).await,
+        Some(Stop::Failed(failed)) => fail(exchange, input, failed).await,
     };
-    request.record();
-    let owes_nothing = request.is_uploaded && input.is_empty();
-    if request.is_answered && !request.is_cut && !request.is_tunnel && next == Next::Close && !owes_nothing {
-        linger(client, input).await;
+    exchange.write_record();
+    let owes_nothing = exchange.body == RequestBody::Taken && input.is_empty();
+    if exchange.response == ResponseState::Begun && next == Next::Close && !owes_nothing {
+        linger(exchange.client, input).await;
     }
     next
 }
 
-fn persist<S: Sys>(request: &Request<S>) -> Next {
-    if request.persists { Next::Idle } else { Next::Close }
+fn persist<S: Sys>(exchange: &Exchange<'_, S>) -> Next {
+    if exchange.persists { Next::Idle } else { Next::Close }
 }
 
-async fn reply_ready<S: Sys>(
-    request: &mut Request<S>,
-    client: &Client<S>,
-    input: &mut Buffer,
-    rule: usize,
-) -> Next {
-    skip_body(request, input);
-    let listener = std::rc::Rc::clone(&request.listener);
-    let plan = &listener.plan.rules[rule];
-    request.status = reply::status_of(request, plan);
-    send(request, client, |request, out| reply::write_ready(request, plan, out)).await
+/// Sends the reply that the rule gives by itself.
+async fn reply_ready<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer, rule: usize) -> Next {
+    skip_body(exchange, input);
+    let listener = Rc::clone(&exchange.listener);
+    let Some(ready) = ready(&listener.plan.rules[rule], exchange.path()) else {
+        return fail(exchange, input, Failure::Internal.into()).await;
+    };
+    exchange.record.status = ready.status();
+    send(exchange, |exchange, out| exchange.composer(Some(rule)).write_ready(ready, exchange.request(), out))
+        .await
 }
 
-async fn fail<S: Sys>(
-    request: &mut Request<S>,
-    client: &Client<S>,
-    input: &mut Buffer,
-    failed: Failed,
-) -> Next {
-    (request.failure, request.detail) = (Some(failed.failure), failed.detail);
-    if request.is_answered {
-        // The status has gone out. The connection is cut so that the part cannot be taken for the whole.
-        client.stream.abort_on_close();
-        request.is_cut = true;
+/// Sends the reply to a request that failed, if the client can still get one.
+async fn fail<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer, failed: Failed) -> Next {
+    exchange.record.fail(failed);
+    if exchange.response.is_answered() {
+        return cut(exchange);
+    }
+    let is_silent = is_silent(failed.failure);
+    // The status that the client gets: gRPC reports a failure in the fields of a 200.
+    let is_grpc = !is_silent && exchange.composer(None).is_grpc(failed);
+    exchange.record.status = if is_grpc { 200 } else { failed.failure.outcome().status };
+    exchange.record.made_by = MadeBy::Evenkeel;
+    if !exchange.response.takes_reply() {
+        // A reply would stand within the fields of the interim response.
+        return cut(exchange);
+    }
+    if is_silent {
         return Next::Close;
     }
-    // What the client gets: gRPC says in a field of a 200 that it failed, and the reason says so here.
-    let is_grpc = grpc::is_asked(request, failed.failure) && !reply::is_silent(failed.failure);
-    request.status = if is_grpc { 200 } else { failed.failure.outcome().status };
-    request.made_by = MadeBy::Evenkeel;
-    if request.is_in_interim {
-        // A page would stand within the fields of the interim response.
-        client.stream.abort_on_close();
-        request.is_cut = true;
-        return Next::Close;
-    }
-    if reply::is_silent(failed.failure) {
-        return Next::Close;
-    }
-    if !request.has_begun_body {
-        skip_body(request, input);
-    }
-    send(request, client, |request, out| reply::write_failure(request, failed, out)).await
+    skip_body(exchange, input);
+    send(exchange, |exchange, out| exchange.composer(None).write_failure(failed, out)).await
 }
 
-/// A body that has arrived as a whole does not cost the client its connection.
-fn skip_body<S: Sys>(request: &mut Request<S>, input: &mut Buffer) {
-    if !request.is_read {
+/// Resets the client's connection, so that it cannot take a part of the response for the whole.
+fn cut<S: Sys>(exchange: &mut Exchange<'_, S>) -> Next {
+    exchange.client.stream.abort_on_close();
+    exchange.response = ResponseState::Cut;
+    Next::Close
+}
+
+/// Takes a body that has arrived as a whole, so that its client keeps the connection.
+fn skip_body<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer) {
+    if !exchange.is_read || exchange.body != RequestBody::Untouched {
         return;
     }
-    let http = &request.listener.plan.http;
-    let mut reader = BodyReader::of_request(request.head().body(), http.limits.body_bytes);
-    let taken = reader.take(input, &http.limits);
-    request.is_uploaded = taken.is_ok() && reader.is_complete();
-    request.request_body_bytes = reader.bytes;
+    let limits = &exchange.listener.plan.http.limits;
+    let (body, up) = (exchange.heads.request.body(), &exchange.meter.up);
+    let mut reader = BodyReader::of_request(body, limits.body_bytes, up);
+    let taken = reader.take(input, limits);
+    exchange.body = RequestBody::of(taken.is_ok() && reader.is_complete());
 }
 
+/// Sends a reply of ours; `write` returns the bytes of its body.
 async fn send<S: Sys>(
-    request: &mut Request<S>,
-    client: &Client<S>,
-    write: impl FnOnce(&Request<S>, &mut Vec<u8>) -> u64,
+    exchange: &mut Exchange<'_, S>,
+    write: impl FnOnce(&Exchange<'_, S>, &mut Vec<u8>) -> u64,
 ) -> Next {
-    // invariant: what is left of a request is never read as the next one, however the request ended.
-    request.persists = request.persists && request.is_uploaded && !client.is_last();
-    request.is_answered = true;
-    client.stream.set_write_deadline(client.proxy.worker.after(request.listener.plan.http.send_timeout));
-    let mut body_bytes = 0;
-    let sent = forward::send_scratch(request, &client.stream, |out| {
-        body_bytes = write(request, out);
+    let client = exchange.client;
+    // invariant: the rest of a request is never read as the next one, however the request ended.
+    exchange.persists = exchange.persists && exchange.body == RequestBody::Taken && !client.is_last();
+    exchange.response = ResponseState::Begun;
+    client.end().write_within(exchange.listener.plan.http.send_timeout);
+    let sent = send_scratch(&client.proxy.scratch, &client.stream, |out| {
+        exchange.meter.down.set(write(exchange, out));
     });
-    let sent = sent.await;
-    request.response_body_bytes = body_bytes;
-    if let Err(error) = sent {
-        if request.failure.is_none() {
-            let failed = failure::on_send_to_client(&error);
-            (request.failure, request.detail) = (Some(failed.failure), failed.detail);
+    if let Err(error) = sent.await {
+        if exchange.record.failure.is_none() {
+            exchange.record.fail(failure::on_send_to_client(&error));
         }
-        request.is_cut = true;
+        exchange.response = ResponseState::Cut;
         return Next::Close;
     }
-    persist(request)
+    persist(exchange)
 }
 
-/// Reads on for a moment what the client still sends: closing at once would reset the connection, and with it the
-/// reply that is still on its way (KA7). A stream's reset says no error, and yet some clients throw their reply away
-/// for it.
+/// Whether no reply can reach the client.
+fn is_silent(failure: Failure) -> bool {
+    let outcome = failure.outcome();
+    outcome.side == Side::Client && outcome.status == 499
+}
+
+/// Reads for a short time what the client still sends: closing at once would reset the connection, and with it the reply
+/// that is on its way (KA7). On a stream the reset has no error code, but some clients discard their reply for it.
 async fn linger<S: Sys>(client: &Client<S>, input: &mut Buffer) {
-    // A stream has its end already.
+    // A stream has ended already.
     if !client.is_stream() && client.stream.shutdown_write().is_err() {
         return;
     }
     let (worker, patience) = (&client.proxy.worker, Duration::from_millis(Limits::LINGER_MILLISECONDS));
-    client.stream.set_read_deadline(worker.after(patience));
+    client.end().read_within(patience);
     let mut left = Limits::LINGER_BYTES_MAX;
     while left > 0 {
         input.consume(input.len());
@@ -142,7 +144,7 @@ async fn linger<S: Sys>(client: &Client<S>, input: &mut Buffer) {
     if client.is_stream() {
         return;
     }
-    // It sends without end. What it sends from here on waits in the kernel, and it has a moment to read.
+    // It sends without end. What it sends from here on stays in the kernel, and it has a short time to read the reply.
     tokio::select! {
         biased;
         () = client.stream.gone() => {}
@@ -152,13 +154,11 @@ async fn linger<S: Sys>(client: &Client<S>, input: &mut Buffer) {
 
 #[cfg(test)]
 mod tests {
-    use model::Failure;
-
     use super::*;
 
     #[test]
-    fn failures_that_nobody_can_be_told_are_silent() {
-        let silent: Vec<_> = Failure::ALL.iter().filter(|&&failure| reply::is_silent(failure)).collect();
+    fn only_failures_of_a_client_that_is_gone_are_silent() {
+        let silent: Vec<_> = Failure::ALL.iter().filter(|&&failure| is_silent(failure)).collect();
         assert_eq!(silent, [&Failure::ClientAborted, &Failure::ClientSendTimeout]);
     }
 }

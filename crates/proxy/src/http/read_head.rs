@@ -1,55 +1,54 @@
-//! Reads the head of a request, and takes from it what everything else needs.
+//! Reads the head of a request, and takes from it what every later step needs.
 
 use std::io;
 
-use net::{Buffer, SMALL, Sys};
-use proto::http1::{Known, Progress, RequestHead, Version};
-
-use super::request::{Request, RequestId};
-use super::{Failed, failure, forwarded};
-use crate::connection::Client;
-use crate::io_error;
 use model::Failure;
+use net::{Buffer, SMALL, Sys};
+use proto::http1::Progress;
+
+use super::exchange::Exchange;
+use super::failure;
+use super::request_id::RequestId;
+use crate::decide::find_source;
+use crate::failed::Failed;
+use crate::io_error;
 
 /// `false`: the client closed before it had sent anything, which is no request.
 pub(super) async fn read_head<S: Sys>(
-    request: &mut Request<S>,
-    client: &Client<S>,
+    exchange: &mut Exchange<'_, S>,
     input: &mut Buffer,
 ) -> Result<bool, Failed> {
-    if !read(request, client, input).await? {
+    if !read(exchange, input).await? {
         return Ok(false);
     }
-    let http = &request.listener.plan.http;
-    let head = &request.heads.request;
-    request.persists = head.persists()
+    let http = &exchange.listener.plan.http;
+    let source = find_source(&http.trusted_proxies, &exchange.arrival, exchange.request());
+    exchange.persists = exchange.heads.request.persists()
         && !http.keepalive_timeout.is_zero()
-        && request.number < http.keepalive_requests
-        && !client.bound.closing.get();
-    request.is_read = true;
-    request.phases.read_head = Some(request.micros_since(request.started));
-    forwarded::find_source(request);
-    if request.is_trusted {
-        take_id(request);
+        && exchange.number < http.keepalive_requests
+        && !exchange.client.bound.closing.get();
+    exchange.is_read = true;
+    exchange.record.phases.read_head = Some(exchange.micros_since(exchange.record.started));
+    exchange.source = source;
+    if source.is_trusted
+        && let Some(id) = RequestId::of_proxy(exchange.request())
+    {
+        exchange.id = id;
     }
     Ok(true)
 }
 
-/// Reads until the head is complete; its bytes move to the request, and `input` keeps what follows them.
-async fn read<S: Sys>(
-    request: &mut Request<S>,
-    client: &Client<S>,
-    input: &mut Buffer,
-) -> Result<bool, Failed> {
-    let listener = std::rc::Rc::clone(&request.listener);
-    let http = &listener.plan.http;
-    client.stream.set_read_deadline(client.proxy.worker.after(http.header_timeout));
+/// Reads until the head is complete. Its bytes move to the exchange, and what follows them stays in `input`.
+async fn read<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer) -> Result<bool, Failed> {
+    let client = exchange.client;
+    client.end().read_within(exchange.listener.plan.http.header_timeout);
     loop {
         if !input.is_empty() {
-            let parsed = request.heads.request.parse(input.bytes(), &http.limits);
+            let limits = &exchange.listener.plan.http.limits;
+            let parsed = exchange.heads.request.parse(input.bytes(), limits);
             match parsed.map_err(|error| Failed { failure: error.failure, detail: error.detail })? {
                 Progress::Complete { head_bytes } => {
-                    request.bytes = input.split_to(head_bytes).map_err(|_| Failure::LocalResources)?;
+                    exchange.bytes = input.split_to(head_bytes).map_err(|_| Failure::LocalResources)?;
                     return Ok(true);
                 }
                 Progress::NeedMore => {}
@@ -59,12 +58,12 @@ async fn read<S: Sys>(
             Ok(0) if is_blank(input) => return Ok(false),
             Ok(0) => return Err(Failure::ClientAborted.into()),
             Ok(_) => {}
-            Err(error) => return nothing_or(&error, input),
+            Err(error) => return on_error(&error, input),
         }
     }
 }
 
-fn nothing_or(error: &io::Error, input: &Buffer) -> Result<bool, Failed> {
+fn on_error(error: &io::Error, input: &Buffer) -> Result<bool, Failed> {
     match error.kind() {
         _ if io_error::is_deadline(error) => Err(Failure::RequestHeadTimeout.into()),
         io::ErrorKind::FileTooLarge => Err(too_large(input)),
@@ -74,7 +73,7 @@ fn nothing_or(error: &io::Error, input: &Buffer) -> Result<bool, Failed> {
     }
 }
 
-/// The largest buffer is full: whatever the configured limits say, this head is too large.
+/// The largest buffer is full: the head is too large, whatever the configured limits are.
 fn too_large(input: &Buffer) -> Failed {
     let failure = if input.bytes().contains(&b'\n') {
         Failure::RequestFieldsTooLarge
@@ -84,25 +83,7 @@ fn too_large(input: &Buffer) -> Failed {
     Failed { failure, detail: "head larger than the largest buffer" }
 }
 
-/// Nothing has come, or only the empty line that is forgiven.
+/// Nothing has come, or only the empty line that is ignored (RFC 9112 §2.2).
 fn is_blank(input: &Buffer) -> bool {
     input.bytes().iter().all(|&byte| matches!(byte, b'\r' | b'\n'))
 }
-
-/// A trusted proxy's request id goes on, if it can stand in a log and a field.
-fn take_id<S: Sys>(request: &mut Request<S>) {
-    let span = request.head().fields_of(Known::XRequestId).next().map(|field| field.value);
-    if let Some(span) = span.filter(|span| (1..=ID_BYTES_MAX).contains(&span.len()))
-        && request.text(span).iter().all(u8::is_ascii_graphic)
-    {
-        request.id = RequestId::Theirs(span);
-    }
-}
-
-/// Whether a response to this request may be chunked.
-pub(super) fn takes_chunks(head: &RequestHead) -> bool {
-    head.version() == Version::Http11
-}
-
-// limit: bytes of a request id that is believed.
-const ID_BYTES_MAX: usize = 128;

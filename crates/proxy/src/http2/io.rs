@@ -11,22 +11,15 @@ use net::{Buffer, Sys};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::link::Link;
-use crate::connection::Client;
 use crate::io_error;
 use crate::stream::Wire;
 
-/// Whoever owns the connection.
+/// The owner of the connection.
 pub(super) trait Owner<S: Sys> {
     fn wire(&self) -> Option<&Wire<S>>;
 
-    /// Something has come.
+    /// Bytes have come.
     fn did_read(&self) {}
-}
-
-impl<S: Sys> Owner<S> for Rc<Client<S>> {
-    fn wire(&self) -> Option<&Wire<S>> {
-        self.stream.wire()
-    }
 }
 
 /// Reads through a leased buffer, so that a connection without traffic holds none, and has the frames counted.

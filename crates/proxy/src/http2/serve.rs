@@ -16,13 +16,13 @@ use proto::http2::meter::{Fault, Violation};
 use proto::http2::{Asked, Refused, write_request};
 
 use super::client_stream::{self, ClientStream};
-use super::io::Io;
+use super::io::{Io, Owner};
 use super::link::{Alive, Link};
 use super::websocket::Handshake;
 use crate::clients::IdleClient;
 use crate::connection::Client;
 use crate::request_slot::RequestSlots;
-use crate::stream::Stream;
+use crate::stream::{Stream, Wire};
 
 /// From the first bytes, which `input` holds, to the close. The preface has not been looked at.
 pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
@@ -88,6 +88,12 @@ fn head_bytes_max(http: &HttpSettings) -> u32 {
     let names = 32 * u32::from(limits.fields_count);
     let all = limits.fields_bytes.saturating_add(limits.request_line_bytes).saturating_add(names);
     all.min(u32::try_from(LARGE).unwrap_or(u32::MAX))
+}
+
+impl<S: Sys> Owner<S> for Rc<Client<S>> {
+    fn wire(&self) -> Option<&Wire<S>> {
+        self.stream.wire()
+    }
 }
 
 struct Session<S: Sys> {

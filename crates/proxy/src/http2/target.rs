@@ -16,9 +16,8 @@ use model::Failure;
 use net::{Buffer, LARGE, Sys, Ticks};
 
 use super::io::{Io, Owner};
-use crate::http::Failed;
+use crate::failed::Failed;
 use crate::io_error;
-use crate::pool::LocalTarget;
 use crate::stream::Wire;
 
 /// Those of one target that take requests.
@@ -225,13 +224,7 @@ impl<S: Sys> Owner<S> for TargetWire<S> {
 
 /// From a connection that stands to its end. No request is sent before the target's SETTINGS have come, by which it is
 /// known to speak HTTP/2, and how many streams it takes.
-pub(crate) async fn drive<S: Sys>(
-    target: Rc<LocalTarget<S>>,
-    wire: Wire<S>,
-    opening: Opening,
-    write_timeout: Duration,
-) {
-    let _counted = Counted::new(target);
+pub(crate) async fn drive<S: Sys>(wire: Wire<S>, opening: Opening, write_timeout: Duration) {
     let owner = TargetWire { wire, reads: Rc::clone(&opening.reads) };
     let io = Io::new(owner, None, Buffer::new(), write_timeout);
     let (requests, mut connection) = match builder().handshake::<_, Bytes>(io).await {
@@ -280,23 +273,6 @@ fn builder() -> Builder {
         .max_local_error_reset_streams(None)
         .reset_stream_duration(RESET_STREAM_DURATION);
     builder
-}
-
-/// A connection in the metrics.
-struct Counted<S: Sys>(Rc<LocalTarget<S>>);
-
-impl<S: Sys> Counted<S> {
-    fn new(target: Rc<LocalTarget<S>>) -> Self {
-        target.cells().connections_opened.increment();
-        target.cells().connections_open.increment();
-        Self(target)
-    }
-}
-
-impl<S: Sys> Drop for Counted<S> {
-    fn drop(&mut self) {
-        self.0.cells().connections_open.decrement();
-    }
 }
 
 /// limit: connections to one target, by one worker; requests beyond what they take wait for their turn.

@@ -1,15 +1,19 @@
-//! Message bodies: how they are read from one side and framed for the other (RFC 9112 §6, §7).
+//! Message bodies: how they are read from one side and framed for the other (RFC 9112 §6, §7). Does no I/O.
+
+use std::cell::Cell;
 
 use model::HttpLimits;
 use net::Buffer;
 use proto::http1::{BodyLength, Chunks, ResponseBody, encode};
 
-/// Reads a body out of what has arrived. Does no I/O.
+use super::meter;
+
+/// Reads a body out of the bytes that have arrived.
 #[derive(Debug)]
-pub(super) struct BodyReader {
+pub(crate) struct BodyReader<'m> {
     reading: Reading,
-    /// Bytes of the body so far, without its framing.
-    pub(super) bytes: u64,
+    /// Bytes of the body so far, without its framing: a count of the exchange's meter.
+    bytes: &'m Cell<u64>,
     bytes_max: Option<u64>,
     drops_trailers: bool,
 }
@@ -17,7 +21,7 @@ pub(super) struct BodyReader {
 #[derive(Debug)]
 enum Reading {
     Complete,
-    /// So many bytes are still to come; never 0.
+    /// The number of bytes still to come; never 0.
     Length(u64),
     Chunked(Chunks),
     UntilClose,
@@ -25,7 +29,7 @@ enum Reading {
 
 /// Why a body cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BodyFault {
+pub(crate) enum BodyFault {
     Malformed(&'static str),
     TooLarge,
     NoMemory,
@@ -33,33 +37,40 @@ pub(super) enum BodyFault {
 
 /// How a body is framed for its receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BodyWriter {
-    /// As it is: its length was told, or the connection's end ends it.
+pub(crate) enum BodyWriter {
+    /// As it is: its length was sent in the head, or the end of the connection ends it.
     Plain,
     Chunked,
 }
 
-impl BodyReader {
-    pub(super) fn of_request(body: BodyLength, bytes_max: Option<u64>) -> Self {
+impl<'m> BodyReader<'m> {
+    /// Counts into `bytes`, which must be 0.
+    pub(crate) fn of_request(body: BodyLength, bytes_max: Option<u64>, bytes: &'m Cell<u64>) -> Self {
         let reading = match body {
             BodyLength::None | BodyLength::Length(0) => Reading::Complete,
             BodyLength::Length(length) => Reading::Length(length),
             BodyLength::Chunked => Reading::Chunked(Chunks::new()),
         };
-        Self { reading, bytes: 0, bytes_max, drops_trailers: false }
+        Self { reading, bytes, bytes_max, drops_trailers: false }
     }
 
-    pub(super) fn of_response(body: ResponseBody) -> Self {
+    /// Counts into `bytes`, which must be 0.
+    pub(crate) fn of_response(body: ResponseBody, bytes: &'m Cell<u64>) -> Self {
         let reading = match body {
             ResponseBody::None | ResponseBody::Length(0) => Reading::Complete,
             ResponseBody::Length(length) => Reading::Length(length),
             ResponseBody::Chunked => Reading::Chunked(Chunks::new()),
             ResponseBody::UntilClose => Reading::UntilClose,
         };
-        Self { reading, bytes: 0, bytes_max: None, drops_trailers: false }
+        Self { reading, bytes, bytes_max: None, drops_trailers: false }
     }
 
-    pub(super) fn is_complete(&self) -> bool {
+    /// Bytes of the body so far, without its framing.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
         match &self.reading {
             Reading::Complete => true,
             Reading::Chunked(chunks) => chunks.is_complete(),
@@ -67,21 +78,21 @@ impl BodyReader {
         }
     }
 
-    /// How many bytes are still to come, where the framing has nothing between them.
-    pub(super) fn plain_left(&self) -> Option<u64> {
+    /// The number of bytes still to come, if they come without framing between them.
+    pub(crate) fn plain_left(&self) -> Option<u64> {
         match self.reading {
             Reading::Length(left) => Some(left),
             Reading::Complete | Reading::Chunked(_) | Reading::UntilClose => None,
         }
     }
 
-    /// What stands behind the body goes no further.
-    pub(super) fn drop_trailers(&mut self) {
+    /// Trailers are read and not passed on.
+    pub(crate) fn drop_trailers(&mut self) {
         self.drops_trailers = true;
     }
 
     /// Trailer lines of a complete chunked body.
-    pub(super) fn trailers(&self) -> &[u8] {
+    pub(crate) fn trailers(&self) -> &[u8] {
         match &self.reading {
             Reading::Chunked(_) if self.drops_trailers => &[],
             Reading::Chunked(chunks) => chunks.trailers(),
@@ -90,7 +101,7 @@ impl BodyReader {
     }
 
     /// Takes the data of the body out of `input`; what belongs to the next message stays there.
-    pub(super) fn take(&mut self, input: &mut Buffer, limits: &HttpLimits) -> Result<Buffer, BodyFault> {
+    pub(crate) fn take(&mut self, input: &mut Buffer, limits: &HttpLimits) -> Result<Buffer, BodyFault> {
         let data = match &mut self.reading {
             Reading::Complete => Buffer::new(),
             Reading::UntilClose => std::mem::take(input),
@@ -110,10 +121,10 @@ impl BodyReader {
         Ok(data)
     }
 
-    /// Counts bytes that went their way without coming here.
-    pub(super) fn advance(&mut self, count: u64) -> Result<(), BodyFault> {
-        self.bytes += count;
-        if self.bytes_max.is_some_and(|max| self.bytes > max) {
+    /// Counts bytes that were moved without being read here.
+    pub(crate) fn advance(&mut self, count: u64) -> Result<(), BodyFault> {
+        meter::add(self.bytes, count);
+        if self.bytes_max.is_some_and(|max| self.bytes.get() > max) {
             return Err(BodyFault::TooLarge);
         }
         if let Reading::Length(left) = &mut self.reading {
@@ -125,8 +136,8 @@ impl BodyReader {
         Ok(())
     }
 
-    /// The sender closed: whether that is an end of the body.
-    pub(super) fn end_of_stream(&mut self) -> bool {
+    /// The sender closed; returns whether that ends the body.
+    pub(crate) fn end_of_stream(&mut self) -> bool {
         if matches!(self.reading, Reading::UntilClose) {
             self.reading = Reading::Complete;
         }
@@ -135,9 +146,9 @@ impl BodyReader {
 }
 
 impl BodyWriter {
-    /// Frames `data`: what goes before it is appended to `head`, what follows it is returned, or stands behind it
-    /// already where there was room. `reader` tells whether this was the last of the body.
-    pub(super) fn frame(self, data: &mut Buffer, reader: &BodyReader, head: &mut Vec<u8>) -> Vec<u8> {
+    /// Frames `data`: what goes before it is appended to `head`. What follows it is appended to `data` if its buffer has
+    /// space, else it is returned. `reader` knows whether this was the last of the body.
+    pub(crate) fn frame(self, data: &mut Buffer, reader: &BodyReader<'_>, head: &mut Vec<u8>) -> Vec<u8> {
         if self == Self::Plain {
             return Vec::new();
         }
@@ -146,7 +157,7 @@ impl BodyWriter {
 }
 
 /// Frames `data` as a chunk, as [`BodyWriter::frame`] does. With `trailers`, which may be empty, the body ends.
-pub(super) fn write_chunk(data: &mut Buffer, trailers: Option<&[u8]>, head: &mut Vec<u8>) -> Vec<u8> {
+pub(crate) fn write_chunk(data: &mut Buffer, trailers: Option<&[u8]>, head: &mut Vec<u8>) -> Vec<u8> {
     let mut behind = Vec::new();
     if !data.is_empty() {
         encode::write_chunk_head(head, data.len() as u64);
@@ -175,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_body_of_known_length_leaves_the_next_message_alone() {
-        let mut reader = BodyReader::of_request(BodyLength::Length(4), None);
+        let count = Cell::new(0);
+        let mut reader = BodyReader::of_request(BodyLength::Length(4), None, &count);
         let mut input = buffer(b"bodyGET / ");
         let data = reader.take(&mut input, &HttpLimits::default()).unwrap();
         assert_eq!((data.bytes(), input.bytes(), reader.is_complete()), (&b"body"[..], &b"GET / "[..], true));
@@ -183,10 +195,11 @@ mod tests {
 
     #[test]
     fn chunks_are_taken_apart_and_put_together() {
-        let mut reader = BodyReader::of_request(BodyLength::Chunked, None);
+        let count = Cell::new(0);
+        let mut reader = BodyReader::of_request(BodyLength::Chunked, None, &count);
         let mut input = buffer(b"3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\n\r\nnext");
         let mut data = reader.take(&mut input, &HttpLimits::default()).unwrap();
-        assert_eq!((data.bytes(), input.bytes(), reader.bytes), (&b"abcde"[..], &b"next"[..], 5));
+        assert_eq!((data.bytes(), input.bytes(), count.get()), (&b"abcde"[..], &b"next"[..], 5));
         let mut head = Vec::new();
         let behind = BodyWriter::Chunked.frame(&mut data, &reader, &mut head);
         let sent = [&head, data.bytes(), &behind].concat();
@@ -195,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_chunk_that_fills_its_buffer_is_framed_all_the_same() {
-        let mut reader = BodyReader::of_response(ResponseBody::UntilClose);
+        let count = Cell::new(0);
+        let mut reader = BodyReader::of_response(ResponseBody::UntilClose, &count);
         let mut input = buffer(&vec![b'x'; net::LARGE]);
         let mut data = reader.take(&mut input, &HttpLimits::default()).unwrap();
         let mut head = Vec::new();
@@ -211,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_body_is_counted_against_its_limit() {
-        let mut reader = BodyReader::of_request(BodyLength::Chunked, Some(4));
+        let count = Cell::new(0);
+        let mut reader = BodyReader::of_request(BodyLength::Chunked, Some(4), &count);
         let result = reader.take(&mut buffer(b"5\r\nabcde\r\n"), &HttpLimits::default());
         assert_eq!(result.map(|data| data.len()), Err(BodyFault::TooLarge));
     }
@@ -224,7 +239,7 @@ mod tests {
             (ResponseBody::Chunked, false),
             (ResponseBody::None, true),
         ] {
-            assert_eq!(BodyReader::of_response(body).end_of_stream(), ends, "{body:?}");
+            assert_eq!(BodyReader::of_response(body, &Cell::new(0)).end_of_stream(), ends, "{body:?}");
         }
     }
 }

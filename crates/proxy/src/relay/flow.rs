@@ -1,32 +1,33 @@
-//! Moves a body from one side to the other, both ways with the same function: back-pressure comes from waiting for
-//! the receiver before reading on, and memory is one buffer.
+//! Moves a body from one side to the other; the same code serves both directions. The next read waits until the receiver
+//! has taken what came before, so a flow holds one buffer.
 
 use std::io;
 use std::time::Duration;
 
-use crate::stream::Stream;
 use model::HttpLimits;
 use net::{Buffer, LARGE, Moved, Pipe, Sys};
 
 use super::body::{BodyFault, BodyReader, BodyWriter};
+use super::end::End;
+use super::send::send;
 
 /// One direction of an exchange.
-pub(super) struct Flow<'a, S: Sys> {
-    pub(super) from: &'a Stream<S>,
-    pub(super) to: &'a Stream<S>,
-    pub(super) input: &'a mut Buffer,
-    pub(super) reader: &'a mut BodyReader,
-    pub(super) writer: BodyWriter,
-    pub(super) limits: &'a HttpLimits,
+pub(crate) struct Flow<'a, 'm, S: Sys> {
+    pub(crate) from: End<'a, S>,
+    pub(crate) to: End<'a, S>,
+    pub(crate) input: &'a mut Buffer,
+    pub(crate) reader: &'a mut BodyReader<'m>,
+    pub(crate) writer: BodyWriter,
+    pub(crate) limits: &'a HttpLimits,
     /// Between two reads.
-    pub(super) read_timeout: Duration,
+    pub(crate) read_timeout: Duration,
     /// Between two writes.
-    pub(super) write_timeout: Duration,
+    pub(crate) write_timeout: Duration,
 }
 
 /// On which side a flow ended early.
 #[derive(Debug)]
-pub(super) enum FlowError {
+pub(crate) enum FlowError {
     Read(io::Error),
     /// The sender closed within the body.
     Ended,
@@ -34,13 +35,13 @@ pub(super) enum FlowError {
     Write(io::Error),
 }
 
-impl<S: Sys> Flow<'_, S> {
+impl<S: Sys> Flow<'_, '_, S> {
     /// Runs until the body has ended and is sent.
-    pub(super) async fn run(mut self) -> Result<(), FlowError> {
+    pub(crate) async fn run(mut self) -> Result<(), FlowError> {
         let mut reads_are_full = false;
         while !self.reader.is_complete() {
             if !self.input.is_empty() {
-                self.send_what_came().await?;
+                self.send_input().await?;
                 continue;
             }
             if reads_are_full && self.splice().await? {
@@ -51,10 +52,10 @@ impl<S: Sys> Flow<'_, S> {
         Ok(())
     }
 
-    /// Returns whether the read filled its buffer: there is more where it came from.
+    /// Returns whether the read filled its buffer: there is probably more.
     async fn read(&mut self) -> Result<bool, FlowError> {
-        self.from.set_read_deadline(self.from.worker().after(self.read_timeout));
-        if self.from.fill(self.input, LARGE).await.map_err(FlowError::Read)? > 0 {
+        self.from.read_within(self.read_timeout);
+        if self.from.stream.fill(self.input, LARGE).await.map_err(FlowError::Read)? > 0 {
             return Ok(self.input.len() == self.input.capacity());
         }
         if !self.reader.end_of_stream() {
@@ -64,7 +65,7 @@ impl<S: Sys> Flow<'_, S> {
         Ok(false)
     }
 
-    async fn send_what_came(&mut self) -> Result<(), FlowError> {
+    async fn send_input(&mut self) -> Result<(), FlowError> {
         let data = self.reader.take(self.input, self.limits).map_err(FlowError::Fault)?;
         self.send(data).await
     }
@@ -72,22 +73,24 @@ impl<S: Sys> Flow<'_, S> {
     async fn send(&mut self, mut data: Buffer) -> Result<(), FlowError> {
         let mut head = Vec::new();
         let behind = self.writer.frame(&mut data, self.reader, &mut head);
-        self.to.set_write_deadline(self.to.worker().after(self.write_timeout));
-        send(self.to, &head, &mut data).await.map_err(FlowError::Write)?;
-        send(self.to, &behind, &mut Buffer::new()).await.map_err(FlowError::Write)
+        self.to.write_within(self.write_timeout);
+        send(self.to.stream, &head, &mut data).await.map_err(FlowError::Write)?;
+        send(self.to.stream, &behind, &mut Buffer::new()).await.map_err(FlowError::Write)
     }
 
-    /// Moves the rest through a pipe where that pays: much is left and the framing has nothing in between. `false`:
-    /// it does not, or no pipe is to be had.
+    /// Moves the rest through a pipe if that pays: much is left, and no framing stands between the bytes. `false`: it
+    /// does not pay, or there is no pipe.
     async fn splice(&mut self) -> Result<bool, FlowError> {
-        let worth_it = |reader: &BodyReader| reader.plain_left().filter(|&left| left >= SPLICE_BYTES_MIN);
+        let worth_it = |reader: &BodyReader<'_>| reader.plain_left().filter(|&left| left >= SPLICE_BYTES_MIN);
         if self.writer != BodyWriter::Plain || worth_it(self.reader).is_none() {
             return Ok(false);
         }
-        let (Some(from), Some(to)) = (self.from.as_plain(), self.to.as_plain()) else { return Ok(false) };
-        let Ok(mut pipe) = Pipe::lease(self.from.worker()) else { return Ok(false) };
+        let (Some(from), Some(to)) = (self.from.stream.as_plain(), self.to.stream.as_plain()) else {
+            return Ok(false);
+        };
+        let Ok(mut pipe) = Pipe::lease(from.worker()) else { return Ok(false) };
         while let Some(left) = self.reader.plain_left() {
-            self.from.set_read_deadline(self.from.worker().after(self.read_timeout));
+            self.from.read_within(self.read_timeout);
             let spliced = from.splice_to(to, &mut pipe, left, self.write_timeout).await;
             let (moved, failed) = match spliced {
                 Ok(0) => return Err(FlowError::Ended),
@@ -104,41 +107,5 @@ impl<S: Sys> Flow<'_, S> {
     }
 }
 
-/// Writes `head`, then `data`, which is empty afterwards; at once where the socket takes them.
-pub(super) async fn send<S: Sys>(to: &Stream<S>, head: &[u8], data: &mut Buffer) -> io::Result<()> {
-    let rest = send_now(to, head, data)?;
-    send_rest(to, &rest, data).await
-}
-
-/// As much of [`send`] as needs no wait; returns the rest of `head`.
-pub(super) fn send_now<S: Sys>(to: &Stream<S>, head: &[u8], data: &mut Buffer) -> io::Result<Vec<u8>> {
-    if head.is_empty() && data.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sent = to.try_write(head, data.bytes())?;
-    let of_head = sent.min(head.len());
-    data.consume(sent - of_head);
-    Ok(head[of_head..].to_vec())
-}
-
-/// What [`send_now`] left. A page of ours may be larger than the largest block.
-pub(super) async fn send_rest<S: Sys>(to: &Stream<S>, rest: &[u8], data: &mut Buffer) -> io::Result<()> {
-    for part in rest.chunks(LARGE) {
-        let mut part_of_head = Buffer::new();
-        part_of_head.extend(part).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        to.write_all(&mut part_of_head, &mut Buffer::new()).await?;
-    }
-    to.write_all(&mut Buffer::new(), data).await
-}
-
-/// Moves little data behind the head: one plain write is cheaper than a gathered one.
-pub(super) fn coalesce(head: &mut Vec<u8>, data: &mut Buffer) {
-    if data.len() <= COALESCED_BYTES_MAX {
-        head.extend_from_slice(data.bytes());
-        data.consume(data.len());
-    }
-}
-
-const COALESCED_BYTES_MAX: usize = 2048;
-// Below this, copying what comes is cheaper than the pipe's extra system calls.
+// Below this, copying is cheaper than the pipe's extra system calls.
 const SPLICE_BYTES_MIN: u64 = 128 * 1024;

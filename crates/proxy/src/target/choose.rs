@@ -1,82 +1,134 @@
-//! Picks the target of an attempt.
+//! Chooses the target of an attempt, and says why this one.
 
-use balance::{fail_open, hash_bytes, hash_source, least_connections};
-use model::{Algorithm, HashKey};
-use net::Sys;
-use proto::http1::token;
+use std::cell::RefCell;
 
-use super::admit::Admitted;
-use super::request::Request;
-use crate::local::LocalGroup;
-use crate::snapshot::PickerPlan;
+use balance::{Rng, SmoothWeighted, fail_open, least_connections};
+use model::Limits;
 
-/// The targets that this request has tried.
+use crate::snapshot::{GroupPlan, PickerPlan};
+
+/// What a choice depends on besides the group and its targets' live state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    /// The hash by which algorithms that hash choose; others ignore it.
+    pub(crate) key: u64,
+    /// The target that a session prefers: its index in the group.
+    pub(crate) preferred: Option<usize>,
+    pub(crate) tried: Tried,
+    pub(crate) now_millis: u64,
+}
+
+/// A chosen target: its index in the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) target: usize,
+    pub(crate) why: Why,
+    /// Why the preferred target was not chosen, where there was one.
+    pub(crate) not_preferred: Option<Unavailable>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    Preferred,
+    /// By the algorithm, among the healthy targets without a recent failed connect.
+    Healthy,
+    /// By the algorithm, among the healthy targets; connects to all of them failed recently.
+    PassedOver,
+    /// By the algorithm, among all targets, since none is healthy.
+    FailOpen,
+}
+
+/// Why a preferred target cannot be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unavailable {
+    /// The group has no such target any more.
+    Gone,
+    /// An earlier attempt of this request failed there.
+    Tried,
+    Unhealthy,
+    /// A recent connect failed.
+    PassedOver,
+}
+
+/// The targets that a request has tried.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tried {
-    places: [usize; model::Limits::ATTEMPTS_MAX as usize],
+pub(crate) struct Tried {
+    targets: [usize; Limits::ATTEMPTS_MAX as usize],
     count: usize,
 }
 
 impl Tried {
-    pub(super) fn add(&mut self, place: usize) {
-        if let Some(free) = self.places.get_mut(self.count) {
-            *free = place;
+    pub(crate) fn add(&mut self, target: usize) {
+        if let Some(free) = self.targets.get_mut(self.count) {
+            *free = target;
             self.count += 1;
         }
     }
 
-    fn contains(&self, place: usize) -> bool {
-        self.places[..self.count].contains(&place)
+    fn contains(&self, target: usize) -> bool {
+        self.targets[..self.count].contains(&target)
     }
 }
 
-/// The place of a target in its group. Healthy targets that no failed connect speaks against come first, then any
-/// healthy one, and when none is healthy, or none is known to be, all of them (fail open).
-pub(super) fn pick<S: Sys>(
-    _admitted: &Admitted,
-    request: &Request<S>,
-    group: &LocalGroup<S>,
-    tried: Tried,
-) -> Option<usize> {
-    let now = request.proxy.now_millis();
-    let targets = &group.plan.targets;
-    let healthy = |place: usize| targets[place].health().takes_traffic() && !tried.contains(place);
-    choose(request, group, |place| healthy(place) && !targets[place].is_passed_over(now))
-        .or_else(|| choose(request, group, healthy))
-        .or_else(|| {
-            let takers = targets.iter().filter(|target| target.health().takes_traffic()).count();
-            let open = fail_open(takers);
-            choose(request, group, |place| open && !tried.contains(place))
-        })
+/// Chooses the preferred target if it is available, else one by the group's algorithm: first among healthy targets
+/// without a recent failed connect, then among healthy ones, then, if none is healthy, among all (fail open). `None`: no
+/// target is left.
+pub(crate) fn choose(
+    group: &GroupPlan,
+    cursor: &RefCell<SmoothWeighted>,
+    ask: &Ask,
+    random: &mut Rng,
+) -> Option<Choice> {
+    let not_preferred = match ask.preferred.map(|target| availability(group, target, ask)) {
+        Some(Ok(target)) => return Some(Choice { target, why: Why::Preferred, not_preferred: None }),
+        Some(Err(unavailable)) => Some(unavailable),
+        None => None,
+    };
+    let targets = &group.targets;
+    let healthy = |target: usize| targets[target].health().takes_traffic() && !ask.tried.contains(target);
+    let best = |target: usize| healthy(target) && !targets[target].is_passed_over(ask.now_millis);
+    let chosen = |target, why| Choice { target, why, not_preferred };
+    if let Some(target) = by_algorithm(group, cursor, ask.key, random, best) {
+        return Some(chosen(target, Why::Healthy));
+    }
+    if let Some(target) = by_algorithm(group, cursor, ask.key, random, healthy) {
+        return Some(chosen(target, Why::PassedOver));
+    }
+    if !fail_open(targets.iter().filter(|target| target.health().takes_traffic()).count()) {
+        return None;
+    }
+    let any = |target: usize| !ask.tried.contains(target);
+    by_algorithm(group, cursor, ask.key, random, any).map(|target| chosen(target, Why::FailOpen))
 }
 
-fn choose<S: Sys>(
-    request: &Request<S>,
-    group: &LocalGroup<S>,
+fn availability(group: &GroupPlan, target: usize, ask: &Ask) -> Result<usize, Unavailable> {
+    let live = group.targets.get(target).ok_or(Unavailable::Gone)?;
+    if ask.tried.contains(target) {
+        return Err(Unavailable::Tried);
+    }
+    if !live.health().takes_traffic() {
+        return Err(Unavailable::Unhealthy);
+    }
+    if live.is_passed_over(ask.now_millis) { Err(Unavailable::PassedOver) } else { Ok(target) }
+}
+
+fn by_algorithm(
+    group: &GroupPlan,
+    cursor: &RefCell<SmoothWeighted>,
+    key: u64,
+    random: &mut Rng,
     usable: impl Fn(usize) -> bool,
 ) -> Option<usize> {
-    let targets = &group.plan.targets;
-    let in_flight = |place: usize| targets[place].in_flight();
-    let weight = |place: usize| group.plan.group.targets[place].weight;
-    let mut random = request.proxy.random.borrow_mut();
-    match &group.plan.picker {
-        PickerPlan::Smooth => group.turn.borrow_mut().pick(usable),
-        PickerPlan::Least => least_connections(targets.len(), weight, in_flight, usable, &mut random),
-        PickerPlan::RandomTwo(two) => two.pick(in_flight, usable, &mut random),
-        PickerPlan::Maglev(maglev) => maglev.pick(hash(request, &group.plan.group.algorithm), usable),
+    let targets = &group.targets;
+    let in_flight = |target: usize| targets[target].in_flight();
+    let weight = |target: usize| group.group.targets[target].weight;
+    match &group.picker {
+        PickerPlan::Smooth => cursor.borrow_mut().pick(usable),
+        PickerPlan::Least => least_connections(targets.len(), weight, in_flight, usable, random),
+        PickerPlan::RandomTwo(two) => two.pick(in_flight, usable, random),
+        PickerPlan::Maglev(maglev) => maglev.pick(key, usable),
     }
 }
 
-fn hash<S: Sys>(request: &Request<S>, algorithm: &Algorithm) -> u64 {
-    let value = match algorithm {
-        Algorithm::Hash(HashKey::Header(name)) => {
-            let fields = request.head().fields().iter();
-            fields
-                .map(|field| (request.text(field.name), request.text(field.value)))
-                .find(|(field, _)| token::eq_ignore_case(field, name.as_bytes()))
-                .map(|(_, value)| value)
-        }
-        _ => None,
-    };
-    value.map_or_else(|| hash_source(request.source), hash_bytes)
-}
+#[cfg(test)]
+mod tests;

@@ -1,28 +1,28 @@
-//! Opens a connection to a target: an idle one where one is good, else a new one.
+//! Connects to a target: reuses a good idle connection, or opens a new one.
 
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::Scheme;
+use model::{Failure, TargetTimeouts};
 use net::{Buffer, Sys, TcpStream, Ticks, Worker};
 use rustls::CertificateError;
 use tls::Connector;
 
-use super::request::Request;
-use super::{Failed, failure};
+use super::pool::{LocalTarget, TargetConnection};
+use crate::failed::Failed;
 use crate::http2::{Opening, TargetStream, drive};
 use crate::io_error;
-use crate::pool::{LocalTarget, TargetConnection};
 use crate::stream::{HandshakeError, Stream, Tls, Wire};
-use model::{Failure, TargetTimeouts};
 
 /// An attempt in flight at a target.
-pub(super) struct InFlight<S: Sys>(Rc<LocalTarget<S>>);
+pub(crate) struct InFlight<S: Sys>(Rc<LocalTarget<S>>);
 
 impl<S: Sys> InFlight<S> {
-    pub(super) fn begin(target: &Rc<LocalTarget<S>>) -> Self {
+    pub(crate) fn begin(target: &Rc<LocalTarget<S>>) -> Self {
         target.live.begin_request();
         let cells = target.cells();
         cells.requests.increment();
@@ -38,37 +38,33 @@ impl<S: Sys> Drop for InFlight<S> {
     }
 }
 
-/// A new connection may still be in the making: the first write waits for it. `fresh`: no idle one is taken.
-/// `is_whole`: all of the request is here, so that it could be sent twice.
-pub(super) fn connect<S: Sys>(
-    request: &Request<S>,
+/// Returns a connection to `target`. A new one may still be connecting: the first write waits for that. `fresh`: no idle
+/// connection is reused. `may_repeat`: the request could be sent twice.
+pub(crate) fn connect<S: Sys>(
+    worker: &Worker<S>,
     connector: Option<&Arc<Connector>>,
     target: &Rc<LocalTarget<S>>,
     fresh: bool,
-    is_whole: bool,
+    may_repeat: bool,
 ) -> Result<TargetConnection<S>, Failure> {
-    let proxy = &request.proxy;
-    let may_repeat = request.head().method().is_idempotent() && is_whole;
-    while !fresh && let Some(connection) = target.reuse(proxy.now_millis()) {
-        // What cannot be repeated is worth a question to the kernel: has the target closed just now?
+    let now_millis = worker.now() / 1_000_000;
+    while !fresh && let Some(connection) = target.reuse(now_millis) {
+        // A request that cannot be repeated is worth a system call: has the target closed just now?
         if may_repeat || connection.stream.check_open() {
             target.cells().connections_reused.increment();
             return Ok(connection);
         }
-        connection
-            .reused_after_millis
-            .into_iter()
-            .for_each(|idle| target.learn_closed(idle, proxy.now_millis()));
+        connection.reused_after_millis.into_iter().for_each(|idle| target.learn_closed(idle, now_millis));
     }
     let address = target.live.key().address;
-    let stream = TcpStream::connect(&proxy.worker, address).map_err(|error| failure::on_connect(&error))?;
-    // Without it the connection serves as well; only a target that vanishes is found out later.
+    let stream = TcpStream::connect(worker, address).map_err(|error| on_connect(&error))?;
+    // A connection without keepalive serves as well; a target that vanishes is only detected later.
     let _ = stream.set_keepalive(target.tcp_keepalive());
     Ok(target.opened(Stream::plain(stream), connector.cloned()))
 }
 
-/// Waits until a new connection stands, and makes the TLS handshake on it, all within `timeout` (TLS5).
-pub(super) async fn secure<S: Sys>(
+/// Waits until a new connection is established, then makes the TLS handshake, all within `timeout` (TLS5).
+pub(crate) async fn secure<S: Sys>(
     connection: &mut TargetConnection<S>,
     connector: &Connector,
     target: IpAddr,
@@ -94,22 +90,22 @@ async fn handshake<S: Sys>(
     connector: &Connector,
     target: IpAddr,
 ) -> Result<Box<Tls>, Failed> {
-    tcp.writable().await.map_err(|error| failure::on_connect(&error))?;
+    tcp.writable().await.map_err(|error| on_connect(&error))?;
     let session = connector.connect(target).map_err(|_| Failure::Internal)?;
     Tls::handshake(tcp, session, Buffer::new(), true).await.map_err(|error| on_handshake(&error))
 }
 
-/// A stream of a connection to the target that speaks HTTP/2, which is opened where there is none with room.
-pub(super) async fn connect_http2<S: Sys>(
-    request: &Request<S>,
+/// Returns a stream of an HTTP/2 connection to the target. A new connection is opened if none can take another stream.
+pub(crate) async fn connect_http2<S: Sys>(
+    worker: &Worker<S>,
     connector: Option<&Arc<Connector>>,
     target: &Rc<LocalTarget<S>>,
     timeouts: TargetTimeouts,
 ) -> Result<TargetConnection<S>, Http2Error> {
-    let worker = &request.proxy.worker;
     let lane = || {
         target.http2.lane(|opening| {
-            // Others will share it: it is made with what holds now, whatever held when this request began.
+            // Other requests will share it, so it is made with the current settings, not with those of this request's
+            // generation.
             let connector = target.connector().or_else(|| connector.cloned());
             let target = Rc::clone(target);
             worker.spawn(open_http2(worker.clone(), target, connector, opening, timeouts));
@@ -121,7 +117,7 @@ pub(super) async fn connect_http2<S: Sys>(
         if requests.is_err() || taken.fits() {
             break;
         }
-        // More have waited for it than the target takes at a time.
+        // More requests have waited for it than the target takes streams at a time.
         drop(std::mem::replace(&mut taken, lane()));
         requests = taken.ready().await;
     }
@@ -136,13 +132,13 @@ pub(super) async fn connect_http2<S: Sys>(
 const MOVES_MAX: u32 = 4;
 
 /// Why there is no stream.
-pub(super) struct Http2Error {
-    pub(super) failed: Failed,
-    /// The connection was opened for it.
-    pub(super) is_new: bool,
+pub(crate) struct Http2Error {
+    pub(crate) failed: Failed,
+    /// The connection was opened for this request.
+    pub(crate) is_new: bool,
 }
 
-/// The task of a connection: from its opening, with the same limit for all of it, to its end.
+/// The task of an HTTP/2 connection, from connect to close. One timeout covers connect and handshakes.
 async fn open_http2<S: Sys>(
     worker: Worker<S>,
     target: Rc<LocalTarget<S>>,
@@ -152,11 +148,11 @@ async fn open_http2<S: Sys>(
 ) {
     let address = target.live.key().address;
     let wire = async {
-        let tcp = TcpStream::connect(&worker, address).map_err(|error| failure::on_connect(&error))?;
+        let tcp = TcpStream::connect(&worker, address).map_err(|error| on_connect(&error))?;
         let _ = tcp.set_keepalive(target.tcp_keepalive());
         set_deadline(&tcp, timeouts.connect);
         let Some(connector) = connector else {
-            tcp.writable().await.map_err(|error| failure::on_connect(&error))?;
+            tcp.writable().await.map_err(|error| on_connect(&error))?;
             return Ok(Wire::plain(tcp));
         };
         let session = handshake(&tcp, &connector, address.ip()).await?;
@@ -168,8 +164,24 @@ async fn open_http2<S: Sys>(
         Ok(wire)
     };
     match Box::pin(wire).await {
-        Ok(wire) => drive(target, wire, opening, timeouts.idle).await,
+        Ok(wire) => {
+            let _counted = Counted::new(target);
+            drive(wire, opening, timeouts.idle).await;
+        }
         Err(failed) => opening.failed(failed),
+    }
+}
+
+/// What an error means before a byte was sent.
+pub(crate) fn on_connect(error: &io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::TimedOut => Failure::TargetConnectTimeout,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
+            Failure::TargetUnreachable
+        }
+        ErrorKind::AddrNotAvailable | ErrorKind::OutOfMemory => Failure::LocalResources,
+        _ if io_error::is_out_of_descriptors(error) => Failure::LocalResources,
+        _ => Failure::TargetRefused,
     }
 }
 
@@ -207,5 +219,22 @@ fn verify_detail(error: &CertificateError) -> &'static str {
             "not for servers"
         }
         _ => "not valid",
+    }
+}
+
+/// An open HTTP/2 connection in the metrics.
+struct Counted<S: Sys>(Rc<LocalTarget<S>>);
+
+impl<S: Sys> Counted<S> {
+    fn new(target: Rc<LocalTarget<S>>) -> Self {
+        target.cells().connections_opened.increment();
+        target.cells().connections_open.increment();
+        Self(target)
+    }
+}
+
+impl<S: Sys> Drop for Counted<S> {
+    fn drop(&mut self) {
+        self.0.cells().connections_open.decrement();
     }
 }

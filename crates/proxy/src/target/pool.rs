@@ -1,5 +1,5 @@
-//! Idle connections to one target, as one worker keeps them: last in, first out, so that few stay warm and the
-//! rest can end.
+//! The connections of one worker to one target. Idle ones are kept last in, first out: a few stay in use and the rest
+//! can expire.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use balance::IdleLimit;
 use model::{TargetGroup, TargetKeepalive, TcpKeepalive};
-use net::Sys;
+use net::{Sys, Ticks};
 use observe::TargetCells;
 use tls::Connector;
 
 use crate::http2::{Connections, TargetStream};
 use crate::io_error;
 use crate::live::TargetLive;
+use crate::relay::End;
 use crate::stream::Stream;
 
 /// A target, as one worker sees it.
@@ -24,12 +25,12 @@ pub(crate) struct LocalTarget<S: Sys> {
     limit: RefCell<IdleLimit>,
     keepalive: Cell<TargetKeepalive>,
     tcp_keepalive: Cell<Option<TcpKeepalive>>,
-    /// Those that speak HTTP/2.
+    /// The connections that speak HTTP/2.
     pub(crate) http2: Connections,
-    /// With whom idle connections were secured, and how.
+    /// The TLS settings of the idle connections.
     connector: RefCell<Option<Arc<Connector>>>,
     is_http2: Cell<bool>,
-    /// No longer configured: connections that come back are closed.
+    /// No longer configured: connections that are given back are closed.
     retired: Cell<bool>,
 }
 
@@ -43,14 +44,16 @@ pub(crate) struct TargetConnection<S: Sys> {
     pub(crate) stream: Stream<S>,
     /// How long it was idle before this request; `None`: it is new.
     pub(crate) reused_after_millis: Option<u64>,
-    /// Under which it was secured.
+    /// The TLS settings under which it was made.
     connector: Option<Arc<Connector>>,
+    /// See [`End::with_limit`].
+    reads_until: Cell<Ticks>,
     target: Rc<LocalTarget<S>>,
 }
 
 impl<S: Sys> Drop for TargetConnection<S> {
     fn drop(&mut self) {
-        // A stream is not all of one.
+        // A stream is only a part of a connection.
         if self.stream.wire().is_some() {
             self.target.cells().connections_open.decrement();
         }
@@ -89,7 +92,7 @@ impl<S: Sys> LocalTarget<S> {
         self.retired.set(false);
     }
 
-    /// How new connections are secured.
+    /// The TLS settings of new connections.
     pub(crate) fn connector(&self) -> Option<Arc<Connector>> {
         self.connector.borrow().clone()
     }
@@ -103,21 +106,21 @@ impl<S: Sys> LocalTarget<S> {
         self.close_all();
     }
 
-    /// Of a target that is no longer configured, connections end with their streams: nobody looks after idle ones.
+    /// The HTTP/2 connections of a target that is no longer configured end with their streams: idle ones are not pruned.
     pub(crate) fn forget_if_retired(&self) {
         if self.retired.get() {
             self.http2.clear();
         }
     }
 
-    /// What is in use goes on.
+    /// Connections in use go on.
     fn close_all(&self) {
         self.idle.borrow_mut().clear();
         self.http2.clear();
     }
 
-    /// The warmest idle connection that is still good. One that is near the target's idle limit is left where it is:
-    /// how it ends tells whether the limit is right.
+    /// Takes the idle connection that was used last, if it is still good. A connection near the target's idle limit is
+    /// left in place: when it ends shows whether the learned limit is right.
     pub(crate) fn reuse(&self, now_millis: u64) -> Option<TargetConnection<S>> {
         loop {
             let mut idle = self.idle.borrow_mut().pop()?;
@@ -134,17 +137,17 @@ impl<S: Sys> LocalTarget<S> {
         }
     }
 
-    /// A connection that had been idle so long turned out to be closed when it was reused.
+    /// Learns that a connection reused after `idle_millis` had been closed.
     pub(crate) fn learn_closed(&self, idle_millis: u64, now_millis: u64) {
         self.limit.borrow_mut().observe_closed(idle_millis, now_millis);
     }
 
-    /// A response began so long after its request was sent.
+    /// Learns how long after its request a response began.
     pub(crate) fn learn_response(&self, micros: u64) {
         self.limit.borrow_mut().observe_response(micros);
     }
 
-    /// Takes a new connection into account.
+    /// Counts a new connection.
     pub(crate) fn opened(
         self: &Rc<Self>,
         stream: Stream<S>,
@@ -153,16 +156,24 @@ impl<S: Sys> LocalTarget<S> {
         let cells = self.cells();
         cells.connections_opened.increment();
         cells.connections_open.increment();
-        TargetConnection { stream, reused_after_millis: None, connector, target: Rc::clone(self) }
+        self.connection(stream, connector)
     }
 
-    /// A stream of a connection that is kept elsewhere.
+    /// Counts a stream of an HTTP/2 connection, which is kept in `http2`.
     pub(crate) fn on_stream(self: &Rc<Self>, stream: TargetStream<S>) -> TargetConnection<S> {
         if stream.is_reused() {
             self.cells().connections_reused.increment();
         }
-        let stream = Stream::of_target(stream);
-        TargetConnection { stream, reused_after_millis: None, connector: None, target: Rc::clone(self) }
+        self.connection(Stream::of_target(stream), None)
+    }
+
+    fn connection(
+        self: &Rc<Self>,
+        stream: Stream<S>,
+        connector: Option<Arc<Connector>>,
+    ) -> TargetConnection<S> {
+        let (reads_until, target) = (Cell::new(Ticks::NEVER), Rc::clone(self));
+        TargetConnection { stream, reused_after_millis: None, connector, reads_until, target }
     }
 
     /// `Keep-Alive: timeout=` of a response.
@@ -170,12 +181,12 @@ impl<S: Sys> LocalTarget<S> {
         self.limit.borrow_mut().observe_keep_alive_timeout(seconds);
     }
 
-    /// Since when the connection is idle that has been so longest.
+    /// Since when the longest-idle connection has been idle.
     pub(crate) fn coldest_since(&self) -> Option<u64> {
         self.idle.borrow().first().map(|idle| idle.since_millis)
     }
 
-    /// Closes it; false: there is none.
+    /// Closes the longest-idle connection; false: there is none.
     pub(crate) fn close_coldest(&self) -> bool {
         let mut idle = self.idle.borrow_mut();
         let coldest = (!idle.is_empty()).then(|| idle.remove(0));
@@ -183,7 +194,7 @@ impl<S: Sys> LocalTarget<S> {
         coldest.is_some()
     }
 
-    /// Closes what is too old, what the target closed, and what said something unasked.
+    /// Closes idle connections that are too old, that the target closed, or that received bytes without a request.
     pub(crate) fn prune(&self, now_millis: u64) {
         self.http2.prune(now_millis, self.keepalive.get().idle_timeout);
         if self.idle.borrow().is_empty() {
@@ -199,7 +210,7 @@ impl<S: Sys> LocalTarget<S> {
     fn is_good(&self, idle: &Idle<S>, idle_millis: u64, now_millis: u64) -> bool {
         let mut limit = self.limit.borrow_mut();
         if let Some(closed_millis) = idle.connection.stream.closed_for_millis() {
-            // Who vanished closed nothing: it says nothing about how long connections may be idle.
+            // A target that vanished did not close the connection: this tells nothing about its idle limit.
             if io_error::died(&idle.connection.stream) {
                 self.cells().dead_peers.increment();
             } else {
@@ -225,7 +236,7 @@ impl<S: Sys> LocalTarget<S> {
         }
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= keepalive.idle_max as usize {
-            // The coldest waits for its end where it may not be reused; it shall not keep a good one out.
+            // If the longest-idle one only waits to expire, it must not keep a good one out.
             let is_spent =
                 |idle: &Idle<S>| !self.limit.borrow().may_reuse(now_millis.saturating_sub(idle.since_millis));
             if !idle.first().is_some_and(is_spent) {
@@ -238,8 +249,23 @@ impl<S: Sys> LocalTarget<S> {
 }
 
 impl<S: Sys> TargetConnection<S> {
+    /// The connection as one end of an exchange.
+    pub(crate) fn end(&self) -> End<'_, S> {
+        End::with_limit(&self.stream, &self.reads_until)
+    }
+
     pub(crate) fn is_reused(&self) -> bool {
         self.reused_after_millis.is_some() || self.stream.as_target().is_some_and(TargetStream::is_reused)
+    }
+
+    /// The target has reset this stream, and not its connection.
+    pub(crate) fn is_stream_reset(&self) -> bool {
+        self.stream.as_target().is_some_and(TargetStream::is_reset)
+    }
+
+    /// The target says that it has not acted on the request (RFC 9113 §8.7).
+    pub(crate) fn is_stream_refused(&self) -> bool {
+        self.stream.as_target().is_some_and(TargetStream::is_refused)
     }
 
     /// Gives the connection back for the next request.

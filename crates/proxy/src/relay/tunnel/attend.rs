@@ -1,4 +1,4 @@
-//! What we have to say to a tunnel, and when: pings, and its end.
+//! When Pings and a Close of ours go into a tunnel, and when it ends.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -6,15 +6,26 @@ use std::future::{Future, pending, poll_fn};
 use std::task::Poll;
 use std::time::Duration;
 
-use model::{Failure, WebSocket};
+use model::Failure;
 use net::{Sys, Worker};
 use proto::websocket::ControlFrame;
 
-use super::framed::{Lane, Order};
-use crate::connection::Client;
-use crate::http::Failed;
+use super::state::{Control, DirectionState};
+use crate::failed::Failed;
 
-/// Runs `relayed` for at most that long.
+/// What is sent into a tunnel of WebSocket frames.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attendance {
+    /// The client is pinged after this long without a byte from it.
+    pub(crate) ping_interval: Option<Duration>,
+    /// The tunnel ends with Close frames of this code. Without one it has no part in a drain.
+    pub(crate) close_code: Option<u16>,
+    /// Masks the Close to the target. A mask keeps a page from choosing the bytes that go to a server; ours are fixed, so
+    /// any mask will do.
+    pub(crate) mask: [u8; 4],
+}
+
+/// Runs `relayed` for at most `lifetime`.
 pub(super) async fn within<S: Sys>(
     worker: &Worker<S>,
     lifetime: Duration,
@@ -27,27 +38,29 @@ pub(super) async fn within<S: Sys>(
     }
 }
 
-/// Pings a silent client, and returns when the tunnel is to end. `ending` says so from when its end has begun.
+/// Pings a silent client, and returns when the tunnel is to end. From the moment its end begins, `ending` has the reason.
 pub(super) async fn attend<S: Sys>(
-    client: &Client<S>,
-    up: &Lane<'_, S>,
-    down: &Lane<'_, S>,
-    websocket: &WebSocket,
+    worker: &Worker<S>,
+    [up, down]: &[DirectionState; 2],
+    attendance: Attendance,
+    max_lifetime: Option<Duration>,
+    drained: impl Future<Output = ()>,
     ending: &Cell<Option<Failure>>,
 ) -> Failed {
-    let worker = &client.proxy.worker;
     let failure = tokio::select! {
         biased;
-        () = over(worker, websocket.max_lifetime) => Failure::TunnelLifetime,
-        () = drained(client, websocket) => Failure::TunnelDrained,
-        never = ping(worker, up, down, websocket.ping_interval) => match never {},
+        () = over(worker, max_lifetime) => Failure::TunnelLifetime,
+        () = drained, if attendance.close_code.is_some() => Failure::TunnelDrained,
+        never = ping(worker, up, down, attendance.ping_interval) => match never {},
     };
     ending.set(Some(failure));
-    let Some(code) = websocket.drain_close_code else { return failure.into() };
-    close(client, up, down, code).await;
+    let Some(code) = attendance.close_code else { return failure.into() };
+    down.send_control(Control::Close(ControlFrame::close(code, None)));
+    up.send_control(Control::Close(ControlFrame::close(code, Some(attendance.mask))));
+    worker.yield_now().await;
     let is_answered = tokio::select! {
         biased;
-        () = poll_fn(|_| if up.is_over() && down.is_over() { Poll::Ready(()) } else { Poll::Pending }) => true,
+        () = poll_fn(|_| if up.is_over.get() && down.is_over.get() { Poll::Ready(()) } else { Poll::Pending }) => true,
         () = worker.sleep(ANSWER_WITHIN) => false,
     };
     Failed { failure, detail: if is_answered { "" } else { "a side did not answer the Close" } }
@@ -60,44 +73,26 @@ async fn over<S: Sys>(worker: &Worker<S>, lifetime: Option<Duration>) {
     }
 }
 
-/// Without a code, a tunnel does not care.
-async fn drained<S: Sys>(client: &Client<S>, websocket: &WebSocket) {
-    match websocket.drain_close_code {
-        Some(_) => client.bound.closes().await,
-        None => pending().await,
-    }
-}
-
-/// Asks for a sign of life whenever the client has given none for `interval`.
+/// Pings the client whenever it has sent nothing for `interval`.
 async fn ping<S: Sys>(
     worker: &Worker<S>,
-    up: &Lane<'_, S>,
-    down: &Lane<'_, S>,
+    up: &DirectionState,
+    down: &DirectionState,
     interval: Option<Duration>,
 ) -> Infallible {
     let Some(interval) = interval else { return pending().await };
-    let mut asked = 0;
+    let mut pinged = 0;
     loop {
-        let silent = Duration::from_nanos(worker.now().saturating_sub(up.heard().max(asked)));
+        let silent = Duration::from_nanos(worker.now().saturating_sub(up.last_read.get().max(pinged)));
         if silent < interval {
             worker.sleep(interval.saturating_sub(silent)).await;
             continue;
         }
-        asked = worker.now();
-        down.order(Order::Ping(ControlFrame::ping(None)));
+        pinged = worker.now();
+        down.send_control(Control::Ping(ControlFrame::ping(None)));
         worker.yield_now().await;
     }
 }
 
-/// A Close to both.
-async fn close<S: Sys>(client: &Client<S>, up: &Lane<'_, S>, down: &Lane<'_, S>, code: u16) {
-    let worker = &client.proxy.worker;
-    // A mask keeps a page from choosing the bytes that go to a server. These are ours: any mask will do.
-    let [mask @ .., _, _, _, _] = client.proxy.random.borrow_mut().next_u64().to_ne_bytes();
-    down.order(Order::Close(ControlFrame::close(code, None)));
-    up.order(Order::Close(ControlFrame::close(code, Some(mask))));
-    worker.yield_now().await;
-}
-
-// limit: how long both sides have to answer a Close of ours, and to come to the end of a frame before it.
+// limit: time for both sides to reach the end of a frame and then to answer a Close of ours.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

@@ -1,37 +1,38 @@
-//! Bytes, whatever they mean.
+//! A tunnel of bytes, whatever they mean.
 
 use std::io;
 use std::time::Duration;
 
-use crate::stream::Stream;
-use model::WebSocket;
 use net::{Buffer, LARGE, Sys};
 
-use super::{Meter, Sides, attend, both, keep_alive, write};
-use crate::http::Failed;
+use super::attend::within;
+use super::ends::{Tunnel, both, keep_alive, write};
+use crate::failed::Failed;
+use crate::relay::end::End;
+use crate::relay::meter::TunnelMeter;
 
-pub(super) async fn run<S: Sys>(sides: Sides<'_, S>, websocket: &WebSocket) -> Result<(), Failed> {
-    let idle_timeout = websocket.idle_timeout;
-    let (client, target) = (&sides.client.stream, sides.target);
-    let upward = Way { from: client, to: target, idle_timeout, meter: sides.up };
-    let downward = Way { from: target, to: client, idle_timeout, meter: sides.down };
-    let relayed = both(upward.run(sides.from_client), downward.run(sides.from_target));
-    match websocket.max_lifetime {
+/// Moves bytes, whatever they mean, until the tunnel ends.
+pub(crate) async fn relay_bytes<S: Sys>(tunnel: Tunnel<'_, S>) -> Result<(), Failed> {
+    let Tunnel { client, target, from_client, from_target, up, down, idle_timeout, max_lifetime } = tunnel;
+    let upward = Direction { from: client, to: target, idle_timeout, meter: up };
+    let downward = Direction { from: target, to: client, idle_timeout, meter: down };
+    let relayed = both(upward.run(from_client), downward.run(from_target));
+    match max_lifetime {
         None => relayed.await,
-        Some(lifetime) => Box::pin(attend::within(client.worker(), lifetime, relayed)).await,
+        Some(lifetime) => Box::pin(within(client.stream.worker(), lifetime, relayed)).await,
     }
 }
 
 /// One direction of a tunnel.
-struct Way<'a, S: Sys> {
-    from: &'a Stream<S>,
-    to: &'a Stream<S>,
+struct Direction<'a, S: Sys> {
+    from: End<'a, S>,
+    to: End<'a, S>,
     idle_timeout: Duration,
-    meter: &'a Meter<'a>,
+    meter: TunnelMeter<'a>,
 }
 
-impl<S: Sys> Way<'_, S> {
-    /// Until the sender's end, which is passed on as a half-close.
+impl<S: Sys> Direction<'_, S> {
+    /// Until the sender's end of stream, which is passed on as a half-close.
     async fn run(self, mut data: Buffer) -> io::Result<()> {
         self.keep_alive();
         loop {
@@ -39,9 +40,9 @@ impl<S: Sys> Way<'_, S> {
                 self.meter.add(data.len());
                 write(self.from, self.to, &mut data, self.idle_timeout).await?;
             }
-            if self.from.fill(&mut data, LARGE).await? == 0 {
-                // The other side may be gone already, which its own direction tells.
-                let _ = self.to.shutdown_write();
+            if self.from.stream.fill(&mut data, LARGE).await? == 0 {
+                // The receiver may be gone already; its own direction reports that.
+                let _ = self.to.stream.shutdown_write();
                 return Ok(());
             }
             self.keep_alive();

@@ -1,33 +1,45 @@
-//! Bytes whose frames are followed, so that a control frame of ours can go between two of them (RFC 6455 §5.4). What
-//! the two sides send is never changed and never held back.
+//! A tunnel whose WebSocket frames are followed, so that a control frame of ours can go between two of them (RFC 6455
+//! §5.4). The bytes of both sides are never changed and never held back.
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::stream::Stream;
-use model::WebSocket;
 use net::{Buffer, LARGE, Sys};
 use observe::{TUNNEL_FRAMES, TunnelCells};
-use proto::websocket::{ControlFrame, FrameKind, Frames, Sender, Step};
+use proto::websocket::{FrameKind, Frames, Sender, Step};
 
-use super::{Meter, Sides, attend, both, keep_alive, write};
-use crate::http::Failed;
+use super::attend::{Attendance, attend};
+use super::ends::{Tunnel, both, keep_alive, write};
+use super::state::{Control, DirectionState};
+use crate::failed::Failed;
+use crate::relay::end::End;
+use crate::relay::meter::TunnelMeter;
 
-pub(super) async fn run<S: Sys>(
-    sides: Sides<'_, S>,
-    websocket: &WebSocket,
+/// Moves the frames of a WebSocket, and sends Pings and a Close of ours as `attendance` says. `drained` resolves when the
+/// tunnel is to end with a Close.
+pub(crate) async fn relay_frames<S: Sys>(
+    tunnel: Tunnel<'_, S>,
+    attendance: Attendance,
+    drained: impl Future<Output = ()>,
     cells: &TunnelCells,
 ) -> Result<(), Failed> {
-    let (client, target) = (&sides.client.stream, sides.target);
-    let up = Lane::new(Sender::Client, client, target, websocket, sides.up, cells);
-    let down = Lane::new(Sender::Server, target, client, websocket, sides.down, cells);
+    let Tunnel { client, target, from_client, from_target, up, down, idle_timeout, max_lifetime } = tunnel;
+    let worker = client.stream.worker();
+    let states = [DirectionState::new(worker.now()), DirectionState::new(worker.now())];
+    let [up_state, down_state] = &states;
+    let direction = |sender, from, to, meter, state| {
+        let is_closed = Cell::new(false);
+        Direction { sender, from, to, idle_timeout, meter, cells, state, is_closed }
+    };
+    let up = direction(Sender::Client, client, target, up, up_state);
+    let down = direction(Sender::Server, target, client, down, down_state);
     let ending = Cell::new(None);
-    let relayed = both(up.run(sides.from_client), down.run(sides.from_target));
-    let attended = attend::attend(sides.client, &up, &down, websocket, &ending);
-    // On the heap: few tunnels need it, and all requests would have room for it.
+    let relayed = both(up.run(from_client), down.run(from_target));
+    let attended = attend(worker, &states, attendance, max_lifetime, drained, &ending);
+    // On the heap: few tunnels need it, and every request would reserve space for it.
     let ended = Box::pin(async {
         tokio::select! {
             biased;
@@ -37,7 +49,7 @@ pub(super) async fn run<S: Sys>(
     })
     .await;
     match (ending.get(), ended) {
-        // Whatever ends first while we end it is not the reason.
+        // Once we have begun to end the tunnel, an end of either side is not the reason.
         (Some(failure), Ok(())) => Err(failure.into()),
         (Some(failure), Err(failed)) if failed.failure != failure => Err(failure.into()),
         (_, ended) => ended,
@@ -45,73 +57,27 @@ pub(super) async fn run<S: Sys>(
 }
 
 /// One direction of a tunnel.
-pub(super) struct Lane<'a, S: Sys> {
+struct Direction<'a, S: Sys> {
     sender: Sender,
-    from: &'a Stream<S>,
-    to: &'a Stream<S>,
+    from: End<'a, S>,
+    to: End<'a, S>,
     idle_timeout: Duration,
-    meter: &'a Meter<'a>,
+    meter: TunnelMeter<'a>,
     cells: &'a TunnelCells,
-    order: Cell<Option<Order>>,
-    heard: Cell<u64>,
-    is_over: Cell<bool>,
-    /// Our Close has gone to `to`, behind which nothing may (RFC 6455 §5.5.1).
+    state: &'a DirectionState,
+    /// Our Close has gone to `to`; no frame may follow it (RFC 6455 §5.5.1).
     is_closed: Cell<bool>,
 }
 
-/// What is to go to the receiver as soon as the sender is between two frames.
-#[derive(Clone, Copy)]
-pub(super) enum Order {
-    Ping(ControlFrame),
-    Close(ControlFrame),
-}
-
-impl<'a, S: Sys> Lane<'a, S> {
-    fn new(
-        sender: Sender,
-        from: &'a Stream<S>,
-        to: &'a Stream<S>,
-        websocket: &WebSocket,
-        meter: &'a Meter<'a>,
-        cells: &'a TunnelCells,
-    ) -> Self {
-        Self {
-            sender,
-            from,
-            to,
-            idle_timeout: websocket.idle_timeout,
-            meter,
-            cells,
-            order: Cell::new(None),
-            heard: Cell::new(from.worker().now()),
-            is_over: Cell::new(false),
-            is_closed: Cell::new(false),
-        }
-    }
-
-    /// The task must be polled once more for it.
-    pub(super) fn order(&self, order: Order) {
-        self.order.set(Some(order));
-    }
-
-    /// When the sender was last heard, in nanoseconds of the worker's clock.
-    pub(super) fn heard(&self) -> u64 {
-        self.heard.get()
-    }
-
-    /// Whether the sender has sent a Close, or will send nothing more.
-    pub(super) fn is_over(&self) -> bool {
-        self.is_over.get()
-    }
-
-    /// Until the sender's end, which is passed on as a half-close.
+impl<S: Sys> Direction<'_, S> {
+    /// Until the sender's end of stream, which is passed on as a half-close.
     async fn run(&self, mut data: Buffer) -> io::Result<()> {
         let mut frames = Frames::new(self.sender);
         keep_alive(self.from, self.to, self.idle_timeout);
         self.meter.add(data.len());
         loop {
-            if let Some(order) = self.due(&frames) {
-                self.say(order).await?;
+            if let Some(control) = self.due(&frames) {
+                self.send_now(control).await?;
             } else if !data.is_empty() {
                 self.pass(&mut frames, &mut data).await?;
             } else {
@@ -120,38 +86,38 @@ impl<'a, S: Sys> Lane<'a, S> {
                     Some(0) => break,
                     Some(count) => {
                         self.meter.add(count);
-                        self.heard.set(self.from.worker().now());
+                        self.state.last_read.set(self.from.stream.worker().now());
                         keep_alive(self.from, self.to, self.idle_timeout);
                     }
                 }
             }
         }
-        self.is_over.set(true);
-        // The other side may be gone already, which its own direction tells.
-        let _ = self.to.shutdown_write();
+        self.state.is_over.set(true);
+        // The receiver may be gone already; its own direction reports that.
+        let _ = self.to.stream.shutdown_write();
         Ok(())
     }
 
-    /// An order that can be carried out now. Behind a Close nothing is said any more.
-    fn due(&self, frames: &Frames) -> Option<Order> {
+    /// The control frame that can go now. None goes behind a Close.
+    fn due(&self, frames: &Frames) -> Option<Control> {
         if !frames.is_between() {
             return None;
         }
-        self.order.take().filter(|_| !self.is_over.get() && !self.is_closed.get())
+        self.state.control.take().filter(|_| !self.state.is_over.get() && !self.is_closed.get())
     }
 
-    async fn say(&self, order: Order) -> io::Result<()> {
-        let (Order::Ping(frame) | Order::Close(frame)) = order;
+    async fn send_now(&self, control: Control) -> io::Result<()> {
+        let (Control::Ping(frame) | Control::Close(frame)) = control;
         let mut out = Buffer::new();
         out.extend(frame.bytes()).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        match order {
-            Order::Ping(_) => self.cells.pings.increment(),
-            Order::Close(_) => self.is_closed.set(true),
+        match control {
+            Control::Ping(_) => self.cells.pings.increment(),
+            Control::Close(_) => self.is_closed.set(true),
         }
-        self.to.write_all(&mut out, &mut Buffer::new()).await
+        self.to.stream.write_all(&mut out, &mut Buffer::new()).await
     }
 
-    /// Passes on what has come; only up to the end of a frame, when there is something to be said there.
+    /// Passes on what was read; only up to the end of a frame, if a control frame is to follow it.
     async fn pass(&self, frames: &mut Frames, data: &mut Buffer) -> io::Result<()> {
         let (count, is_over) = self.follow(frames, data.bytes());
         if self.is_closed.get() {
@@ -163,16 +129,16 @@ impl<'a, S: Sys> Lane<'a, S> {
             write(self.from, self.to, &mut part, self.idle_timeout).await?;
         }
         if is_over {
-            self.is_over.set(true);
+            self.state.is_over.set(true);
         }
         keep_alive(self.from, self.to, self.idle_timeout);
         Ok(())
     }
 
-    /// How many of `bytes` may go in one write, and whether there is a Close among them.
+    /// The number of `bytes` that may go in one write, and whether there is a Close among them.
     fn follow(&self, frames: &mut Frames, bytes: &[u8]) -> (usize, bool) {
         let (mut count, mut is_over) = (0, false);
-        let stops = self.order.get().is_some();
+        let stops = self.state.control.get().is_some();
         let tally = match self.sender {
             Sender::Client => &self.cells.frames_from_client,
             Sender::Server => &self.cells.frames_from_target,
@@ -198,13 +164,13 @@ impl<'a, S: Sys> Lane<'a, S> {
         (count, is_over)
     }
 
-    /// Waits for bytes, or for an order that can be carried out (`None`).
+    /// Waits for bytes, or for a control frame that can go (`None`).
     async fn read(&self, frames: &Frames, data: &mut Buffer) -> io::Result<Option<usize>> {
         poll_fn(|context| {
-            if frames.is_between() && self.order.get().is_some() {
+            if frames.is_between() && self.state.control.get().is_some() {
                 return Poll::Ready(Ok(None));
             }
-            self.from.poll_fill(context, data, LARGE).map_ok(Some)
+            self.from.stream.poll_fill(context, data, LARGE).map_ok(Some)
         })
         .await
     }

@@ -1,0 +1,17 @@
+//! Composes the heads that we send: requests to targets, and every response to a client.
+//!
+//! Pure: bytes from plans, facts and parsed heads. There is one composer for each direction, so that a field for every
+//! response, or an edit of every request, is added in one place.
+
+mod edits;
+mod forwarded;
+mod grpc;
+mod page;
+mod reply;
+mod request;
+mod response;
+mod via;
+
+pub(crate) use edits::is_edited;
+pub(crate) use request::RequestComposer;
+pub(crate) use response::{ResponseComposer, Shape};

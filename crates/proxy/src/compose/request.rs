@@ -1,0 +1,179 @@
+//! The head of a request to a target: the client's head with our edits, in the client's spelling and order.
+
+use std::net::SocketAddr;
+
+use balance::rewrite_path;
+use proto::http1::{
+    BodyLength, Field, Known, Method, Names, RequestHead, Span, TargetForm, Version, encode, token,
+};
+
+use super::edits::{is_edited_or_alias, write_edits};
+use super::forwarded::Forwarder;
+use super::via;
+use crate::arrival::{Arrival, Source};
+use crate::head::RequestText;
+use crate::snapshot::{ListenerPlan, RulePlan};
+
+/// Composes the head of every request that goes to a target.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestComposer<'a> {
+    pub(crate) plan: &'a ListenerPlan,
+    pub(crate) rule: &'a RulePlan,
+    pub(crate) arrival: &'a Arrival,
+    pub(crate) source: Source,
+    pub(crate) request: RequestText<'a>,
+    /// Normalised.
+    pub(crate) path: &'a [u8],
+    pub(crate) id: &'a [u8],
+    pub(crate) target: SocketAddr,
+}
+
+impl RequestComposer<'_> {
+    /// Writes the head with the empty line behind it.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        self.write_request_line(out);
+        self.write_fields(out);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// In origin-form (RFC 9112 §3.2.1), with the path that the rule rewrites, or as the client sent it.
+    fn write_request_line(&self, out: &mut Vec<u8>) {
+        let RequestText { head, .. } = self.request;
+        let (method, target) = (head.method_span(), head.target());
+        if head.target_form() == TargetForm::Origin && self.rule.rewrite.is_none() {
+            // There is one space between them.
+            out.extend_from_slice(self.request.text(Span { start: method.start, end: target.end }));
+            out.extend_from_slice(b" HTTP/1.1\r\n");
+            return;
+        }
+        out.extend_from_slice(self.request.text(method));
+        out.push(b' ');
+        match &self.rule.rewrite {
+            // The asterisk stands for the server, not for a path (RFC 9112 §3.2.4).
+            _ if is_asterisk(head) => out.push(b'*'),
+            Some(rewrite) => rewrite_path(rewrite, &self.rule.path, self.path, out),
+            None => out.extend_from_slice(self.request.path()),
+        }
+        if let Some(query) = head.query() {
+            out.push(b'?');
+            out.extend_from_slice(self.request.text(query));
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+    }
+
+    /// Fields for the next hop only are left out (RFC 9110 §7.6.1), then come our own fields and the rule's edits.
+    fn write_fields(&self, out: &mut Vec<u8>) {
+        let RequestText { head, bytes } = self.request;
+        let edits = &self.rule.request_fields;
+        let is_upgrade = self.request.asks_for_websocket();
+        let forwarder = self.forwarder();
+        self.write_host(out);
+        let is_length_plain = encode::is_plain_length(self.request.text(head.length_value()));
+        match head.fields_together(ALWAYS_PASSED_ON) {
+            Some(lines) if is_length_plain && edits.is_empty() && self.identity_fields().is_empty() => {
+                out.extend_from_slice(self.request.text(lines));
+            }
+            _ => encode::copy_fields(out, bytes, head.fields(), |field| {
+                (is_length_plain || !field.is(Known::ContentLength))
+                    && self.passes_on(field, is_upgrade, &forwarder)
+                    && !is_edited_or_alias(edits, field.name.of(bytes))
+                    && !self.claims_identity(field.name.of(bytes))
+            }),
+        }
+        if !is_length_plain {
+            encode::write_length(out, self.request.text(head.length_value()));
+        }
+        if is_upgrade {
+            out.extend_from_slice(b"Connection: Upgrade\r\n");
+        } else if head.te_trailers() {
+            out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
+        }
+        if head.body() == BodyLength::Chunked {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        self.write_identity(out);
+        forwarder.write(out);
+        via::write(self.plan.http.via.as_deref(), head.version(), self.arrival.is_http2, out);
+        out.extend_from_slice(b"X-Request-Id: ");
+        out.extend_from_slice(self.id);
+        out.extend_from_slice(b"\r\n");
+        write_edits(edits, out);
+    }
+
+    fn forwarder(&self) -> Forwarder<'_> {
+        let Self { plan, arrival, source, request, .. } = *self;
+        Forwarder { settings: plan.http.forwarded, arrival, source, request }
+    }
+
+    /// `Host` comes first (RFC 9110 §7.2) where the client sent none: in HTTP/1.0, or with an absolute target, whose
+    /// authority it then has.
+    fn write_host(&self, out: &mut Vec<u8>) {
+        let is_set = |(name, _): &(String, String)| name.eq_ignore_ascii_case("host");
+        let head = self.request.head;
+        if head.fields_of(Known::Host).next().is_some() || self.rule.request_fields.set.iter().any(is_set) {
+            return;
+        }
+        out.extend_from_slice(b"Host: ");
+        match head.host() {
+            Some(host) => out.extend_from_slice(self.request.text(host)),
+            None => out.extend_from_slice(self.target.to_string().as_bytes()),
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Whether the client's field goes to the target, edits apart.
+    fn passes_on(&self, field: &Field, is_upgrade: bool, forwarder: &Forwarder<'_>) -> bool {
+        match field.known {
+            Known::Other => !field.named_by_connection,
+            Known::Claim => self.source.is_trusted && !field.alias && !field.named_by_connection,
+            Known::Upgrade => is_upgrade && !field.alias,
+            Known::XRequestId => false,
+            Known::XForwardedFor
+            | Known::XForwardedProto
+            | Known::XForwardedHost
+            | Known::XForwardedPort
+            | Known::Forwarded => !field.alias && forwarder.keeps(field.known),
+            // An alias of a field that decides the framing or the host means nothing to us, but may to a target.
+            Known::Host | Known::ContentLength | Known::TransferEncoding if field.alias => false,
+            // HTTP/1.0 cannot expect anything, and its request is forwarded as HTTP/1.1 (RFC 9110 §10.1.1).
+            Known::Expect => self.request.head.version() == Version::Http11 && !field.alias,
+            // Written anew where they are meant for the target.
+            Known::TransferEncoding | Known::Te => false,
+            _ => !field.is_hop_by_hop(),
+        }
+    }
+
+    /// Whether a field claims to say who the client is, which only we do (MT3).
+    fn claims_identity(&self, name: &[u8]) -> bool {
+        self.identity_fields().iter().any(|field| token::is_same_variable(field.as_bytes(), name))
+    }
+
+    fn identity_fields(&self) -> &[String] {
+        self.plan.tls.as_ref().map_or(&[], |plan| &plan.identity_fields)
+    }
+
+    /// The identity of the client's certificate, in the fields that its host configures (MT3).
+    fn write_identity(&self, out: &mut Vec<u8>) {
+        let Some(agreed) = self.arrival.security.agreed() else { return };
+        if let Some(rules) = &agreed.host.client {
+            tls::write_headers(agreed.identity.as_ref(), &rules.auth.headers, out);
+        }
+    }
+}
+
+/// Also an OPTIONS request for an absolute target without a path.
+fn is_asterisk(head: &RequestHead) -> bool {
+    head.target_form() == TargetForm::Asterisk
+        || (head.method() == Method::Options && head.path().is_empty() && head.query().is_none())
+}
+
+/// Known names that [`RequestComposer::passes_on`] always lets pass. A head with no other known names is copied in one
+/// piece.
+const ALWAYS_PASSED_ON: Names = Names::of(&[
+    Known::Host,
+    Known::Accept,
+    Known::Cookie,
+    Known::Referer,
+    Known::UserAgent,
+    Known::ContentLength,
+]);

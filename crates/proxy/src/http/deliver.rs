@@ -1,0 +1,159 @@
+//! Delivers the target's final response to the client: the head with what of the body is here, then the rest.
+
+use std::rc::Rc;
+
+use net::{Buffer, Sys};
+use proto::compression::HeadEdits;
+use proto::http1::ResponseBody;
+
+use super::abort::{self, ClientWatch, is_ignored};
+use super::at_target::{Attempt, Ended};
+use super::compress::{self, Lease};
+use super::exchange::Exchange;
+use super::failure;
+use super::progress::Progress;
+use crate::compose::Shape;
+use crate::failed::Failed;
+use crate::relay::{BodyReader, BodyWriter, Flow, coalesce, send, send_now, send_rest};
+
+pub(super) async fn deliver<S: Sys>(
+    attempt: Attempt<'_, '_, S>,
+    mut input: Buffer,
+    head_bytes: usize,
+    progress: &Progress,
+) -> Result<Ended, Failed> {
+    let Attempt { exchange, to, connection } = attempt;
+    let (client, meter, began) = (exchange.client, exchange.meter, exchange.client.proxy.worker.now());
+    let head = &exchange.heads.response;
+    let body = head.body_length(exchange.heads.request.method());
+    let target_persists = head.persists() && body != ResponseBody::UntilClose;
+    head.keep_alive_timeout().into_iter().for_each(|seconds| to.target.learn_timeout(seconds));
+    let choice = compress::choose(exchange, to.rule, &input, body);
+    let count = if choice.lease.is_some() { &meter.plain } else { &meter.down };
+    let mut reader = BodyReader::of_response(body, count);
+    let writer = match choice.lease {
+        Some(_) => BodyWriter::Chunked,
+        None => frame_for_client(exchange, body),
+    };
+    // If the target answered before it had the whole request, the rest goes nowhere, and a client that waits for 100
+    // Continue may never send it.
+    exchange.persists = exchange.persists && progress.is_uploaded() && !client.is_last();
+    let watch = ClientWatch::new(exchange);
+    let result = if watch.is_ignored() && watch.is_gone() {
+        input.consume(head_bytes);
+        Err(watch.failed())
+    } else {
+        let (edits, attempt) = (choice.edits, Attempt { exchange: &mut *exchange, to, connection });
+        let delivery = Delivery { attempt, body, writer, edits };
+        delivery.run(choice.lease, &mut input, head_bytes, &mut reader).await
+    };
+    exchange.record.phases.relay = Some(exchange.micros_since(began));
+    let aborted = result.err().filter(|&failed| is_ignored(exchange, progress, failed));
+    match aborted {
+        Some(_) => {
+            let attempt = Attempt { exchange, to, connection };
+            Box::pin(abort::discard(&attempt, &mut input, &mut reader)).await;
+        }
+        None => result?,
+    }
+    // invariant: a connection takes another request only after the whole request was written to it, not merely read.
+    let is_reusable = target_persists && reader.is_complete() && input.is_empty() && progress.is_uploaded();
+    Ok(match aborted {
+        Some(failed) => Ended::Aborted { failed, is_reusable },
+        None if is_reusable => Ended::Reusable,
+        None => Ended::Closed,
+    })
+}
+
+/// How the client gets the body. Only HTTP/1.1 knows chunks; if neither chunks nor a length can mark the end, the end of
+/// the connection does (RFC 9112 §6.3, KA3).
+fn frame_for_client<S: Sys>(exchange: &mut Exchange<'_, S>, body: ResponseBody) -> BodyWriter {
+    match body {
+        ResponseBody::None | ResponseBody::Length(_) => BodyWriter::Plain,
+        _ if exchange.request().takes_chunks() => BodyWriter::Chunked,
+        ResponseBody::Chunked | ResponseBody::UntilClose => {
+            exchange.persists = false;
+            BodyWriter::Plain
+        }
+    }
+}
+
+/// A final response on its way to the client.
+pub(super) struct Delivery<'a, 'c, S: Sys> {
+    pub(super) attempt: Attempt<'a, 'c, S>,
+    body: ResponseBody,
+    writer: BodyWriter,
+    edits: HeadEdits,
+}
+
+impl<S: Sys> Delivery<'_, '_, S> {
+    async fn run(
+        mut self,
+        lease: Option<Box<Lease<S>>>,
+        input: &mut Buffer,
+        head_bytes: usize,
+        reader: &mut BodyReader<'_>,
+    ) -> Result<(), Failed> {
+        let client = self.attempt.exchange.client;
+        client.is_dismissed.set(!self.attempt.exchange.persists);
+        if let Some(lease) = lease {
+            // Boxed, so that other requests do not reserve space for its state.
+            return Box::pin(compress::run(self, lease, input, head_bytes, reader)).await;
+        }
+        let listener = Rc::clone(&self.attempt.exchange.listener);
+        let http = &listener.plan.http;
+        client.end().write_within(http.send_timeout);
+        let (rest, mut data, behind) = self.send_first(input, head_bytes, reader)?;
+        let is_sent = rest.is_empty() && data.is_empty() && behind.is_empty();
+        if !(is_sent && client.stream.is_flushed()) {
+            let written = send_rest(&client.stream, &rest, &mut data).await;
+            written.map_err(|error| failure::on_send_to_client(&error))?;
+            let written = send(&client.stream, &behind, &mut Buffer::new()).await;
+            written.map_err(|error| failure::on_send_to_client(&error))?;
+        }
+        if reader.is_complete() {
+            return Ok(());
+        }
+        let flow = Flow {
+            from: self.attempt.connection.end(),
+            to: client.end(),
+            input,
+            reader,
+            writer: self.writer,
+            limits: &http.limits,
+            read_timeout: self.attempt.to.group.plan.group.timeouts.idle,
+            write_timeout: http.send_timeout,
+        };
+        flow.run().await.map_err(failure::on_relay)
+    }
+
+    /// Sends head and first data in one write. Returns what did not go at once: the rest of the head, the data, and the
+    /// framing behind the data.
+    fn send_first(
+        &mut self,
+        input: &mut Buffer,
+        head_bytes: usize,
+        reader: &mut BodyReader<'_>,
+    ) -> Result<(Vec<u8>, Buffer, Vec<u8>), Failed> {
+        let client = self.attempt.exchange.client;
+        let mut out = client.proxy.scratch.borrow_mut();
+        out.clear();
+        self.write_head(input, &mut out);
+        input.consume(head_bytes);
+        let exchange = &mut *self.attempt.exchange;
+        let data = reader.take(input, &exchange.listener.plan.http.limits);
+        let mut data = data.map_err(failure::on_response_body)?;
+        let behind = self.writer.frame(&mut data, reader, &mut out);
+        exchange.answer(exchange.heads.response.status());
+        coalesce(&mut out, &mut data);
+        let rest = send_now(&client.stream, &out, &mut data);
+        Ok((rest.map_err(|error| failure::on_send_to_client(&error))?, data, behind))
+    }
+
+    pub(super) fn write_head(&self, input: &Buffer, out: &mut Vec<u8>) {
+        let exchange = &*self.attempt.exchange;
+        let shape = Shape { body: self.body, writer: self.writer, edits: &self.edits };
+        let composer = exchange.composer(Some(self.attempt.to.rule));
+        composer.write_relayed(exchange.response_text(input), shape, out);
+    }
+}

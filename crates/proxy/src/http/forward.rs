@@ -1,0 +1,85 @@
+//! Sends the request to the target: its head, and the part of the body that came with it.
+
+use std::io;
+
+use net::{Buffer, Sys};
+use proto::http1::encode;
+
+use super::abort::ClientWatch;
+use super::at_target::Destination;
+use super::exchange::Exchange;
+use super::upload::Upload;
+use crate::compose::RequestComposer;
+use crate::failed::Failed;
+use crate::relay::{BodyWriter, send_rest};
+use crate::target::TargetConnection;
+
+/// How far a request had gone when sending it failed.
+#[derive(Debug)]
+pub(super) enum SendError {
+    /// Not a byte was sent.
+    Unsent(io::Error),
+    Partly(io::Error),
+    ClientGone(Failed),
+}
+
+/// Returns the number of bytes sent. A new connection is established here, by the wait of the first write.
+pub(super) async fn send<S: Sys>(
+    exchange: &Exchange<'_, S>,
+    to: Destination<'_, S>,
+    connection: &TargetConnection<S>,
+    upload: &mut Upload<'_>,
+) -> Result<u64, SendError> {
+    let (target, timeouts) = (connection.end(), to.group.plan.group.timeouts);
+    let (stream, watch, is_whole) = (target.stream, ClientWatch::new(exchange), upload.is_whole());
+    let plain = if upload.writer == BodyWriter::Plain { upload.first.bytes() } else { &[] };
+    let (mut rest, mut sent) = {
+        let mut out = exchange.client.proxy.scratch.borrow_mut();
+        write(exchange, to, upload, &mut out);
+        let sent = stream.try_write(&out, plain).map_err(SendError::Unsent)?;
+        if sent == out.len() + plain.len() && stream.is_flushed() {
+            return Ok(sent as u64);
+        }
+        (out.clone(), sent)
+    };
+    rest.extend_from_slice(plain);
+    if sent == 0 && !connection.is_reused() {
+        target.write_within(timeouts.connect);
+        let connected = watch.unless_gone(stream.writable(), upload.input, is_whole).await;
+        connected.map_err(SendError::ClientGone)?.map_err(SendError::Unsent)?;
+        sent = stream.try_write(&rest, &[]).map_err(SendError::Unsent)?;
+    }
+    target.write_within(timeouts.idle);
+    let mut nothing = Buffer::new();
+    let written = send_rest(stream, &rest[sent..], &mut nothing);
+    let written = watch.unless_gone(written, upload.input, is_whole).await;
+    written.map_err(SendError::ClientGone)?.map_err(SendError::Partly)?;
+    Ok(rest.len() as u64)
+}
+
+/// Writes the head, and behind it the first chunk if the body is chunked.
+fn write<S: Sys>(exchange: &Exchange<'_, S>, to: Destination<'_, S>, upload: &Upload<'_>, out: &mut Vec<u8>) {
+    out.clear();
+    let plan = &exchange.listener.plan;
+    let composer = RequestComposer {
+        plan,
+        rule: &plan.rules[to.rule],
+        arrival: &exchange.arrival,
+        source: exchange.source,
+        request: exchange.request(),
+        path: exchange.path(),
+        id: exchange.id(),
+        target: to.target.live.key().address,
+    };
+    composer.write(out);
+    if upload.writer == BodyWriter::Chunked {
+        if !upload.first.is_empty() {
+            encode::write_chunk_head(out, upload.first.len() as u64);
+            out.extend_from_slice(upload.first.bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        if upload.is_whole() {
+            encode::write_last_chunk(out, upload.reader.trailers());
+        }
+    }
+}

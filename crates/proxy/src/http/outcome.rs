@@ -1,0 +1,35 @@
+//! How a request ends for its client's connection, and how a step ends the story early.
+
+use model::Failure;
+
+use crate::failed::Failed;
+
+/// What happens to the client's connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It waits for another request.
+    Idle,
+    Close,
+}
+
+/// An early end of the story.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stop {
+    /// This rule answers by itself.
+    Reply {
+        rule: usize,
+    },
+    Failed(Failed),
+}
+
+impl From<Failed> for Stop {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(failed)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure.into())
+    }
+}

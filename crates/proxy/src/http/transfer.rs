@@ -1,0 +1,86 @@
+//! The transfer of one attempt: the response comes while the rest of the body goes, and a client that goes away is
+//! noticed. What an event means is decided by [`Stage`](super::progress::Stage).
+
+use std::convert::Infallible;
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use net::Sys;
+
+use super::abort::{ClientWatch, after_abandonment, has_patience};
+use super::at_target::{Attempt, Ended};
+use super::failure::on_upload;
+use super::progress::{Event, Progress, Stage};
+use super::respond;
+use super::upload::Upload;
+use crate::failed::Failed;
+use crate::relay::Flow;
+
+/// Runs both sides until the target's has ended, or the client's has failed.
+pub(super) async fn transfer<S: Sys>(
+    attempt: Attempt<'_, '_, S>,
+    upload: &mut Upload<'_>,
+) -> Result<Ended, Failed> {
+    let Attempt { exchange, to, connection } = &attempt;
+    let (listener, client, target) = (Rc::clone(&exchange.listener), exchange.client, connection.end());
+    let (http, timeouts) = (&listener.plan.http, to.group.plan.group.timeouts);
+    let first = Stage::at_first(upload.is_whole(), exchange.heads.request.expect_continue());
+    let (progress, watch) = (Progress::new(first, timeouts), ClientWatch::new(exchange));
+    let has_patience = has_patience(client, to.group.plan.group.protocol);
+    let mut client_side = pin!(async {
+        if progress.stage() == Stage::Awaiting {
+            client.end().read_without_timeout();
+            // An error shows again when the body is read.
+            let _ = client.stream.readable().await;
+            progress.on(Event::ClientSends, target);
+        }
+        if progress.stage() == Stage::Uploading {
+            let flow = Flow {
+                from: client.end(),
+                to: target,
+                input: &mut *upload.input,
+                reader: &mut upload.reader,
+                writer: upload.writer,
+                limits: &http.limits,
+                read_timeout: http.body_timeout,
+                write_timeout: timeouts.idle,
+            };
+            let event = match flow.run().await {
+                Ok(()) => Event::UploadEnds,
+                Err(error) => on_upload(error).map_or(Ok(Event::UploadRefused), Err)?,
+            };
+            progress.on(event, target);
+        }
+        if watch.is_ignored() {
+            return pending().await;
+        }
+        Err::<Infallible, _>(poll_fn(|context| watch.poll(context, upload.input)).await)
+    });
+    let mut target_side = pin!(respond::respond(attempt, &progress));
+    let mut gone = None;
+    poll_fn(|context| {
+        if let Poll::Ready(ended) = target_side.as_mut().poll(context) {
+            return Poll::Ready(match gone {
+                Some(failed) => after_abandonment(&ended, failed),
+                None => ended,
+            });
+        }
+        if gone.is_some() {
+            return Poll::Pending;
+        }
+        // Asked here, whatever the upload waits for: it is the same task that would read from the client.
+        if !progress.is_uploaded() && client.stream.poll_gone(context).is_ready() {
+            return Poll::Ready(Err(watch.failed()));
+        }
+        let Poll::Ready(Err(failed)) = client_side.as_mut().poll(context) else { return Poll::Pending };
+        if !progress.on(Event::ClientGone { has_patience }, target) {
+            return Poll::Ready(Err(failed));
+        }
+        gone = Some(failed);
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,54 @@
+//! The request's body on its way to a target.
+
+use net::{Buffer, Sys};
+use proto::http1::BodyLength;
+
+use super::exchange::Exchange;
+use super::failure;
+use super::state::RequestBody;
+use crate::decide::Forward;
+use crate::failed::Failed;
+use crate::relay::{BodyReader, BodyWriter};
+
+/// What of the request's body has arrived.
+pub(super) struct Upload<'a> {
+    pub(super) reader: BodyReader<'a>,
+    pub(super) writer: BodyWriter,
+    /// Data that came with the head; kept while it may have to be sent again.
+    pub(super) first: Buffer,
+    /// What else has arrived.
+    pub(super) input: &'a mut Buffer,
+}
+
+impl<'a> Upload<'a> {
+    /// Takes the data that came with the head.
+    pub(super) fn begin<'c: 'a, S: Sys>(
+        exchange: &mut Exchange<'c, S>,
+        input: &'a mut Buffer,
+        forward: &Forward,
+    ) -> Result<Self, Failed> {
+        let mut reader = BodyReader::of_request(forward.body, forward.body_bytes_max, &exchange.meter.up);
+        if forward.drops_trailers {
+            reader.drop_trailers();
+        }
+        exchange.body = RequestBody::Begun;
+        if exchange.arrival.is_http2 && !reader.is_complete() {
+            exchange.client.stream.fill_now(input);
+        }
+        let limits = &exchange.listener.plan.http.limits;
+        let first = reader.take(input, limits).map_err(failure::on_request_body)?;
+        let is_chunked = forward.body == BodyLength::Chunked;
+        let writer = if is_chunked { BodyWriter::Chunked } else { BodyWriter::Plain };
+        Ok(Self { reader, writer, first, input })
+    }
+
+    /// All of the body has arrived.
+    pub(super) fn is_whole(&self) -> bool {
+        self.reader.is_complete()
+    }
+
+    /// No data but `first` has gone to a target, so the body can be sent again.
+    pub(super) fn is_kept(&self) -> bool {
+        self.reader.bytes() == self.first.len() as u64
+    }
+}

@@ -1,0 +1,16 @@
+//! Targets: choosing one, connecting to it, keeping its idle connections, and deciding about another attempt.
+//!
+//! Nothing here knows an HTTP request. A choice takes a key, an optional preferred target and the tried ones; a retry is
+//! decided from facts about the failed attempt.
+
+mod choose;
+mod connect;
+mod group;
+mod pool;
+mod retry;
+
+pub(crate) use choose::{Ask, choose};
+pub(crate) use connect::{InFlight, connect, connect_http2, on_connect, secure};
+pub(crate) use group::LocalGroup;
+pub(crate) use pool::{LocalTarget, TargetConnection};
+pub(crate) use retry::{Attempts, Keep, Missed, Repeatable, keep};

@@ -1,0 +1,188 @@
+//! The one policy of retries: whether a request whose attempt failed may have another (KA6).
+//!
+//! The class of a failure ([`Retry`]) stands in the failure table of `model`, from which the page of status codes is made;
+//! everything else is decided here, from facts about the attempt and the request.
+
+use model::{Limits, Retry};
+
+use super::choose::Tried;
+use crate::failed::Failed;
+
+/// A failed attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Missed {
+    pub(crate) failed: Failed,
+    /// No byte of the request had been sent.
+    pub(crate) is_unsent: bool,
+    /// The connection had served a request before, so the target may have closed it in the meantime.
+    pub(crate) was_reused: bool,
+    /// The target says that it has not acted on the request (RFC 9113 §8.7).
+    pub(crate) was_refused: bool,
+}
+
+impl Missed {
+    /// On a connection that was made for it, or on none.
+    pub(crate) fn new(failed: Failed, is_unsent: bool) -> Self {
+        Self { failed, is_unsent, was_reused: false, was_refused: false }
+    }
+}
+
+/// What of a request decides whether it can be sent again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repeatable {
+    pub(crate) is_idempotent: bool,
+    /// All of the body that was sent is still in memory.
+    pub(crate) is_body_kept: bool,
+    /// The head of a final response has begun to go to the client.
+    pub(crate) is_answered: bool,
+}
+
+/// The attempts of one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Attempts {
+    made: u32,
+    pub(crate) tried: Tried,
+    /// The next attempt must not reuse an idle connection.
+    pub(crate) is_fresh: bool,
+}
+
+impl Attempts {
+    /// Whether the request may have another attempt.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.made < Limits::ATTEMPTS_MAX
+    }
+
+    /// Counts an attempt.
+    pub(crate) fn begin(&mut self) {
+        self.made += 1;
+    }
+
+    /// Takes note of a failed attempt at `target`; returns whether another may be made.
+    pub(crate) fn goes_on_after(&mut self, target: usize, missed: &Missed, request: Repeatable) -> bool {
+        match missed.failed.failure.outcome().retry {
+            Retry::IfUnsent if missed.is_unsent => self.tried.add(target),
+            Retry::IfReused if may_repeat(missed, request) => self.is_fresh = true,
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Whether a request may be sent again to a target that closed the connection without a response: if nothing of it was
+/// sent, if the target refused it, or if doing it twice is as good as doing it once. The last two need all of the body
+/// that was sent.
+fn may_repeat(missed: &Missed, request: Repeatable) -> bool {
+    let is_unsent = missed.was_reused && missed.is_unsent;
+    let is_harmless = missed.was_refused || missed.was_reused && request.is_idempotent;
+    !request.is_answered && (is_unsent || is_harmless && request.is_body_kept)
+}
+
+/// What is kept, after it was sent, of the data that came with a request's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// As it is: the connection was reused, and the target may have closed it.
+    Whole,
+    /// In a small buffer, since it may wait for long.
+    Shrunk,
+    /// It will not be sent again, and the buffer is of use to others.
+    Nothing,
+}
+
+/// Decides for `bytes` of data that were sent.
+pub(crate) fn keep(is_http2: bool, bytes: usize, was_reused: bool, is_idempotent: bool) -> Keep {
+    if is_http2 && bytes <= KEPT_BYTES_MAX {
+        Keep::Shrunk
+    } else if was_reused && is_idempotent {
+        Keep::Whole
+    } else {
+        Keep::Nothing
+    }
+}
+
+// limit: bytes of a request's body that are kept while a target that speaks HTTP/2 may refuse the request.
+const KEPT_BYTES_MAX: usize = net::SMALL;
+
+#[cfg(test)]
+mod tests {
+    use model::Failure;
+
+    use super::*;
+
+    /// Whether, and how, a request goes on after a miss.
+    fn goes_on(missed: &Missed, request: Repeatable) -> Option<bool> {
+        let mut attempts = Attempts::default();
+        attempts.goes_on_after(7, missed, request).then_some(attempts.is_fresh)
+    }
+
+    /// The facts as bits: unsent, reused, refused, idempotent, kept, answered.
+    fn facts(failure: Failure, bits: u32) -> (Missed, Repeatable) {
+        let bit = |place: u32| bits >> place & 1 == 1;
+        let missed =
+            Missed { failed: failure.into(), is_unsent: bit(0), was_reused: bit(1), was_refused: bit(2) };
+        (missed, Repeatable { is_idempotent: bit(3), is_body_kept: bit(4), is_answered: bit(5) })
+    }
+
+    #[test]
+    fn every_combination_of_facts_has_its_answer() {
+        const ANOTHER_TARGET: Option<bool> = Some(false);
+        const FRESH_CONNECTION: Option<bool> = Some(true);
+        for &failure in Failure::ALL {
+            for bits in 0..1 << 6 {
+                let (missed, request) = facts(failure, bits);
+                let expected = match failure {
+                    Failure::TargetRefused
+                    | Failure::TargetUnreachable
+                    | Failure::TargetConnectTimeout
+                    | Failure::TargetTls
+                    | Failure::TargetTlsVerify => missed.is_unsent.then_some(ANOTHER_TARGET).flatten(),
+                    Failure::TargetClosedBeforeResponse => match (missed, request) {
+                        (_, Repeatable { is_answered: true, .. }) => None,
+                        (Missed { was_reused: true, is_unsent: true, .. }, _) => FRESH_CONNECTION,
+                        (_, Repeatable { is_body_kept: false, .. }) => None,
+                        (Missed { was_refused: true, .. }, _) => FRESH_CONNECTION,
+                        (Missed { was_reused: true, .. }, Repeatable { is_idempotent: true, .. }) => {
+                            FRESH_CONNECTION
+                        }
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                assert_eq!(goes_on(&missed, request), expected, "{failure:?} {missed:?} {request:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_post_that_may_have_arrived_is_never_sent_twice() {
+        for bits in 0..1 << 6 {
+            let (missed, request) = facts(Failure::TargetClosedBeforeResponse, bits);
+            if !missed.is_unsent && !missed.was_refused && !request.is_idempotent {
+                assert_eq!(goes_on(&missed, request), None, "{missed:?} {request:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn attempts_are_limited() {
+        let mut attempts = Attempts::default();
+        for _ in 0..Limits::ATTEMPTS_MAX {
+            assert!(attempts.may_begin());
+            attempts.begin();
+        }
+        assert!(!attempts.may_begin());
+    }
+
+    #[test]
+    fn only_data_that_may_be_sent_again_is_kept() {
+        for (is_http2, bytes, was_reused, is_idempotent, expected) in [
+            (false, 10, true, true, Keep::Whole),
+            (false, 10, true, false, Keep::Nothing),
+            (false, 10, false, true, Keep::Nothing),
+            (true, KEPT_BYTES_MAX, false, false, Keep::Shrunk),
+            (true, KEPT_BYTES_MAX + 1, false, false, Keep::Nothing),
+            (true, KEPT_BYTES_MAX + 1, true, true, Keep::Whole),
+        ] {
+            assert_eq!(keep(is_http2, bytes, was_reused, is_idempotent), expected);
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Delivers the target's final response to the client: the head with what of the body is here, then the rest.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use net::{Buffer, Sys};
@@ -30,6 +31,7 @@ pub(super) async fn deliver<S: Sys>(
     head.keep_alive_timeout().into_iter().for_each(|seconds| to.target.learn_timeout(seconds));
     let choice = compress::choose(exchange, to.rule, &input, body);
     let count = if choice.lease.is_some() { &meter.plain } else { &meter.down };
+    let discarded = Cell::new(0);
     let mut reader = BodyReader::of_response(body, count);
     let writer = match choice.lease {
         Some(_) => BodyWriter::Chunked,
@@ -52,6 +54,7 @@ pub(super) async fn deliver<S: Sys>(
     match aborted {
         Some(_) => {
             let attempt = Attempt { exchange, to, connection };
+            reader.count_into(&discarded);
             Box::pin(abort::discard(&attempt, &mut input, &mut reader)).await;
         }
         None => result?,

@@ -65,6 +65,11 @@ impl<'m> BodyReader<'m> {
         Self { reading, bytes, bytes_max: None, drops_trailers: false }
     }
 
+    /// Counts into `bytes` from here on: the rest of the body goes elsewhere.
+    pub(crate) fn count_into(&mut self, bytes: &'m Cell<u64>) {
+        self.bytes = bytes;
+    }
+
     /// Bytes of the body so far, without its framing.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.get()

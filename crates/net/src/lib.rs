@@ -13,7 +13,8 @@
 //! 7. fairness by budget: [`executor`], [`stream`]
 //! 8. events carry a generation; deadlines fire late, never early: [`reactor`]
 //! 9. a panic ends one task: [`executor`]
-//! 10. the few system calls stand behind [`Sys`], real or simulated.
+//! 10. the few system calls stand behind [`Sys`], real or simulated
+//! 11. a millisecond timer fires in time and costs nothing when unused: [`milli_timer`].
 //!
 //! This is the only crate with `unsafe` code.
 
@@ -25,6 +26,7 @@ mod keepalive;
 #[allow(unsafe_code, reason = "descriptors are numbers, so that they can be simulated")]
 mod linux;
 mod listener;
+mod milli_timer;
 mod pipe;
 mod reactor;
 mod remote;
@@ -46,6 +48,7 @@ pub use address_lock::{AddressLock, LockError};
 pub use buffer::{Buffer, BufferFull, CLASSES, LARGE, SMALL};
 pub use linux::{Linux, forgo_huge_pages, raise_descriptor_limit};
 pub use listener::{Accepted, Listener, ListenerSocket, bind};
+pub use milli_timer::{MilliTimer, TimedOut};
 pub use pipe::{Moved, Pipe};
 pub use reactor::Ticks;
 pub use stream::{IdleMark, StreamKey, TcpStream};

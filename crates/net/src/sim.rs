@@ -157,8 +157,7 @@ impl Sim {
 
     /// Has `call` made in a while, between two steps of the world.
     pub fn at(&self, after: Duration, call: impl FnOnce() + 'static) {
-        let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
-        self.world.borrow_mut().plan(after, Step::Call(Box::new(call)));
+        self.world.borrow_mut().plan(nanos_of(after), Step::Call(Box::new(call)));
     }
 
     /// Has calls fail that would open more descriptors than this.
@@ -173,6 +172,12 @@ impl Sim {
     /// Virtual time in nanoseconds, as exact as it gets.
     pub fn time(&self) -> u64 {
         self.world.borrow().now
+    }
+
+    /// How much later than it could have the worker ran after its last wait: because the process was stopped, or did not
+    /// get the processor at once. A timer is late by as much.
+    pub fn last_stall(&self) -> Duration {
+        self.world.borrow().last_stall
     }
 
     /// How long the process was stopped so far: nothing can be expected to be in time by less.
@@ -204,11 +209,20 @@ impl Sim {
         }
     }
 
-    /// The oracle: whatever is ready, the worker knows it or an event is to come.
-    fn check(&self) -> io::Result<()> {
+    /// The oracle: whatever is ready, the worker knows it or an event is to come; and no wait is longer than the earliest
+    /// timer allows.
+    fn check(&self, timeout: Option<Duration>) -> io::Result<()> {
         let worker = self.worker.borrow().upgrade();
         let Some(worker) = worker else { return Ok(()) };
         let world = self.world.borrow();
+        if let Some(timer) = worker.timers.earliest() {
+            let until = timeout.map_or(u64::MAX, |timeout| world.now.saturating_add(nanos_of(timeout)));
+            if until > timer.max(world.now).saturating_add(CALLS_NANOS_MAX) {
+                return Err(io::Error::other(format!(
+                    "lost timer: {timer} is due, the wait ends at {until}"
+                )));
+            }
+        }
         for Standing { fd, readable, writable } in worker.reactor.borrow().standing() {
             let direction = if !readable
                 && (world.is_silently(fd, connection::Connection::is_readable)
@@ -232,6 +246,7 @@ impl Sim {
     fn wait_until(&self, until: Option<u64>, events: &mut Vec<Event>) -> bool {
         loop {
             let mut world = self.world.borrow_mut();
+            world.last_stall = Duration::ZERO;
             match (world.next_step_at(), until) {
                 (Some(at), Some(until)) if at > until => {
                     world.overshoot(until);
@@ -246,10 +261,13 @@ impl Sim {
             }
             drop(world);
             self.step();
+            let ended = self.time();
             // The process runs some time after the event that ends its wait: edges merge.
             while self.world.borrow_mut().is_delayed() {
                 self.step();
             }
+            let stall = Duration::from_nanos(self.time() - ended);
+            self.world.borrow_mut().last_stall = stall;
             self.world.borrow_mut().harvest(events);
             if !events.is_empty() {
                 return true;
@@ -277,6 +295,7 @@ impl World {
             self.now += nanos;
             self.jumped += Duration::from_nanos(nanos);
         }
+        self.last_stall = Duration::from_nanos(self.now - until);
     }
 }
 
@@ -288,7 +307,7 @@ impl Sys for Sim {
 
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         self.pass();
-        self.check()?;
+        self.check(timeout)?;
         let until = {
             let mut world = self.world.borrow_mut();
             world.looks += 1;
@@ -297,7 +316,10 @@ impl Sys for Sim {
                 return Err(io::Error::other("the worker turns without end"));
             }
             world.harvest(events);
-            timeout.map(|timeout| world.now + u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX / 2))
+            // Whole milliseconds, as the kernel's.
+            let millis =
+                timeout.map(|timeout| nanos_of(timeout).div_ceil(1_000_000).saturating_mul(1_000_000));
+            millis.map(|nanos| world.now.saturating_add(nanos))
         };
         if !events.is_empty() || timeout == Some(Duration::ZERO) || self.wait_until(until, events) {
             return Ok(());
@@ -425,6 +447,12 @@ impl Bell for SimBell {
     }
 }
 
+fn nanos_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Between the clock reading from which the worker takes its timeout and the wait itself: two calls of [`Sim::pass`].
+const CALLS_NANOS_MAX: u64 = 8_000;
 // limit: looks of one world, so that a task that turns without end fails rather than hangs.
 const LOOKS_MAX: u64 = 1_000_000;
 // limit: reads between two looks; a budget that does not hold fails rather than hangs.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::buffer;
 use crate::executor::{self, Executor, Turn};
+use crate::milli_timer::MilliTimers;
 use crate::pipe::PipeEnds;
 use crate::reactor::{Direction, Reactor, SourceId, State, Ticks};
 use crate::remote::{self, Remote};
@@ -22,6 +23,7 @@ pub struct Worker<S: Sys>(pub(crate) Rc<Inner<S>>);
 pub(crate) struct Inner<S: Sys> {
     pub(crate) sys: S,
     pub(crate) reactor: RefCell<Reactor>,
+    pub(crate) timers: MilliTimers,
     pub(crate) pipes: RefCell<Vec<PipeEnds>>,
     executor: Executor,
     remote: Arc<Remote>,
@@ -44,6 +46,8 @@ pub struct WorkerStats {
     pub deadlines_fired: u64,
     pub tasks: usize,
     pub sources: usize,
+    /// Millisecond timers that are set.
+    pub timers: usize,
     pub leased_bytes: usize,
 }
 
@@ -74,6 +78,7 @@ impl<S: Sys> Worker<S> {
         let worker = Self(Rc::new(Inner {
             sys,
             reactor: RefCell::default(),
+            timers: MilliTimers::default(),
             pipes: RefCell::default(),
             executor: Executor::default(),
             remote,
@@ -182,6 +187,7 @@ impl<S: Sys> Worker<S> {
         WorkerStats {
             tasks: self.0.executor.live(),
             sources: self.0.reactor.borrow().open(),
+            timers: self.0.timers.len(),
             leased_bytes: buffer::leased_bytes(),
             ..self.0.stats.get()
         }
@@ -220,6 +226,7 @@ impl<S: Sys> Worker<S> {
             let tick = self.tick();
             let fired = self.0.reactor.borrow_mut().sweep(tick, &mut look.woken);
             self.count(|stats| stats.deadlines_fired += fired);
+            self.0.timers.take_due(self.now(), &mut look.woken);
             look.woken.drain(..).for_each(std::task::Waker::wake);
             if tick.saturating_sub(registered_at) >= REGISTER_AFTER_TICKS {
                 registered_at = tick;
@@ -247,7 +254,7 @@ impl<S: Sys> Worker<S> {
     /// Takes what the kernel and other threads have to say; waits for it if no task can run.
     fn look(&self, look: &mut Look) -> io::Result<()> {
         let timeout =
-            if executor::is_queue_empty() { self.time_to_next_tick() } else { Some(Duration::ZERO) };
+            if executor::is_queue_empty() { self.time_to_next_deadline() } else { Some(Duration::ZERO) };
         look.events.clear();
         self.0.sys.wait(&mut look.events, timeout)?;
         self.0.now.set(self.0.sys.now());
@@ -270,6 +277,16 @@ impl<S: Sys> Worker<S> {
             look.remote.drain(..).for_each(executor::wake_local);
         }
         Ok(())
+    }
+
+    /// How long the worker may wait for events; `None`: for ever.
+    fn time_to_next_deadline(&self) -> Option<Duration> {
+        let tick = self.time_to_next_tick();
+        let Some(timer) = self.0.timers.earliest() else { return tick };
+        // The clock of the last look lags behind by as long as this turn took, which is much for a timer and nothing for
+        // a tick. Only a set timer costs this call.
+        let timer = Duration::from_nanos(timer.saturating_sub(self.0.sys.now()));
+        Some(tick.map_or(timer, |tick| tick.min(timer)))
     }
 
     fn time_to_next_tick(&self) -> Option<Duration> {

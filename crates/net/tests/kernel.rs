@@ -332,5 +332,30 @@ fn none_of_a_hundred_thousand_messages_from_four_threads_is_lost() {
     assert_eq!((count, sum), (100_000, 100_000 * 99_999 / 2));
 }
 
+#[test]
+fn a_timer_of_ten_milliseconds_does_not_wait_for_a_coarse_tick() {
+    const WAIT: Duration = Duration::from_millis(10);
+    run(|worker| async move {
+        // On a busy machine both may be found due at once, so this is tried until the timer is first.
+        for _ in 0..100 {
+            let coarse = worker.clone();
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            worker.spawn(async move {
+                coarse.sleep(WAIT).await;
+                sender.send(coarse.now()).unwrap();
+            });
+            let set = worker.now();
+            worker.timer(WAIT).await;
+            let fired = worker.now();
+            assert!(fired - set >= 10_000_000, "early: {} ns", fired - set);
+            // `now` changes once a turn: two that wait for the same tick see the same time.
+            if fired < receiver.await.unwrap() {
+                return;
+            }
+        }
+        panic!("the timer never fired before a coarse deadline of the same length");
+    });
+}
+
 /// Of a write: no test waits so long.
 const LONG: std::time::Duration = std::time::Duration::from_secs(86_400);

@@ -19,6 +19,7 @@ pub(super) struct World {
     /// Seeds of some worlds are stopped and continued, like a process under a debugger.
     pub(super) jumps: bool,
     pub(super) jumped: Duration,
+    pub(super) last_stall: Duration,
     pub(super) looks: u64,
     /// Since the last look.
     pub(super) reads: u64,
@@ -64,6 +65,7 @@ impl World {
             now: rng.below(1 << 50),
             jumps: rng.one_in(4),
             jumped: Duration::ZERO,
+            last_stall: Duration::ZERO,
             looks: 0,
             reads: 0,
             bell: None,

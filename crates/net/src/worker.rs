@@ -12,10 +12,11 @@ use crate::buffer;
 use crate::executor::{self, Executor, Turn};
 use crate::milli_timer::MilliTimers;
 use crate::pipe::PipeEnds;
-use crate::reactor::{Direction, Reactor, SourceId, State, Ticks};
+use crate::reactor::{Reactor, SourceId, Ticks};
 use crate::remote::{self, Remote};
 use crate::stream::StreamKey;
 use crate::sys::{Fd, Sys};
+use crate::timer::Timer;
 
 /// A handle to the worker of this thread.
 pub struct Worker<S: Sys>(pub(crate) Rc<Inner<S>>);
@@ -152,22 +153,9 @@ impl<S: Sys> Worker<S> {
 
     /// Waits at least this long; see [`Ticks`] for how much longer.
     pub async fn sleep(&self, wait: Duration) {
-        let source = TimerSource { worker: self, id: self.0.reactor.borrow_mut().insert(-1) };
-        let id = source.id;
-        {
-            let mut reactor = self.0.reactor.borrow_mut();
-            reactor.blocked(id, Direction::Read);
-            reactor.set_deadline(id, Direction::Read, self.after(wait));
-        }
-        poll_fn(|context| {
-            if self.0.reactor.borrow_mut().state(id, Direction::Read) == State::Late {
-                return Poll::Ready(());
-            }
-            let (old, _) = self.0.reactor.borrow_mut().park(id, Direction::Read, context.waker().clone());
-            drop(old);
-            Poll::Pending
-        })
-        .await;
+        let timer = Timer::new(self);
+        timer.set_read_deadline(self.after(wait));
+        poll_fn(|context| timer.poll_read_late(context)).await;
     }
 
     /// Lets other tasks run.
@@ -335,18 +323,6 @@ struct Look {
     woken: Vec<std::task::Waker>,
     remote: Vec<u64>,
     unregistered: Vec<(Fd, SourceId)>,
-}
-
-struct TimerSource<'a, S: Sys> {
-    worker: &'a Worker<S>,
-    id: SourceId,
-}
-
-impl<S: Sys> Drop for TimerSource<'_, S> {
-    fn drop(&mut self) {
-        let wakers = self.worker.0.reactor.borrow_mut().remove(self.id);
-        drop(wakers);
-    }
 }
 
 const BELL: u64 = u64::MAX;

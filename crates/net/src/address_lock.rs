@@ -1,8 +1,8 @@
-//! Keeps two instances from sharing an address.
+//! Prevents two instances from sharing an address.
 //!
-//! With `SO_REUSEPORT` alone, a second instance of the same user would bind without an error and take a share of
-//! the connections. An instance therefore holds, for every address, a lock that lives exactly where the port does:
-//! an abstract Unix socket (`man 7 unix`), which belongs to the network namespace and goes with the process.
+//! With `SO_REUSEPORT` alone, a second instance of the same user would bind without an error and receive a share of the
+//! connections. So an instance holds a lock for each address: an abstract Unix socket (`man 7 unix`). It has the same
+//! scope as the port, the network namespace, and the kernel removes it when the process ends.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockop
 
 use crate::listener::tcp_socket;
 
-/// Held as long as the address is served.
+/// The lock of one address. Hold it as long as the address is served.
 #[derive(Debug)]
 pub struct AddressLock {
     _socket: OwnedFd,
@@ -29,8 +29,8 @@ pub enum LockError {
 }
 
 impl AddressLock {
-    /// Takes the lock and makes sure that nobody listens at `address`. With port 0 there is nothing to lock.
-    /// `is_ours`: an address of this instance covers the port already, so that only other instances are looked for.
+    /// Takes the lock and checks that no other program listens at `address`. With port 0 there is nothing to lock.
+    /// `is_ours`: this instance already listens on an overlapping address, so only the lock is checked.
     pub fn take(address: SocketAddr, is_ours: bool) -> Result<Self, LockError> {
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
@@ -52,7 +52,8 @@ impl AddressLock {
     }
 }
 
-/// Binding without `SO_REUSEPORT` fails if anybody listens; `SO_REUSEADDR` lets old connections in TIME_WAIT pass.
+/// Fails if a program listens at `address`: then a bind without `SO_REUSEPORT` fails. `SO_REUSEADDR` ignores connections in
+/// TIME_WAIT.
 fn probe(address: SocketAddr) -> Result<(), LockError> {
     let attempt = || -> io::Result<()> {
         let socket = tcp_socket(address)?;

@@ -1,19 +1,19 @@
-//! Leased buffers: bytes that are held only while there are bytes.
+//! Leased buffers, which own memory only while they hold bytes.
 //!
-//! An empty [`Buffer`] owns nothing. It leases a block from its thread's pool when a socket is known to be readable,
-//! gives it back when it is empty again, and moves what must wait into the smallest block that holds it: an idle
-//! connection holds none, and a stalled peer costs what is its own.
+//! An empty [`Buffer`] owns no block. It leases one from the pool of its thread when a socket is known to be readable, and
+//! returns it when it is empty again. Before a wait, its bytes move into the smallest block that holds them. So an idle
+//! connection holds no block, and a stalled one only what its bytes need.
 
 use std::cell::RefCell;
 
 /// Block sizes in bytes.
 pub const CLASSES: [usize; 4] = [512, 4 * 1024, 16 * 1024, 64 * 1024];
-/// For heads.
+/// The block size for message heads.
 pub const SMALL: usize = CLASSES[1];
-/// For bodies.
+/// The block size for message bodies.
 pub const LARGE: usize = CLASSES[3];
 
-/// Bytes in a leased block; `start..end` are filled.
+/// Bytes in a leased block, of which `start..end` are filled.
 #[derive(Debug, Default)]
 pub struct Buffer {
     block: Option<Box<[u8]>>,
@@ -21,12 +21,12 @@ pub struct Buffer {
     end: u32,
 }
 
-/// Why there is no more room.
+/// Why a buffer cannot take more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BufferFull {
     /// The largest block is full.
     Largest,
-    /// The thread leases as much as it may.
+    /// The thread has leased as many bytes as it may.
     Budget,
 }
 
@@ -55,12 +55,12 @@ impl Buffer {
         self.start == self.end
     }
 
-    /// Bytes of the block, filled or not; 0 without one.
+    /// The size of the block; 0 without one.
     pub fn capacity(&self) -> usize {
         self.block.as_ref().map_or(0, |block| block.len())
     }
 
-    /// Forgets the first `count` bytes (at most all); the block goes back when none is left.
+    /// Removes the first `count` bytes, at most all. If none is left, the block returns to the pool.
     pub fn consume(&mut self, count: usize) {
         self.start += u32::try_from(count).unwrap_or(u32::MAX).min(self.end - self.start);
         if self.start == self.end {
@@ -68,7 +68,7 @@ impl Buffer {
         }
     }
 
-    /// Keeps the first `count` bytes only.
+    /// Removes all but the first `count` bytes. If none is left, the block returns to the pool.
     pub fn truncate(&mut self, count: usize) {
         self.end = self.start + u32::try_from(count).unwrap_or(u32::MAX).min(self.end - self.start);
         if self.start == self.end {
@@ -76,7 +76,7 @@ impl Buffer {
         }
     }
 
-    /// Takes the first `count` bytes out; the rest stays. Whichever is smaller is copied, the other keeps the block.
+    /// Moves the first `count` bytes into a buffer of their own. The smaller part is copied; the larger one keeps the block.
     pub fn split_to(&mut self, count: usize) -> Result<Self, BufferFull> {
         let count = count.min(self.len());
         let mut other = Self::new();
@@ -90,23 +90,23 @@ impl Buffer {
         Ok(other)
     }
 
-    /// Room behind the filled bytes: at least one byte, in a block of at least `wanted` bytes if the buffer has to
-    /// lease one. A full block gives way to the next larger class.
+    /// The unfilled bytes behind the filled ones, at least one. If the buffer has no block, it leases one of at least
+    /// `wanted` bytes; if its block is full, one of the next larger class.
     pub fn spare(&mut self, wanted: usize) -> Result<&mut [u8], BufferFull> {
         if self.end as usize == self.capacity() {
-            self.make_room(wanted)?;
+            self.grow(wanted)?;
         }
         let end = self.end as usize;
         self.block.as_deref_mut().and_then(|block| block.get_mut(end..)).ok_or(BufferFull::Largest)
     }
 
-    /// Counts `count` bytes of [`Self::spare`] as filled.
+    /// Marks the first `count` bytes of [`Self::spare`] as filled.
     pub fn filled(&mut self, count: usize) {
-        let room = self.capacity() - self.end as usize;
-        self.end += u32::try_from(count.min(room)).unwrap_or(0);
+        let spare = self.capacity() - self.end as usize;
+        self.end += u32::try_from(count.min(spare)).unwrap_or(0);
     }
 
-    /// Copies `bytes` behind what is there.
+    /// Appends a copy of `bytes`.
     pub fn extend(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
         if bytes.is_empty() {
             return Ok(());
@@ -115,13 +115,13 @@ impl Buffer {
             self.move_to(class_for(self.len() + bytes.len()).ok_or(BufferFull::Largest)?)?;
         }
         let end = self.end as usize;
-        let room = self.block.as_deref_mut().and_then(|block| block.get_mut(end..end + bytes.len()));
-        room.ok_or(BufferFull::Largest)?.copy_from_slice(bytes);
+        let spare = self.block.as_deref_mut().and_then(|block| block.get_mut(end..end + bytes.len()));
+        spare.ok_or(BufferFull::Largest)?.copy_from_slice(bytes);
         self.filled(bytes.len());
         Ok(())
     }
 
-    /// Before a wait: moves what is held into the smallest block that holds it. Without memory it stays.
+    /// Moves the bytes into the smallest block that holds them. If none can be leased, they stay. Call it before a wait.
     pub fn shrink(&mut self) {
         if self.is_empty() {
             self.release();
@@ -130,7 +130,8 @@ impl Buffer {
         }
     }
 
-    fn make_room(&mut self, wanted: usize) -> Result<(), BufferFull> {
+    /// Makes at least one byte spare: reuses the consumed bytes of the block, or leases a larger one.
+    fn grow(&mut self, wanted: usize) -> Result<(), BufferFull> {
         let len = self.len();
         if self.start > 0 && len < self.capacity() {
             return self.move_to(class_for(self.capacity()).ok_or(BufferFull::Largest)?);
@@ -138,7 +139,7 @@ impl Buffer {
         self.move_to(class_for(wanted.max(len + 1)).ok_or(BufferFull::Largest)?)
     }
 
-    /// Into a block of `class`, with the filled bytes at its start.
+    /// Moves the filled bytes to the start of a new block of `class`.
     fn move_to(&mut self, class: usize) -> Result<(), BufferFull> {
         let mut block = POOL.with(|pool| pool.borrow_mut().lease(class))?;
         let bytes = self.bytes();
@@ -152,7 +153,7 @@ impl Buffer {
     fn release(&mut self) {
         (self.start, self.end) = (0, 0);
         if let Some(block) = self.block.take() {
-            // A thread that is ending has no pool any more: the block is simply freed.
+            // A thread that is ending may have no pool any more; the block is then freed.
             let _ = POOL.try_with(|pool| pool.borrow_mut().give_back(block));
         }
     }
@@ -186,7 +187,7 @@ impl Pool {
     fn give_back(&mut self, block: Box<[u8]>) {
         self.leased_bytes = self.leased_bytes.saturating_sub(block.len());
         let Some(class) = CLASSES.iter().position(|&size| size == block.len()) else { return };
-        // Trimming: what a burst needed does not stay for ever.
+        // A burst must not keep its memory for ever.
         if self.free[class].len() < FREE_MAX[class] {
             self.free[class].push(block);
         }
@@ -197,16 +198,16 @@ fn class_for(len: usize) -> Option<usize> {
     CLASSES.iter().position(|&size| size >= len)
 }
 
-/// Bytes that this thread leases at the moment.
+/// Bytes that this thread has leased at the moment.
 pub(crate) fn leased_bytes() -> usize {
     POOL.with(|pool| pool.borrow().leased_bytes)
 }
 
-// limit: bytes leased by one worker; beyond it a read fails as out of memory and its connection is closed.
+// limit: bytes leased by one worker. Beyond it a read fails with `OutOfMemory`, and its connection is closed.
 const LEASED_BYTES_MAX: usize = 512 * 1024 * 1024;
-// limit: free blocks kept, in bytes of each class.
+// limit: bytes in free blocks that the pool of a thread keeps, for each class.
 const FREE_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// The same in blocks.
+/// [`FREE_BYTES_MAX`] in blocks.
 const FREE_MAX: [usize; CLASSES.len()] = [
     FREE_BYTES_MAX / CLASSES[0],
     FREE_BYTES_MAX / CLASSES[1],
@@ -232,12 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn grows_class_by_class_and_ends_at_the_largest() {
+    fn a_buffer_grows_class_by_class_up_to_the_largest() {
         let mut buffer = Buffer::new();
         let mut sizes = Vec::new();
-        while let Ok(room) = buffer.spare(SMALL) {
-            let count = room.len();
-            room.fill(7);
+        while let Ok(spare) = buffer.spare(SMALL) {
+            let count = spare.len();
+            spare.fill(7);
             buffer.filled(count);
             sizes.push(buffer.capacity());
         }
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn consumed_room_is_used_again_before_growing() {
+    fn consumed_bytes_are_reused_before_the_buffer_grows() {
         let mut buffer = Buffer::new();
         let count = buffer.spare(SMALL).unwrap().len();
         buffer.filled(count);
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn shrinks_to_what_is_left() {
+    fn shrink_moves_the_rest_into_the_smallest_block() {
         let mut buffer = Buffer::new();
         let count = buffer.spare(LARGE).unwrap().len();
         buffer.filled(count);
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn splits_and_copies_the_smaller_part() {
+    fn split_to_copies_the_smaller_part() {
         for (text, count) in [("headb", 4), ("hbody", 1), ("body", 0), ("head", 4), ("head", 9)] {
             let mut rest = Buffer::new();
             rest.extend(text.as_bytes()).unwrap();

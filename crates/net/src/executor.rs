@@ -1,7 +1,7 @@
 //! The executor: tasks in slots, a run queue, and wakers that are numbers.
 //!
-//! Wakers reach the run queue of their own thread through a thread-local, so that they need no reference count;
-//! [`enter`] names the worker that the thread runs.
+//! A waker reaches the run queue of its own thread through a thread-local, so it needs no reference count. [`enter`] sets
+//! which worker the thread runs.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -27,8 +27,9 @@ struct Slots {
     live: usize,
 }
 
-/// How a poll ended.
+/// The result of [`Executor::turn`].
 pub(crate) enum Turn {
+    /// The run queue was empty.
     Idle,
     Ran,
     Panicked,
@@ -60,8 +61,8 @@ impl Executor {
     /// Polls the next task of the run queue.
     pub(crate) fn turn(&self) -> Turn {
         let Some((slot, waker)) = LOCAL.with(Local::next) else { return Turn::Idle };
-        // invariant: while it is polled the future is out of its slot and nothing is borrowed, so that it may
-        // spawn, wake and drop whatever it likes.
+        // invariant: during its poll the future is out of its slot and nothing is borrowed, so that it may spawn, wake and
+        // drop anything.
         let Some(mut task) = self.slots.borrow_mut().tasks.get_mut(slot as usize).and_then(Option::take)
         else {
             return Turn::Ran;
@@ -84,7 +85,7 @@ impl Executor {
         }
     }
 
-    /// Drops every task; those that the drops spawn too.
+    /// Drops every task, including those that the drops spawn.
     pub(crate) fn clear(&self) {
         loop {
             let tasks = std::mem::take(&mut *self.slots.borrow_mut());
@@ -98,7 +99,7 @@ impl Executor {
     }
 
     fn end(&self, slot: u32, task: Task) {
-        // The generation changes first: wakers of the ended task then miss the slot's next tenant.
+        // The generation changes first, so that wakers of the ended task do not wake the next task in the slot.
         LOCAL.with(|local| local.end(slot));
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(task)));
         let mut slots = self.slots.borrow_mut();
@@ -162,7 +163,7 @@ impl Local {
     }
 }
 
-/// Makes this thread run worker `number`, until [`leave`].
+/// Makes this thread the one of worker `number`, until [`leave`].
 pub(crate) fn enter(number: u8) {
     LOCAL.with(|local| {
         local.queue.borrow_mut().clear();
@@ -179,7 +180,7 @@ pub(crate) fn is_queue_empty() -> bool {
     LOCAL.with(|local| local.queue.borrow().is_empty())
 }
 
-/// Wakes a task of this thread's worker that another thread named.
+/// Wakes a task of this thread's worker, given the number that another thread has queued.
 pub(crate) fn wake_local(task: u64) {
     LOCAL.with(|local| local.wake(TaskNumber::from_bits(task)));
 }
@@ -197,7 +198,7 @@ impl TaskNumber {
         u64::from(self.worker) << 56 | u64::from(self.generation) << 32 | u64::from(self.slot)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "takes the number apart again")]
+    #[expect(clippy::cast_possible_truncation, reason = "splits the number into its parts")]
     fn from_bits(bits: u64) -> Self {
         Self {
             worker: (bits >> 56) as u8,
@@ -207,8 +208,8 @@ impl TaskNumber {
     }
 
     fn into_waker(self) -> Waker {
-        // SAFETY: the vtable below treats the pointer as a plain number: cloning copies it, dropping does
-        // nothing, and waking is safe from any thread and at any time.
+        // SAFETY: the vtable below treats the pointer as a plain number and never dereferences it. A clone copies it, a drop
+        // does nothing, and a wake is safe from any thread and at any time.
         unsafe { Waker::from_raw(raw_waker(data(self.to_bits()))) }
     }
 
@@ -220,7 +221,7 @@ impl TaskNumber {
             }
             here
         });
-        // A thread whose local is gone already is another thread for this purpose.
+        // A thread whose thread-local has been destroyed counts as another thread.
         if !here.unwrap_or(false) {
             remote::wake(self.worker, self.to_bits());
         }
@@ -253,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    /// A worker's number that none of these tests enlists: wakes from elsewhere go nowhere.
+    /// The number of a worker that no test enlists, so that a wake from another thread has no effect.
     const NUMBER: u8 = 250;
 
     fn entered() -> Rc<Executor> {
@@ -261,13 +262,13 @@ mod tests {
         Rc::default()
     }
 
-    /// Polls until the queue is empty; returns how many polls that took.
+    /// Polls until the run queue is empty; returns the number of polls.
     fn turns(executor: &Executor) -> usize {
         (0..1000).take_while(|_| !matches!(executor.turn(), Turn::Idle)).count()
     }
 
-    /// A task that counts its polls, hands its waker out and never ends.
-    fn watched(polls: &Rc<Cell<u32>>, waker: &Rc<RefCell<Option<Waker>>>) -> Task {
+    /// A task that counts its polls, stores its waker in `waker` and never ends.
+    fn counted(polls: &Rc<Cell<u32>>, waker: &Rc<RefCell<Option<Waker>>>) -> Task {
         let (polls, waker) = (Rc::clone(polls), Rc::clone(waker));
         Box::pin(poll_fn(move |context| {
             polls.set(polls.get() + 1);
@@ -277,9 +278,9 @@ mod tests {
     }
 
     #[test]
-    fn many_wakes_are_one_poll() {
+    fn many_wakes_cause_one_poll() {
         let (executor, polls, waker) = (entered(), Rc::default(), Rc::default());
-        executor.spawn(watched(&polls, &waker));
+        executor.spawn(counted(&polls, &waker));
         assert_eq!(turns(&executor), 1);
         let held = waker.take().unwrap();
         (0..5).for_each(|_| held.wake_by_ref());
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waker_of_an_ended_task_misses_the_next_in_its_slot() {
+    fn a_waker_of_an_ended_task_does_not_wake_the_next_task_in_its_slot() {
         let (executor, polls, waker) = (entered(), Rc::default(), Rc::default());
         let stale = Rc::new(RefCell::new(None));
         let out = Rc::clone(&stale);
@@ -313,32 +314,32 @@ mod tests {
             Poll::Ready(())
         })));
         turns(&executor);
-        executor.spawn(watched(&polls, &waker));
+        executor.spawn(counted(&polls, &waker));
         assert_eq!(turns(&executor), 1);
         let stale: Waker = stale.take().unwrap();
         stale.wake_by_ref();
         assert_eq!((turns(&executor), polls.get()), (0, 1));
-        assert!(!stale.will_wake(&waker.take().unwrap()), "the slot is the same, the generation is not");
+        assert!(!stale.will_wake(&waker.take().unwrap()), "same slot, different generation");
     }
 
     #[test]
-    fn a_task_that_wakes_itself_and_ends_costs_its_successor_a_poll_at_most() {
+    fn a_task_that_wakes_itself_and_ends_causes_at_most_one_spurious_poll() {
         let (executor, polls, waker) = (entered(), Rc::default(), Rc::default());
         executor.spawn(Box::pin(poll_fn(|context| {
             context.waker().wake_by_ref();
             Poll::Ready(())
         })));
         let _ = executor.turn();
-        executor.spawn(watched(&polls, &waker));
+        executor.spawn(counted(&polls, &waker));
         turns(&executor);
         assert!((1..=2).contains(&polls.get()));
         waker.take().unwrap().wake();
         turns(&executor);
-        assert!((2..=3).contains(&polls.get()), "its own wake still reaches it");
+        assert!((2..=3).contains(&polls.get()), "its own waker still wakes it");
     }
 
     #[test]
-    fn a_panic_ends_its_task_only() {
+    fn a_panic_ends_only_its_task() {
         let executor = entered();
         executor.spawn(Box::pin(poll_fn(|_| std::panic::resume_unwind(Box::new("a bug")))));
         executor.spawn(Box::pin(pending()));
@@ -346,12 +347,12 @@ mod tests {
         assert!(matches!(executor.turn(), Turn::Ran));
         assert_eq!(executor.live(), 1);
         executor.spawn(Box::pin(ready(())));
-        assert_eq!(executor.slots.borrow().tasks.len(), 2, "the slot is used again");
+        assert_eq!(executor.slots.borrow().tasks.len(), 2, "the slot is reused");
         turns(&executor);
         assert_eq!(executor.live(), 1);
     }
 
-    /// Begins another task when it is dropped, `left` times over.
+    /// Spawns another task when it is dropped, which does the same, `left` times in all.
     struct Respawn {
         executor: Rc<Executor>,
         left: u32,
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_drops_begin_while_clearing_is_dropped_too() {
+    fn tasks_that_are_spawned_by_drops_during_clear_are_dropped_too() {
         let (executor, drops) = (entered(), Rc::new(Cell::new(0)));
         let first = Respawn { executor: Rc::clone(&executor), left: 3, drops: Rc::clone(&drops) };
         executor.spawn(Box::pin(async move {
@@ -386,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drop_that_panics_or_wakes_harms_nobody() {
+    fn a_drop_that_panics_or_wakes_does_not_affect_other_tasks() {
         struct Bad(Rc<RefCell<Option<Waker>>>);
         impl Drop for Bad {
             fn drop(&mut self) {
@@ -395,12 +396,12 @@ mod tests {
             }
         }
         let (executor, polls, waker) = (entered(), Rc::default(), Rc::default());
-        executor.spawn(watched(&polls, &waker));
+        executor.spawn(counted(&polls, &waker));
         turns(&executor);
         let bad = Bad(Rc::clone(&waker));
         executor.spawn(Box::pin(async move { drop(bad) }));
         assert!(matches!(executor.turn(), Turn::Panicked));
-        assert_eq!((turns(&executor), polls.get()), (1, 2), "the one that it woke runs");
+        assert_eq!((turns(&executor), polls.get()), (1, 2), "the task that the drop woke runs");
         let bad = Bad(Rc::clone(&waker));
         executor.spawn(Box::pin(async move {
             let _bad = bad;
@@ -411,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_survives_the_pointer() {
+    fn a_task_number_converts_to_bits_and_back() {
         for (worker, generation, slot) in [(0, 0, 0), (255, GENERATION_MASK, u32::MAX), (7, 1, 2)] {
             let back = TaskNumber::from_bits(TaskNumber { worker, generation, slot }.to_bits());
             assert_eq!((back.worker, back.generation, back.slot), (worker, generation, slot));
@@ -419,9 +420,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wake_after_the_worker_has_left_does_nothing() {
+    fn a_wake_after_leave_has_no_effect() {
         let (executor, polls, waker) = (entered(), Rc::default(), Rc::default());
-        executor.spawn(watched(&polls, &waker));
+        executor.spawn(counted(&polls, &waker));
         turns(&executor);
         executor.clear();
         leave();

@@ -1,4 +1,4 @@
-//! Keepalive of TCP connections (`man 7 tcp`: SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
+//! TCP keepalive (`man 7 tcp`: SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
 //! TCP_USER_TIMEOUT).
 
 use std::io;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::TcpKeepalive;
 use rustix::net::sockopt;
 
-/// Sets what a listening socket's connections inherit, or what holds for one connection; `None` sends no probes.
+/// Sets the keepalive of a connection, or that which the connections of a listener socket inherit. `None` sends no probes.
 pub(crate) fn set(socket: impl AsFd, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
     sockopt::set_socket_keepalive(&socket, keepalive.is_some())?;
     if let Some(keepalive) = keepalive {
@@ -16,26 +16,26 @@ pub(crate) fn set(socket: impl AsFd, keepalive: Option<TcpKeepalive>) -> io::Res
         sockopt::set_tcp_keepintvl(&socket, keepalive.interval)?;
         sockopt::set_tcp_keepcnt(&socket, keepalive.probes.into())?;
     }
-    let patience = keepalive.and_then(unacknowledged).unwrap_or_default();
-    sockopt::set_tcp_user_timeout(&socket, u32::try_from(patience.as_millis()).unwrap_or(0))?;
+    let timeout = keepalive.and_then(user_timeout).unwrap_or_default();
+    sockopt::set_tcp_user_timeout(&socket, u32::try_from(timeout.as_millis()).unwrap_or(0))?;
     Ok(())
 }
 
-/// How long sent data may go unacknowledged, where that is for us to say: probes do not run then.
+/// The TCP_USER_TIMEOUT: how long sent data may stay unacknowledged. `None` leaves the kernel's default.
 ///
-/// With a TCP_USER_TIMEOUT the kernel also ends a silent connection by time and no longer by the number of probes.
-/// Its timers fire late by up to an eighth: where that could cost a probe, and where its own patience with
-/// unacknowledged data is shorter anyway, it is left alone. A longer one would keep the memory of connections whose
-/// client left with an unread response.
-fn unacknowledged(keepalive: TcpKeepalive) -> Option<Duration> {
+/// It is needed because the kernel sends no keepalive probes while data is unacknowledged. But it also ends a silent
+/// connection by time instead of by the number of probes, and the kernel's timers fire up to an eighth late. So it is
+/// not set where this could cost a probe, nor where the kernel's default is shorter: a longer timeout would keep the
+/// memory of connections whose client has left with an unread response.
+fn user_timeout(keepalive: TcpKeepalive) -> Option<Duration> {
     let probes = u32::from(keepalive.probes);
     let late = lateness(keepalive.idle) + lateness(keepalive.interval) * (probes - 1);
     let total = keepalive.idle + keepalive.interval * probes;
-    (late < keepalive.interval && total <= KERNEL_PATIENCE).then_some(total)
+    (late < keepalive.interval && total <= KERNEL_TIMEOUT).then_some(total)
 }
 
-/// The most by which a kernel timer of this length fires late: it is kept in a wheel whose levels have 63 slots of
-/// 8ⁿ ticks, whatever the tick is.
+/// The most by which a kernel timer of this length fires late. The kernel keeps it in a wheel whose level n has 63 slots
+/// of 8ⁿ ticks; the result is the largest over all common tick rates.
 fn lateness(timer: Duration) -> Duration {
     let at = |hertz: u32| {
         let ticks = timer.as_millis() * u128::from(hertz) / 1000;
@@ -45,8 +45,8 @@ fn lateness(timer: Duration) -> Duration {
     [100, 250, 300, 1000].into_iter().map(at).max().unwrap_or_default()
 }
 
-/// net.ipv4.tcp_retries2 = 15, the default, gives up after 924.6 s or a little later.
-const KERNEL_PATIENCE: Duration = Duration::from_secs(900);
+/// Below the kernel's default: with net.ipv4.tcp_retries2 = 15 it gives up after 924.6 s or a little later.
+const KERNEL_TIMEOUT: Duration = Duration::from_secs(900);
 
 #[cfg(test)]
 mod tests {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_is_set_only_where_every_probe_still_goes_out() {
+    fn a_user_timeout_is_set_only_if_it_costs_no_probe() {
         for (keepalive, total) in [
             (seconds(1, 1, 3), Some(4)),
             (seconds(1, 1, 10), Some(11)),
@@ -69,15 +69,15 @@ mod tests {
             (TcpKeepalive::default(), None),
             (seconds(32_767, 32_767, 127), None),
         ] {
-            assert_eq!(unacknowledged(keepalive), total.map(Duration::from_secs), "{keepalive:?}");
+            assert_eq!(user_timeout(keepalive), total.map(Duration::from_secs), "{keepalive:?}");
         }
     }
 
     #[test]
-    fn timers_are_late_by_the_step_of_their_wheel() {
-        // 100 ticks of 10 ms lie in steps of 8.
+    fn kernel_timers_are_late_by_the_step_of_their_wheel_level() {
+        // 100 ticks of 10 ms are on the level with steps of 8 ticks.
         assert_eq!(lateness(Duration::from_secs(1)), Duration::from_millis(80));
-        // 2 160 000 ticks of a 300th lie in steps of 262 144.
+        // 2,160,000 ticks of 1/300 s are on the level with steps of 262,144 ticks.
         assert_eq!(lateness(Duration::from_secs(7200)).as_secs(), 873);
     }
 }

@@ -1,19 +1,19 @@
-//! The runtime of the workers, and their sockets.
+//! The workers' runtime: executor, reactor, timers, buffers and sockets.
 //!
-//! One [`Worker`] is one thread's loop: a single-threaded executor on an edge-triggered epoll reactor, with a
-//! coarse clock, deadlines and leased buffers. Everything on it is `!Send`; other threads reach it through
-//! wakers and channels only. What the runtime guarantees is stated where it is kept:
+//! A [`Worker`] is the loop of one thread: a single-threaded executor on an edge-triggered epoll reactor, with a
+//! coarse clock, deadlines and leased buffers. Everything on a worker is `!Send`; other threads reach it only through
+//! wakers and channels. Each guarantee of the runtime is documented in the module that keeps it:
 //!
-//! 1. no borrow across foreign code: [`executor`], [`reactor`]
-//! 2. a waker is a number; another thread's wake rings a bell: [`remote`]
-//! 3. readiness is cleared only by EAGAIN or a short transfer; registration is late: [`reactor`]
-//! 4. the sweep registers what is in flight, so that an abort is seen: [`worker`]
-//! 5. a blocked write keeps only its rest; leases are capped: [`buffer`], [`stream`]
-//! 6. filling is cancel-safe, writing is not and closes: [`stream`]
+//! 1. nothing is borrowed while foreign code runs: [`executor`], [`reactor`]
+//! 2. a waker is a number; a wake from another thread rings a bell: [`remote`]
+//! 3. readiness is cleared only by EAGAIN or a short transfer; sources are registered late: [`reactor`]
+//! 4. the sweep registers sources that are in flight, so that an abort is seen: [`worker`]
+//! 5. a blocked write keeps only its unsent bytes; leases are capped: [`buffer`], [`stream`]
+//! 6. a read is cancel-safe; a cancelled write means that the stream must be closed: [`stream`]
 //! 7. fairness by budget: [`executor`], [`stream`]
 //! 8. events carry a generation; deadlines fire late, never early: [`reactor`]
 //! 9. a panic ends one task: [`executor`]
-//! 10. the few system calls stand behind [`Sys`], real or simulated
+//! 10. all system calls go through [`Sys`], real or simulated
 //! 11. a millisecond timer fires in time and costs nothing when unused: [`milli_timer`].
 //!
 //! This is the only crate with `unsafe` code.
@@ -38,7 +38,7 @@ mod timer;
 mod wake_queue;
 mod worker;
 
-/// What the wake queue synchronizes with; a test puts loom's in its place.
+/// The synchronization types of the wake queue. The loom test replaces this module with loom's types.
 mod sync {
     pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
     pub(crate) use std::sync::{Mutex, PoisonError};

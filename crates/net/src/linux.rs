@@ -1,4 +1,4 @@
-//! The real world: Linux system calls through `rustix`.
+//! [`Sys`] on Linux, through `rustix`.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -18,7 +18,7 @@ use crate::keepalive;
 use crate::listener::tcp_socket;
 use crate::sys::{Bell, Event, Fd, Sys};
 
-/// See `man 7 epoll`; one epoll instance a worker.
+/// The system calls of one worker, with its epoll instance (`man 7 epoll`).
 pub struct Linux {
     epoll: OwnedFd,
     ready: RefCell<Vec<epoll::Event>>,
@@ -49,7 +49,7 @@ impl Sys for Linux {
     }
 
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        // Whole milliseconds, rounded up: rustix then uses the old call, which every sandbox allows.
+        // Whole milliseconds, rounded up: rustix then uses `epoll_wait`, which every sandbox allows, and not `epoll_pwait2`.
         let timeout = timeout.map(|t| {
             let millis = i64::try_from(t.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX).min(60_000);
             Timespec { tv_sec: millis / 1000, tv_nsec: (millis % 1000) * 1_000_000 }
@@ -133,7 +133,7 @@ impl Sys for Linux {
     }
 
     fn abort_on_close(&self, fd: Fd) {
-        // A failure leaves an orderly close: the peer still sees a message that is short of its length.
+        // If it fails, the close is orderly; the peer still sees a message that is shorter than its declared length.
         let _ = rustix::net::sockopt::set_socket_linger(borrow(fd), Some(Duration::ZERO));
     }
 
@@ -146,7 +146,7 @@ impl Sys for Linux {
 
     fn pipe(&self) -> io::Result<(Fd, Fd, usize)> {
         let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // Unprivileged users have a budget of pipe pages; the size the kernel gave is then the capacity.
+        // The kernel limits the pipe pages of an unprivileged user. If it refuses, the pipe keeps its default size.
         let size = rustix::pipe::fcntl_setpipe_size(&write, PIPE_BYTES)
             .or_else(|_| rustix::pipe::fcntl_getpipe_size(&write))?;
         Ok((read.into_raw_fd(), write.into_raw_fd(), size))
@@ -159,24 +159,24 @@ impl Sys for Linux {
     }
 
     fn close(&self, fd: Fd) {
-        // SAFETY: `fd` came from `into_raw_fd` above, and its one owning handle gives it back here, once.
+        // SAFETY: `fd` came from `into_raw_fd` above, and the one handle that owns it closes it here, once.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
     }
 }
 
-/// Raises the soft limit of open files to the hard one, and says what holds now.
+/// Raises the soft limit of open files to the hard limit; returns the limit that is now in force.
 pub fn raise_descriptor_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let now = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
-    // No limit at all: what the kernel can number.
+    // Without a limit: more than the kernel can open.
     now.current.unwrap_or(u64::from(u32::MAX / 4))
 }
 
-/// Keeps the kernel from backing small things with 2 MiB pages: memory per idle connection is then what is used.
+/// Disables transparent huge pages, so that an idle connection costs the memory that it uses and not 2 MiB pages.
 pub fn forgo_huge_pages() {
-    // Where it is refused, the process is only larger.
+    // A refusal only costs memory.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
@@ -184,7 +184,7 @@ struct EventFd(OwnedFd);
 
 impl Bell for EventFd {
     fn ring(&self) {
-        // Only a full counter can refuse, and then the bell is ringing already.
+        // The write fails only if the counter is full, and then the bell has been rung.
         let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
     }
 
@@ -194,8 +194,8 @@ impl Bell for EventFd {
 }
 
 fn borrow<'a>(fd: Fd) -> BorrowedFd<'a> {
-    // SAFETY: every caller is a method of `Sys` and is given a descriptor by the handle that owns it, which is
-    // borrowed for the call and closes it only on drop.
+    // SAFETY: every caller is a method of `Sys`. It gets the descriptor from the handle that owns it; the handle is
+    // borrowed during the call, and closes the descriptor only on drop.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
@@ -208,8 +208,8 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     }
 }
 
-// limit: events taken by one look at epoll; the rest stays queued in the kernel.
+// limit: events taken by one call of `epoll_wait`; the rest stays queued in the kernel.
 const EVENTS_PER_WAIT: usize = 256;
-// Smaller pipes cost more wake-ups than splice saves (64 KiB: 1.5 to 1.9 times the CPU per byte).
+// Smaller pipes cost more wake-ups than splice saves (64 KiB: 1.5 to 1.9 times the CPU time per byte).
 const PIPE_BYTES: usize = 512 * 1024;
 const UNNAMED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);

@@ -1,4 +1,4 @@
-//! Listening sockets: one for each worker on the same address (`SO_REUSEPORT`).
+//! Listener sockets: one for each worker on the same address (`SO_REUSEPORT`).
 
 use std::future::poll_fn;
 use std::io;
@@ -15,24 +15,24 @@ use crate::stream::TcpStream;
 use crate::sys::{Fd, Sys};
 use crate::worker::Worker;
 
-/// A bound, listening socket on its way to its worker.
+/// A listener socket that no worker has adopted yet.
 #[derive(Debug)]
 pub struct ListenerSocket(OwnedFd);
 
-/// Binds and listens. Several sockets of this process may share the address; keeping others away is what an
-/// [`crate::AddressLock`] is for. `[::]` also takes IPv4.
+/// Binds a listener socket. Several sockets of this process may share the address; an [`crate::AddressLock`] keeps other
+/// processes off it. `[::]` also accepts IPv4.
 pub fn bind(address: SocketAddr, keepalive: Option<TcpKeepalive>) -> io::Result<ListenerSocket> {
     let socket = tcp_socket(address)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     sockopt::set_socket_reuseport(&socket, true)?;
-    // Inherited by accepted connections, which saves a system call for each.
+    // Accepted connections inherit this, which saves a system call for each.
     sockopt::set_tcp_nodelay(&socket, true)?;
-    // Inherited too. A client that reads slowly then costs the kernel this much and not the megabytes to which send
-    // buffers grow; who reads fast has next to nothing that waits unsent.
+    // Inherited too. It bounds the kernel memory of a client that reads slowly, instead of the megabytes to which a send
+    // buffer grows. A client that reads fast has hardly any unsent bytes.
     socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
     keepalive::set(&socket, keepalive)?;
     if address.is_ipv6() {
-        // Whatever the machine's default is.
+        // The default depends on the machine.
         sockopt::set_ipv6_v6only(&socket, false)?;
     }
     rustix::net::bind(&socket, &address)?;
@@ -47,27 +47,27 @@ pub(crate) fn tcp_socket(address: SocketAddr) -> io::Result<OwnedFd> {
 }
 
 impl ListenerSocket {
-    /// The address with the port that the kernel chose where 0 was asked for.
+    /// The bound address. If port 0 was asked for, it has the port that the kernel chose.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         let address = rustix::net::getsockname(self.0.as_fd())?;
         SocketAddr::try_from(address).map_err(io::Error::from)
     }
 }
 
-/// A listening socket on its worker. Dropping it closes it.
+/// A listener socket on its worker. Dropping it closes it.
 pub struct Listener<S: Sys> {
     worker: Worker<S>,
     fd: Fd,
     id: SourceId,
 }
 
-/// A connection just accepted.
+/// A connection that was just accepted.
 #[derive(Debug)]
 pub struct Accepted<S: Sys> {
     pub stream: TcpStream<S>,
-    /// IPv4-mapped addresses in their IPv4 form.
+    /// The client's address; an IPv4-mapped one in its IPv4 form.
     pub peer: SocketAddr,
-    /// The descriptor's number: the kernel gives the lowest that is free, so a high one tells that they run out.
+    /// The number of the descriptor. The kernel gives the lowest free one, so a high number means that they run out.
     pub descriptor: Fd,
 }
 
@@ -87,18 +87,18 @@ impl<S: Sys> Listener<S> {
         Self { worker: worker.clone(), fd, id }
     }
 
-    /// For connections from now on; those that stand keep what they have.
+    /// Sets the keepalive of connections that are accepted from now on.
     pub fn set_keepalive(&self, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
         self.worker.0.sys.set_keepalive(self.fd, keepalive)
     }
 
-    /// The next connection.
-    // cancel-safe: nothing is accepted before the poll that returns it.
+    /// Waits for the next connection.
+    // cancel-safe: a connection is accepted only in the poll that returns it.
     pub async fn accept(&self) -> io::Result<Accepted<S>> {
         poll_fn(|context| self.poll_accept(context)).await
     }
 
-    /// Waits until a connection may be waiting, and leaves it in the kernel's queue.
+    /// Waits until the accept queue may hold a connection, which stays there.
     pub async fn readable(&self) -> io::Result<()> {
         poll_fn(|context| self.poll_readable(context)).await
     }
@@ -119,16 +119,16 @@ impl<S: Sys> Listener<S> {
         Poll::Pending
     }
 
-    /// Whether a connection waits, asking the kernel: [`Self::readable`] only says that one may.
+    /// Asks the kernel whether the accept queue holds a connection; [`Self::readable`] only says that it may.
     pub fn has_waiting(&self) -> bool {
-        let waits = self.worker.0.sys.has_waiting(self.fd);
-        if !waits {
+        let has_waiting = self.worker.0.sys.has_waiting(self.fd);
+        if !has_waiting {
             self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Read);
         }
-        waits
+        has_waiting
     }
 
-    /// A connection that waits already, if there is one.
+    /// Accepts without waiting; `None`: the accept queue is empty.
     pub fn try_accept(&self) -> Option<io::Result<Accepted<S>>> {
         match self.worker.0.sys.accept(self.fd) {
             Ok((fd, peer)) => {
@@ -161,7 +161,7 @@ impl<S: Sys> Drop for Listener<S> {
     }
 }
 
-// limit: bytes that a connection's send buffer takes beyond what the client's window lets go out.
+// limit: unsent bytes in the send buffer of a connection, beyond what the client's window admits.
 const UNSENT_BYTES_MAX: u32 = 128 * 1024;
-// The kernel takes the smaller of this and net.core.somaxconn.
+// limit: length of the accept queue. The kernel takes the smaller of this and net.core.somaxconn.
 const BACKLOG: i32 = 4096;

@@ -1,22 +1,23 @@
-//! Kernel pipes, through which bulk data moves between sockets without being copied.
+//! Kernel pipes, through which `splice` moves bulk data between sockets without copying it.
 
 use std::io;
 
 use crate::sys::{Fd, Sys};
 use crate::worker::Worker;
 
-/// A pipe of the worker's pool. It goes back when it is dropped empty, and is closed when bytes are left in it.
+/// A pipe from the worker's pool. Its drop returns it to the pool, or closes it if it still holds bytes.
 pub struct Pipe<S: Sys> {
     worker: Worker<S>,
     ends: PipeEnds,
     held: usize,
 }
 
-/// Which side of a move failed.
+/// The error of a splice, by the side that failed.
 #[derive(Debug)]
 pub enum Moved {
+    /// Reading failed.
     In(io::Error),
-    /// So many bytes had come in; some of them may have gone out.
+    /// Writing failed. This many bytes had been read; some of them may have been written.
     Out(io::Error, u64),
 }
 
@@ -41,7 +42,7 @@ impl<S: Sys> std::fmt::Debug for Pipe<S> {
 }
 
 impl<S: Sys> Pipe<S> {
-    /// Fails when descriptors run out; bytes can always be copied instead.
+    /// Takes a pipe from the pool, or opens one. Fails if descriptors run out; the caller can copy instead.
     pub fn lease(worker: &Worker<S>) -> io::Result<Self> {
         let pooled = worker.0.pipes.borrow_mut().pop();
         let ends = match pooled {

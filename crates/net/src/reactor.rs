@@ -1,20 +1,19 @@
-//! Sources: what a worker knows about its sockets, and their deadlines.
+//! The reactor: the readiness and the deadlines of a worker's sockets.
 //!
-//! A source starts optimistic (readable, writable) and unregistered: its first park registers it, and because
-//! adding to epoll reports the present state, nothing is missed. A readiness flag is cleared only by EAGAIN or by
-//! a transfer shorter than asked; once the peer has finished sending, it stays until the stream was read to its
-//! end. Deadlines are columns of tick numbers, scanned as a whole: setting one is a store, and a scan of 10 000
-//! costs microseconds.
+//! A source starts as readable, writable and unregistered. The first wait on it registers it; epoll then reports its
+//! current state, so no event is missed. A readiness flag is cleared only by EAGAIN or by a transfer shorter than asked
+//! for. After the peer's FIN the read flag stays set until the stream was read to its end. Deadlines are columns of tick
+//! numbers, which are scanned as a whole: setting one is a store, and a scan of 10,000 takes microseconds.
 
 use std::task::Waker;
 use std::time::Duration;
 
 use crate::sys::{Event, Fd};
 
-/// Time in steps of 100 ms on the monotonic clock, rounded up; 0 is "no deadline".
+/// A deadline as a tick of 100 ms on the monotonic clock; 0 is "no deadline".
 ///
-/// A deadline fires 0–200 ms late, never early: its tick is rounded up, and ticks are looked at once a step. One for
-/// writing that a part gave as long again is rounded up twice.
+/// It fires 0–200 ms late, never early: it is rounded up to a tick, and deadlines are swept once a tick. A write deadline
+/// that was restarted by a partial write is rounded up twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticks(pub(crate) u32);
 
@@ -22,7 +21,7 @@ impl Ticks {
     pub const NEVER: Self = Self(0);
     pub(crate) const NANOS: u64 = 100_000_000;
 
-    /// The tick at which `wait` from `now` (nanoseconds) is certainly over.
+    /// The first tick that is at least `wait` after `now` (nanoseconds).
     pub(crate) fn after(now: u64, wait: Duration) -> Self {
         let nanos = now.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
         Self(u32::try_from(nanos.div_ceil(Self::NANOS)).unwrap_or(u32::MAX).max(1))
@@ -36,7 +35,7 @@ pub(crate) enum Direction {
     Write,
 }
 
-/// Where a source is kept; with the generation that events carry, so that an event of a closed one is dropped.
+/// The slot and generation of a source. Events carry it, so that an event of a closed source is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SourceId {
     pub(crate) slot: u32,
@@ -59,7 +58,7 @@ struct Source {
     fd: Fd,
     generation: u32,
     flags: u16,
-    /// Milliseconds of the worker's clock, without its high bits, when the peer was seen to finish or to go.
+    /// When the peer's FIN or reset was seen: milliseconds of the worker's clock, without the high bits.
     closed_millis: u32,
     wakers: [Option<Waker>; 2],
 }
@@ -72,46 +71,48 @@ const GONE: u16 = 1 << 4;
 const READ_LATE: u16 = 1 << 5;
 const WRITE_LATE: u16 = 1 << 6;
 const OPEN: u16 = 1 << 7;
-/// Waits for the next request, with nothing in flight: may be sent away at any time.
+/// The connection waits for its next request, with nothing in flight, and may be closed at any time.
 const IDLE: u16 = 1 << 8;
 
-/// All sources of one worker. Nothing here calls a waker: who borrows the reactor takes wakers out of it, gives
-/// the borrow back, and wakes or drops them then.
+/// All sources of one worker. No method wakes or drops a waker, which is foreign code: the caller gets the waker and wakes
+/// or drops it after it has released its borrow of the reactor.
 #[derive(Default)]
 pub(crate) struct Reactor {
     sources: Vec<Source>,
     free: Vec<u32>,
-    /// By slot; a column for each direction.
+    /// By slot, one column for each direction.
     deadlines: [Vec<u32>; 2],
-    /// By slot: the ticks that a write's deadline gives from one success to the next.
-    patience: Vec<u32>,
-    /// No deadline is earlier than this; 0: there is none.
+    /// By slot: the length of the write timeout in ticks, with which a partial write restarts the deadline.
+    write_timeouts: Vec<u32>,
+    /// A lower bound of all deadlines; 0: there is none.
     earliest: u32,
     unregistered: usize,
 }
 
-/// What a source says to somebody who wants to transfer.
+/// Whether a transfer may be tried in one direction of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Ready,
     NotReady,
+    /// The deadline has passed, or the wait was roused.
     Late,
 }
 
-/// See [`Reactor::standing`].
+/// The readiness of one source; see [`Reactor::readiness`].
 #[cfg(any(test, feature = "sim"))]
-pub(crate) struct Standing {
+pub(crate) struct Readiness {
     pub(crate) fd: Fd,
     pub(crate) readable: bool,
     pub(crate) writable: bool,
 }
 
 impl Reactor {
+    /// Adds a source; `fd` -1 is a timer.
     pub(crate) fn insert(&mut self, fd: Fd) -> SourceId {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.sources.push(Source::default());
             self.deadlines.iter_mut().for_each(|column| column.push(0));
-            self.patience.push(0);
+            self.write_timeouts.push(0);
             u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
         });
         let source = &mut self.sources[slot as usize];
@@ -123,7 +124,7 @@ impl Reactor {
         SourceId { slot, generation: source.generation }
     }
 
-    /// The wakers are the caller's to drop, outside the borrow.
+    /// Removes a source. The caller drops the wakers after its borrow.
     pub(crate) fn remove(&mut self, id: SourceId) -> [Option<Waker>; 2] {
         let source = &mut self.sources[id.slot as usize];
         source.generation = source.generation.wrapping_add(1) & TOKEN_GENERATION_MASK;
@@ -147,22 +148,22 @@ impl Reactor {
         }
     }
 
-    /// Says that a transfer in `direction` met EAGAIN or moved less than it could have.
+    /// Clears readiness after a transfer that moved less than asked for.
     pub(crate) fn drained(&mut self, id: SourceId, direction: Direction) {
         let source = &mut self.sources[id.slot as usize];
-        // After the peer's FIN no further edge comes: reading must go on to the end of the stream.
+        // After the peer's FIN no further edge comes, so reads must go on to the end of the stream.
         let keep = direction == Direction::Read && source.flags & (READ_CLOSED | GONE) != 0;
         if !keep {
             source.flags &= !flags_of(direction).0;
         }
     }
 
-    /// As [`Self::drained`], where the kernel itself said that nothing is there.
+    /// Clears readiness after EAGAIN.
     pub(crate) fn blocked(&mut self, id: SourceId, direction: Direction) {
         self.sources[id.slot as usize].flags &= !flags_of(direction).0;
     }
 
-    /// Whether nothing has come that nobody asked for: no bytes, no FIN, no reset.
+    /// Whether nothing unread is known to have arrived: no bytes, no FIN, no reset.
     pub(crate) fn is_quiet(&self, id: SourceId) -> bool {
         self.sources[id.slot as usize].flags & (READABLE | READ_CLOSED | GONE) == 0
     }
@@ -172,7 +173,7 @@ impl Reactor {
         *flags = if idle { *flags | IDLE } else { *flags & !IDLE };
     }
 
-    /// Makes every idle source late, and takes out who is to be woken.
+    /// Makes every idle source late, and takes the wakers of their reads for the caller to wake.
     pub(crate) fn rouse_idle(&mut self, woken: &mut Vec<Waker>) {
         for source in self.sources.iter_mut().filter(|source| source.flags & (OPEN | IDLE) == OPEN | IDLE) {
             source.flags |= READ_LATE;
@@ -180,7 +181,7 @@ impl Reactor {
         }
     }
 
-    /// Makes this source late if it is idle; the waker is the caller's to wake.
+    /// Makes a source late if it is open and idle, and takes the waker of its read for the caller to wake.
     pub(crate) fn rouse(&mut self, id: SourceId) -> Option<Waker> {
         let source = self.sources.get_mut(id.slot as usize)?;
         if source.generation != id.generation || source.flags & (OPEN | IDLE) != OPEN | IDLE {
@@ -190,7 +191,7 @@ impl Reactor {
         source.wakers[Direction::Read as usize].take()
     }
 
-    /// The descriptor of a source that is still open.
+    /// The descriptor of a source, if it is still open.
     pub(crate) fn descriptor(&self, id: SourceId) -> Option<Fd> {
         let source = self.sources.get(id.slot as usize)?;
         (source.generation == id.generation && source.flags & OPEN != 0).then_some(source.fd)
@@ -200,13 +201,14 @@ impl Reactor {
         self.sources[id.slot as usize].flags & GONE != 0
     }
 
+    /// How long ago the peer's FIN or reset was seen, in milliseconds.
     pub(crate) fn closed_for_millis(&self, id: SourceId, now: u64) -> Option<u64> {
         let source = &self.sources[id.slot as usize];
         let is_closed = source.flags & (READ_CLOSED | GONE) != 0;
         is_closed.then(|| u64::from(low_millis(now).wrapping_sub(source.closed_millis)))
     }
 
-    /// Takes back what [`Self::park`] assumed: the next park tries again.
+    /// Notes that a registration has failed, so that the next [`Self::park`] asks for it again.
     pub(crate) fn not_registered(&mut self, id: SourceId) {
         let source = &mut self.sources[id.slot as usize];
         self.unregistered += usize::from(source.flags & REGISTERED != 0);
@@ -217,8 +219,8 @@ impl Reactor {
         self.sources[id.slot as usize].flags & (READ_CLOSED | GONE) != 0
     }
 
-    /// Leaves `waker` to be woken; the one that it replaces is the caller's to drop. `true`: the source must be
-    /// registered first.
+    /// Stores the waker of a wait. The caller drops the waker that it replaces after its borrow, and if the result is
+    /// `true`, registers the source.
     pub(crate) fn park(&mut self, id: SourceId, direction: Direction, waker: Waker) -> (Option<Waker>, bool) {
         let source = &mut self.sources[id.slot as usize];
         let register = source.flags & REGISTERED == 0;
@@ -227,8 +229,8 @@ impl Reactor {
         (source.wakers[direction as usize].replace(waker), register)
     }
 
-    /// As a reader's [`Self::park`], without asking for registration.
-    pub(crate) fn watch(&mut self, id: SourceId, waker: Waker) -> Option<Waker> {
+    /// Stores the waker of a wait for reading, as [`Self::park`], but leaves the source unregistered.
+    pub(crate) fn park_unregistered(&mut self, id: SourceId, waker: Waker) -> Option<Waker> {
         self.sources[id.slot as usize].wakers[Direction::Read as usize].replace(waker)
     }
 
@@ -240,18 +242,18 @@ impl Reactor {
         }
     }
 
-    /// As [`Self::set_deadline`] for writing; what is written of the whole by then gives the rest as long again.
+    /// Sets the deadline for writing. A partial write restarts it for the rest; see [`Self::wrote`].
     pub(crate) fn set_write_deadline(&mut self, id: SourceId, deadline: Ticks, now: u64) {
         self.set_deadline(id, Direction::Write, deadline);
-        self.patience[id.slot as usize] = deadline.0.saturating_sub(tick_of(now));
+        self.write_timeouts[id.slot as usize] = deadline.0.saturating_sub(tick_of(now));
     }
 
-    /// A part of a write went out: the deadline is for the next one.
+    /// Restarts the write deadline, if one is set, because bytes were written.
     pub(crate) fn wrote(&mut self, id: SourceId, now: u64) {
         let slot = id.slot as usize;
         if self.deadlines[Direction::Write as usize][slot] != 0 {
-            // The next tick, not the present one: a deadline is never early.
-            let deadline = tick_of(now).saturating_add(1).saturating_add(self.patience[slot]);
+            // From the next tick, not the current one: a deadline is never early.
+            let deadline = tick_of(now).saturating_add(1).saturating_add(self.write_timeouts[slot]);
             self.set_deadline(id, Direction::Write, Ticks(deadline));
         }
     }
@@ -260,16 +262,17 @@ impl Reactor {
         self.deadlines[Direction::Read as usize][id.slot as usize] != 0
     }
 
+    /// Clears the late state of the read direction, so that waits continue.
     pub(crate) fn forget_late(&mut self, id: SourceId) {
         self.sources[id.slot as usize].flags &= !READ_LATE;
     }
 
-    /// The tick of the next look at deadlines, where there are any.
+    /// The tick of the next sweep, if a deadline is set.
     pub(crate) fn next_deadline(&self) -> Option<u32> {
         (self.earliest != 0).then_some(self.earliest)
     }
 
-    /// Notes an event and takes out who is to be woken.
+    /// Notes an event, and takes the wakers that it wakes for the caller to wake.
     pub(crate) fn event(&mut self, event: &Event, now: u64, woken: &mut Vec<Waker>) {
         let id = SourceId::from_token(event.token);
         let Some(source) = self.sources.get_mut(id.slot as usize) else { return };
@@ -293,7 +296,8 @@ impl Reactor {
         }
     }
 
-    /// Marks what is late at tick `now` and takes out who is to be woken; returns how many were late.
+    /// Marks the directions whose deadline has passed at tick `now` as late, and takes their wakers for the caller to wake.
+    /// Returns how many deadlines fired.
     pub(crate) fn sweep(&mut self, now: u32, woken: &mut Vec<Waker>) -> u64 {
         if self.earliest == 0 || now < self.earliest {
             return 0;
@@ -319,7 +323,7 @@ impl Reactor {
         fired
     }
 
-    /// Sources that no park has registered yet, now marked as registered.
+    /// Takes all sources that are not registered yet, and marks them as registered.
     pub(crate) fn take_unregistered(&mut self, into: &mut Vec<(Fd, SourceId)>) {
         for (slot, source) in self.sources.iter_mut().enumerate() {
             if source.flags & (OPEN | REGISTERED) == OPEN {
@@ -331,11 +335,11 @@ impl Reactor {
         self.unregistered = 0;
     }
 
-    /// What the worker believes about each source, for the simulator to compare with its world.
+    /// The readiness of all sources as the worker knows it, for the simulator to compare with its world.
     #[cfg(any(test, feature = "sim"))]
-    pub(crate) fn standing(&self) -> impl Iterator<Item = Standing> + '_ {
+    pub(crate) fn readiness(&self) -> impl Iterator<Item = Readiness> + '_ {
         self.sources.iter().filter(|source| source.flags & OPEN != 0 && source.fd >= 0).map(|source| {
-            Standing {
+            Readiness {
                 fd: source.fd,
                 readable: source.flags & READABLE != 0,
                 writable: source.flags & WRITABLE != 0,
@@ -347,17 +351,18 @@ impl Reactor {
         self.unregistered > 0
     }
 
+    /// How many sources are open.
     pub(crate) fn open(&self) -> usize {
         self.sources.len() - self.free.len()
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "differences are taken, and are short")]
+#[expect(clippy::cast_possible_truncation, reason = "only short differences are computed")]
 fn low_millis(nanos: u64) -> u32 {
     (nanos / 1_000_000) as u32
 }
 
-/// The tick in which this time lies.
+/// The tick that contains this time.
 fn tick_of(nanos: u64) -> u32 {
     u32::try_from(nanos / Ticks::NANOS).unwrap_or(u32::MAX)
 }
@@ -369,7 +374,7 @@ fn flags_of(direction: Direction) -> (u16, u16) {
     }
 }
 
-/// Tokens with a higher generation are not sources (the bell's is `u64::MAX`).
+/// A token with a higher generation names no source (the bell's token is `u64::MAX`).
 const TOKEN_GENERATION_MASK: u32 = 0x7fff_ffff;
 
 #[cfg(test)]
@@ -442,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_a_closed_source_does_not_touch_the_next_in_its_slot() {
+    fn an_event_of_a_closed_source_does_not_reach_the_next_source_in_its_slot() {
         let mut reactor = Reactor::default();
         let old = reactor.insert(3);
         drop(reactor.remove(old));
@@ -455,13 +460,13 @@ mod tests {
         assert_eq!((wakes(&waits), reactor.is_gone(new)), (0, false));
         tell(&mut reactor, Event { token: new.token(), readable: true, ..Event::default() });
         assert_eq!(wakes(&waits), 1);
-        // Neither a slot that never was, nor the bell's token, is a source.
+        // A slot that was never used and the bell's token name no source.
         tell(&mut reactor, Event { token: 99, readable: true, ..Event::default() });
         tell(&mut reactor, Event { token: u64::MAX, readable: true, ..Event::default() });
     }
 
     #[test]
-    fn an_event_wakes_the_direction_that_it_is_about() {
+    fn an_event_wakes_only_its_direction() {
         let all = Event::default();
         let cases = [
             (Event { readable: true, ..all }, (1, 0)),
@@ -478,12 +483,12 @@ mod tests {
             tell(&mut reactor, Event { token: id.token(), ..event });
             assert_eq!((wakes(&reads), wakes(&writes)), expected, "{event:?}");
             tell(&mut reactor, Event { token: id.token(), ..event });
-            assert_eq!((wakes(&reads), wakes(&writes)), expected, "a waker is used once");
+            assert_eq!((wakes(&reads), wakes(&writes)), expected, "a waker is woken once");
         }
     }
 
     #[test]
-    fn a_short_read_drains_unless_the_peer_has_finished() {
+    fn a_short_read_clears_readiness_unless_the_peer_has_sent_fin() {
         let mut reactor = Reactor::default();
         let id = reactor.insert(3);
         reactor.drained(id, Direction::Read);
@@ -493,19 +498,19 @@ mod tests {
             &mut reactor,
             Event { token: id.token(), readable: true, read_closed: true, ..Event::default() },
         );
-        // No further edge will come: the flag stays, so that the reader meets the end.
+        // No further edge will come, so the flag stays and the reader sees the end of the stream.
         reactor.drained(id, Direction::Read);
         assert_eq!(reactor.state(id, Direction::Read), State::Ready);
         reactor.drained(id, Direction::Write);
         assert_eq!(reactor.state(id, Direction::Write), State::NotReady);
-        // The kernel's own word counts even then.
+        // EAGAIN clears it even then.
         reactor.blocked(id, Direction::Read);
         assert_eq!(reactor.state(id, Direction::Read), State::NotReady);
         assert!(reactor.is_read_closed(id) && !reactor.is_gone(id));
     }
 
     #[test]
-    fn the_columns_of_the_two_directions_are_apart() {
+    fn the_two_directions_have_deadlines_of_their_own() {
         let mut reactor = Reactor::default();
         let (a, b) = (reactor.insert(3), reactor.insert(4));
         let reads = parked(&mut reactor, a, Direction::Read);
@@ -523,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_is_moved_taken_away_and_gone_with_its_source() {
+    fn a_deadline_can_be_moved_or_cleared_and_ends_with_its_source() {
         let mut reactor = Reactor::default();
         let (a, b, c) = (reactor.insert(3), reactor.insert(4), reactor.insert(5));
         for id in [a, b, c] {
@@ -532,25 +537,25 @@ mod tests {
         reactor.set_deadline(a, Direction::Read, Ticks(30));
         reactor.set_deadline(b, Direction::Read, Ticks::NEVER);
         drop(reactor.remove(c));
-        // The old tick is still looked at, in vain; then the next real one is known.
+        // The sweep still runs at the old tick and fires nothing; then the next deadline is known.
         assert_eq!((sweep(&mut reactor, 10), reactor.next_deadline()), (0, Some(30)));
-        let tenant = reactor.insert(6);
-        assert_eq!(tenant.slot, c.slot);
+        let next = reactor.insert(6);
+        assert_eq!(next.slot, c.slot);
         assert_eq!(sweep(&mut reactor, 40), 1);
-        assert_eq!(reactor.state(tenant, Direction::Read), State::Ready);
+        assert_eq!(reactor.state(next, Direction::Read), State::Ready);
         reactor.set_deadline(a, Direction::Read, Ticks(50));
-        assert_ne!(reactor.state(a, Direction::Read), State::Late, "a new deadline is a new chance");
+        assert_ne!(reactor.state(a, Direction::Read), State::Late, "a new deadline clears the late state");
     }
 
     #[test]
-    fn what_is_written_gives_the_rest_as_long_again() {
+    fn a_partial_write_restarts_the_write_deadline() {
         let seconds = |n: u64| n * 1_000_000_000;
         let mut reactor = Reactor::default();
         let id = reactor.insert(3);
         reactor.wrote(id, 0);
-        assert_eq!(reactor.next_deadline(), None, "without a deadline there is none to move");
-        let patience = Duration::from_secs(2);
-        reactor.set_write_deadline(id, Ticks::after(seconds(1), patience), seconds(1));
+        assert_eq!(reactor.next_deadline(), None, "no deadline is set, so none is restarted");
+        let timeout = Duration::from_secs(2);
+        reactor.set_write_deadline(id, Ticks::after(seconds(1), timeout), seconds(1));
         for now in [2, 3, 5] {
             reactor.wrote(id, seconds(now) + 99_999_999);
             let due = (seconds(now) + 99_999_999 + seconds(2)).div_ceil(Ticks::NANOS);
@@ -558,11 +563,11 @@ mod tests {
         }
         assert_eq!((sweep(&mut reactor, 71), reactor.state(id, Direction::Write)), (1, State::Late));
         reactor.wrote(id, seconds(8));
-        assert_eq!(reactor.next_deadline(), None, "what is late stays late");
+        assert_eq!(reactor.next_deadline(), None, "a deadline that has fired is not restarted");
     }
 
     #[test]
-    fn a_deadline_is_never_before_its_time() {
+    fn a_deadline_is_rounded_up_to_a_tick() {
         let millis = |n: u64| n * 1_000_000;
         for (now, wait, tick) in
             [(0, 0, 1), (0, 100, 1), (1, 99, 1), (1, 100, 2), (50, 100, 2), (100, 100, 2)]
@@ -573,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_registered_is_handed_out_once() {
+    fn an_unregistered_source_is_taken_once() {
         let mut reactor = Reactor::default();
         let (a, b, timer) = (reactor.insert(3), reactor.insert(4), reactor.insert(-1));
         drop(reactor.park(a, Direction::Read, Waker::noop().clone()));
@@ -589,7 +594,7 @@ mod tests {
     }
 
     #[test]
-    fn rousing_makes_idle_sources_late_and_no_others() {
+    fn only_idle_sources_are_roused() {
         let mut reactor = Reactor::default();
         let (idle, busy) = (reactor.insert(3), reactor.insert(4));
         reactor.set_idle(idle, true);

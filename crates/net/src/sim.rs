@@ -1,9 +1,9 @@
-//! A simulated world in virtual time, for tests: the same worker, sockets and stories, without a kernel.
+//! A simulated kernel in virtual time, for tests of the real worker, its sockets and what is built on them.
 //!
-//! A seed decides how much fits into a socket, how bytes are cut, what happens at the same time and in which order,
-//! when events are merged or held back, and when time jumps. Between two looks at it the world checks that no
-//! source is ready without the worker knowing or being told: a wake-up that is lost fails its seed at once.
-//! `EVENKEEL_SEED=n` has [`for_seeds`] replay one seed.
+//! A seed decides the sizes of socket buffers, how bytes are cut, the order of simultaneous events, which events are
+//! merged or delayed, and when time jumps. Before each wait the world checks that the worker knows of every ready source or
+//! has an event pending for it, and that the wait is not longer than the earliest timer allows. So a lost wake-up fails its
+//! seed at once. With `EVENKEEL_SEED=n`, [`for_seeds`] replays one seed.
 
 mod connection;
 mod peer;
@@ -26,12 +26,12 @@ pub use self::peer::{Act, End, Peer, Report};
 pub use self::rng::Rng;
 use self::world::{Node, Step, World};
 use crate::listener::Listener;
-use crate::reactor::Standing;
+use crate::reactor::Readiness;
 use crate::stream::TcpStream;
 use crate::sys::{Bell, Event, Fd, Sys};
 use crate::worker::{Inner, Worker, WorkerStats};
 
-/// A handle to the world of one seed. It serves one [`Sim::run`].
+/// A handle to the simulated world of one seed, for one [`Sim::run`].
 #[derive(Clone)]
 pub struct Sim {
     seed: u64,
@@ -39,16 +39,16 @@ pub struct Sim {
     worker: Rc<RefCell<Weak<Inner<Self>>>>,
 }
 
-/// How an address answers to a connect.
+/// How an address reacts to a connect.
 pub enum Target {
-    /// Each connection gets a script of its own.
+    /// Accepts; the function makes the script of each connection.
     Accepts(Box<dyn FnMut() -> Vec<Act>>),
     Refuses,
-    /// Nothing ever comes back.
+    /// Never answers.
     Silent,
 }
 
-/// Runs `scenario` in `count` worlds; the one that fails names its seed.
+/// Runs `scenario` in `count` worlds. If one fails, its seed is printed.
 pub fn for_seeds(count: u64, scenario: impl Fn(&Sim)) {
     let only = std::env::var("EVENKEEL_SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in only.map_or(0..count, |seed: u64| seed..seed + 1) {
@@ -92,13 +92,13 @@ impl Sim {
         self.seed
     }
 
-    /// Choices of the test itself, apart from the world's own.
+    /// Random choices for the test, independent of the world's.
     pub fn rng(&self) -> Rng {
         Rng::new(!self.seed)
     }
 
-    /// As [`Worker::run`]; then lets the peers finish. Fails when a wake-up is lost, the world stands still before
-    /// `main` is done, a task panicked, or something is left open.
+    /// Runs `main` as [`Worker::run`] does, then lets the peers finish. Fails if a wake-up is lost, if nothing can happen any
+    /// more before `main` is done, if a task panicked, or if a descriptor is left open.
     pub fn run<F>(&self, main: impl FnOnce(Worker<Self>) -> F) -> io::Result<F::Output>
     where
         F: Future + 'static,
@@ -111,7 +111,7 @@ impl Sim {
         Ok(output)
     }
 
-    /// As [`Self::run`], where tasks may panic.
+    /// As [`Self::run`], but tasks may panic; also returns the worker's counters.
     pub fn run_with_stats<F>(
         &self,
         main: impl FnOnce(Worker<Self>) -> F,
@@ -134,33 +134,34 @@ impl Sim {
         }
     }
 
-    /// A listening socket on the simulated worker; [`Self::client`]s reach it by its number.
+    /// Opens a listener socket; [`Self::client`] takes its descriptor.
     pub fn listen(&self, worker: &Worker<Self>) -> io::Result<(Listener<Self>, Fd)> {
         let fd = self.world.borrow_mut().listen()?;
         Ok((Listener::adopt(worker, fd), fd))
     }
 
-    /// A client that arrives at `listener` after a while.
+    /// Adds a client that connects to `listener` after a delay.
     pub fn client(&self, listener: Fd, after: Duration, script: Vec<Act>) -> Peer {
         self.world.borrow_mut().client(listener, after, script)
     }
 
-    /// A connection that stands already, and its peer.
+    /// Opens an established connection; also returns its peer.
     pub fn stream(&self, worker: &Worker<Self>, script: Vec<Act>) -> io::Result<(TcpStream<Self>, Peer)> {
         let (fd, peer) = self.world.borrow_mut().stream(script);
         Ok((TcpStream::adopt(worker, fd?), peer))
     }
 
+    /// Sets how `address` reacts to a connect.
     pub fn target(&self, address: SocketAddr, target: Target) {
         self.world.borrow_mut().targets.insert(address, target);
     }
 
-    /// Has `call` made in a while, between two steps of the world.
+    /// Calls `call` after a delay, between two steps of the world.
     pub fn at(&self, after: Duration, call: impl FnOnce() + 'static) {
         self.world.borrow_mut().plan(nanos_of(after), Step::Call(Box::new(call)));
     }
 
-    /// Has calls fail that would open more descriptors than this.
+    /// Limits open descriptors: calls that would open more fail with EMFILE.
     pub fn limit_descriptors(&self, most: usize) {
         self.world.borrow_mut().descriptors_max = most;
     }
@@ -169,18 +170,18 @@ impl Sim {
         self.world.borrow().open_count()
     }
 
-    /// Virtual time in nanoseconds, as exact as it gets.
+    /// Virtual time in nanoseconds, which runs ahead of [`Worker::now`].
     pub fn time(&self) -> u64 {
         self.world.borrow().now
     }
 
-    /// How much later than it could have the worker ran after its last wait: because the process was stopped, or did not
-    /// get the processor at once. A timer is late by as much.
+    /// How much later than possible the worker ran after its last wait, because the process was stopped or did not get the
+    /// processor at once. A timer is late by as much.
     pub fn last_stall(&self) -> Duration {
         self.world.borrow().last_stall
     }
 
-    /// How long the process was stopped so far: nothing can be expected to be in time by less.
+    /// How long the process has been stopped so far. Deadlines may be late by as much.
     pub fn jumped(&self) -> Duration {
         self.world.borrow().jumped
     }
@@ -200,7 +201,7 @@ impl Sim {
         any
     }
 
-    /// Time passes in every call, and what is due meanwhile happens before it, or a little later.
+    /// Lets the time of one system call pass. Steps that become due happen now or up to 100 µs later.
     fn pass(&self) {
         let nanos = self.world.borrow_mut().rng.below(4_000);
         self.world.borrow_mut().now += nanos;
@@ -209,8 +210,8 @@ impl Sim {
         }
     }
 
-    /// The oracle: whatever is ready, the worker knows it or an event is to come; and no wait is longer than the earliest
-    /// timer allows.
+    /// The oracle: the worker knows of every ready source or has an event pending for it, and the coming wait is not longer
+    /// than the earliest timer allows.
     fn check(&self, timeout: Option<Duration>) -> io::Result<()> {
         let worker = self.worker.borrow().upgrade();
         let Some(worker) = worker else { return Ok(()) };
@@ -219,11 +220,11 @@ impl Sim {
             let until = timeout.map_or(u64::MAX, |timeout| world.now.saturating_add(nanos_of(timeout)));
             if until > timer.max(world.now).saturating_add(CALLS_NANOS_MAX) {
                 return Err(io::Error::other(format!(
-                    "lost timer: {timer} is due, the wait ends at {until}"
+                    "lost timer: it is due at {timer}, the wait ends at {until}"
                 )));
             }
         }
-        for Standing { fd, readable, writable } in worker.reactor.borrow().standing() {
+        for Readiness { fd, readable, writable } in worker.reactor.borrow().readiness() {
             let direction = if !readable
                 && (world.is_silently(fd, connection::Connection::is_readable)
                     || world.is_silent_listener(fd))
@@ -242,7 +243,7 @@ impl Sim {
         Ok(())
     }
 
-    /// Lets time pass up to `until`; false: nothing will ever happen again.
+    /// Lets time pass until an event is pending or `until` is reached; false: nothing will ever happen again.
     fn wait_until(&self, until: Option<u64>, events: &mut Vec<Event>) -> bool {
         loop {
             let mut world = self.world.borrow_mut();
@@ -262,7 +263,7 @@ impl Sim {
             drop(world);
             self.step();
             let ended = self.time();
-            // The process runs some time after the event that ends its wait: edges merge.
+            // The process runs some time after the event that ends its wait, so that edges merge.
             while self.world.borrow_mut().is_delayed() {
                 self.step();
             }
@@ -310,13 +311,13 @@ impl Sys for Sim {
         self.check(timeout)?;
         let until = {
             let mut world = self.world.borrow_mut();
-            world.looks += 1;
+            world.waits += 1;
             world.reads = 0;
-            if world.looks > LOOKS_MAX {
-                return Err(io::Error::other("the worker turns without end"));
+            if world.waits > WAITS_MAX {
+                return Err(io::Error::other("the worker's loop does not end"));
             }
             world.harvest(events);
-            // Whole milliseconds, as the kernel's.
+            // Rounded up to whole milliseconds, as by the kernel.
             let millis =
                 timeout.map(|timeout| nanos_of(timeout).div_ceil(1_000_000).saturating_mul(1_000_000));
             millis.map(|nanos| world.now.saturating_add(nanos))
@@ -327,7 +328,10 @@ impl Sys for Sim {
         let mut world = self.world.borrow_mut();
         world.harvest(events);
         if events.is_empty() {
-            return Err(io::Error::other(format!("the world stands still\n{}", world.describe())));
+            return Err(io::Error::other(format!(
+                "deadlock: nothing will wake the worker\n{}",
+                world.describe()
+            )));
         }
         Ok(())
     }
@@ -373,8 +377,8 @@ impl Sys for Sim {
         self.pass();
         let mut world = self.world.borrow_mut();
         world.reads += 1;
-        if world.reads > READS_PER_LOOK_MAX {
-            world.violates("a task reads on and on, and nobody looks".into());
+        if world.reads > READS_PER_TURN_MAX {
+            world.violates("a task reads without end between two waits".into());
             return Err(io::ErrorKind::Other.into());
         }
         world.connection(fd)?.0.read(into)
@@ -398,7 +402,7 @@ impl Sys for Sim {
         self.world.borrow_mut().connection(fd)?.0.finish_writing()
     }
 
-    // The proxy, which alone asks for it, is not simulated yet.
+    // Only the proxy calls it, which is not simulated yet.
     fn shutdown(&self, fd: Fd) -> io::Result<()> {
         self.shutdown_write(fd)
     }
@@ -431,7 +435,7 @@ impl Sys for Sim {
     }
 }
 
-/// Rings level-triggered, like an eventfd.
+/// A level-triggered bell, like an eventfd.
 #[derive(Default)]
 pub(crate) struct SimBell {
     rung: AtomicBool,
@@ -451,9 +455,9 @@ fn nanos_of(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Between the clock reading from which the worker takes its timeout and the wait itself: two calls of [`Sim::pass`].
+/// The most time between the clock reading from which the worker computes its timeout and the wait: two [`Sim::pass`].
 const CALLS_NANOS_MAX: u64 = 8_000;
-// limit: looks of one world, so that a task that turns without end fails rather than hangs.
-const LOOKS_MAX: u64 = 1_000_000;
-// limit: reads between two looks; a budget that does not hold fails rather than hangs.
-const READS_PER_LOOK_MAX: u64 = 10_000;
+// limit: waits of one world, so that a task that wakes itself without end fails the test and does not hang it.
+const WAITS_MAX: u64 = 1_000_000;
+// limit: reads between two waits, so that a budget that is not kept fails the test and does not hang it.
+const READS_PER_TURN_MAX: u64 = 10_000;

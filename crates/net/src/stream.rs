@@ -1,7 +1,7 @@
 //! A TCP connection on a worker.
 //!
-//! Reading is cancel-safe: what was read is in the buffer, nowhere else. Writing is not: a cancelled write leaves
-//! a part on the wire, so the stream must be closed, never used again or pooled. Dropping a stream closes it.
+//! A read is cancel-safe: bytes that were read are in the buffer. A write is not: after a cancelled write a part of the
+//! message is on the wire, so the stream must be closed and never reused or pooled. Dropping a stream closes it.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -17,15 +17,15 @@ use crate::reactor::{Direction, SourceId, State, Ticks};
 use crate::sys::{Fd, Sys};
 use crate::worker::Worker;
 
-/// Errors of its waits: `TimedOut` when the direction's deadline has passed, `OutOfMemory` when the worker may not
-/// lease more, `FileTooLarge` when the largest block is full; otherwise the kernel's.
+/// A TCP connection. Its waits fail with `TimedOut` if the deadline of the direction has passed, with `OutOfMemory` if the
+/// worker may not lease more bytes, with `FileTooLarge` if the largest block is full, else with the kernel's error.
 pub struct TcpStream<S: Sys> {
     worker: Worker<S>,
     fd: Fd,
     id: SourceId,
 }
 
-/// Names a stream of a worker, also when it is gone.
+/// Names a stream of a worker. It stays unique after the stream was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamKey(pub(crate) SourceId);
 
@@ -41,11 +41,11 @@ impl<S: Sys> TcpStream<S> {
         Self { worker: worker.clone(), fd, id }
     }
 
-    /// Begins to connect. The first write waits until the connection stands, under the write deadline, and fails
-    /// as the connect does.
+    /// Starts to connect. The first write waits until the connection is established, under the write deadline, and returns
+    /// the error of the connect if it fails.
     pub fn connect(worker: &Worker<S>, address: SocketAddr) -> io::Result<Self> {
         let stream = Self::adopt(worker, worker.0.sys.connect(address)?);
-        // A write is worth a try at once; there is nothing to read before one.
+        // The first write is tried at once. There is nothing to read before it.
         worker.0.reactor.borrow_mut().blocked(stream.id, Direction::Read);
         Ok(stream)
     }
@@ -62,7 +62,7 @@ impl<S: Sys> TcpStream<S> {
         self.worker.0.sys.set_keepalive(self.fd, keepalive)
     }
 
-    /// The error with which the connection ended, where nobody was told yet.
+    /// Takes the pending error of the connection, if no call has returned it yet.
     pub fn take_error(&self) -> Option<io::Error> {
         self.worker.0.sys.take_error(self.fd)
     }
@@ -71,14 +71,14 @@ impl<S: Sys> TcpStream<S> {
         self.worker.0.reactor.borrow_mut().set_deadline(self.id, Direction::Read, deadline);
     }
 
-    /// For the next write that goes through, even if only in part; the rest has as long again.
+    /// Sets the deadline of the next write. A write that makes progress, even in part, restarts it for the rest.
     pub fn set_write_deadline(&self, deadline: Ticks) {
         self.worker.0.reactor.borrow_mut().set_write_deadline(self.id, deadline, self.worker.now());
     }
 
-    /// Reads once behind what `buffer` holds, waiting until there is something; 0 is the end of the stream. A
-    /// buffer that is empty leases its block, of at least `wanted` bytes, only then.
-    // cancel-safe: nothing is read before the poll that returns.
+    /// Waits until the connection is readable, then reads once and appends to `buffer`. Returns the number of bytes; 0 is
+    /// the end of the stream. An empty buffer leases its block, of at least `wanted` bytes, only when bytes are there.
+    // cancel-safe: bytes are read only in the poll that returns their number.
     pub async fn fill(&self, buffer: &mut Buffer, wanted: usize) -> io::Result<usize> {
         poll_fn(|context| self.poll_fill(context, buffer, wanted)).await
     }
@@ -92,7 +92,7 @@ impl<S: Sys> TcpStream<S> {
     ) -> Poll<io::Result<usize>> {
         loop {
             if self.poll_ready(context, Direction::Read)?.is_pending() {
-                // A wait may be long: what is held moves into the smallest block.
+                // The wait may be long, so bytes that the buffer holds move into the smallest block.
                 buffer.shrink();
                 return Poll::Pending;
             }
@@ -102,15 +102,15 @@ impl<S: Sys> TcpStream<S> {
         }
     }
 
-    /// One read without waiting; `None`: nothing is there.
+    /// Reads once without waiting; `None`: nothing is there.
     pub fn try_fill(&self, buffer: &mut Buffer, wanted: usize) -> Option<io::Result<usize>> {
-        let room = match buffer.spare(wanted) {
-            Ok(room) => room,
+        let spare = match buffer.spare(wanted) {
+            Ok(spare) => spare,
             Err(BufferFull::Largest) => return Some(Err(io::ErrorKind::FileTooLarge.into())),
             Err(BufferFull::Budget) => return Some(Err(io::ErrorKind::OutOfMemory.into())),
         };
-        let asked = room.len();
-        match self.worker.0.sys.read(self.fd, room) {
+        let asked = spare.len();
+        match self.worker.0.sys.read(self.fd, spare) {
             Ok(count) => {
                 if count < asked {
                     self.worker.0.reactor.borrow_mut().drained(self.id, Direction::Read);
@@ -131,7 +131,7 @@ impl<S: Sys> TcpStream<S> {
         }
     }
 
-    /// Waits until a read would say something, without holding a buffer.
+    /// Waits until a read would return bytes, the end of the stream or an error, without holding a buffer.
     pub async fn readable(&self) -> io::Result<()> {
         poll_fn(|context| self.poll_ready(context, Direction::Read)).await
     }
@@ -146,73 +146,72 @@ impl<S: Sys> TcpStream<S> {
         self.poll_ready(context, Direction::Write)
     }
 
-    /// As [`Self::readable`], for a connection with nothing in flight: [`Worker::rouse_idle`] ends the wait early,
-    /// as `TimedOut`.
+    /// Waits as [`Self::readable`] does, for a connection with nothing in flight: [`Worker::rouse_idle`] ends the wait early,
+    /// with `TimedOut`.
     pub async fn idle(&self) -> io::Result<()> {
         let _mark = self.mark_idle();
         self.readable().await
     }
 
-    /// The connection has nothing in flight until the drop of what this returns, for who waits in another way than by
-    /// [`Self::idle`].
+    /// Marks the connection as idle until the result is dropped, for waits other than [`Self::idle`].
     pub fn mark_idle(&self) -> IdleMark<'_, S> {
         IdleMark::set(self)
     }
 
-    /// Whether the connection counts as one with nothing in flight, for who waits in another way than by [`Self::idle`].
+    /// Marks the connection as idle or not, for waits other than [`Self::idle`].
     pub fn set_idle(&self, is_idle: bool) {
         self.worker.0.reactor.borrow_mut().set_idle(self.id, is_idle);
     }
 
-    /// Whether nothing has come that nobody asked for, as far as the worker knows without asking the kernel.
+    /// Whether nothing unread has arrived (bytes, FIN or reset), as far as the worker knows without asking the kernel.
     pub fn is_quiet(&self) -> bool {
         self.worker.0.reactor.borrow().is_quiet(self.id)
     }
 
-    /// Whether nothing has come that nobody asked for, asking the kernel where that is not known.
+    /// Whether nothing unread has arrived; asks the kernel if the worker does not know.
     pub fn check_quiet(&self) -> bool {
         self.is_quiet() || self.check_open()
     }
 
-    /// Asks the kernel whether the connection is open and nothing has come that nobody asked for.
+    /// Asks the kernel whether the connection is open and nothing unread has arrived.
     pub fn check_open(&self) -> bool {
         self.try_fill(&mut Buffer::new(), crate::buffer::CLASSES[0]).is_none() && self.is_quiet()
     }
 
-    /// Waits until the connection is gone in both directions (reset, or both sides closed). A peer that has only
-    /// finished sending is not gone.
+    /// Waits until the connection is closed in both directions: reset, or FIN from both sides. A half-close does not end the
+    /// wait.
     pub async fn gone(&self) {
         poll_fn(|context| self.poll_gone(context)).await;
     }
 
-    /// See [`Self::gone`]. Takes the place of a waiting reader.
+    /// See [`Self::gone`]. It replaces the waker of a wait for reading.
     pub fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
         if self.is_gone() {
             return Poll::Ready(());
         }
-        // Unlike a read, this does not register: the worker's sweep does so when the wait is long.
+        // Unlike a read, this does not register the source; the worker does so if the wait is long.
         let waker = context.waker().clone();
-        let old = self.worker.0.reactor.borrow_mut().watch(self.id, waker);
+        let old = self.worker.0.reactor.borrow_mut().park_unregistered(self.id, waker);
         drop(old);
         Poll::Pending
     }
 
-    /// Whether the connection is known to be gone in both directions.
+    /// Whether the connection is known to be closed in both directions.
     pub fn is_gone(&self) -> bool {
         self.worker.0.reactor.borrow().is_gone(self.id)
     }
 
-    /// How long ago the peer was seen to finish sending or to go, in milliseconds; `None`: it has not.
+    /// How long ago the peer's FIN or reset was seen, in milliseconds; `None`: there was none.
     pub fn closed_for_millis(&self) -> Option<u64> {
         self.worker.0.reactor.borrow().closed_for_millis(self.id, self.worker.now())
     }
 
-    /// Whether the peer has finished sending, or is gone: a pooled connection in this state is of no use.
+    /// Whether the peer has sent FIN or a reset. A pooled connection in this state cannot be used.
     pub fn is_read_closed(&self) -> bool {
         self.worker.0.reactor.borrow().is_read_closed(self.id)
     }
 
-    /// Writes as much of `head`, then of `rest`, as goes at once; returns how many bytes went.
+    /// Writes as much of `head` and then `rest` as the socket takes now; returns the number of bytes.
     pub fn try_write(&self, head: &[u8], rest: &[u8]) -> io::Result<usize> {
         let sys = &self.worker.0.sys;
         let written = match (head.is_empty(), rest.is_empty()) {
@@ -235,8 +234,8 @@ impl<S: Sys> TcpStream<S> {
         }
     }
 
-    /// Writes all of `buffer`, then all of `rest`; what blocks shrinks to what is left.
-    // A cancelled write leaves a part on the wire: close the stream.
+    /// Writes all of `buffer`, then all of `rest`. Before a wait both shrink to their unsent bytes.
+    // After a cancelled write a part may be on the wire: close the stream.
     pub async fn write_all(&self, buffer: &mut Buffer, rest: &mut Buffer) -> io::Result<()> {
         poll_fn(|context| self.poll_write_all(context, buffer, rest)).await
     }
@@ -263,8 +262,8 @@ impl<S: Sys> TcpStream<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes as much of `buffer` as goes, after a wait where nothing does; what blocks shrinks to what is left.
-    // A cancelled write has written nothing.
+    /// Writes as much of `buffer` as the socket takes, at least one byte. Before a wait it shrinks to its unsent bytes.
+    // cancel-safe: bytes are written only in the poll that returns.
     pub async fn write_some(&self, buffer: &mut Buffer) -> io::Result<()> {
         poll_fn(|context| self.poll_write_some(context, buffer)).await
     }
@@ -285,7 +284,7 @@ impl<S: Sys> TcpStream<S> {
         }
     }
 
-    /// Counts what [`Self::try_write`] wrote after a wait for [`Self::writable`]; see [`Self::set_write_deadline`].
+    /// Notes the bytes that [`Self::try_write`] has written, which restarts the write deadline.
     pub fn wrote(&self, count: usize) {
         if count > 0 {
             self.worker.moved(count);
@@ -293,9 +292,9 @@ impl<S: Sys> TcpStream<S> {
         }
     }
 
-    /// Moves up to `len` bytes from here through `pipe` to `to` without copying them; returns how many, 0 at the
-    /// end of the stream. `write_timeout` is for each write, from when there is something to be written.
-    // A cancelled move leaves bytes in the pipe, which then is not used again.
+    /// Moves up to `len` bytes from this stream through `pipe` to `to` without copying them. Returns the number of bytes; 0
+    /// is the end of the stream. `write_timeout` is the timeout of each write, which starts when the pipe holds bytes.
+    // After a cancelled move the pipe may hold bytes; it is then closed and not reused.
     pub async fn splice_to(
         &self,
         to: &Self,
@@ -305,8 +304,8 @@ impl<S: Sys> TcpStream<S> {
     ) -> Result<u64, Moved> {
         let asked = usize::try_from(len).unwrap_or(usize::MAX).min(pipe.capacity());
         let count = poll_fn(|context| self.poll_splice_in(context, pipe, asked)).await.map_err(Moved::In)?;
-        // Only a move that came back full is known to have a successor: after a short one the kernel would hold
-        // the last bytes back for 200 ms, in vain when the sender pauses.
+        // After a full read more bytes are known to follow. After a short one the sender may pause, and the kernel would
+        // delay the last bytes by 200 ms.
         let more = count == asked && (count as u64) < len;
         to.set_write_deadline(self.worker.after(write_timeout));
         while pipe.held() > 0 {
@@ -331,7 +330,7 @@ impl<S: Sys> TcpStream<S> {
                     self.worker.moved(count);
                     return Poll::Ready(Ok(count));
                 }
-                // The pipe is empty here, so it is the socket that has nothing.
+                // The pipe is empty here, so the socket has nothing to read.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Read);
                 }
@@ -354,7 +353,7 @@ impl<S: Sys> TcpStream<S> {
                     self.wrote(count);
                     return Poll::Ready(Ok(()));
                 }
-                // The pipe is not empty here, so it is the socket that is full.
+                // The pipe is not empty here, so the socket is full.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Write);
                 }
@@ -363,27 +362,27 @@ impl<S: Sys> TcpStream<S> {
         }
     }
 
-    /// Sends FIN; reading goes on.
+    /// Sends FIN (half-close). Reads are still possible.
     pub fn shutdown_write(&self) -> io::Result<()> {
         self.worker.0.sys.shutdown_write(self.fd)
     }
 
-    /// Makes the coming close a reset, so that the peer cannot take a part for the whole.
+    /// Makes the next close a reset, so that the peer cannot take what it has received for a complete message.
     pub fn abort_on_close(&self) {
         self.worker.0.sys.abort_on_close(self.fd);
     }
 
-    /// Waits until a write would say something; on a new connection, until it stands or has failed.
+    /// Waits until a write would take bytes or fail; on a new connection, until it is established or has failed.
     pub async fn writable(&self) -> io::Result<()> {
         poll_fn(|context| self.poll_ready(context, Direction::Write)).await
     }
 
-    /// Whether the read deadline is still to come: a wait that ended as `TimedOut` all the same was roused.
+    /// Whether a read deadline is set and has not passed. If a wait ended with `TimedOut` nevertheless, it was roused.
     pub fn has_read_deadline(&self) -> bool {
         self.worker.0.reactor.borrow().has_read_deadline(self.id)
     }
 
-    /// After a rouse: waits go on under the same deadline.
+    /// Clears a roused state: waits continue under the same read deadline.
     pub fn forget_late(&self) {
         self.worker.0.reactor.borrow_mut().forget_late(self.id);
     }
@@ -408,7 +407,7 @@ impl<S: Sys> TcpStream<S> {
     }
 }
 
-/// Marks a stream as idle while its wait lives: a wait that is given up must not leave a busy stream to be roused.
+/// Marks a stream as idle until it is dropped. So a cancelled wait leaves no mark on a stream that is in use again.
 #[derive(Debug)]
 pub struct IdleMark<'a, S: Sys>(&'a TcpStream<S>);
 

@@ -1,5 +1,7 @@
-//! The system calls that a worker makes, behind one trait, so that the executor, the reactor and everything on
-//! them also run in a simulated world. Dispatch is static: the real one costs nothing.
+//! The system calls of a worker, as one trait.
+//!
+//! The executor, the reactor and everything above them are generic over it and also run in a simulated world. Dispatch
+//! is static, so the real implementation has no overhead.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -7,10 +9,10 @@ use std::time::Duration;
 
 use model::TcpKeepalive;
 
-/// A file descriptor, or its simulated likeness. Whoever holds the owning handle closes it with [`Sys::close`].
+/// A file descriptor, real or simulated. The handle that owns it closes it with [`Sys::close`].
 pub type Fd = i32;
 
-/// What epoll says about one source.
+/// What epoll reports about one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     /// The token given to [`Sys::register`].
@@ -19,11 +21,11 @@ pub struct Event {
     pub writable: bool,
     /// The peer has finished sending (EPOLLRDHUP).
     pub read_closed: bool,
-    /// The connection is gone in both directions, or in error (EPOLLHUP, EPOLLERR).
+    /// The connection is closed in both directions or has failed (EPOLLHUP, EPOLLERR).
     pub gone: bool,
 }
 
-/// Every call is non-blocking, except [`Sys::wait`]. Errors are the kernel's; `WouldBlock` is EAGAIN.
+/// The system calls of a worker. Each is non-blocking, except [`Sys::wait`]. Errors are the kernel's; `WouldBlock` is EAGAIN.
 pub trait Sys: 'static {
     /// Monotonic time in nanoseconds.
     fn now(&self) -> u64;
@@ -33,24 +35,25 @@ pub trait Sys: 'static {
         self.now() / 1_000
     }
 
-    /// Appends what is ready to `events`; waits at most `timeout` (`None`: without limit).
+    /// Appends the events that are pending to `events`. If there are none, waits for one, at most for `timeout` (`None`:
+    /// without limit).
     fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Registers for all edge-triggered events; the present state is reported once. Closing unregisters.
+    /// Registers a descriptor for all events, edge-triggered. Its current state is reported once. Closing unregisters it.
     fn register(&self, fd: Fd, token: u64) -> io::Result<()>;
 
-    /// A way for other threads to end [`Sys::wait`]: readable on registration token `token`.
+    /// A bell with which other threads end [`Sys::wait`]; the event has the token `token`.
     fn bell(&self, token: u64) -> io::Result<std::sync::Arc<dyn Bell>>;
 
-    /// Whether a connection waits at a listening socket.
+    /// Whether the accept queue of a listener socket holds a connection.
     fn has_waiting(&self, fd: Fd) -> bool;
 
     fn accept(&self, fd: Fd) -> io::Result<(Fd, SocketAddr)>;
 
-    /// Begins to connect. The connection may be tried at once: `write` says `WouldBlock` until it stands.
+    /// Starts to connect. A write may be tried at once; it returns `WouldBlock` until the connection is established.
     fn connect(&self, address: SocketAddr) -> io::Result<Fd>;
 
-    /// Of a connection, or of those that a listening socket will accept: they inherit it.
+    /// Sets the keepalive of a connection, or that which the connections of a listener socket inherit.
     fn set_keepalive(&self, fd: Fd, keepalive: Option<TcpKeepalive>) -> io::Result<()>;
 
     fn read(&self, fd: Fd, into: &mut [u8]) -> io::Result<usize>;
@@ -62,27 +65,27 @@ pub trait Sys: 'static {
     /// Sends FIN.
     fn shutdown_write(&self, fd: Fd) -> io::Result<()>;
 
-    /// Ends both directions: nothing more comes or goes, and whoever waits is told.
+    /// Shuts down both directions, which ends all waits on the connection.
     fn shutdown(&self, fd: Fd) -> io::Result<()>;
 
-    /// Makes the coming close a reset: what the peer got so far cannot be taken for the whole.
+    /// Makes the next close a reset, so that the peer cannot take what it has received for a complete message.
     fn abort_on_close(&self, fd: Fd);
 
-    /// The pending error of a socket, where there is one (SO_ERROR).
+    /// Takes the pending error of a socket, if there is one (SO_ERROR).
     fn take_error(&self, fd: Fd) -> Option<io::Error>;
 
-    /// A pipe for [`Sys::splice`]: (read end, write end, capacity in bytes).
+    /// Opens a pipe for [`Sys::splice`]: (read end, write end, capacity in bytes).
     fn pipe(&self) -> io::Result<(Fd, Fd, usize)>;
 
-    /// Moves up to `len` bytes between a socket and a pipe. `more`: further bytes follow soon.
+    /// Moves up to `len` bytes between a socket and a pipe. `more`: more bytes follow at once, so the kernel may delay these.
     fn splice(&self, from: Fd, to: Fd, len: usize, more: bool) -> io::Result<usize>;
 
     fn close(&self, fd: Fd);
 }
 
-/// Rings at a worker from another thread.
+/// Ends a worker's wait from another thread.
 pub trait Bell: Send + Sync {
     fn ring(&self);
-    /// Called by the worker before it takes what was queued.
+    /// Resets the bell. The worker calls it before it takes the queue.
     fn silence(&self);
 }

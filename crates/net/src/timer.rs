@@ -1,4 +1,4 @@
-//! Deadlines without a socket: for streams that share one (HTTP/2).
+//! Deadlines without a socket, for streams that share one (HTTP/2).
 
 use std::task::{Context, Poll};
 
@@ -7,7 +7,7 @@ use crate::stream::StreamKey;
 use crate::sys::Sys;
 use crate::worker::Worker;
 
-/// A deadline for reading and one for writing, as those of a [`crate::TcpStream`].
+/// A read deadline and a write deadline that behave as those of a [`crate::TcpStream`].
 pub struct Timer<S: Sys> {
     worker: Worker<S>,
     id: SourceId,
@@ -41,12 +41,12 @@ impl<S: Sys> Timer<S> {
         self.worker.0.reactor.borrow_mut().set_deadline(self.id, Direction::Read, deadline);
     }
 
-    /// For the next write that goes through, even if only in part; the rest has as long again.
+    /// Sets the deadline of the next write. A write that makes progress, even in part, restarts it for the rest.
     pub fn set_write_deadline(&self, deadline: Ticks) {
         self.worker.0.reactor.borrow_mut().set_write_deadline(self.id, deadline, self.worker.now());
     }
 
-    /// Counts a write that went through.
+    /// Notes that `count` bytes were written, which restarts the write deadline.
     pub fn wrote(&self, count: usize) {
         if count > 0 {
             self.worker.moved(count);
@@ -54,22 +54,22 @@ impl<S: Sys> Timer<S> {
         }
     }
 
-    /// Waits until the deadline for reading has passed.
+    /// Waits until the read deadline has passed.
     pub fn poll_read_late(&self, context: &Context<'_>) -> Poll<()> {
         self.poll_late(context, Direction::Read)
     }
 
-    /// Waits until the deadline for writing has passed.
+    /// Waits until the write deadline has passed.
     pub fn poll_write_late(&self, context: &Context<'_>) -> Poll<()> {
         self.poll_late(context, Direction::Write)
     }
 
-    /// Whether the read deadline is still to come.
+    /// Whether a read deadline is set and has not passed.
     pub fn has_read_deadline(&self) -> bool {
         self.worker.0.reactor.borrow().has_read_deadline(self.id)
     }
 
-    /// Waits go on under the same deadline.
+    /// Clears a roused state: waits continue under the same read deadline.
     pub fn forget_late(&self) {
         self.worker.0.reactor.borrow_mut().forget_late(self.id);
     }
@@ -83,7 +83,7 @@ impl<S: Sys> Timer<S> {
             }
             reactor.park(self.id, direction, waker).0
         };
-        // Nothing is dropped while the reactor is borrowed.
+        // A waker's drop is foreign code: it runs after the borrow.
         drop(old);
         Poll::Pending
     }

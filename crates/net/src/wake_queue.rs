@@ -1,5 +1,7 @@
-//! The queue's half of a wake-up from another thread, apart from the bell so that it can be checked exhaustively
-//! (`tests/loom_wake_queue.rs` takes this file with other synchronization types).
+//! The queue of tasks that other threads have woken.
+//!
+//! It is separate from the bell so that loom can check every interleaving: `tests/loom_wake_queue.rs` compiles this file
+//! with loom's synchronization types.
 
 use super::sync::{AtomicBool, Mutex, Ordering, PoisonError};
 
@@ -10,15 +12,16 @@ pub(crate) struct WakeQueue {
 }
 
 impl WakeQueue {
-    /// Whether the bell must be rung.
+    /// Adds a task; returns true if the caller must ring the bell.
     pub(crate) fn push(&self, task: u64) -> bool {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         !self.rung.swap(true, Ordering::AcqRel)
     }
 
+    /// Moves all tasks to `into`.
     pub(crate) fn take(&self, into: &mut Vec<u64>) {
-        // invariant: the bell is observed first and the queue taken second. The other way round, a task that is
-        // pushed in between finds the bell rung, does not ring, and is never taken.
+        // invariant: `rung` is cleared before the queue is taken. In the other order, a push between the two would find
+        // `rung` set and not ring, and its task would never be taken.
         self.rung.store(false, Ordering::SeqCst);
         into.append(&mut self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -1,4 +1,4 @@
-//! A worker: one thread's loop of polling tasks, looking at the kernel, and sweeping deadlines.
+//! The loop of a worker's thread: poll tasks, take events from the kernel, fire deadlines and timers.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -30,19 +30,20 @@ pub(crate) struct Inner<S: Sys> {
     remote: Arc<Remote>,
     number: u8,
     now: Cell<u64>,
-    /// 0: not read since the last look.
+    /// 0: not read in this turn of the loop.
     wall: Cell<u64>,
-    /// Transfers that the task being polled may still make.
+    /// Transfers that are left to the task being polled.
     budget: Cell<u32>,
-    /// Bytes moved since the last look.
+    /// Bytes moved in this turn of the loop.
     turn_bytes: Cell<usize>,
     stats: Cell<WorkerStats>,
 }
 
-/// What a worker counts about itself since it began.
+/// Counters of a worker since its start, and what it holds at the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkerStats {
-    pub looks: u64,
+    /// Turns of the loop: how often events were taken from the kernel.
+    pub turns: u64,
     pub panics: u64,
     pub deadlines_fired: u64,
     pub tasks: usize,
@@ -65,8 +66,8 @@ impl<S: Sys> std::fmt::Debug for Worker<S> {
 }
 
 impl<S: Sys> Worker<S> {
-    /// Runs `main` on this thread, with whatever it spawns, until it is done; tasks that still run are then
-    /// dropped, and with them their sockets.
+    /// Runs `main` on this thread, and the tasks that it spawns, until `main` is done. Tasks that still run are then
+    /// dropped with their sockets.
     pub fn run<F>(sys: S, main: impl FnOnce(Self) -> F) -> io::Result<F::Output>
     where
         F: Future + 'static,
@@ -95,7 +96,7 @@ impl<S: Sys> Worker<S> {
         let (future, slot) = (main(worker.clone()), Rc::clone(&output));
         worker.spawn(async move { slot.set(Some(future.await)) });
         let result = worker.turn_until(|| Rc::strong_count(&output) == 1);
-        // invariant: tasks are gone before the thread-local that their wakers use.
+        // invariant: tasks are dropped before the thread-local that their wakers use.
         worker.0.executor.clear();
         worker.close_pipes();
         executor::leave();
@@ -104,17 +105,17 @@ impl<S: Sys> Worker<S> {
         output.take().ok_or_else(|| io::Error::other("the worker's main task panicked"))
     }
 
-    /// Begins a task. It runs on this thread only.
+    /// Starts a task. It runs on this thread only.
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
         self.0.executor.spawn(Box::pin(future));
     }
 
-    /// Monotonic nanoseconds, read once a look at the kernel.
+    /// Monotonic time in nanoseconds, read once in each turn of the loop.
     pub fn now(&self) -> u64 {
         self.0.now.get()
     }
 
-    /// Wall time in microseconds since 1970, read once a look at the kernel when it is asked for.
+    /// Wall time in microseconds since 1970, read at most once in each turn of the loop.
     pub fn wall(&self) -> u64 {
         if self.0.wall.get() == 0 {
             self.0.wall.set(self.0.sys.wall());
@@ -122,14 +123,14 @@ impl<S: Sys> Worker<S> {
         self.0.wall.get()
     }
 
-    /// Ends the waits of all [`crate::TcpStream::idle`] connections, as if their deadline had passed.
+    /// Ends the waits of all idle connections as if their deadline had passed; see [`crate::TcpStream::idle`].
     pub fn rouse_idle(&self) {
         let mut woken = Vec::new();
         self.0.reactor.borrow_mut().rouse_idle(&mut woken);
         woken.into_iter().for_each(std::task::Waker::wake);
     }
 
-    /// The same for one connection; for another that has taken its place, or one in use, nothing.
+    /// Ends the wait of one connection, as [`Self::rouse_idle`]. It has no effect if the connection is closed or not idle.
     pub fn rouse(&self, stream: StreamKey) {
         let waker = self.0.reactor.borrow_mut().rouse(stream.0);
         if let Some(waker) = waker {
@@ -137,28 +138,29 @@ impl<S: Sys> Worker<S> {
         }
     }
 
-    /// Ends a connection in both directions, whatever is in flight on it; for another that has taken its place, nothing.
+    /// Shuts a connection down in both directions, even if a request is in flight. It has no effect if the connection is
+    /// closed.
     pub fn cut(&self, stream: StreamKey) {
         let descriptor = self.0.reactor.borrow().descriptor(stream.0);
-        // A connection that is gone already needs no end.
+        // It fails if the peer has reset the connection, which needs no shutdown then.
         if let Some(descriptor) = descriptor {
             let _ = self.0.sys.shutdown(descriptor);
         }
     }
 
-    /// The tick at which `wait` from now is certainly over.
+    /// The first tick that is at least `wait` from now.
     pub fn after(&self, wait: Duration) -> Ticks {
         Ticks::after(self.now(), wait)
     }
 
-    /// Waits at least this long; see [`Ticks`] for how much longer.
+    /// Waits for at least `wait` and at most 200 ms longer; see [`Ticks`]. [`Self::timer`] is more exact.
     pub async fn sleep(&self, wait: Duration) {
         let timer = Timer::new(self);
         timer.set_read_deadline(self.after(wait));
         poll_fn(|context| timer.poll_read_late(context)).await;
     }
 
-    /// Lets other tasks run.
+    /// Lets the other tasks of the run queue run first.
     pub async fn yield_now(&self) {
         let mut yielded = false;
         poll_fn(|context| {
@@ -171,6 +173,7 @@ impl<S: Sys> Worker<S> {
         .await;
     }
 
+    /// A snapshot of the worker's counters.
     pub fn stats(&self) -> WorkerStats {
         WorkerStats {
             tasks: self.0.executor.live(),
@@ -181,7 +184,7 @@ impl<S: Sys> Worker<S> {
         }
     }
 
-    /// Whether the task being polled may make another transfer now; if not, it is queued again and must wait.
+    /// Whether the task being polled may make another transfer. If not, the task is queued again and its poll must end.
     pub(crate) fn may_transfer(&self, context: &Context<'_>) -> bool {
         match self.0.budget.get() {
             0 => {
@@ -195,7 +198,7 @@ impl<S: Sys> Worker<S> {
         }
     }
 
-    /// Takes bytes that went one way from what the polled task may still move, and this turn of the loop.
+    /// Charges transferred bytes to the budgets of the task being polled and of this turn of the loop.
     pub(crate) fn moved(&self, bytes: usize) {
         let cost = u32::try_from(bytes / BYTES_PER_TRANSFER).unwrap_or(u32::MAX);
         self.0.budget.set(self.0.budget.get().saturating_sub(cost));
@@ -203,22 +206,22 @@ impl<S: Sys> Worker<S> {
     }
 
     fn turn_until(&self, done: impl Fn() -> bool) -> io::Result<()> {
-        let mut look = Look::default();
+        let mut scratch = Scratch::default();
         let mut registered_at = self.tick();
         while !done() {
             self.poll_tasks();
             if done() {
                 break;
             }
-            self.look(&mut look)?;
+            self.take_events(&mut scratch)?;
             let tick = self.tick();
-            let fired = self.0.reactor.borrow_mut().sweep(tick, &mut look.woken);
+            let fired = self.0.reactor.borrow_mut().sweep(tick, &mut scratch.woken);
             self.count(|stats| stats.deadlines_fired += fired);
-            self.0.timers.take_due(self.now(), &mut look.woken);
-            look.woken.drain(..).for_each(std::task::Waker::wake);
+            self.0.timers.take_due(self.now(), &mut scratch.woken);
+            scratch.woken.drain(..).for_each(std::task::Waker::wake);
             if tick.saturating_sub(registered_at) >= REGISTER_AFTER_TICKS {
                 registered_at = tick;
-                self.register_all(&mut look.unregistered);
+                self.register_all(&mut scratch.unregistered);
             }
         }
         Ok(())
@@ -226,8 +229,8 @@ impl<S: Sys> Worker<S> {
 
     fn poll_tasks(&self) {
         self.0.turn_bytes.set(0);
-        for _ in 0..POLLS_PER_LOOK {
-            if self.0.turn_bytes.get() >= BYTES_PER_LOOK {
+        for _ in 0..POLLS_PER_TURN {
+            if self.0.turn_bytes.get() >= BYTES_PER_TURN {
                 break;
             }
             self.0.budget.set(BUDGET);
@@ -239,30 +242,30 @@ impl<S: Sys> Worker<S> {
         }
     }
 
-    /// Takes what the kernel and other threads have to say; waits for it if no task can run.
-    fn look(&self, look: &mut Look) -> io::Result<()> {
+    /// Takes events from the kernel and wakes from other threads. Waits for them if no task can run.
+    fn take_events(&self, scratch: &mut Scratch) -> io::Result<()> {
         let timeout =
             if executor::is_queue_empty() { self.time_to_next_deadline() } else { Some(Duration::ZERO) };
-        look.events.clear();
-        self.0.sys.wait(&mut look.events, timeout)?;
+        scratch.events.clear();
+        self.0.sys.wait(&mut scratch.events, timeout)?;
         self.0.now.set(self.0.sys.now());
         self.0.wall.set(0);
-        self.count(|stats| stats.looks += 1);
+        self.count(|stats| stats.turns += 1);
         let mut bell = false;
         {
             let mut reactor = self.0.reactor.borrow_mut();
-            for event in &look.events {
+            for event in &scratch.events {
                 if event.token == BELL {
                     bell = true;
                 } else {
-                    reactor.event(event, self.now(), &mut look.woken);
+                    reactor.event(event, self.now(), &mut scratch.woken);
                 }
             }
         }
-        look.woken.drain(..).for_each(std::task::Waker::wake);
+        scratch.woken.drain(..).for_each(std::task::Waker::wake);
         if bell {
-            self.0.remote.take(&mut look.remote);
-            look.remote.drain(..).for_each(executor::wake_local);
+            self.0.remote.take(&mut scratch.remote);
+            scratch.remote.drain(..).for_each(executor::wake_local);
         }
         Ok(())
     }
@@ -271,7 +274,7 @@ impl<S: Sys> Worker<S> {
     fn time_to_next_deadline(&self) -> Option<Duration> {
         let tick = self.time_to_next_tick();
         let Some(timer) = self.0.timers.earliest() else { return tick };
-        // The clock of the last look lags behind by as long as this turn took, which is much for a timer and nothing for
+        // The clock of this turn lags behind by as long as its polls took, which is much for a timer and nothing for
         // a tick. Only a set timer costs this call.
         let timer = Duration::from_nanos(timer.saturating_sub(self.0.sys.now()));
         Some(tick.map_or(timer, |tick| tick.min(timer)))
@@ -288,8 +291,8 @@ impl<S: Sys> Worker<S> {
         Some(Duration::from_nanos(nanos))
     }
 
-    /// A task that waits for its target has not parked on its client, which may be unregistered: without this, a
-    /// client's reset would go unseen while its request is in flight.
+    /// Registers all sources. A task that waits for its target does not wait on its client's source, which may be
+    /// unregistered: without this, a client's reset would not be seen while its request is in flight.
     fn register_all(&self, unregistered: &mut Vec<(Fd, SourceId)>) {
         self.0.reactor.borrow_mut().take_unregistered(unregistered);
         for (fd, id) in unregistered.drain(..) {
@@ -316,9 +319,9 @@ impl<S: Sys> Worker<S> {
     }
 }
 
-/// What a look at the kernel fills, kept so that it does not allocate.
+/// The vectors that each turn of the loop fills, kept so that a turn does not allocate.
 #[derive(Default)]
-struct Look {
+struct Scratch {
     events: Vec<crate::sys::Event>,
     woken: Vec<std::task::Waker>,
     remote: Vec<u64>,
@@ -326,12 +329,12 @@ struct Look {
 }
 
 const BELL: u64 = u64::MAX;
-// limit: polls between two looks at epoll: new events wait for this many at most.
-const POLLS_PER_LOOK: u32 = 64;
-// limit: bytes that go between two looks at epoll, one poll's share above it; else many who move much would let small
-// requests wait for tens of milliseconds.
-const BYTES_PER_LOOK: usize = 1 << 20;
-// limit: transfers in one poll of one task, each of so many bytes; a larger one counts for several.
+// limit: polls in one turn of the loop, so that a new event waits for this many at most.
+const POLLS_PER_TURN: u32 = 64;
+// limit: bytes moved in one turn of the loop, exceeded by at most one poll. Without it many bulk transfers would delay small
+// requests by tens of milliseconds.
+const BYTES_PER_TURN: usize = 1 << 20;
+// limit: transfers in one poll of one task, of 16 KiB each; a larger one counts for several.
 const BUDGET: u32 = 32;
 const BYTES_PER_TRANSFER: usize = 16 << 10;
 const REGISTER_AFTER_TICKS: u32 = 5;

@@ -1,4 +1,4 @@
-//! Running out of descriptors. Alone in its file: the limit is the whole process's.
+//! Descriptors run out. The test has a file of its own, because the limit applies to the whole process.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn an_accept_without_descriptors_fails_and_succeeds_later() {
         let error = listener.accept().await.unwrap_err();
         assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::MFILE.raw_os_error()));
         assert!(Pipe::lease(&worker).is_err() && TcpStream::connect(&worker, address).is_err());
-        assert_eq!(worker.stats().sources, 1, "what failed to open leaves no source");
+        assert_eq!(worker.stats().sources, 1, "a failed open leaves no source");
         setrlimit(Resource::Nofile, before).unwrap();
         worker.sleep(Duration::from_millis(1)).await;
         let accepted = listener.accept().await.unwrap();

@@ -1,4 +1,4 @@
-//! The runtime on the real kernel: what is sent comes back, and nothing is left over.
+//! An echo on the real kernel: all bytes come back, and no source, lease or task is left.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{Read, Write};
@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use net::{Buffer, LARGE, Linux, Listener, TcpStream, Worker, bind};
 
 #[test]
-fn a_megabyte_comes_back_through_an_echo() {
+fn an_echo_returns_a_megabyte() {
     let socket = bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
     let address = socket.local_address().unwrap();
     let client = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The sockets on the real kernel: small buffers, half-closes, resets, refusals and splices.
+//! Sockets on the real kernel: small buffers, half-closes, resets, refused connects, splices, timers.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "support/kernel.rs"]
@@ -12,7 +12,7 @@ use net::{AddressLock, Buffer, LARGE, Linux, Listener, LockError, Pipe, SMALL, T
 use support::{Gate, pattern, reset, run, served};
 
 #[test]
-fn a_writer_meets_tiny_socket_buffers() {
+fn a_write_completes_through_small_socket_buffers() {
     let sent = pattern(60_000);
     let expected = sent.clone();
     served(
@@ -37,7 +37,7 @@ fn a_writer_meets_tiny_socket_buffers() {
 }
 
 #[test]
-fn the_peer_finishes_first_and_still_gets_its_answer() {
+fn a_peer_gets_its_answer_after_a_half_close() {
     served(
         |mut peer| {
             peer.write_all(b"question").unwrap();
@@ -51,14 +51,14 @@ fn the_peer_finishes_first_and_still_gets_its_answer() {
             while stream.fill(&mut question, SMALL).await.unwrap() > 0 {}
             answer.extend(b"answer to ").unwrap();
             stream.write_all(&mut answer, &mut question).await.unwrap();
-            // The end stays the end, however often it is asked for.
+            // A read after the end of the stream returns the end again.
             assert_eq!(stream.fill(&mut question, SMALL).await.unwrap(), 0);
         },
     );
 }
 
 #[test]
-fn the_worker_finishes_first_and_still_reads_the_answer() {
+fn the_worker_reads_the_answer_after_a_half_close() {
     served(
         |mut peer| {
             let mut question = Vec::new();
@@ -77,13 +77,13 @@ fn the_worker_finishes_first_and_still_reads_the_answer() {
 }
 
 #[test]
-fn all_that_was_sent_before_the_end_is_read_in_small_pieces() {
+fn all_bytes_before_the_end_are_read_in_small_pieces() {
     let sent = pattern(20_000);
     let expected = sent.clone();
     served(
         move |mut peer| peer.write_all(&sent).unwrap(),
         |worker, stream| async move {
-            // Registered, and told of data and end in one event.
+            // Meanwhile the source is registered, and one event reports both the data and the end.
             worker.sleep(Duration::from_millis(700)).await;
             assert!(stream.is_read_closed() && !stream.is_quiet());
             let (mut buffer, mut received) = (Buffer::new(), Vec::<u8>::new());
@@ -140,7 +140,7 @@ fn a_reset_ends_a_blocked_write() {
 }
 
 #[test]
-fn a_reset_is_seen_within_a_second_without_reading() {
+fn a_reset_is_seen_within_a_second_without_a_read() {
     served(
         |mut peer| {
             peer.write_all(b"GET").unwrap();
@@ -189,8 +189,8 @@ fn accepted_connections_inherit_the_keepalive_of_their_listener() {
 }
 
 #[test]
-fn the_first_write_says_that_the_connect_was_refused() {
-    // A port that was free a moment ago, where no other test binds.
+fn the_first_write_returns_the_error_of_a_refused_connect() {
+    // A port that was just free, on an address to which no other test binds.
     let address = bind("127.0.0.78:0".parse().unwrap(), None).unwrap().local_address().unwrap();
     run(|worker| async move {
         let stream = TcpStream::connect(&worker, address).unwrap();
@@ -209,13 +209,13 @@ fn eight_mebibytes_go_through_a_splice() {
     let address = sink.local_address().unwrap();
     served(
         move |mut peer| {
-            // Both are one peer: what it sends on one connection comes back on the other.
+            // The peer sends on one connection and receives the same bytes on the other.
             let mut back = std::net::TcpStream::connect(address).unwrap();
             let writer = std::thread::spawn(move || peer.write_all(&sent).unwrap());
             let mut received = Vec::new();
             back.read_to_end(&mut received).unwrap();
             writer.join().unwrap();
-            assert!(received == expected, "{} bytes came", received.len());
+            assert!(received == expected, "{} bytes received", received.len());
         },
         |worker, from| async move {
             let to = Listener::new(&worker, sink).accept().await.unwrap().stream;
@@ -233,13 +233,13 @@ fn eight_mebibytes_go_through_a_splice() {
 }
 
 #[test]
-fn a_splice_of_unknown_length_does_not_hold_bytes_back() {
+fn a_splice_of_unknown_length_does_not_delay_bytes() {
     let sink = bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
     let address = sink.local_address().unwrap();
     served(
         move |mut peer| {
             let mut back = std::net::TcpStream::connect(address).unwrap();
-            // Each answer is awaited: bytes that the kernel keeps for company arrive 200 ms late.
+            // Each round waits for its echo. If the kernel waited for more bytes, each would be 200 ms late.
             for round in 0..20u8 {
                 peer.write_all(&[round; 100]).unwrap();
                 let mut echo = [0; 100];
@@ -258,7 +258,7 @@ fn a_splice_of_unknown_length_does_not_hold_bytes_back() {
 }
 
 #[test]
-fn a_quiet_connection_is_told_from_one_that_has_ended() {
+fn check_open_tells_an_open_connection_from_a_closed_one() {
     served(
         |mut peer| {
             peer.read_exact(&mut [0]).unwrap();
@@ -276,8 +276,8 @@ fn a_quiet_connection_is_told_from_one_that_has_ended() {
 }
 
 #[test]
-fn an_address_is_locked_against_others_until_its_lock_is_dropped() {
-    // No other test binds to this host.
+fn an_address_is_locked_until_the_lock_is_dropped() {
+    // No other test binds to this address.
     let address = bind("127.0.0.77:0".parse().unwrap(), None).unwrap().local_address().unwrap();
     let lock = AddressLock::take(address, false).unwrap();
     assert!(matches!(AddressLock::take(address, false), Err(LockError::OtherInstance)));
@@ -289,7 +289,7 @@ fn an_address_is_locked_against_others_until_its_lock_is_dropped() {
 }
 
 #[test]
-fn another_program_that_listens_is_told_from_another_instance() {
+fn a_lock_error_tells_another_program_from_another_instance() {
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let result = AddressLock::take(other.local_addr().unwrap(), false);
     assert!(matches!(result, Err(LockError::InUse)), "{result:?}");
@@ -357,5 +357,5 @@ fn a_timer_of_ten_milliseconds_does_not_wait_for_a_coarse_tick() {
     });
 }
 
-/// Of a write: no test waits so long.
+/// A write timeout that no test reaches.
 const LONG: std::time::Duration = std::time::Duration::from_secs(86_400);

@@ -1,5 +1,5 @@
-//! Every interleaving of two threads that wake tasks with a worker that looks: no task is left in the queue while
-//! the bell is silent. loom stands in for the standard library's synchronization.
+//! The wake queue under loom, which tries every interleaving of two threads that wake tasks and a worker that takes them:
+//! no task stays in the queue while the bell is silent.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "../src/wake_queue.rs"]
@@ -17,7 +17,7 @@ use loom::thread;
 use sync::{AtomicBool, Mutex, Ordering};
 use wake_queue::WakeQueue;
 
-/// What [`net`]'s mailbox of a worker needs of its queue.
+/// The operations of a wake queue.
 trait Queue: Default + Send + Sync + 'static {
     fn push(&self, task: u64) -> bool;
     fn take(&self, into: &mut Vec<u64>);
@@ -33,7 +33,7 @@ impl Queue for WakeQueue {
     }
 }
 
-/// The wrong way round: takes the queue, then observes the bell.
+/// A wrong implementation: it takes the queue before it clears `rung`.
 #[derive(Default)]
 struct Swapped {
     rung: AtomicBool,
@@ -52,7 +52,7 @@ impl Queue for Swapped {
     }
 }
 
-/// A queue with its bell, as in the worker: rung after the push, silenced before the queue is taken.
+/// A queue with its bell, used as by the worker: rung after the push, silenced before the queue is taken.
 #[derive(Default)]
 struct Mailbox<Q> {
     queue: Q,
@@ -66,7 +66,7 @@ impl<Q: Queue> Mailbox<Q> {
         }
     }
 
-    fn look(&self, woken: &mut Vec<u64>) {
+    fn take(&self, woken: &mut Vec<u64>) {
         if self.bell.load(Ordering::SeqCst) {
             self.bell.store(false, Ordering::SeqCst);
             self.queue.take(woken);
@@ -82,22 +82,22 @@ fn no_wake_is_lost<Q: Queue>() {
             thread::spawn(move || mailbox.wake(task))
         });
         let mut woken = Vec::new();
-        mailbox.look(&mut woken);
+        mailbox.take(&mut woken);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        // The worker looks as long as the bell rings, and then waits for ever.
-        mailbox.look(&mut woken);
+        // The worker takes the queue once more if the bell has been rung, and else would wait for ever.
+        mailbox.take(&mut woken);
         woken.sort_unstable();
-        assert_eq!(woken, [1, 2], "a task waits for a bell that nobody rings");
+        assert_eq!(woken, [1, 2], "a task is queued, but the bell is silent");
     });
 }
 
 #[test]
-fn the_bell_first_loses_nothing() {
+fn no_wake_is_lost_if_the_flag_is_cleared_first() {
     no_wake_is_lost::<WakeQueue>();
 }
 
 #[test]
-#[should_panic(expected = "a bell that nobody rings")]
-fn the_queue_first_loses_a_wake() {
+#[should_panic(expected = "the bell is silent")]
+fn a_wake_is_lost_if_the_queue_is_taken_first() {
     no_wake_is_lost::<Swapped>();
 }

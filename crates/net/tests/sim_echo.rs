@@ -1,4 +1,4 @@
-//! Simulated clients are echoed: whatever they do, they get their bytes back in order, or notice the reset.
+//! An echo for simulated clients: each gets its bytes back in order, or sees the reset.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use net::sim::{Act, End, Peer, Rng, Sim, for_seeds};
 use net::{Accepted, Listener, Worker};
-use support::{copy, room, sends};
+use support::{buffer_size, copy, sends};
 
 /// Echoes `clients` connections, each in a task of its own, and waits for them.
-async fn serve(worker: Worker<Sim>, listener: Listener<Sim>, clients: usize, room: usize) {
+async fn serve(worker: Worker<Sim>, listener: Listener<Sim>, clients: usize, wanted: usize) {
     for _ in 0..clients {
         let Accepted { stream, .. } = listener.accept().await.unwrap();
         worker.spawn(async move {
-            if copy(&stream, &stream, room).await.is_err() {
+            if copy(&stream, &stream, wanted).await.is_err() {
                 stream.abort_on_close();
             }
         });
@@ -25,14 +25,14 @@ async fn serve(worker: Worker<Sim>, listener: Listener<Sim>, clients: usize, roo
     }
     drop(listener);
     let stats = worker.stats();
-    assert_eq!((stats.sources, stats.leased_bytes), (0, 0), "something outlives its task");
+    assert_eq!((stats.sources, stats.leased_bytes), (0, 0), "a source or lease outlives its task");
 }
 
 #[test]
 fn every_byte_comes_back_in_order() {
     for_seeds(300, |sim| {
         let (mut rng, mut clients) = (sim.rng(), Vec::<(Vec<u8>, Peer)>::new());
-        let (world, room, count) = (sim.clone(), room(sim), rng.up_to(6));
+        let (world, wanted, count) = (sim.clone(), buffer_size(sim), rng.up_to(6));
         sim.run(|worker| {
             let (listener, fd) = world.listen(&worker).unwrap();
             for _ in 0..count {
@@ -42,7 +42,7 @@ fn every_byte_comes_back_in_order() {
                 let script = sends(&mut rng, &message);
                 clients.push((message, world.client(fd, after, script)));
             }
-            serve(worker, listener, count, room)
+            serve(worker, listener, count, wanted)
         })
         .unwrap();
         for (message, peer) in clients {
@@ -53,11 +53,11 @@ fn every_byte_comes_back_in_order() {
     });
 }
 
-/// A client's script with a fault in it.
+/// The script of a client that sends a part of `message` and then resets or stalls.
 fn hostile(rng: &mut Rng, message: &[u8]) -> Vec<Act> {
     let mut acts = sends(rng, message);
-    let place = rng.size(acts.len() + 1);
-    acts.truncate(place);
+    let kept = rng.size(acts.len() + 1);
+    acts.truncate(kept);
     match rng.below(4) {
         0 => acts.push(Act::Reset),
         1 => acts.extend([Act::Finish, Act::Pause(Duration::from_millis(3)), Act::Reset]),
@@ -68,9 +68,9 @@ fn hostile(rng: &mut Rng, message: &[u8]) -> Vec<Act> {
 }
 
 #[test]
-fn resets_and_stalls_of_some_do_not_touch_the_others() {
+fn clients_that_reset_or_stall_do_not_affect_the_others() {
     for_seeds(300, |sim| {
-        let (mut rng, room) = (sim.rng(), room(sim));
+        let (mut rng, wanted) = (sim.rng(), buffer_size(sim));
         let message = rng.bytes(700);
         let (world, mut good, mut bad) = (sim.clone(), Vec::new(), Vec::new());
         sim.run(|worker| {
@@ -85,7 +85,7 @@ fn resets_and_stalls_of_some_do_not_touch_the_others() {
                     bad.push(world.client(fd, after, script));
                 }
             }
-            serve(worker, listener, 6, room)
+            serve(worker, listener, 6, wanted)
         })
         .unwrap();
         assert!(good.iter().all(|peer| peer.report().received == message));
@@ -94,7 +94,7 @@ fn resets_and_stalls_of_some_do_not_touch_the_others() {
 }
 
 #[test]
-fn an_accept_storm_is_served_although_descriptors_run_out() {
+fn all_clients_are_served_although_descriptors_run_out() {
     for_seeds(60, |sim| {
         let (world, mut rng) = (sim.clone(), sim.rng());
         let mut peers = Vec::new();
@@ -106,14 +106,14 @@ fn an_accept_storm_is_served_although_descriptors_run_out() {
                 peers.push(world.client(fd, after, vec![Act::Send(b"ping".to_vec())]));
             }
             async move {
-                let mut refused = 0;
+                let mut failed = 0;
                 for _ in 0..40 {
                     let stream = loop {
                         match listener.accept().await {
                             Ok(accepted) => break accepted.stream,
                             Err(error) => {
                                 assert_eq!(error.raw_os_error(), Some(24));
-                                refused += 1;
+                                failed += 1;
                                 worker.sleep(Duration::from_millis(100)).await;
                             }
                         }
@@ -123,7 +123,7 @@ fn an_accept_storm_is_served_although_descriptors_run_out() {
                 while worker.stats().tasks > 1 {
                     worker.sleep(Duration::from_millis(100)).await;
                 }
-                assert!(world.open_descriptors() == 1, "refused {refused} times");
+                assert!(world.open_descriptors() == 1, "{failed} accepts failed");
             }
         })
         .unwrap();
@@ -132,7 +132,7 @@ fn an_accept_storm_is_served_although_descriptors_run_out() {
 }
 
 #[test]
-fn a_client_that_left_before_the_accept_is_an_error_or_an_end() {
+fn a_reset_before_the_accept_is_returned_by_a_read() {
     for_seeds(200, |sim| {
         let world = sim.clone();
         sim.run(|worker| {

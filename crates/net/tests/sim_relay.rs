@@ -1,4 +1,4 @@
-//! A simulated relay between clients and targets: copied or spliced, both directions at once.
+//! A simulated relay between a client and a target, copied or spliced, in both directions at once.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use net::sim::{Act, End, Sim, Target, for_seeds};
 use net::{Buffer, Moved, Pipe, TcpStream, Worker};
-use support::{both, copy, room, sends};
+use support::{both, buffer_size, copy, sends};
 
 fn target() -> SocketAddr {
     "10.9.9.9:80".parse().unwrap()
@@ -27,10 +27,10 @@ async fn splice(from: &TcpStream<Sim>, to: &TcpStream<Sim>) -> io::Result<()> {
     }
 }
 
-/// Relays one client to the target until both directions have ended, in one task or in two.
-async fn relay(worker: Worker<Sim>, client: TcpStream<Sim>, splicing: bool, tasks: bool, room: usize) {
+/// Relays between a client and the target until both directions have ended, in one task or in two.
+async fn relay(worker: Worker<Sim>, client: TcpStream<Sim>, splicing: bool, tasks: bool, wanted: usize) {
     let server = TcpStream::connect(&worker, target()).unwrap();
-    // A connect is known to stand when something was written.
+    // The connection is known to be established when a write has succeeded.
     let mut first = Buffer::new();
     client.fill(&mut first, 64).await.unwrap();
     server.write_all(&mut first, &mut Buffer::new()).await.unwrap();
@@ -40,7 +40,7 @@ async fn relay(worker: Worker<Sim>, client: TcpStream<Sim>, splicing: bool, task
         let moved = if splicing {
             splice(&up_from, &up_to).await
         } else {
-            copy(&up_from, &up_to, room).await.map(drop)
+            copy(&up_from, &up_to, wanted).await.map(drop)
         };
         moved.unwrap();
     };
@@ -48,7 +48,7 @@ async fn relay(worker: Worker<Sim>, client: TcpStream<Sim>, splicing: bool, task
         let moved = if splicing {
             splice(&server, &client).await
         } else {
-            copy(&server, &client, room).await.map(drop)
+            copy(&server, &client, wanted).await.map(drop)
         };
         moved.unwrap();
     };
@@ -68,7 +68,7 @@ async fn relay(worker: Worker<Sim>, client: TcpStream<Sim>, splicing: bool, task
 fn relays(count: u64, splicing: bool) {
     for_seeds(count, |sim| {
         let (mut rng, world) = (sim.rng(), sim.clone());
-        let (tasks, room) = (rng.one_in(2), room(sim));
+        let (tasks, wanted) = (rng.one_in(2), buffer_size(sim));
         let length = 1 + rng.size(2500);
         let message = rng.bytes(length);
         sim.target(target(), Target::Accepts(Box::new(|| vec![Act::Echo])));
@@ -77,7 +77,7 @@ fn relays(count: u64, splicing: bool) {
         sim.run(|worker| {
             let (client, client_peer) = world.stream(&worker, script).unwrap();
             peer = Some(client_peer);
-            relay(worker, client, splicing, tasks, room)
+            relay(worker, client, splicing, tasks, wanted)
         })
         .unwrap();
         let peer = peer.unwrap();
@@ -87,23 +87,23 @@ fn relays(count: u64, splicing: bool) {
 }
 
 #[test]
-fn copies_in_both_directions() {
+fn a_relay_copies_in_both_directions() {
     relays(300, false);
 }
 
 #[test]
-fn splices_in_both_directions() {
+fn a_relay_splices_in_both_directions() {
     relays(300, true);
 }
 
 #[test]
-fn half_closed_in_the_other_direction_first() {
+fn the_client_may_send_after_the_half_close_of_the_target() {
     for_seeds(200, |sim| {
         let (mut rng, world) = (sim.rng(), sim.clone());
         let (question, answer) = (rng.bytes(900), rng.bytes(900));
         let from_target = [Act::Send(answer.clone()), Act::Finish, Act::AwaitEnd];
         sim.target(target(), Target::Accepts(Box::new(move || from_target.to_vec())));
-        // The client sends the rest of its message only after the target's FIN has come through.
+        // The client sends the rest of its message only after it has received the target's FIN.
         let (head, tail) = question.split_at(700);
         let script = vec![Act::Send(head.to_vec()), Act::AwaitEnd, Act::Send(tail.to_vec())];
         let mut peer = None;
@@ -118,7 +118,7 @@ fn half_closed_in_the_other_direction_first() {
     });
 }
 
-/// How the first write to a target ends that never answers, or refuses.
+/// Asserts that the first write to a target fails with `expected`, or at its deadline.
 fn first_write(seeds: u64, make: fn() -> Target, expected: io::ErrorKind) {
     for_seeds(seeds, |sim| {
         sim.target(target(), make());
@@ -130,7 +130,7 @@ fn first_write(seeds: u64, make: fn() -> Target, expected: io::ErrorKind) {
             let mut buffer = Buffer::new();
             buffer.extend(b"hello").unwrap();
             let error = stream.write_all(&mut buffer, &mut Buffer::new()).await.unwrap_err();
-            // The process may have been stopped beyond the deadline, which then comes first.
+            // If the process was stopped past the deadline, the deadline fires first.
             let late = world.jumped() > Duration::ZERO && error.kind() == io::ErrorKind::TimedOut;
             assert!(error.kind() == expected || late, "{error}");
             let waited = Duration::from_nanos(worker.now() - began);
@@ -144,7 +144,7 @@ fn first_write(seeds: u64, make: fn() -> Target, expected: io::ErrorKind) {
 }
 
 #[test]
-fn the_first_write_reports_a_refused_connect() {
+fn the_first_write_returns_the_error_of_a_refused_connect() {
     first_write(200, || Target::Refuses, io::ErrorKind::ConnectionRefused);
 }
 
@@ -153,5 +153,5 @@ fn the_write_deadline_ends_a_connect_without_answer() {
     first_write(200, || Target::Silent, io::ErrorKind::TimedOut);
 }
 
-/// Of a write: no test waits so long.
+/// A write timeout that no test reaches.
 const LONG: std::time::Duration = std::time::Duration::from_secs(86_400);

@@ -1,4 +1,4 @@
-//! Tasks in the simulated world: cancelled reads, panics, wake-ups across tasks and threads, fairness.
+//! Tasks in the simulated world: cancelled reads, panics, wakes from tasks and threads, fairness.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
@@ -60,7 +60,7 @@ fn a_panic_frees_its_slot_and_its_socket() {
                     worker.spawn(async move {
                         let mut buffer = Buffer::new();
                         stream.fill(&mut buffer, SMALL).await.unwrap();
-                        // Without the hook, which would print.
+                        // Does not run the panic hook, which would print.
                         assert!(!quiet || !buffer.is_empty());
                         std::panic::resume_unwind(Box::new("a bug"));
                     });
@@ -85,7 +85,7 @@ fn a_panic_of_the_main_task_is_an_error() {
     assert!(result.unwrap_err().to_string().contains("panicked"));
 }
 
-/// A place where one task leaves a value for another.
+/// A slot through which one task passes a value to another.
 #[derive(Default)]
 struct Mailbox {
     value: Cell<Option<u32>>,
@@ -113,18 +113,18 @@ impl Mailbox {
 }
 
 #[test]
-fn tasks_wake_each_other_round_a_ring() {
+fn tasks_pass_a_value_round_a_ring() {
     for_seeds(200, |sim| {
         let mut rng = sim.rng();
         let (length, rounds) = (2 + rng.size(20), 1 + rng.size(30));
         sim.run(|worker| {
             let ring: Rc<Vec<Mailbox>> = Rc::new((0..length).map(|_| Mailbox::default()).collect());
-            for place in 1..length {
+            for index in 1..length {
                 let ring = Rc::clone(&ring);
                 worker.spawn(async move {
                     for _ in 0..rounds {
-                        let value = ring[place].take().await;
-                        ring[(place + 1) % length].put(value + 1);
+                        let value = ring[index].take().await;
+                        ring[(index + 1) % length].put(value + 1);
                     }
                 });
             }
@@ -143,7 +143,7 @@ fn tasks_wake_each_other_round_a_ring() {
 }
 
 #[test]
-fn another_thread_wakes_a_task_of_a_worker_that_waits() {
+fn a_wake_from_another_thread_ends_the_wait_of_the_worker() {
     for_seeds(100, |sim| {
         let (world, mut rng) = (sim.clone(), sim.rng());
         sim.run(|_| async move {
@@ -172,7 +172,7 @@ fn another_thread_wakes_a_task_of_a_worker_that_waits() {
 }
 
 #[test]
-fn an_endless_transfer_leaves_the_others_their_turn() {
+fn an_endless_transfer_does_not_starve_other_tasks() {
     for_seeds(12, |sim| {
         let (world, mut rng) = (sim.clone(), sim.rng());
         let message = rng.bytes(2000);
@@ -191,8 +191,11 @@ fn an_endless_transfer_leaves_the_others_their_turn() {
                 let began = worker.now();
                 worker.sleep(Duration::from_millis(20)).await;
                 let waited = Duration::from_nanos(worker.now() - began);
-                assert!(waited <= Duration::from_millis(220) + world.jumped(), "starved for {waited:?}");
-                assert!(read.get() > 100_000, "the transfer itself goes on");
+                assert!(
+                    waited <= Duration::from_millis(220) + world.jumped(),
+                    "the main task waited for {waited:?}"
+                );
+                assert!(read.get() > 100_000, "the endless transfer makes progress");
             }
         })
         .unwrap();
@@ -200,7 +203,7 @@ fn an_endless_transfer_leaves_the_others_their_turn() {
     });
 }
 
-/// Never waits: there is always more to read.
+/// Reads from a flood, which never has to wait.
 async fn swallow(stream: &TcpStream<Sim>, total: &Cell<usize>) {
     let mut buffer = Buffer::new();
     loop {
@@ -212,7 +215,7 @@ async fn swallow(stream: &TcpStream<Sim>, total: &Cell<usize>) {
 }
 
 #[test]
-fn a_reset_is_seen_by_who_does_not_read() {
+fn a_reset_is_seen_without_a_read() {
     for_seeds(200, |sim| {
         let (world, mut rng) = (sim.clone(), sim.rng());
         let pause = Duration::from_micros(rng.below(3_000_000));
@@ -227,23 +230,23 @@ fn a_reset_is_seen_by_who_does_not_read() {
             stream.gone().await;
             let waited = Duration::from_nanos(worker.now() - began);
             let most = pause.max(Duration::from_millis(600)) + Duration::from_millis(600) + world.jumped();
-            assert!(waited <= most, "seen after {waited:?}, reset after {pause:?}");
+            assert!(waited <= most, "seen after {waited:?}, but reset after {pause:?}");
         })
         .unwrap();
     });
 }
 
 #[test]
-fn rousing_ends_idle_waits_only() {
+fn only_idle_waits_are_roused() {
     for_seeds(200, |sim| {
         let world = sim.clone();
         sim.run(|worker| async move {
             let (idle, _) = world.stream(&worker, vec![Act::AwaitEnd]).unwrap();
             let (busy, _) =
                 world.stream(&worker, vec![Act::Pause(Duration::from_secs(1)), Act::Send(vec![1])]).unwrap();
-            // Fresh streams say that they are readable until asked.
+            // A new stream counts as readable until the kernel was asked.
             assert!(idle.check_quiet() && busy.check_quiet());
-            // A wait that was given up is none.
+            // A cancelled wait does not count as idle.
             assert!(matches!(first(busy.idle(), worker.yield_now()).await, First::B(())));
             let rouser = worker.clone();
             worker.spawn(async move {
@@ -259,7 +262,7 @@ fn rousing_ends_idle_waits_only() {
 }
 
 #[test]
-fn tasks_that_still_run_are_dropped_with_their_sockets() {
+fn tasks_that_still_run_at_the_end_are_dropped_with_their_sockets() {
     for_seeds(100, |sim| {
         let (world, mut peers) = (sim.clone(), Vec::new());
         sim.run(|worker| {

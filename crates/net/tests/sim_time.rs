@@ -1,4 +1,4 @@
-//! Deadlines in virtual time: 0 to 200 ms late, never early.
+//! Coarse deadlines in virtual time: 0 to 200 ms late, never early.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
@@ -12,7 +12,7 @@ use net::sim::{Act, Sim, for_seeds};
 use net::{Buffer, SMALL, Ticks, Worker};
 use support::{First, first};
 
-/// Asserts that a wait which began at `began` ended in time, as the worker's clock has it.
+/// Asserts that a wait which began at `began` has ended in time, by the worker's clock.
 fn assert_in_time(sim: &Sim, worker: &Worker<Sim>, began: u64, wait: Duration) {
     let waited = Duration::from_nanos(worker.now() - began);
     assert!(waited >= wait, "early: {waited:?} for {wait:?}");
@@ -45,7 +45,7 @@ fn sleeps_end_late_but_never_early() {
 }
 
 #[test]
-fn a_read_that_gets_nothing_ends_at_its_deadline() {
+fn a_read_without_bytes_ends_at_its_deadline() {
     for_seeds(300, |sim| {
         let (world, mut rng) = (sim.clone(), sim.rng());
         sim.run(|worker| async move {
@@ -60,14 +60,14 @@ fn a_read_that_gets_nothing_ends_at_its_deadline() {
             let error = stream.fill(&mut buffer, SMALL).await.unwrap_err();
             assert_eq!((error.kind(), buffer.bytes()), (io::ErrorKind::TimedOut, &b"hello"[..]));
             assert_in_time(&world, &worker, began, wait);
-            assert_eq!(buffer.capacity(), 512, "what waits holds the smallest block");
+            assert_eq!(buffer.capacity(), 512, "a waiting read holds the smallest block");
         })
         .unwrap();
     });
 }
 
 #[test]
-fn a_write_that_nobody_reads_ends_at_its_deadline() {
+fn a_write_to_a_peer_that_does_not_read_ends_at_its_deadline() {
     for_seeds(300, |sim| {
         let world = sim.clone();
         sim.run(|worker| async move {
@@ -76,7 +76,7 @@ fn a_write_that_nobody_reads_ends_at_its_deadline() {
             stream.set_write_deadline(worker.after(wait));
             let mut buffer = Buffer::new();
             buffer.extend(&[7; 60_000]).unwrap();
-            // What goes before the peer stops reading gives the rest as long again.
+            // A partial write, before the peer stops reading, restarts the deadline.
             let mut last = began;
             let error = loop {
                 match stream.write_some(&mut buffer).await {
@@ -87,7 +87,7 @@ fn a_write_that_nobody_reads_ends_at_its_deadline() {
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             let waited = Duration::from_nanos(worker.now() - last);
             assert!(waited >= wait, "early: {waited:?}");
-            // A deadline that was renewed is rounded up twice.
+            // A restarted deadline is rounded up twice.
             let late_max = LATE_MAX + Duration::from_millis(100) + world.jumped();
             assert!(waited <= wait + late_max, "late: {waited:?}");
             stream.abort_on_close();
@@ -97,7 +97,7 @@ fn a_write_that_nobody_reads_ends_at_its_deadline() {
 }
 
 #[test]
-fn a_deadline_that_is_moved_or_taken_away_does_not_fire() {
+fn a_deadline_that_is_moved_or_cleared_does_not_fire() {
     for_seeds(200, |sim| {
         let world = sim.clone();
         sim.run(|worker| async move {

@@ -130,14 +130,18 @@ fn a_dropped_timer_is_gone_and_does_not_wake_the_worker() {
                 assert_eq!(first(timer, worker.yield_now()).await, First::B(()));
             }
             assert_eq!(worker.stats().timers, 0);
-            let (looks, counted) = (worker.stats().looks, Rc::clone(&polls));
+            let (turns_before, counted) = (worker.stats().turns, Rc::clone(&polls));
             let mut sleep = Box::pin(worker.sleep(Duration::from_secs(1)));
             poll_fn(move |context| {
                 counted.set(counted.get() + 1);
                 sleep.as_mut().poll(context)
             })
             .await;
-            assert_eq!(worker.stats().looks - looks, 1, "the worker waits once, for its coarse deadline");
+            assert_eq!(
+                worker.stats().turns - turns_before,
+                1,
+                "the worker waits once, for its coarse deadline"
+            );
             assert_eq!(polls.get(), 2, "no stale timer polls the task");
         })
         .unwrap();

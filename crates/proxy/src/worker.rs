@@ -265,7 +265,7 @@ impl<S: Sys> Proxy<S> {
                 log.borrow_mut().flush();
             }
             let (stats, cells) = (self.worker.stats(), self.cells());
-            cells.loop_turns.add(stats.looks - cells.loop_turns.read());
+            cells.loop_turns.add(stats.turns - cells.loop_turns.read());
             cells.task_panics.add(stats.panics - cells.task_panics.read());
             cells.deadlines_fired.add(stats.deadlines_fired - cells.deadlines_fired.read());
             set(&cells.tasks, stats.tasks);

@@ -1,4 +1,4 @@
-//! One simulated TCP connection: two short byte queues, and what epoll would say about it.
+//! One simulated TCP connection: two short byte queues, and the events that epoll would report.
 
 use std::collections::VecDeque;
 use std::io;
@@ -6,15 +6,16 @@ use std::io;
 use super::rng::Rng;
 use crate::sys::Event;
 
-/// Whether, and as what, something is registered with the simulated epoll.
+/// The registration of a socket with the simulated epoll.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct Registration {
+    /// `None`: not registered.
     pub(super) token: Option<u64>,
-    /// Something has changed since the last event.
+    /// The state has changed since the last event.
     pub(super) edge: bool,
 }
 
-impl Watch {
+impl Registration {
     pub(super) fn register(&mut self, token: u64) -> io::Result<()> {
         if self.token.replace(token).is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -28,30 +29,30 @@ impl Watch {
     }
 }
 
-/// As seen from the worker: `inbound` is what the peer sent.
+/// A connection as seen from the worker: `inbound` holds the bytes that the peer has sent.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "as the kernel keeps them")]
+#[expect(clippy::struct_excessive_bools, reason = "independent states of a socket")]
 pub(super) struct Connection {
-    pub(super) watch: Watch,
+    pub(super) registration: Registration,
     pub(super) connecting: bool,
     inbound: VecDeque<u8>,
     inbound_max: usize,
     outbound: VecDeque<u8>,
     outbound_max: usize,
-    /// The peer's FIN has come.
+    /// The peer has sent its FIN.
     finished: bool,
-    /// A reset has come, or the connect failed.
+    /// The peer has reset the connection, or the connect has failed.
     reset: bool,
     error: Option<io::ErrorKind>,
-    /// The worker sent its FIN.
+    /// The worker has sent its FIN.
     pub(super) write_finished: bool,
-    /// A writer met a full queue and waits for room.
-    wants_room: bool,
-    /// The kernel has no memory for sending, whatever room there is.
-    pub(super) starved: bool,
+    /// A write has found the outbound queue full; an edge follows when it is writable again.
+    wants_space: bool,
+    /// The kernel has no memory for sending, although the queue is not full.
+    pub(super) no_memory: bool,
     pub(super) abort_on_close: bool,
     pub(super) closed: Option<Closed>,
-    /// The peer sends for ever, faster than anybody reads.
+    /// The peer sends without end, faster than the worker reads.
     flooding: bool,
 }
 
@@ -67,7 +68,7 @@ impl Connection {
         let mut capacity = || if rng.one_in(6) { rng.up_to(16) } else { 16 + rng.size(4096) };
         let (inbound_max, outbound_max) = (capacity(), capacity());
         Self {
-            watch: Watch::default(),
+            registration: Registration::default(),
             connecting,
             inbound: VecDeque::new(),
             inbound_max,
@@ -77,8 +78,8 @@ impl Connection {
             reset: false,
             error: None,
             write_finished: false,
-            wants_room: false,
-            starved: false,
+            wants_space: false,
+            no_memory: false,
             abort_on_close: false,
             closed: None,
             flooding: false,
@@ -89,10 +90,10 @@ impl Connection {
         !self.connecting && (self.flooding || !self.inbound.is_empty() || self.finished || self.reset)
     }
 
-    /// As the kernel, only from a third of the room on: an edge for each byte would cost too much.
+    /// As in the kernel, only if a third of the queue is free, which avoids an edge for each byte.
     pub(super) fn is_writable(&self) -> bool {
-        let room = self.outbound_max - self.outbound.len();
-        !self.connecting && (self.reset || (!self.starved && room > 0 && room * 3 >= self.outbound_max))
+        let free = self.outbound_max - self.outbound.len();
+        !self.connecting && (self.reset || (!self.no_memory && free > 0 && free * 3 >= self.outbound_max))
     }
 
     pub(super) fn event(&self, token: u64) -> Event {
@@ -117,7 +118,7 @@ impl Connection {
         if count == 0 { self.end_of_inbound() } else { Ok(count) }
     }
 
-    /// As [`Self::read`], for a splice of at most `len` bytes.
+    /// Takes at most `len` inbound bytes, for a splice; see [`Self::read`].
     pub(super) fn take(&mut self, len: usize) -> io::Result<Vec<u8>> {
         let count = len.min(self.inbound.len());
         if count == 0 {
@@ -138,8 +139,8 @@ impl Connection {
         self.error.take()
     }
 
-    /// How many bytes a write of `len` may take now. Fewer than there is room for only where the kernel could say so
-    /// too: when it is short of memory, which an edge ends later.
+    /// How many bytes a write of `len` may take now. As with the kernel, fewer than fit only if it is short of memory; an edge
+    /// follows when it has memory again.
     pub(super) fn admit(&mut self, len: usize, rng: &mut Rng) -> io::Result<usize> {
         if let Some(kind) = self.error.take() {
             return Err(kind.into());
@@ -149,14 +150,14 @@ impl Connection {
         }
         let mut count = len.min(self.outbound_max - self.outbound.len());
         if !self.connecting && count > 0 && rng.one_in(16) {
-            self.starved = true;
+            self.no_memory = true;
             count = rng.size(count);
         }
         if self.connecting || count == 0 {
-            self.wants_room = true;
+            self.wants_space = true;
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.wants_room |= count < len;
+        self.wants_space |= count < len;
         Ok(count)
     }
 
@@ -169,50 +170,50 @@ impl Connection {
             return Err(io::ErrorKind::NotConnected.into());
         }
         self.write_finished = true;
-        self.watch.changed();
+        self.registration.changed();
         Ok(())
     }
 
-    /// The worker closes. With bytes unread the kernel resets, whatever the worker wanted.
+    /// The worker closes the connection. If bytes are unread, the kernel sends a reset in any case.
     pub(super) fn close(&mut self) {
         let unread = !self.inbound.is_empty() || self.flooding;
         self.closed = Some(if self.abort_on_close || unread { Closed::Reset } else { Closed::Orderly });
         self.inbound.clear();
-        self.watch = Watch::default();
+        self.registration = Registration::default();
     }
 
     pub(super) fn established(&mut self) {
         self.connecting = false;
-        self.watch.changed();
+        self.registration.changed();
     }
 
     pub(super) fn memory_came(&mut self) {
-        self.starved = false;
-        self.watch.changed();
+        self.no_memory = false;
+        self.registration.changed();
     }
 
-    // What the peer does.
+    // Actions of the peer.
 
     pub(super) fn peer_send(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.inbound_max - self.inbound.len());
         if self.closed.is_none() && count > 0 {
             self.inbound.extend(&bytes[..count]);
-            self.watch.changed();
+            self.registration.changed();
         }
         count
     }
 
     pub(super) fn peer_floods(&mut self) {
         self.flooding = true;
-        self.watch.changed();
+        self.registration.changed();
     }
 
     pub(super) fn peer_receive(&mut self, most: usize) -> Vec<u8> {
         let count = most.min(self.outbound.len());
         let bytes = self.outbound.drain(..count).collect();
-        if self.wants_room && self.is_writable() {
-            self.wants_room = false;
-            self.watch.changed();
+        if self.wants_space && self.is_writable() {
+            self.wants_space = false;
+            self.registration.changed();
         }
         bytes
     }
@@ -223,11 +224,11 @@ impl Connection {
 
     pub(super) fn peer_finish(&mut self) {
         self.finished = true;
-        self.watch.changed();
+        self.registration.changed();
     }
 
-    /// A reset (or the failure of a connect) with the error that the next call meets. What the worker did not read
-    /// yet may stay readable or not: both happen.
+    /// A reset, or the failure of a connect. The next call returns `kind`. `keep_unread`: the worker can still read the bytes
+    /// that arrived before; both happen on a real kernel.
     pub(super) fn peer_reset(&mut self, kind: io::ErrorKind, keep_unread: bool) {
         if self.reset || self.closed.is_some() {
             return;
@@ -237,7 +238,7 @@ impl Connection {
         if !keep_unread {
             self.inbound.clear();
         }
-        self.watch.changed();
+        self.registration.changed();
     }
 
     pub(super) fn is_reset(&self) -> bool {
@@ -245,5 +246,5 @@ impl Connection {
     }
 }
 
-/// What a flood consists of.
+/// The byte of which a flood consists.
 pub const FLOOD: u8 = b'~';

@@ -1,4 +1,4 @@
-//! Scripted peers: clients and targets at the other end of the simulated connections.
+//! Scripted peers: the clients and targets at the other end of simulated connections.
 
 use std::cell::{Ref, RefCell};
 use std::collections::VecDeque;
@@ -9,40 +9,41 @@ use std::time::Duration;
 use super::connection::{Closed, Connection};
 use super::rng::Rng;
 
-/// One thing that a peer does; meanwhile it reads whatever comes, unless told to [`Act::StopReading`].
+/// One action of a peer's script. A peer also reads all the time, except after [`Act::StopReading`].
 #[derive(Clone, Debug)]
 pub enum Act {
     Send(Vec<u8>),
     Pause(Duration),
-    /// Waits until this many bytes have come in all, or nothing more will.
+    /// Waits until this many bytes have been received in total, or until the worker's end of the stream.
     Await(usize),
+    /// Waits for the worker's end of the stream.
     AwaitEnd,
-    /// Sends back whatever comes, and FIN after the worker's.
+    /// Sends back all bytes that it receives, and FIN after the worker's FIN.
     Echo,
-    /// Sends for ever.
+    /// Sends without end.
     Flood,
     StopReading,
     StartReading,
-    /// Sends FIN; a script that ends does so too, and then waits for the worker's.
+    /// Sends FIN. The end of the script does so too; the peer then waits for the worker's FIN.
     Finish,
     Reset,
 }
 
-/// How the worker's side ended, as the peer saw it.
+/// How the worker ended the connection, as seen by the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Finished,
     Reset,
 }
 
-/// What a peer saw.
+/// What a peer has received.
 #[derive(Debug, Default)]
 pub struct Report {
     pub received: Vec<u8>,
     pub end: Option<End>,
 }
 
-/// A look at a peer from the test.
+/// A handle with which a test reads the [`Report`] of a peer.
 #[derive(Clone, Debug, Default)]
 pub struct Peer(Rc<RefCell<Report>>);
 
@@ -52,24 +53,24 @@ impl Peer {
     }
 }
 
-/// A peer at work.
+/// A peer that executes its script.
 #[derive(Debug)]
 pub(super) struct Actor {
     peer: Peer,
     acts: VecDeque<Act>,
     unsent: VecDeque<u8>,
-    /// No act before this time.
+    /// The next action waits until this time.
     paused_until: u64,
     reading: bool,
     finished: bool,
 }
 
-/// When a peer wants to be asked again.
+/// When a peer takes its next step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Soon,
     After(Duration),
-    /// When the worker has done something to the connection.
+    /// After the worker has changed the connection.
     Change,
     Done,
 }

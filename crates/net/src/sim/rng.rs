@@ -1,6 +1,6 @@
-//! The seed's stream of choices (SplitMix64): small, and the same on every machine.
+//! The random numbers of a seed (SplitMix64), the same on every machine.
 
-/// A reproducible source of choices.
+/// A reproducible random number generator.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
@@ -17,22 +17,22 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// In `0..bound`; 0 where that is empty.
+    /// A number in `0..bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.word().checked_rem(bound).unwrap_or(0)
     }
 
-    /// In `1..=most`, or 0 where that is empty.
+    /// A number in `1..=most`; 0 if `most` is 0.
     pub fn up_to(&mut self, most: usize) -> usize {
         if most == 0 { 0 } else { self.size(most) + 1 }
     }
 
-    /// In `0..bound`; 0 where that is empty.
+    /// A number in `0..bound`; 0 if `bound` is 0.
     pub fn size(&mut self, bound: usize) -> usize {
         usize::try_from(self.below(bound as u64)).unwrap_or(0)
     }
 
-    /// True once in `count` times.
+    /// True with a probability of 1 in `count`.
     pub fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
     }

@@ -1,4 +1,4 @@
-//! The state of a simulated world: descriptors, connections, and an agenda of what happens when.
+//! The state of a simulated world: descriptors, connections, and the agenda of future steps.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::connection::{Connection, Watch};
+use super::connection::{Connection, Registration};
 use super::peer::{Act, Actor, Next, Peer};
 use super::rng::Rng;
 use super::{SimBell, Target};
@@ -16,21 +16,21 @@ use crate::sys::{Event, Fd};
 pub(super) struct World {
     pub(super) rng: Rng,
     pub(super) now: u64,
-    /// Seeds of some worlds are stopped and continued, like a process under a debugger.
+    /// Whether the process is sometimes stopped and continued, as under a debugger.
     pub(super) jumps: bool,
     pub(super) jumped: Duration,
     pub(super) last_stall: Duration,
-    pub(super) looks: u64,
-    /// Since the last look.
+    pub(super) waits: u64,
+    /// Since the last wait.
     pub(super) reads: u64,
     pub(super) bell: Option<(u64, Arc<SimBell>)>,
     pub(super) descriptors_max: usize,
     pub(super) violation: Option<String>,
     nodes: BTreeMap<Fd, Node>,
-    /// Never used twice, so that a call on a closed one is always seen.
+    /// Never reused, so that a call on a closed descriptor is always found.
     next_fd: Fd,
     pairs: Vec<(Connection, Actor)>,
-    /// Whose peer is to look soon.
+    /// Connections whose peer takes a step soon.
     poked: BTreeSet<usize>,
     pub(super) targets: BTreeMap<SocketAddr, Target>,
     agenda: BTreeMap<(u64, u64), Step>,
@@ -47,7 +47,7 @@ pub(super) enum Node {
 pub(super) struct Listening {
     pub(super) queue: VecDeque<usize>,
     backlog: usize,
-    pub(super) watch: Watch,
+    pub(super) registration: Registration,
 }
 
 pub(super) enum Step {
@@ -66,7 +66,7 @@ impl World {
             jumps: rng.one_in(4),
             jumped: Duration::ZERO,
             last_stall: Duration::ZERO,
-            looks: 0,
+            waits: 0,
             reads: 0,
             bell: None,
             descriptors_max: usize::MAX,
@@ -84,7 +84,7 @@ impl World {
 
     pub(super) fn plan(&mut self, after: u64, step: Step) {
         self.steps += 1;
-        // What is due at the same time happens in any order.
+        // Steps that are due at the same time happen in random order.
         let order = self.rng.word() << 32 | self.steps;
         self.agenda.insert((self.now.saturating_add(after), order), step);
     }
@@ -93,7 +93,7 @@ impl World {
         self.agenda.keys().next().map(|&(at, _)| at)
     }
 
-    /// Lets the next thing happen; a call is the caller's to make, with the world given back.
+    /// Takes the next step of the agenda. A call is returned, so that the caller makes it after its borrow of the world.
     pub(super) fn advance(&mut self) -> Option<Box<dyn FnOnce()>> {
         let ((at, _), step) = self.agenda.pop_first()?;
         self.now = self.now.max(at);
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// Has the peer look at its connection soon.
+    /// Has the peer take a step soon.
     pub(super) fn poke(&mut self, number: usize) {
         if !self.poked.insert(number) {
             return;
@@ -136,10 +136,10 @@ impl World {
         match self.nodes.get_mut(&fd) {
             Some(Node::Listener(listening)) if listening.queue.len() < listening.backlog => {
                 listening.queue.push_back(number);
-                listening.watch.changed();
+                listening.registration.changed();
                 self.poke(number);
             }
-            // The SYN is sent again.
+            // The accept queue is full: the client retransmits its SYN.
             Some(Node::Listener(_)) => self.plan(1_000_000_000, Step::Arrive(number, fd)),
             _ => self.pairs[number].1.refused(),
         }
@@ -178,7 +178,11 @@ impl World {
 
     pub(super) fn listen(&mut self) -> io::Result<Fd> {
         let backlog = self.rng.up_to(8);
-        self.open(Node::Listener(Listening { queue: VecDeque::new(), backlog, watch: Watch::default() }))
+        self.open(Node::Listener(Listening {
+            queue: VecDeque::new(),
+            backlog,
+            registration: Registration::default(),
+        }))
     }
 
     pub(super) fn pipe(&mut self) -> io::Result<(Fd, Fd, usize)> {
@@ -200,7 +204,7 @@ impl World {
 
     pub(super) fn close(&mut self, fd: Fd) {
         match self.nodes.remove(&fd) {
-            None => self.violates(format!("descriptor {fd} is closed, but not open")),
+            None => self.violates(format!("descriptor {fd} is closed twice")),
             Some(Node::Connection(number)) => {
                 self.pairs[number].0.close();
                 self.poke(number);
@@ -220,14 +224,14 @@ impl World {
         self.violation.get_or_insert(what);
     }
 
-    /// The connection behind `fd`, for a call that its peer may notice.
+    /// The connection of `fd`, for a call whose effect the peer can see.
     pub(super) fn connection(&mut self, fd: Fd) -> io::Result<(&mut Connection, &mut Rng)> {
         let Some(&Node::Connection(number)) = self.nodes.get(&fd) else { return Err(self.bad(fd)) };
         self.poke(number);
         Ok((&mut self.pairs[number].0, &mut self.rng))
     }
 
-    /// For a call that nobody notices.
+    /// Checks that `fd` is open, for a call without effect.
     pub(super) fn exists(&mut self, fd: Fd) -> io::Result<()> {
         if self.nodes.contains_key(&fd) { Ok(()) } else { Err(self.bad(fd)) }
     }
@@ -240,17 +244,17 @@ impl World {
     }
 
     fn bad(&mut self, fd: Fd) -> io::Error {
-        self.violates(format!("a call on descriptor {fd}, which is not a connection's"));
+        self.violates(format!("a call on descriptor {fd}, which is not of the right kind"));
         io::Error::from_raw_os_error(EBADF)
     }
 
-    /// The room for a write of `len` bytes; where memory is short it comes back later.
+    /// How many of `len` bytes a write may take now. If the simulated kernel is short of memory, it has memory again later.
     pub(super) fn admit(&mut self, fd: Fd, len: usize) -> io::Result<usize> {
         let Some(&Node::Connection(number)) = self.nodes.get(&fd) else { return Err(self.bad(fd)) };
         let connection = &mut self.pairs[number].0;
-        let before = connection.starved;
+        let before = connection.no_memory;
         let count = connection.admit(len, &mut self.rng);
-        if connection.starved && !before {
+        if connection.no_memory && !before {
             let after = self.rng.below(5_000_000);
             self.plan(after, Step::Memory(number));
         }
@@ -262,13 +266,13 @@ impl World {
         let Some(Node::PipeWrite { held, capacity }) = self.nodes.get(&pipe) else {
             return Err(self.bad(pipe));
         };
-        let room = len.min(capacity - held.len());
-        if room == 0 {
+        let free = len.min(capacity - held.len());
+        if free == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let (connection, rng) = self.connection(from)?;
-        // A pipe counts pages: it may be full of small ones.
-        let len = if rng.one_in(2) { room } else { rng.up_to(room) };
+        // A pipe's limit counts pages, so that it may take fewer bytes than its capacity.
+        let len = if rng.one_in(2) { free } else { rng.up_to(free) };
         let bytes = connection.take(len)?;
         if let Some(Node::PipeWrite { held, .. }) = self.nodes.get_mut(&pipe) {
             held.extend(&bytes);
@@ -295,13 +299,14 @@ impl World {
 
     pub(super) fn register(&mut self, fd: Fd, token: u64) -> io::Result<()> {
         match self.nodes.get_mut(&fd) {
-            Some(Node::Listener(listening)) => listening.watch.register(token),
-            Some(&mut Node::Connection(number)) => self.pairs[number].0.watch.register(token),
+            Some(Node::Listener(listening)) => listening.registration.register(token),
+            Some(&mut Node::Connection(number)) => self.pairs[number].0.registration.register(token),
             _ => Err(self.bad(fd)),
         }
     }
 
-    /// What epoll has to say: of the sources with an edge some, at least one, in any order, each as it is now.
+    /// Appends the events of an epoll wait: a random part of the sources with an edge, at least one if there is any, in random
+    /// order, each with its current state.
     pub(super) fn harvest(&mut self, events: &mut Vec<Event>) {
         let before = events.len();
         if let Some((token, bell)) = &self.bell
@@ -310,26 +315,26 @@ impl World {
             events.push(Event { token: *token, readable: true, ..Event::default() });
         }
         for node in self.nodes.values_mut() {
-            let (watch, event): (&mut Watch, &dyn Fn(u64) -> Event) = match node {
+            let (registration, event): (&mut Registration, &dyn Fn(u64) -> Event) = match node {
                 Node::Listener(listening) => {
                     let readable = !listening.queue.is_empty();
-                    (&mut listening.watch, &move |token| Event { token, readable, ..Event::default() })
+                    (&mut listening.registration, &move |token| Event { token, readable, ..Event::default() })
                 }
                 Node::Connection(number) => {
                     let connection = &mut self.pairs[*number].0;
                     let now = connection.event(0);
-                    (&mut connection.watch, &move |token| Event { token, ..now })
+                    (&mut connection.registration, &move |token| Event { token, ..now })
                 }
                 _ => continue,
             };
-            let Some(token) = watch.token.filter(|_| watch.edge) else { continue };
+            let Some(token) = registration.token.filter(|_| registration.edge) else { continue };
             let event = event(token);
-            let says = event.readable || event.writable || event.read_closed || event.gone;
-            if says && events.len() > before && self.rng.one_in(8) {
+            let is_event = event.readable || event.writable || event.read_closed || event.gone;
+            if is_event && events.len() > before && self.rng.one_in(8) {
                 continue;
             }
-            watch.edge = false;
-            if says {
+            registration.edge = false;
+            if is_event {
                 events.push(event);
             }
         }
@@ -338,23 +343,25 @@ impl World {
         }
     }
 
-    /// Whether `fd` is registered, could be read or written, and no event will say so.
+    /// Whether `fd` is registered and `ready`, but no event for it is pending.
     pub(super) fn is_silently(&self, fd: Fd, ready: fn(&Connection) -> bool) -> bool {
         match self.nodes.get(&fd) {
             Some(&Node::Connection(number)) => {
                 let connection = &self.pairs[number].0;
-                connection.watch.token.is_some() && !connection.watch.edge && ready(connection)
+                let registration = &connection.registration;
+                registration.token.is_some() && !registration.edge && ready(connection)
             }
             _ => false,
         }
     }
 
+    /// The same for a listener socket whose accept queue is not empty.
     pub(super) fn is_silent_listener(&self, fd: Fd) -> bool {
         matches!(self.nodes.get(&fd), Some(Node::Listener(l))
-            if l.watch.token.is_some() && !l.watch.edge && !l.queue.is_empty())
+            if l.registration.token.is_some() && !l.registration.edge && !l.queue.is_empty())
     }
 
-    /// For a message about a world that stands still.
+    /// Describes all open connections, for error messages.
     pub(super) fn describe(&self) -> String {
         let connections = self.nodes.iter().filter_map(|(fd, node)| match node {
             Node::Connection(number) => Some(format!("  descriptor {fd}: {:?}", self.pairs[*number].0)),

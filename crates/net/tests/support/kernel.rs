@@ -1,4 +1,4 @@
-//! A worker that serves one connection of a peer on a thread of its own.
+//! A worker that serves one connection; its peer runs on another thread.
 
 use std::net::TcpStream as Std;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,7 +13,7 @@ where
     Worker::run(Linux::new().unwrap(), main).unwrap()
 }
 
-/// Connects `peer` to `serve`, waits for both, and checks that nothing is left over.
+/// Runs `serve` on a worker with a connection to `peer`, waits for both, and checks that the worker holds nothing afterwards.
 pub(crate) fn served<F>(
     peer: impl FnOnce(Std) + Send + 'static,
     serve: impl FnOnce(Worker<Linux>, TcpStream<Linux>) -> F + 'static,
@@ -34,7 +34,7 @@ pub(crate) fn served<F>(
     assert_eq!((stats.sources, stats.leased_bytes, stats.panics), (0, 0, 0));
 }
 
-/// Closes with a reset.
+/// Closes the connection with a reset.
 pub(crate) fn reset(stream: Std) {
     rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO)).unwrap();
     drop(stream);
@@ -44,7 +44,7 @@ pub(crate) fn pattern(count: usize) -> Vec<u8> {
     (0..count).map(|n| (n.wrapping_mul(31) ^ (n >> 9)).to_le_bytes()[0]).collect()
 }
 
-/// Lets a peer's thread wait for the worker.
+/// Blocks the thread of a peer until the worker opens it.
 pub(crate) struct Gate(Receiver<()>);
 
 pub(crate) struct Opener(SyncSender<()>);

@@ -1,5 +1,5 @@
-//! What the simulated scenarios share: two futures at once, and the loops that a proxy is made of.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+//! Shared code of the simulated tests: combinators of two futures, a copy loop, scripts.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses only some of it")]
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -9,13 +9,14 @@ use std::task::Poll;
 use net::sim::{Act, Rng, Sim};
 use net::{Buffer, Sys, TcpStream};
 
-/// Which of two futures was done first.
+/// The output of the first of two futures that is ready.
 #[derive(Debug, PartialEq, Eq)]
 pub enum First<A, B> {
     A(A),
     B(B),
 }
 
+/// Waits for the first of two futures; the other is dropped.
 pub async fn first<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> First<A, B> {
     let (mut a, mut b) = (pin!(a), pin!(b));
     poll_fn(|context| {
@@ -27,6 +28,7 @@ pub async fn first<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>)
     .await
 }
 
+/// Waits for two futures.
 pub async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
     let (mut a, mut b) = (pin!(a), pin!(b));
     let (mut done_a, mut done_b) = (None, None);
@@ -52,11 +54,11 @@ pub async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) 
     .await
 }
 
-/// Copies to the end of the stream, and passes the end on.
-pub async fn copy<S: Sys>(from: &TcpStream<S>, to: &TcpStream<S>, room: usize) -> io::Result<u64> {
+/// Copies up to the end of the stream, then half-closes `to`.
+pub async fn copy<S: Sys>(from: &TcpStream<S>, to: &TcpStream<S>, wanted: usize) -> io::Result<u64> {
     let (mut buffer, mut total) = (Buffer::new(), 0);
     loop {
-        let count = from.fill(&mut buffer, room).await?;
+        let count = from.fill(&mut buffer, wanted).await?;
         if count == 0 {
             to.shutdown_write()?;
             return Ok(total);
@@ -66,7 +68,7 @@ pub async fn copy<S: Sys>(from: &TcpStream<S>, to: &TcpStream<S>, room: usize) -
     }
 }
 
-/// A client's script that sends `message` in pieces with pauses, and FIN at the end.
+/// The script of a client that sends `message` in pieces, with pauses, and then FIN.
 pub fn sends(rng: &mut Rng, message: &[u8]) -> Vec<Act> {
     let mut acts = Vec::new();
     let mut rest = message;
@@ -81,7 +83,7 @@ pub fn sends(rng: &mut Rng, message: &[u8]) -> Vec<Act> {
     acts
 }
 
-/// A size for buffers: mostly small, so that streams take several turns.
-pub fn room(sim: &Sim) -> usize {
+/// A random buffer size, mostly small, so that a stream takes several reads.
+pub fn buffer_size(sim: &Sim) -> usize {
     [1, 512, 4096, net::LARGE][sim.rng().size(4)]
 }

@@ -1,12 +1,12 @@
-//! Cells that one worker writes and anybody reads. The data plane adds, a scrape sums.
+//! Cells that one worker writes and any thread reads. The data plane adds to them; a scrape sums them.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// A number that only grows.
 ///
-/// invariant: one thread writes it. `add` is a load and a store, which costs a fraction of a locked add; a
-/// second writer would lose counts, never corrupt anything.
+/// invariant: only one thread writes it. `add` is a plain load and a plain store, which costs a fraction of an
+/// atomic add. A second writer would lose counts but would corrupt nothing.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -28,7 +28,7 @@ impl Counter {
     }
 }
 
-/// A number that goes up and down; one writer, like [`Counter`].
+/// A number that goes up and down. Like a [`Counter`], it has one writer.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicI64);
 
@@ -54,8 +54,8 @@ impl Gauge {
     }
 }
 
-/// Keeps what it holds on cache lines of its own, so that workers do not slow each other down. 128 bytes, because
-/// today's processors fetch lines in pairs.
+/// Puts its value on cache lines of its own, so that workers do not slow each other down by false sharing. The
+/// alignment is 128 bytes because today's processors fetch cache lines in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct CachePadded<T>(pub T);

@@ -1,11 +1,11 @@
-//! Numbers, addresses and hostile bytes as text. Everything that is written is printable ASCII, so that neither a
-//! line nor the terminal that shows it can be broken from outside.
+//! Writes numbers, addresses and untrusted bytes as text. The output is always printable ASCII, so that a
+//! client can break neither the log line nor the terminal that shows it.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// Appends the inside of a JSON string (RFC 8259 §7). Text beyond ASCII becomes `\u` escapes, which a parser turns
-/// back; bytes that are no UTF-8 become U+FFFD.
+/// Appends the inside of a JSON string (RFC 8259 §7). Non-ASCII text is written as `\u` escapes, which a parser
+/// decodes; bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn push_json(out: &mut Vec<u8>, value: &[u8]) {
     push_escaped(out, value, is_plain, push_json_slow);
 }
@@ -15,7 +15,7 @@ pub(crate) fn push_quoted(out: &mut Vec<u8>, value: &[u8]) {
     push_escaped(out, value, is_plain, |out, rest| push_text_slow(out, rest, b' '));
 }
 
-/// Appends a value that stands without quotes: as [`push_quoted`], and a space is `\x20`. An empty value is `-`.
+/// Appends an unquoted value: like [`push_quoted`], but a space is written as `\x20`. An empty value is `-`.
 pub(crate) fn push_token(out: &mut Vec<u8>, value: &[u8]) {
     let value = if value.is_empty() { b"-" } else { value };
     push_escaped(
@@ -32,7 +32,7 @@ pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// Fills `digits` with the last digits of `number`, with leading zeros.
+/// Fills `digits` with the last digits of `number`, padded with zeros.
 pub(crate) fn put_padded(digits: &mut [u8], mut number: u32) {
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
@@ -64,7 +64,7 @@ pub(crate) fn push_address(out: &mut Vec<u8>, address: SocketAddr) {
     }
 }
 
-/// Writes the octets so that they end before `end`; where they begin.
+/// Writes the octets so that they end before `end`, and returns where they begin.
 fn put_octets(text: &mut [u8], end: usize, address: Ipv4Addr) -> usize {
     let [first, second, third, fourth] = address.octets();
     let mut at = put_number(text, end, u64::from(fourth));
@@ -76,7 +76,7 @@ fn put_octets(text: &mut [u8], end: usize, address: Ipv4Addr) -> usize {
     at
 }
 
-/// Writes the digits so that they end before `end`; where they begin.
+/// Writes the digits so that they end before `end`, and returns where they begin.
 fn put_number(text: &mut [u8], end: usize, mut number: u64) -> usize {
     let mut at = end;
     loop {
@@ -89,7 +89,7 @@ fn put_number(text: &mut [u8], end: usize, mut number: u64) -> usize {
     }
 }
 
-/// Copies what is plain, which is nearly always everything, and leaves the rest to `slow`.
+/// Copies the leading plain bytes, which are nearly always the whole value, and passes the rest to `slow`.
 #[inline]
 fn push_escaped(
     out: &mut Vec<u8>,
@@ -108,7 +108,7 @@ fn push_escaped(
     }
 }
 
-/// The part of a value that is written, and what marks a cut.
+/// Returns the part of a value that is written, and the mark that follows it if it was cut.
 fn bounded(value: &[u8]) -> (&[u8], &'static [u8]) {
     match value.get(..VALUE_BYTES_MAX) {
         Some(part) if part.len() < value.len() => (part, b"..."),
@@ -116,7 +116,8 @@ fn bounded(value: &[u8]) -> (&[u8], &'static [u8]) {
     }
 }
 
-/// How many bytes from the start are plain. Sixteen at a time without a branch, which compiles to vector code.
+/// Counts the plain bytes at the start. Checks sixteen bytes at a time without a branch, so that the compiler
+/// can use vector instructions.
 #[inline]
 fn plain_prefix(value: &[u8], plain: impl Fn(u8) -> bool) -> usize {
     let whole =
@@ -169,8 +170,8 @@ fn push_text_slow(out: &mut Vec<u8>, value: &[u8], lowest: u8) {
     }
 }
 
-/// limit: of one value in a line; a longer one is cut and ends in `...`. Request lines may be 16 KiB by default, and
-/// many collectors cut or split lines beyond that.
+/// limit: the bytes of one value in a line. A longer value is cut and ends in `...`. Request lines may be 16
+/// KiB by default, and many log collectors cut or split lines beyond that.
 pub(crate) const VALUE_BYTES_MAX: usize = 8 * 1024;
 
 #[cfg(test)]
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_marked() {
+    fn bytes_that_are_not_utf8_are_marked() {
         assert_eq!(parsed(b"a\xffb\xc3"), "a\u{fffd}b\u{fffd}");
         assert_eq!(with(|out| push_token(out, b"a\xffb")), r"a\xffb");
     }
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_byte_is_found_wherever_it_stands() {
+    fn a_byte_that_needs_an_escape_is_found_at_any_position() {
         for length in 1..50 {
             for place in 0..length {
                 let mut value = vec![b'a'; length];
@@ -259,7 +260,7 @@ mod tests {
         }
     }
 
-    /// Undoes `push_quoted` and `push_token`.
+    /// Reverses `push_quoted` and `push_token`.
     fn unescape(text: &str) -> Vec<u8> {
         let mut bytes = text.bytes();
         let mut value = Vec::new();
@@ -280,7 +281,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn json_gives_back_every_text(value: String) {
+        fn every_text_survives_a_round_trip_through_json(value: String) {
             prop_assert_eq!(parsed(value.as_bytes()), value);
         }
 
@@ -290,7 +291,7 @@ mod tests {
         }
 
         #[test]
-        fn text_gives_back_every_byte(value: Vec<u8>) {
+        fn every_byte_survives_a_round_trip_through_text(value: Vec<u8>) {
             let (quoted, token) = (with(|out| push_quoted(out, &value)), with(|out| push_token(out, &value)));
             prop_assert_eq!(unescape(&quoted), &value[..]);
             prop_assert!(quoted.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
@@ -307,7 +308,7 @@ mod tests {
         }
 
         #[test]
-        fn addresses_too(address: SocketAddr) {
+        fn addresses_are_as_the_standard_library_writes_them(address: SocketAddr) {
             prop_assert_eq!(with(|out| push_address(out, address)), address.to_string());
             prop_assert_eq!(with(|out| push_ip(out, address.ip())), address.ip().to_string());
         }

@@ -1,4 +1,4 @@
-//! The log for operators, on stderr: few lines, each about the balancer itself. What happens to requests is in the
+//! The operators' log, on stderr. It has few lines, all about the balancer itself; requests are logged in the
 //! access log.
 
 use std::collections::HashMap;
@@ -14,9 +14,10 @@ use crate::escape::{push_number, push_quoted, push_token};
 
 /// Writes one line to stderr: time, level, message and `key=value` pairs.
 ///
-/// `message` is a fixed text and the key of the rate limit: ten lines a second, so that nobody
-/// fills the disk from outside; the next line of the same message tells how many were left out. May block as
-/// long as stderr does, so a worker calls it for what is rare and never for a request.
+/// `message` is a fixed text and the key of the rate limit. At most ten lines with the same message are written
+/// per second, so that a client cannot fill the disk; the next line with that message says how many were
+/// suppressed. The call blocks while stderr blocks, so workers use it for rare events only, never once per
+/// request.
 pub fn event(level: LogLevel, message: &'static str, fields: &[(&'static str, &dyn Display)]) {
     static LIMITER: LazyLock<Mutex<Limiter>> = LazyLock::new(Mutex::default);
     let now = unix_seconds();
@@ -24,12 +25,13 @@ pub fn event(level: LogLevel, message: &'static str, fields: &[(&'static str, &d
     if let Some(suppressed) = admitted {
         let mut line = Vec::with_capacity(256);
         write_event(&mut line, now, level, message, fields, suppressed);
-        // One write, so that lines of several threads do not mix. Where stderr fails, nobody is left to be told.
+        // One write, so that lines of several threads do not mix. If stderr fails, there is nowhere to report
+        // it.
         let _ = io::stderr().write_all(&line);
     }
 }
 
-/// Appends the line that [`event`] writes.
+/// Appends the line for [`event`].
 fn write_event(
     out: &mut Vec<u8>,
     unix_seconds: u64,
@@ -73,9 +75,9 @@ fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// How many lines of each message were written in the present second.
+/// Counts the lines of each message in the current second.
 ///
-/// limit: keys are texts of the program, so there are only so many.
+/// limit: the keys are fixed texts of the program, so their number is bounded.
 #[derive(Debug, Default)]
 struct Limiter(HashMap<&'static str, Window>);
 
@@ -87,7 +89,7 @@ struct Window {
 }
 
 impl Limiter {
-    /// `Some`: write it, and tell that so many before it were left out.
+    /// Returns `Some` if the line may be written, with the number of lines that were suppressed before it.
     fn admit(&mut self, message: &'static str, now: u64) -> Option<u64> {
         let window = self.0.entry(message).or_default();
         if window.second != now {
@@ -103,7 +105,7 @@ impl Limiter {
     }
 }
 
-/// limit: of lines a second with the same message.
+/// limit: lines per second with the same message.
 const LINES_PER_SECOND: u32 = 10;
 
 #[cfg(test)]
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_cut_and_told_in_the_next_second() {
+    fn a_flood_is_suppressed_and_the_next_second_reports_it() {
         let mut limiter = Limiter::default();
         let written = (0..1_000).filter(|_| limiter.admit("flood", 5).is_some()).count();
         assert_eq!(written, 10);

@@ -1,27 +1,27 @@
-//! What is counted, and for what: workers, listeners, targets.
+//! The metrics of workers, listeners and targets.
 
 use model::{ContentCoding, Failure};
 
 use crate::{Counter, Gauge, Handshakes, Histogram, Http2Faults, TunnelCells};
 
-/// What one worker does, whatever it serves.
+/// The cells of one worker, for what does not belong to a listener or target.
 #[derive(Debug, Default)]
 pub struct WorkerCells {
     pub connections_accepted: Counter,
     pub connections_open: Gauge,
-    /// `accept` failed, for any reason.
+    /// `accept` calls that failed, for any reason.
     pub accept_errors: Counter,
     pub loop_turns: Counter,
-    /// A task panicked; its connection was closed. Always a bug of Evenkeel.
+    /// Tasks that panicked; their connections were closed. A panic is always a bug of Evenkeel.
     pub task_panics: Counter,
     pub deadlines_fired: Counter,
-    /// Tasks, sockets and borrowed buffers that the worker's loop has now.
+    /// Tasks, sockets and leased buffer bytes in the worker's loop now.
     pub tasks: Gauge,
     pub sources: Gauge,
     pub leased_bytes: Gauge,
 }
 
-/// What is counted of a finished request.
+/// What the metrics count about a finished request.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished {
     pub status: u16,
@@ -29,56 +29,57 @@ pub struct Finished {
     pub failure: Option<Failure>,
     pub attempts: u32,
     pub phases: PhaseTimes,
-    /// See the access record.
+    /// See [`AccessRecord`](crate::AccessRecord).
     pub coding: Option<ContentCoding>,
     pub plain_body_bytes: u64,
     pub response_body_bytes: u64,
 }
 
-/// What one listener serves, as seen by one worker.
+/// The cells of one listener on one worker.
 #[derive(Debug, Default)]
 pub struct ListenerCells {
     pub connections_accepted: Counter,
     pub connections_open: Gauge,
     pub connections_refused: Refusals,
-    /// Connections closed to make room for others: idle, or behind a response that said so.
+    /// Connections closed because a limit blocked an accept: idle ones, or after a response with `Connection:
+    /// close`.
     pub connections_evicted: Counter,
-    /// Connections closed because their client's certificate was revoked.
+    /// Connections closed because the client's certificate was revoked.
     pub connections_revoked: Counter,
-    /// Workers that leave new connections in the kernel's queue, because there is no place for them.
+    /// Workers that leave new connections in the accept queue because a connection limit is reached.
     pub accepts_waiting: Gauge,
     pub requests: Counter,
     pub requests_in_flight: Gauge,
     pub responses: Responses,
     pub failures: Failures,
-    /// From clients: heads, bodies and tunnels.
+    /// Bytes received from clients: heads, bodies and tunnels.
     pub received_bytes: Counter,
-    /// To clients.
+    /// Bytes sent to clients.
     pub sent_bytes: Counter,
     /// Attempts beyond a request's first.
     pub retries: Counter,
-    /// Clients that went away or stalled before they had their response.
+    /// Requests whose client went away or stalled before it had the whole response.
     pub client_aborts: Counter,
-    /// Idle connections whose client vanished: keepalive probes went unanswered.
+    /// Idle connections that were closed because the client did not answer keepalive probes.
     pub dead_peers: Counter,
     pub tunnels: TunnelCells,
     pub proxy_headers: ProxyHeaders,
     pub handshakes: Handshakes,
-    /// Connections on which HTTP/2 was spoken.
+    /// Connections that use HTTP/2.
     pub http2_connections: Counter,
     pub http2_faults: Http2Faults,
     pub compressed: Compressed,
-    /// Bytes of bodies that were compressed, before and after.
+    /// Bytes of compressed bodies, before and after compression.
     pub compression_input_bytes: Counter,
     pub compression_output_bytes: Counter,
-    /// Responses that went as they were because too many were being compressed.
+    /// Responses that were not compressed because too many compressions were running.
     pub compression_skipped: Counter,
     pub phases: PhaseHistograms,
 }
 
 impl ListenerCells {
-    /// Counts a finished request. Bytes on the wire, connections, tunnels and what is in flight are counted where
-    /// they happen.
+    /// Counts a finished request. Bytes on the wire, connections, tunnels and requests in flight are counted
+    /// where they occur.
     pub fn count(&self, request: &Finished) {
         self.requests.increment();
         self.responses.by(request.made_by).count(request.status);
@@ -98,38 +99,38 @@ impl ListenerCells {
     }
 }
 
-/// What one target does for us, as seen by one worker.
+/// The cells of one target on one worker.
 #[derive(Debug, Default)]
 pub struct TargetCells {
-    /// Attempts, also those that failed.
+    /// Attempts, including failed ones.
     pub requests: Counter,
     pub requests_in_flight: Gauge,
-    /// Attempts that failed, by what went wrong.
+    /// Failed attempts, by failure.
     pub failures: Failures,
     pub responses: StatusClasses,
     pub connections_opened: Counter,
-    /// Attempts that took an idle connection.
+    /// Attempts that used an idle connection.
     pub connections_reused: Counter,
     pub connections_open: Gauge,
-    /// Idle connections to it on which keepalive probes went unanswered.
+    /// Idle connections to the target that were closed because keepalive probes were not answered.
     pub dead_peers: Counter,
     pub received_bytes: Counter,
     pub sent_bytes: Counter,
     pub connect: Histogram,
-    /// Until the first byte of the response.
+    /// Time until the first byte of the response.
     pub respond: Histogram,
 }
 
-/// Why a connection was closed before anything was read from it.
+/// Why a connection was closed before any byte was read from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// `max_connections` are in use.
+    /// `max_connections` is reached.
     Full,
-    /// Its client has `max_connections_per_client`.
+    /// The client has reached `max_connections_per_client`.
     ClientLimit,
-    /// No file descriptor was left.
+    /// No file descriptor is free.
     Descriptors,
-    /// It spoke TLS to a listener without.
+    /// The client sent a TLS handshake to a listener without TLS.
     Tls,
 }
 
@@ -160,7 +161,7 @@ impl Refusals {
     }
 }
 
-/// Who made a response's status.
+/// The origin of a response's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MadeBy {
     Evenkeel,
@@ -178,7 +179,7 @@ impl MadeBy {
     }
 }
 
-/// Responses by who made them.
+/// Responses, by the origin of their status.
 #[derive(Debug, Default)]
 pub struct Responses {
     pub evenkeel: StatusClasses,
@@ -194,18 +195,18 @@ impl Responses {
     }
 }
 
-/// What came of a PROXY header that was due.
+/// The result of reading an expected PROXY header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyHeader {
-    /// It told the client's address.
+    /// The header named the client's address.
     Address,
-    /// It told none: the connection is the sender's own, or of a kind without one.
+    /// The header named no address: `LOCAL`, `UNKNOWN`, or a family other than TCP over IP.
     NoAddress,
-    /// Something else came.
+    /// Other data came instead of a header.
     Missing,
     Malformed,
     TimedOut,
-    /// The connection ended before a byte.
+    /// The connection ended before the first byte.
     Closed,
 }
 
@@ -225,7 +226,7 @@ impl ProxyHeader {
     }
 }
 
-/// PROXY headers, by what came of them.
+/// Expected PROXY headers, by result.
 #[derive(Debug, Default)]
 pub struct ProxyHeaders([Counter; ProxyHeader::ALL.len()]);
 
@@ -239,12 +240,13 @@ impl ProxyHeaders {
     }
 }
 
-/// Responses by class of status.
+/// Responses, by status class.
 #[derive(Debug, Default)]
 pub struct StatusClasses([Counter; StatusClasses::LABELS.len()]);
 
 impl StatusClasses {
-    /// The label of each class, by index. `other` is what no RFC gives a meaning: below 100 or above 599.
+    /// The label of each class, by index. `other` is a status that no RFC defines a class for: below 100 or
+    /// above 599.
     pub const LABELS: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
     pub fn count(&self, status: u16) {
@@ -252,13 +254,13 @@ impl StatusClasses {
         self.0[if class < self.0.len() { class } else { 0 }].increment();
     }
 
-    /// By class, in the order of [`Self::LABELS`].
+    /// The counts, in the order of [`Self::LABELS`].
     pub fn read(&self) -> [u64; Self::LABELS.len()] {
         std::array::from_fn(|class| self.0[class].read())
     }
 }
 
-/// Compressed responses by coding.
+/// Compressed responses, by coding.
 #[derive(Debug, Default)]
 pub struct Compressed([Counter; ContentCoding::ALL.len()]);
 
@@ -272,7 +274,7 @@ impl Compressed {
     }
 }
 
-/// What went wrong, by failure.
+/// Counts of failures.
 #[derive(Debug)]
 pub struct Failures([Counter; Failure::ALL.len()]);
 
@@ -292,22 +294,23 @@ impl Default for Failures {
     }
 }
 
-/// How long the phases of one request took, in microseconds. `None`: the request had no such phase.
+/// The durations of one request's phases, in microseconds. `None` means that the request had no such phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhaseTimes {
     /// From the first byte of the request's head to its end.
     pub read_head: Option<u64>,
-    /// From the choice of a target until a connection to it stood, all attempts together; `None` on a reused one.
+    /// From the choice of a target until a connection is established, over all attempts; `None` on a reused
+    /// one.
     pub connect: Option<u64>,
-    /// From the request's first byte to the target until the response's first byte.
+    /// From sending the request's first byte to the target until the response's first byte arrives.
     pub respond: Option<u64>,
-    /// From the response's first byte until its last one had gone to the client; of a tunnel, its life.
+    /// From the response's first byte until its last one was sent to the client; for a tunnel, its lifetime.
     pub relay: Option<u64>,
-    /// From the first byte of the request's head until everything was done.
+    /// From the first byte of the request's head until the request was finished.
     pub total: u64,
 }
 
-/// The same as histograms.
+/// Histograms of [`PhaseTimes`].
 #[derive(Debug, Default)]
 pub struct PhaseHistograms {
     pub read_head: Histogram,
@@ -358,7 +361,7 @@ mod tests {
         assert_eq!(cells.client_aborts.read(), 1);
         assert_eq!(cells.retries.read(), 2);
         assert_eq!(cells.phases.total.read().count(), 2);
-        assert_eq!(cells.phases.relay.read().count(), 1, "the second request never came to its relay");
+        assert_eq!(cells.phases.relay.read().count(), 1, "the second request has no relay phase");
     }
 
     #[test]

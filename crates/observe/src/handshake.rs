@@ -1,38 +1,38 @@
-//! TLS handshakes with clients, by what came of them.
+//! TLS handshakes with clients, by result.
 
 use crate::Counter;
 
-/// What came of a handshake. One word, the same in metrics and documentation.
+/// The result of a handshake. Its word is the same in metrics and documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handshake {
     Full,
-    /// By a ticket.
+    /// Resumed with a ticket.
     Resumed,
-    /// The client closed or reset, before or within it.
+    /// The client closed or reset the connection before the handshake was complete.
     Closed,
-    /// It was not done within `handshake_timeout`.
+    /// The handshake was not complete within `handshake_timeout`.
     TimedOut,
-    /// What came is not a TLS handshake, or a broken one.
+    /// The client sent no TLS handshake, or a malformed one.
     Malformed,
-    /// The client offers no version that the listener speaks.
+    /// The client offers no version that the listener supports.
     Version,
-    /// `sni_strict`, and no certificate for the name.
+    /// `sni_strict` is set and no certificate matches the name.
     UnrecognizedName,
-    /// No cipher suite, key exchange or signature in common.
+    /// No common cipher suite, key exchange or signature algorithm.
     NothingInCommon,
-    /// ALPN offers nothing that the listener speaks.
+    /// ALPN offers no protocol that the listener supports.
     NoApplicationProtocol,
-    /// A request in plain HTTP.
+    /// The client sent a request in plain HTTP.
     PlainHttp,
-    /// The client ended it with an alert.
+    /// The client aborted the handshake with an alert.
     Alert,
-    /// The same, and the alert is about our certificate.
+    /// The client aborted the handshake with an alert about our certificate.
     CertificateRefused,
     ClientCertificateMissing,
     ClientCertificateExpired,
     ClientCertificateRevoked,
     ClientCertificateUnknownCa,
-    /// Wrong in another way: forged, not for clients, too deep.
+    /// The client's certificate is invalid for another reason: bad signature, wrong purpose, chain too long.
     ClientCertificate,
     Internal,
 }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_stand_in_their_places() {
+    fn results_are_in_the_order_of_their_index() {
         for (place, result) in Handshake::ALL.into_iter().enumerate() {
             assert_eq!(result as usize, place, "{result:?}");
         }

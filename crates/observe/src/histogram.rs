@@ -1,9 +1,9 @@
-//! Durations by bucket, in a 1-2-5 series.
+//! Histograms of durations, with buckets in a 1-2-5 series.
 
 use crate::Counter;
 
-/// How many durations fell into which range; one writer. Buckets end at 50, 100, 200, 500 µs and so on to 20 s,
-/// then 60 s; what is longer is in the last one.
+/// Counts durations by bucket; it has one writer. Bounds are 50, 100, 200, 500 µs and so on to 20 s, then 60 s;
+/// longer durations go into the last bucket.
 #[derive(Debug)]
 pub struct Histogram {
     counts: [Counter; BUCKETS],
@@ -34,17 +34,17 @@ impl Default for Histogram {
     }
 }
 
-/// What was read from one or more histograms.
+/// The sum of one or more histograms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistogramTotals {
     /// By bucket, not cumulative.
     counts: [u64; BUCKETS],
-    /// All durations together, in microseconds.
+    /// The sum of all durations, in microseconds.
     pub sum_micros: u64,
 }
 
 impl HistogramTotals {
-    /// Adds what another worker counted.
+    /// Adds the counts of another worker.
     pub fn merge(&mut self, histogram: &Histogram) {
         for (total, cell) in self.counts.iter_mut().zip(&histogram.counts) {
             *total = total.wrapping_add(cell.read());
@@ -52,13 +52,14 @@ impl HistogramTotals {
         self.sum_micros = self.sum_micros.wrapping_add(histogram.sum.read());
     }
 
-    /// How many durations were recorded. It is the sum of the buckets and no cell of its own, so the two agree
-    /// even while a worker writes.
+    /// The number of durations. It is the sum of the buckets, not a cell of its own, so that the two agree even
+    /// while a worker writes.
     pub fn count(&self) -> u64 {
         self.counts.iter().fold(0, |sum, count| sum.wrapping_add(*count))
     }
 
-    /// Pairs of an inclusive upper bound in microseconds and the number of durations up to it, ascending.
+    /// Pairs of an inclusive upper bound in microseconds and the number of durations up to it, in ascending
+    /// order.
     pub fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> {
         let mut sum = 0_u64;
         BOUNDS.iter().zip(&self.counts).map(move |(&bound, &count)| {
@@ -68,7 +69,7 @@ impl HistogramTotals {
     }
 }
 
-/// The place of the first bound that is not below `micros`.
+/// The index of the first bound that is not below `micros`.
 fn bucket(micros: u64) -> usize {
     let candidate = usize::from(FIRST[micros.checked_ilog2().map_or(0, |bits| bits as usize)]);
     match BOUNDS.get(candidate) {
@@ -79,8 +80,9 @@ fn bucket(micros: u64) -> usize {
 
 /// Inclusive upper bounds in microseconds.
 ///
-/// invariant: each is at least twice the one before, so no power-of-two range holds two of them and one comparison
-/// finds the bucket. It ends at 60 s, the default of most timeouts: what ran into one is in the last bucket.
+/// invariant: each bound is at least twice the one before. So no power-of-two range holds two bounds, and one
+/// comparison finds the bucket. The last bound is 60 s, the default of most timeouts: a request that timed out
+/// is in the last bucket.
 const BOUNDS: [u64; BUCKETS - 1] = [
     50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000,
     2_000_000, 5_000_000, 10_000_000, 20_000_000, 60_000_000,
@@ -88,7 +90,7 @@ const BOUNDS: [u64; BUCKETS - 1] = [
 
 const BUCKETS: usize = 20;
 
-/// For each power of two, how many bounds lie below it.
+/// For each power of two, the number of bounds below it.
 const FIRST: [u8; 64] = {
     let mut first = [0; 64];
     let mut bits = 0;
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn every_border_is_on_the_right_side() {
+    fn every_bound_belongs_to_the_bucket_below_it() {
         let edges = BOUNDS.iter().flat_map(|&b| [b - 1, b, b + 1]);
         let powers = (0..64).flat_map(|bits| [(1_u64 << bits) - 1, 1 << bits, (1 << bits) + 1]);
         for micros in edges.chain(powers).chain([0, u64::MAX]) {
@@ -135,7 +137,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_is_lost(durations in prop::collection::vec(0_u64..100_000_000, 0..50)) {
+        fn every_duration_is_counted_once(durations in prop::collection::vec(0_u64..100_000_000, 0..50)) {
             let (one, two) = (Histogram::new(), Histogram::new());
             for (place, &micros) in durations.iter().enumerate() {
                 if place % 2 == 0 { one.record(micros) } else { two.record(micros) }

@@ -1,8 +1,8 @@
-//! What is counted of clients that speak HTTP/2.
+//! Metrics of HTTP/2 connections with clients.
 
 use crate::Counter;
 
-/// For what a client's connection is ended, in the words of `proto::http2::meter`.
+/// The reasons for which a client's connection is ended, in the words of `proto::http2::meter`.
 pub const HTTP2_FAULTS: [&str; 13] = [
     "reset_flood",
     "continuation_flood",
@@ -19,7 +19,7 @@ pub const HTTP2_FAULTS: [&str; 13] = [
     "push",
 ];
 
-/// Connections that were ended for what their client did, by the place of the reason in [`HTTP2_FAULTS`].
+/// Connections ended for a fault of the client, by the index of the reason in [`HTTP2_FAULTS`].
 #[derive(Debug, Default)]
 pub struct Http2Faults([Counter; HTTP2_FAULTS.len()]);
 

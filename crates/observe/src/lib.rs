@@ -1,7 +1,7 @@
-//! What the balancer tells about itself: counters and histograms that each worker writes alone, the Prometheus
-//! page made of them, the access record with the thread that writes it to files, and the log for operators.
+//! What the balancer reports: per-worker counters and histograms, the Prometheus page made from them, the
+//! access record and the thread that writes it to files, and the operators' log.
 //!
-//! Nothing here decides anything about a request, and no text that a client chose becomes a label.
+//! Nothing here makes a decision about a request, and no text sent by a client becomes a label.
 
 mod cells;
 mod escape;

@@ -1,5 +1,5 @@
-//! The access logs: one thread writes the files, so that no disk ever makes a request wait. A worker formats lines
-//! into a buffer of its own and hands it over when it is full or when the worker is idle.
+//! The access logs. One thread writes the files, so that a slow disk never makes a request wait. A worker
+//! formats lines into its own buffer and hands it over when the buffer is full or the worker is idle.
 
 mod buffer;
 mod sink;
@@ -18,11 +18,11 @@ pub use buffer::LogBuffer;
 use sink::Sink;
 use writer::Order;
 
-/// All access logs of the process and the thread that writes them. The thread ends when this and all handles and
-/// buffers are gone.
+/// All access logs of the process and the thread that writes them. The thread ends when this, all handles and
+/// all buffers are dropped.
 #[derive(Debug)]
 pub struct AccessLogs {
-    /// The sinks in use; one that no handle or buffer holds any more is closed.
+    /// The sinks in use. A sink is closed when the last handle or buffer for it is dropped.
     sinks: Mutex<Vec<Weak<Sink>>>,
     queue: Queue,
 }
@@ -32,7 +32,7 @@ impl AccessLogs {
     ///
     /// # Errors
     ///
-    /// When the thread cannot be started.
+    /// If the thread cannot be started.
     pub fn start() -> io::Result<Self> {
         let (orders, waiting) = sync_channel(ORDERS_MAX);
         let state = Arc::new(State::default());
@@ -43,11 +43,12 @@ impl AccessLogs {
         Ok(Self { sinks: Mutex::default(), queue: Queue { orders, state } })
     }
 
-    /// A handle to this log. Handles to the same path share one open file, whatever their formats are.
+    /// Returns a handle to this log. Handles to the same path share one open file, even if their formats
+    /// differ.
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened for appending; nothing has changed then.
+    /// If the file cannot be opened for appending. Nothing has changed then.
     pub fn open(&self, log: &AccessLog) -> io::Result<LogHandle> {
         let mut sinks = lock(&self.sinks);
         sinks.retain(|sink| sink.strong_count() > 0);
@@ -63,22 +64,22 @@ impl AccessLogs {
         Ok(LogHandle { sink, format: log.format, queue: self.queue.clone() })
     }
 
-    /// Has every file opened anew under its path, as after a rotation (SIGUSR1). Buffers handed over from now on
-    /// are written to the new file. A file that cannot be opened goes on where it is and is counted as an error.
+    /// Reopens every file at its path, as after a log rotation (SIGUSR1). Buffers handed over from now on are
+    /// written to the new file. If a file cannot be reopened, the old one stays in use and an error is counted.
     pub fn reopen(&self) {
         for sink in lock(&self.sinks).iter().filter_map(Weak::upgrade) {
             sink.mark_stale();
-            // When the queue is full the mark is found with the next buffer.
+            // If the queue is full, the writer sees the stale mark with the next buffer.
             let _ = self.queue.hand_over(Order::Reopen(sink));
         }
     }
 
-    /// Waits until everything that was handed over before is written or lost; false when `patience` ended first.
+    /// Waits until everything handed over so far is written or lost. Returns false if `patience` ends first.
     /// Buffers must have been flushed.
     pub fn flush_and_wait(&self, patience: Duration) -> bool {
         let state = &self.queue.state;
         let target = state.handed_over.load(Relaxed);
-        // Looked at again each time, because an order that found no room was counted for a moment.
+        // Read again each time: an order that the full queue rejected was counted for a moment.
         let behind = |finished: &mut u64| *finished < target.min(state.handed_over.load(Relaxed));
         match state.progress.wait_timeout_while(lock(&state.finished), patience, behind) {
             Ok((_, timeout)) => !timeout.timed_out(),
@@ -96,17 +97,18 @@ impl AccessLogs {
     }
 }
 
-/// Numbers about all access logs since the start.
+/// Totals of all access logs since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogTotals {
     pub lines_written: u64,
-    /// Lost because the queue was full or a write failed.
+    /// Lines lost because the queue was full or a write failed.
     pub lines_dropped: u64,
     /// Failed writes and failed attempts to reopen.
     pub errors: u64,
 }
 
-/// One log of one listener; cheap to clone and sent to every worker, which makes its own buffer.
+/// One log of one listener. It is cheap to clone and is sent to every worker, which creates its own buffer from
+/// it.
 #[derive(Clone, Debug)]
 pub struct LogHandle {
     sink: Arc<Sink>,
@@ -127,10 +129,10 @@ struct Queue {
 }
 
 impl Queue {
-    /// Gives the order back when the queue is full or the writer is gone.
+    /// Returns the order if the queue is full or the writer is gone.
     fn hand_over(&self, order: Order) -> Result<(), Order> {
-        // invariant: counted before it is sent, so that never more is finished than was counted; otherwise
-        // `flush_and_wait` could return too early.
+        // invariant: an order is counted before it is sent, so that `finished` never exceeds the count.
+        // Otherwise `flush_and_wait` could return too early.
         self.state.handed_over.fetch_add(1, Relaxed);
         self.orders.try_send(order).map_err(|error| {
             self.state.take_back();
@@ -141,7 +143,7 @@ impl Queue {
     }
 }
 
-/// What workers, the writer and whoever waits for it share. Touched once for a buffer, not once for a line.
+/// State shared by workers, the writer and `flush_and_wait`. It is touched once per buffer, not once per line.
 #[derive(Debug, Default)]
 struct State {
     handed_over: AtomicU64,
@@ -153,7 +155,7 @@ struct State {
 }
 
 impl State {
-    /// An order that was counted found no room.
+    /// Uncounts an order that the full queue rejected.
     fn take_back(&self) {
         let _finished = lock(&self.finished);
         self.handed_over.fetch_sub(1, Relaxed);
@@ -166,12 +168,12 @@ impl State {
     }
 }
 
-/// What these locks guard is whole after every statement, so a panic elsewhere leaves it usable.
+/// The locked data is consistent after every statement, so a panic of another thread leaves it usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// limit: of buffers that wait for the writer, all workers together: about 4 MiB of lines.
+/// limit: buffers that wait for the writer, of all workers together: about 4 MiB of lines.
 const ORDERS_MAX: usize = 256;
 
 #[cfg(test)]

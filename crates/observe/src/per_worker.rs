@@ -1,11 +1,11 @@
-//! One set of cells for each worker.
+//! A set of cells per worker.
 
 use std::iter::Sum;
 
 use crate::{CachePadded, Histogram, HistogramTotals};
 
-/// The cells of one thing (a listener, a target, the workers themselves), once for each worker. Shared as an
-/// `Arc`; it is kept under the thing's name and outlives reloads.
+/// The cells of one thing (a listener, a target, the workers), one set per worker. It is shared as an `Arc`,
+/// stored under the thing's name, and outlives reloads.
 #[derive(Debug)]
 pub struct PerWorker<T>(Box<[CachePadded<T>]>);
 
@@ -16,26 +16,26 @@ impl<T: Default> PerWorker<T> {
 }
 
 impl<T> PerWorker<T> {
-    /// The cells that worker number `worker` writes, and no other.
+    /// The cells of worker number `worker`. No other worker may write them.
     ///
     /// # Panics
     ///
-    /// When there is no such worker: a fault of the wiring, out of reach of any peer.
+    /// If there is no such worker. That is a bug in the wiring; no peer can cause it.
     pub fn of(&self, worker: usize) -> &T {
         &self.0[worker]
     }
 
-    /// By worker, in the order of their numbers.
+    /// The cells of all workers, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|padded| &padded.0)
     }
 
-    /// Adds up what all workers have: `cells.sum(|c| c.requests.read())`.
+    /// Sums over all workers: `cells.sum(|c| c.requests.read())`.
     pub fn sum<N: Sum>(&self, read: impl Fn(&T) -> N) -> N {
         self.iter().map(read).sum()
     }
 
-    /// Adds up a histogram of all workers.
+    /// Sums a histogram over all workers.
     pub fn histogram(&self, choose: impl Fn(&T) -> &Histogram) -> HistogramTotals {
         self.iter().fold(HistogramTotals::default(), |mut totals, cells| {
             totals.merge(choose(cells));
@@ -53,7 +53,7 @@ mod tests {
     use crate::{Counter, ListenerCells};
 
     #[test]
-    fn workers_that_count_at_once_lose_nothing() {
+    fn concurrent_workers_lose_no_count() {
         let cells = Arc::new(PerWorker::<Counter>::new(4));
         let threads: Vec<_> = (0..4)
             .map(|worker| {
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     #[should_panic = "index out of bounds"]
-    fn a_worker_that_is_not_there_is_a_fault() {
+    fn an_unknown_worker_number_panics() {
         PerWorker::<Counter>::new(2).of(2);
     }
 }

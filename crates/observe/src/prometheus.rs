@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::HistogramTotals;
 
-/// A page that is being written, family by family.
+/// A metrics page, written one family at a time.
 #[derive(Debug, Default)]
 pub struct Exposition {
     text: String,
@@ -18,8 +18,8 @@ impl Exposition {
         Self::default()
     }
 
-    /// Begins a family. All its samples are written through what this returns, since the format wants them
-    /// together; a name must not begin twice.
+    /// Begins a family. All its samples are written through the returned value, because the format requires
+    /// them to be together. A name must not begin twice.
     pub fn family(&mut self, name: &'static str, help: &str, kind: Kind) -> Family<'_> {
         let escaped = help.replace('\\', "\\\\").replace('\n', "\\n");
         self.text.extend(["# HELP ", name, " ", &escaped, "\n# TYPE ", name, " ", kind.as_str(), "\n"]);
@@ -35,7 +35,7 @@ impl Exposition {
     }
 }
 
-/// What kind of number a family has.
+/// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Counter,
@@ -74,7 +74,7 @@ impl From<i64> for Value {
     }
 }
 
-/// One family whose samples are being written.
+/// A family whose samples are being written.
 #[derive(Debug)]
 pub struct Family<'p> {
     name: &'static str,
@@ -86,7 +86,7 @@ impl Family<'_> {
         self.line("", labels, None, value.into());
     }
 
-    /// The buckets, the sum and the count of a family of [`Kind::Histogram`], in seconds.
+    /// Writes the buckets, sum and count of a family of [`Kind::Histogram`], in seconds.
     pub fn histogram(&mut self, labels: &[(&str, &str)], totals: &HistogramTotals) {
         for (bound, count) in totals.cumulative() {
             self.line("_bucket", labels, Some(&seconds(bound)), count.into());
@@ -129,7 +129,7 @@ impl Family<'_> {
     }
 }
 
-/// Microseconds as decimal seconds, exact and without trailing zeros.
+/// Formats microseconds as decimal seconds, exactly and without trailing zeros.
 fn seconds(micros: u64) -> String {
     let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -216,10 +216,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_label_value_is_read_back(value: String, level: i64) {
+        fn any_label_value_survives_a_round_trip(value: String, level: i64) {
             let page =
                 page_of(|f| f.sample(&[("listener", &value), ("other", "x")], level), Kind::Gauge, "evenkeel_x");
-            // The format ends lines with a line feed alone.
+            // The format ends lines with LF alone.
             prop_assume!(!value.contains('\r'));
             let samples = parse(&page);
             prop_assert_eq!(&samples[0].labels["listener"], &value);

@@ -1,5 +1,5 @@
-//! The access record: one finished request, as one line. `proxy::http` fills it in `finish`, the one place where a
-//! request is logged and counted. `docs/access-log.md` describes the fields.
+//! The access record: one finished request, written as one line. `proxy::http` fills it in `finish`, the only
+//! place where a request is logged and counted. `docs/access-log.md` describes the fields.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,46 +19,46 @@ macro_rules! key {
     };
 }
 
-/// Everything that is told about one request. All of it is borrowed or copied: writing it allocates nothing.
+/// The fields of one request. All are borrowed or copied, so that writing a record allocates nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessRecord<'a> {
-    /// When the request was finished, in microseconds since 1970; it began `phases.total` earlier.
+    /// When the request was finished, in microseconds since 1970. It began `phases.total` earlier.
     pub unix_micros: u64,
     pub request_id: &'a [u8],
     pub listener: &'a ListenerName,
-    /// The client, after trusted proxies were taken into account.
+    /// The client's address: the remote address, or the one that trusted proxies forwarded.
     pub client: IpAddr,
-    /// The other end of the connection: the client itself, or a proxy in front of us.
+    /// The remote address of the connection: the client, or a proxy in front of us.
     pub peer: SocketAddr,
-    /// As sent; empty when the head could not be read. The same holds for `host` and `request_target`.
+    /// As sent. It is empty if the head could not be read; the same holds for `host` and `request_target`.
     pub method: &'a [u8],
     pub host: &'a [u8],
     /// Path and query as sent (RFC 9112 §3.2).
     pub request_target: &'a [u8],
-    /// `1.0`, `1.1`, `2` or `3`; empty when the head could not be read.
+    /// `1.0`, `1.1`, `2` or `3`; empty if the head could not be read.
     pub version: &'static str,
-    /// What the client got, or would have got.
+    /// The status that the client got, or would have got.
     pub status: u16,
     pub made_by: MadeBy,
     pub failure: Option<Failure>,
-    /// More than the failure's reason word tells, for people; may be empty.
+    /// Details beyond the failure's reason word, for people; may be empty.
     pub detail: &'static str,
-    /// The place of the rule that matched, from 0; `None` is the default action or no match.
+    /// The index of the rule that matched, from 0. `None` is the default action or no match.
     pub rule: Option<u32>,
     pub group: Option<&'a TargetGroupName>,
     /// The target of the last attempt.
     pub target: Option<SocketAddr>,
-    /// 0: no target was tried.
+    /// 0 if no target was tried.
     pub attempts: u32,
-    /// The last attempt took an idle connection.
+    /// The last attempt used an idle connection.
     pub reused: bool,
-    /// Bytes of the body as received from the client.
+    /// Bytes of the request body, as received from the client.
     pub request_body_bytes: u64,
-    /// Bytes of the body as sent to the client.
+    /// Bytes of the response body, as sent to the client.
     pub response_body_bytes: u64,
-    /// What we compressed the response with.
+    /// The coding with which we compressed the response.
     pub coding: Option<ContentCoding>,
-    /// Then, bytes of the body before.
+    /// If compressed: bytes of the body before compression.
     pub plain_body_bytes: u64,
     pub phases: PhaseTimes,
     pub user_agent: Option<&'a [u8]>,
@@ -67,9 +67,9 @@ pub struct AccessRecord<'a> {
     pub tunnel: bool,
     /// `1.2` or `1.3`; empty without TLS.
     pub tls_version: &'static str,
-    /// As IANA names it; empty without TLS.
+    /// The IANA name; empty without TLS.
     pub tls_cipher: &'static str,
-    /// The subject of the client's certificate; empty where there is none.
+    /// The subject of the client's certificate; empty without one.
     pub client_subject: &'a [u8],
     /// The number of this request on its client connection, from 1.
     pub connection_request: u32,
@@ -99,7 +99,8 @@ impl AccessRecord<'_> {
         out.extend_from_slice(b"}\n");
     }
 
-    /// Appends time, status, method, host and request target in fixed places, then `key=value` pairs, and a newline.
+    /// Appends time, status, method, host and request target in fixed order, then `key=value` pairs, and a
+    /// newline.
     pub fn write_text(&self, timestamp: &mut Timestamp, out: &mut Vec<u8>) {
         out.reserve(LINE_BYTES);
         timestamp.write_micros(self.unix_micros, out);
@@ -113,7 +114,8 @@ impl AccessRecord<'_> {
         out.push(b'\n');
     }
 
-    /// What both formats write in the same order and under the same names: what went wrong first.
+    /// Writes the fields that both formats share, in the same order and under the same names; failures come
+    /// first.
     fn write_fields(&self, fields: &mut impl Fields) {
         fields.token(key!("made_by"), self.made_by.as_str().as_bytes());
         if let Some(failure) = self.failure {
@@ -163,8 +165,8 @@ impl AccessRecord<'_> {
     }
 }
 
-/// A field's name with what surrounds it in each format, put together by `key!` when it is compiled: one copy
-/// for each field instead of three.
+/// A field's name with its punctuation in each format, built by `key!` at compile time. A field is then written
+/// by one copy instead of three.
 #[derive(Clone, Copy)]
 struct Key {
     json: &'static str,
@@ -173,10 +175,10 @@ struct Key {
     text_quoted: &'static str,
 }
 
-/// Writes named values in one format. What is absent, empty or false is not written.
+/// Writes named values in one format. A value that is absent, empty or false is not written.
 trait Fields {
     fn number(&mut self, key: Key, value: u64);
-    /// A value that seldom holds spaces.
+    /// A value that rarely contains spaces.
     fn token(&mut self, key: Key, value: &[u8]);
     /// A value that is free text.
     fn quoted(&mut self, key: Key, value: &[u8]);
@@ -287,7 +289,7 @@ impl Fields for Text<'_> {
     }
 }
 
-/// More than an ordinary line has, so that a buffer grows at most once while one is written.
+/// More than an ordinary line needs, so that a buffer grows at most once while a line is written.
 const LINE_BYTES: usize = 1024;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The families of the metrics page: names, help and where each number comes from. The admin API calls these.
-//! Each function writes its families once, for everything it is given: call it once for a page.
+//! The families of the metrics page: their names, help and sources. The admin API calls these functions. Each
+//! writes its families for everything it is given, so call it once per page.
 
 use model::{ContentCoding, Failure, ListenerName, LoadBalancerName, TargetKey};
 
@@ -8,7 +8,7 @@ use crate::{
     PerWorker, ProxyHeader, Refusal, StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
 };
 
-/// One sample for each worker.
+/// Writes one sample per worker.
 pub fn render_workers(page: &mut Exposition, workers: &PerWorker<WorkerCells>) {
     for row in WORKER_ROWS {
         let mut family = page.family(row.name, row.help, row.read.kind());
@@ -23,7 +23,7 @@ pub fn render_workers(page: &mut Exposition, workers: &PerWorker<WorkerCells>) {
     }
 }
 
-/// All workers together, for each listener.
+/// Writes the sum over all workers, per listener.
 pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerWorker<ListenerCells>)]) {
     let labelled: Vec<_> =
         listeners.iter().map(|(name, cells)| (vec![("listener", name.to_string())], *cells)).collect();
@@ -39,8 +39,8 @@ pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerW
     render_tunnels(page, listeners);
 }
 
-/// The connections of each load balancer: how many are open, and how many may be. A name without a limit has no sample
-/// in the second family.
+/// Writes the connections of each load balancer: how many are open, and the limit. A load balancer without a
+/// limit has no sample in the second family.
 pub fn render_load_balancers(page: &mut Exposition, load_balancers: &[(LoadBalancerName, u32, Option<u32>)]) {
     let help = "Client connections open now, to all listeners of the instance.";
     let mut family = page.family("evenkeel_load_balancer_connections_open", help, Kind::Gauge);
@@ -54,7 +54,7 @@ pub fn render_load_balancers(page: &mut Exposition, load_balancers: &[(LoadBalan
     }
 }
 
-/// What each listener's own limit is, where it has one.
+/// Writes the limit of each listener that has one of its own.
 pub fn render_listener_limits(page: &mut Exposition, listeners: &[(ListenerName, u32)]) {
     let help = "What `max_connections` of the listener says.";
     let mut family = page.family("evenkeel_listener_connections_max", help, Kind::Gauge);
@@ -63,8 +63,8 @@ pub fn render_listener_limits(page: &mut Exposition, listeners: &[(ListenerName,
     }
 }
 
-/// All workers together, for each target. A reason that never occurred with a target is left out: targets may be
-/// many.
+/// Writes the sum over all workers, per target. A failure that never occurred with a target is left out, since
+/// there may be many targets.
 pub fn render_targets(page: &mut Exposition, targets: &[(TargetKey, &PerWorker<TargetCells>)]) {
     let labelled: Vec<_> = targets
         .iter()
@@ -102,7 +102,7 @@ pub fn render_targets(page: &mut Exposition, targets: &[(TargetKey, &PerWorker<T
     }
 }
 
-/// The access logs of the process.
+/// Writes the totals of the access logs.
 pub fn render_logs(page: &mut Exposition, totals: &LogTotals) {
     for (name, help, count) in [
         ("evenkeel_access_log_lines_total", "Lines written to access logs.", totals.lines_written),

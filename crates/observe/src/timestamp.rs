@@ -1,12 +1,13 @@
-//! Wall time as RFC 3339 in UTC.
+//! Wall-clock time as RFC 3339 in UTC.
 
 use crate::escape::put_padded;
 
-/// Writes times; remembers the last second's text, since a busy worker writes thousands of lines in one.
+/// Formats times. It caches the text of the last second, since a busy worker writes thousands of lines per
+/// second.
 #[derive(Debug)]
 pub struct Timestamp {
     second: u64,
-    /// `YYYY-MM-DDThh:mm:ss` of `second`, and the last fraction.
+    /// `YYYY-MM-DDThh:mm:ss` of `second`, and the fraction that was written last.
     text: [u8; 27],
 }
 
@@ -15,15 +16,15 @@ impl Timestamp {
         Self { second: 0, text: *b"1970-01-01T00:00:00.000000Z" }
     }
 
-    /// Appends `2026-01-31T23:59:59.000001Z` for microseconds since 1970. A time beyond the year 9999 is written
-    /// as the last second of it.
+    /// Appends `2026-01-31T23:59:59.000001Z` for microseconds since 1970. A time after the year 9999 is written
+    /// as the last second of that year.
     pub fn write_micros(&mut self, unix_micros: u64, out: &mut Vec<u8>) {
         self.set(unix_micros / 1_000_000);
         put_padded(&mut self.text[20..26], (unix_micros % 1_000_000) as u32);
         out.extend_from_slice(&self.text);
     }
 
-    /// The same without a fraction.
+    /// Like [`Self::write_micros`], without a fraction.
     pub fn write_seconds(&mut self, unix_seconds: u64, out: &mut Vec<u8>) {
         self.set(unix_seconds);
         out.extend_from_slice(&self.text[..19]);
@@ -66,8 +67,8 @@ fn format(second: u64) -> [u8; 19] {
 
 /// Year, month and day of a number of days since 1970, in the Gregorian calendar.
 ///
-/// Years are taken to begin in March, so that the leap day is a year's last; then the months' lengths repeat
-/// every five months (153 days) and 400 years are 146 097 days.
+/// The year is taken to begin in March, so that the leap day is its last day. Then the lengths of the months
+/// repeat every five months (153 days), and 400 years have 146 097 days.
 pub fn civil_date(days: u32) -> (u32, u32, u32) {
     let days = days + DAYS_TO_1970;
     let era = days / 146_097;
@@ -82,7 +83,7 @@ pub fn civil_date(days: u32) -> (u32, u32, u32) {
 }
 
 const DAY: u64 = 86_400;
-/// From 1 March of the year 0 to 1 January 1970.
+/// Days from 1 March of the year 0 to 1 January 1970.
 const DAYS_TO_1970: u32 = 719_468;
 /// 9999-12-31T23:59:59: RFC 3339 has four digits for the year.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -151,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_remembered_second_never_shows(times in prop::collection::vec(0_u64..3_000_000_000, 1..20)) {
+        fn the_cached_second_does_not_change_the_text(times in prop::collection::vec(0_u64..3_000_000_000, 1..20)) {
             let mut shared = Timestamp::new();
             for micros in times {
                 let mut out = Vec::new();

@@ -1,10 +1,10 @@
-//! What is counted about a listener's tunnels, while they are open and at their end.
+//! Metrics of a listener's tunnels, while they are open and when they end.
 
 use model::Failure;
 
 use crate::{Counter, Gauge};
 
-/// Tunnels of one listener, as seen by one worker.
+/// The tunnel cells of one listener on one worker.
 #[derive(Debug, Default)]
 pub struct TunnelCells {
     pub opened: Counter,
@@ -12,29 +12,29 @@ pub struct TunnelCells {
     pub closed: [Counter; TunnelEnd::ALL.len()],
     pub received_bytes: Counter,
     pub sent_bytes: Counter,
-    /// Pings of ours.
+    /// Pings that we sent.
     pub pings: Counter,
     pub frames_from_client: TunnelFrames,
     pub frames_from_target: TunnelFrames,
 }
 
-/// Frames of one direction, of tunnels whose frames are followed.
+/// Frames in one direction, of tunnels whose frames are parsed.
 pub type TunnelFrames = [Counter; TUNNEL_FRAMES.len()];
 
-/// The label of each kind of frame; the last one counts tunnels whose bytes were no frames.
+/// The label of each kind of frame. The last one counts tunnels whose bytes were not valid frames.
 pub const TUNNEL_FRAMES: [&str; 7] = ["continuation", "text", "binary", "close", "ping", "pong", "malformed"];
 
 /// How a tunnel ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TunnelEnd {
-    /// Both sides had finished.
+    /// Both sides finished.
     Closed,
     Broken,
     Idle,
     PeerDead,
     Lifetime,
     Drained,
-    /// Cut off by the end of a stop, or by a panic.
+    /// Cut off at the end of a stop, or by a panic.
     CutOff,
 }
 
@@ -54,7 +54,7 @@ impl TunnelEnd {
         }
     }
 
-    /// The label: the reason in the access log, where it has one.
+    /// The label: the reason word in the access log, if there is one.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",

@@ -1,4 +1,4 @@
-//! A worker's side of an access log.
+//! A worker's buffer for an access log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::writer::{Lines, Order};
 use super::{LogHandle, Queue, Sink};
 use crate::{AccessRecord, Timestamp};
 
-/// Lines of one worker for one log. What is left in it is handed over when it is dropped.
+/// The lines of one worker for one log. Dropping it hands over the lines that are left.
 pub struct LogBuffer {
     sink: Arc<Sink>,
     format: LogFormat,
@@ -19,7 +19,7 @@ pub struct LogBuffer {
     text: Vec<u8>,
     lines: u64,
     timestamp: Timestamp,
-    /// Emptied buffers come back from the writer here.
+    /// The writer returns emptied buffers here.
     returned: Receiver<Vec<u8>>,
     give_back: SyncSender<Vec<u8>>,
 }
@@ -45,7 +45,7 @@ impl LogBuffer {
         self.push(|timestamp, out| record.write(format, timestamp, out));
     }
 
-    /// Adds one line, which `write` appends with its newline.
+    /// Adds one line. `write` appends it, including the newline.
     pub fn push(&mut self, write: impl FnOnce(&mut Timestamp, &mut Vec<u8>)) {
         write(&mut self.timestamp, &mut self.text);
         self.lines += 1;
@@ -54,8 +54,8 @@ impl LogBuffer {
         }
     }
 
-    /// Hands the lines to the writer; a worker calls it when it has nothing else to do. Never waits: when the
-    /// writer is too far behind, the lines are lost and counted.
+    /// Hands the lines to the writer. A worker calls it when it has nothing else to do. It never waits: if the
+    /// writer's queue is full, the lines are lost and counted.
     pub fn flush(&mut self) {
         if self.lines == 0 {
             return;
@@ -97,9 +97,9 @@ impl fmt::Debug for LogBuffer {
     }
 }
 
-/// One write of this size costs little per line, and no more than this is lost with a crash of a busy worker.
+/// Large enough that the cost per line of a write is small, and small enough that a crash loses few lines.
 const FLUSH_BYTES: usize = 16 * 1024;
-/// limit: of emptied buffers that wait for one worker.
+/// limit: emptied buffers kept for one worker.
 const RETURNED_MAX: usize = 4;
 
 #[cfg(test)]
@@ -112,22 +112,22 @@ mod tests {
     use crate::AccessLogs;
 
     #[test]
-    fn emptied_buffers_come_back_and_giants_do_not() {
+    fn emptied_buffers_are_reused_unless_they_grew_too_large() {
         let logs = AccessLogs::start().unwrap();
         let log = AccessLog { path: LogPath::File("/dev/null".into()), format: LogFormat::Text };
         let mut buffer = logs.open(&log).unwrap().buffer();
-        let mut say = |bytes: usize| {
+        let mut push = |bytes: usize| {
             buffer.push(|_, out| out.extend([b"x".repeat(bytes), b"\n".to_vec()].concat()));
             buffer.flush();
             assert!(logs.flush_and_wait(Duration::from_secs(30)));
             buffer.text.capacity()
         };
-        // The writer may be quick or slow to give the first ones back; after that two of them alternate.
-        let allocated = (0..20).filter(|_| say(100) == 0).count();
+        // The writer may return the first ones sooner or later; after that, two of them alternate.
+        let allocated = (0..20).filter(|_| push(100) == 0).count();
         assert!(allocated <= 2, "{allocated} of 20: the steady state allocates nothing");
-        say(1 << 20);
+        push(1 << 20);
         for _ in 0..3 {
-            assert!(say(100) < 1 << 20);
+            assert!(push(100) < 1 << 20);
         }
     }
 }

@@ -13,7 +13,7 @@ use model::LogPath;
 
 use super::lock;
 
-/// Where lines of one path go. After it was opened only the writer thread touches the file.
+/// The destination of the lines for one path. After it is opened, only the writer thread uses the file.
 #[derive(Debug)]
 pub(super) struct Sink {
     path: LogPath,
@@ -31,7 +31,7 @@ impl Sink {
         &self.path
     }
 
-    /// Has the file opened anew before anything more is written.
+    /// Makes the writer reopen the file before its next write.
     pub(super) fn mark_stale(&self) {
         self.stale.store(true, Relaxed);
     }
@@ -62,13 +62,13 @@ impl fmt::Display for Sink {
 fn open(path: &LogPath) -> io::Result<File> {
     match path {
         LogPath::File(path) => open_file(path),
-        // Not `io::Stdout`: its lines would go through one more buffer.
+        // Not `io::Stdout`: it would add a second buffer.
         LogPath::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
     }
 }
 
 fn open_file(path: &Path) -> io::Result<File> {
-    // Opening a pipe waits for its reader, which would hang a reload.
+    // Opening a named pipe blocks until it has a reader, which would hang a reload.
     if fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
         return Err(io::Error::new(
             io::ErrorKind::Unsupported,
@@ -81,13 +81,14 @@ fn open_file(path: &Path) -> io::Result<File> {
 #[derive(Debug)]
 struct Output<W> {
     file: W,
-    /// The last write ended within a line.
+    /// The last write ended in the middle of a line.
     torn: bool,
 }
 
 impl<W: Write> Output<W> {
-    /// How many lines were written in full, and why not all. What was not written is lost: the disk may stay full
-    /// for long. A line that was cut off is ended before the next one begins, so that only it is spoilt.
+    /// Returns the number of lines that were written in full, and the error if not all were. Lines that were
+    /// not written are lost: the disk may stay full for long. A line that was cut off is terminated before the
+    /// next one begins, so that only that line is damaged.
     fn write(&mut self, text: &[u8]) -> (u64, io::Result<()>) {
         if self.torn {
             if let (_, Err(error)) = write_counted(&mut self.file, b"\n") {
@@ -102,7 +103,7 @@ impl<W: Write> Output<W> {
     }
 }
 
-/// As `write_all`, and tells how many bytes were taken before an error.
+/// Like `write_all`, but also returns the number of bytes written before an error.
 fn write_counted(file: &mut impl Write, text: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while let Some(rest) = text.get(written..).filter(|rest| !rest.is_empty()) {
@@ -118,7 +119,7 @@ fn write_counted(file: &mut impl Write, text: &[u8]) -> (usize, io::Result<()>) 
 
 #[cfg(test)]
 impl Sink {
-    /// Makes the writer wait, as a disk that hangs would.
+    /// Makes the writer block, as a hanging disk would.
     pub(super) fn hang(&self) -> impl Drop {
         lock(&self.output)
     }
@@ -132,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes as many bytes as the next step says, or fails; takes everything after the last step.
+    /// Takes the number of bytes that the next step says, or fails; after the last step it takes everything.
     #[derive(Debug, Default)]
     struct Scripted {
         steps: VecDeque<Result<usize, io::ErrorKind>>,
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn short_writes_and_interrupts_are_gone_on_with() {
+    fn short_writes_and_interrupts_are_continued() {
         let mut output = output([Ok(1), Err(io::ErrorKind::Interrupted), Ok(3)]);
         let (lines, result) = output.write(b"one\ntwo\n");
         result.unwrap();
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_line_is_ended_before_the_next() {
+    fn a_cut_line_is_terminated_before_the_next() {
         let mut output = output([Ok(6), Err(io::ErrorKind::StorageFull), Err(io::ErrorKind::StorageFull)]);
         let (lines, result) = output.write(b"one\ntwo\n");
         assert_eq!((lines, result.unwrap_err().kind()), (1, io::ErrorKind::StorageFull));
@@ -181,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_fails_only_cut_lines_are_spoilt(
+        fn errors_damage_only_the_lines_they_cut(
             steps in prop::collection::vec(
                 prop_oneof![(0_usize..12).prop_map(Ok), Just(Err(io::ErrorKind::StorageFull))], 0..30),
             batches in prop::collection::vec(1_usize..4, 1..20),
@@ -197,7 +198,7 @@ mod tests {
             }
             let text = String::from_utf8(output.file.taken).unwrap();
             let (whole, cut): (Vec<_>, Vec<_>) = text.split('\n').partition(|line| *line == "a line");
-            // A line whose last byte alone was cut is whole in the end and was counted as lost.
+            // A line that lost only its newline is whole in the end, but was counted as lost.
             prop_assert!(whole.len() as u64 >= written);
             prop_assert!(whole.len() as u64 <= written + errors as u64);
             prop_assert!(cut.iter().all(|line| "a line".starts_with(line)), "{}", text);

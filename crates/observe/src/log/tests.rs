@@ -1,4 +1,4 @@
-//! The access logs with real files. Nothing here sleeps: `flush_and_wait` tells when the writer is done.
+//! Tests of the access logs with real files. No test sleeps: `flush_and_wait` returns when the writer is done.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -38,7 +38,7 @@ fn log(path: impl AsRef<Path>, format: LogFormat) -> AccessLog {
     AccessLog { path: LogPath::File(path.as_ref().to_owned()), format }
 }
 
-fn say(buffer: &mut LogBuffer, line: &str) {
+fn push(buffer: &mut LogBuffer, line: &str) {
     buffer.push(|_, out| out.extend([line, "\n"].iter().flat_map(|part| part.bytes())));
 }
 
@@ -47,8 +47,11 @@ fn lines_of_a_worker_arrive_in_their_order() {
     let scene = Scene::new();
     let mut buffer = scene.open(scene.path("a.log")).buffer();
     let lines: Vec<_> = (0..2_000).map(|n| format!("line {n} {}", "x".repeat(n % 50))).collect();
-    lines.iter().for_each(|line| say(&mut buffer, line));
-    assert!(scene.logs.queue.state.handed_over.load(Relaxed) > 1, "a full buffer goes by itself");
+    lines.iter().for_each(|line| push(&mut buffer, line));
+    assert!(
+        scene.logs.queue.state.handed_over.load(Relaxed) > 1,
+        "a full buffer is handed over without a flush"
+    );
     buffer.flush();
     assert!(buffer.is_empty());
     scene.settle();
@@ -65,7 +68,7 @@ fn many_workers_never_mix_within_a_line() {
             let handle = handle.clone();
             scope.spawn(move || {
                 let mut buffer = handle.buffer();
-                (0..500).for_each(|n| say(&mut buffer, &format!("{worker} {n} {}", "x".repeat(100))));
+                (0..500).for_each(|n| push(&mut buffer, &format!("{worker} {n} {}", "x".repeat(100))));
             });
         }
     });
@@ -80,7 +83,7 @@ fn many_workers_never_mix_within_a_line() {
 }
 
 #[test]
-fn the_format_is_the_handles_and_the_file_is_shared() {
+fn handles_to_one_file_keep_their_own_formats() {
     let scene = Scene::new();
     let path = scene.path("a.log");
     let text = scene.open(&path);
@@ -99,22 +102,22 @@ fn the_format_is_the_handles_and_the_file_is_shared() {
 fn a_new_file_is_private_and_an_old_one_grows() {
     let scene = Scene::new();
     let path = scene.path("a.log");
-    say(&mut scene.open(&path).buffer(), "one");
+    push(&mut scene.open(&path).buffer(), "one");
     scene.settle();
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0, "nothing beyond 0640");
-    say(&mut scene.open(&path).buffer(), "two");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0, "no permission beyond 0640");
+    push(&mut scene.open(&path).buffer(), "two");
     scene.settle();
     assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
 }
 
 #[test]
-fn a_log_that_nobody_uses_is_closed() {
+fn an_unused_log_is_closed() {
     let scene = Scene::new();
     let handle = scene.open(scene.path("a.log"));
     let sink = Arc::downgrade(&handle.sink);
     let mut buffer = handle.buffer();
     drop(handle);
-    say(&mut buffer, "one");
+    push(&mut buffer, "one");
     assert!(sink.upgrade().is_some(), "a buffer keeps it open");
     drop(buffer);
     scene.settle();
@@ -123,7 +126,7 @@ fn a_log_that_nobody_uses_is_closed() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_told_at_once() {
+fn a_file_that_cannot_be_opened_is_an_error_at_once() {
     let scene = Scene::new();
     let directory = scene.directory.path();
     for (path, kind) in
@@ -140,17 +143,17 @@ fn after_a_rotation_lines_go_to_the_new_file() {
     let scene = Scene::new();
     let (path, old) = (scene.path("a.log"), scene.path("a.log.1"));
     let mut buffer = scene.open(&path).buffer();
-    say(&mut buffer, "one");
+    push(&mut buffer, "one");
     buffer.flush();
     scene.settle();
     fs::rename(&path, &old).unwrap();
-    say(&mut buffer, "two");
+    push(&mut buffer, "two");
     buffer.flush();
     scene.settle();
     scene.logs.reopen();
     scene.settle();
     assert_eq!(fs::read_to_string(&path).unwrap(), "", "made before the next line");
-    say(&mut buffer, "three");
+    push(&mut buffer, "three");
     buffer.flush();
     scene.settle();
     assert_eq!(fs::read_to_string(&old).unwrap(), "one\ntwo\n");
@@ -158,13 +161,13 @@ fn after_a_rotation_lines_go_to_the_new_file() {
 }
 
 #[test]
-fn where_reopening_fails_the_old_file_goes_on() {
+fn if_reopening_fails_the_old_file_stays_in_use() {
     let scene = Scene::new();
     fs::create_dir(scene.path("logs")).unwrap();
     let mut buffer = scene.open(scene.path("logs/a.log")).buffer();
     fs::rename(scene.path("logs"), scene.path("moved")).unwrap();
     scene.logs.reopen();
-    say(&mut buffer, "one");
+    push(&mut buffer, "one");
     buffer.flush();
     scene.settle();
     assert_eq!(fs::read_to_string(scene.path("moved/a.log")).unwrap(), "one\n");
@@ -177,10 +180,10 @@ fn a_full_disk_costs_lines_and_nothing_else() {
     let mut full = scene.open("/dev/full").buffer();
     let mut fine = scene.open(scene.path("a.log")).buffer();
     for _ in 0..3 {
-        say(&mut full, "lost");
-        say(&mut full, "lost");
+        push(&mut full, "lost");
+        push(&mut full, "lost");
         full.flush();
-        say(&mut fine, "kept");
+        push(&mut fine, "kept");
         fine.flush();
     }
     scene.settle();
@@ -189,20 +192,20 @@ fn a_full_disk_costs_lines_and_nothing_else() {
 }
 
 #[test]
-fn while_the_disk_hangs_lines_are_dropped_and_nobody_waits() {
+fn a_hanging_disk_drops_lines_and_blocks_no_worker() {
     let scene = Scene::new();
     let handle = scene.open(scene.path("a.log"));
     let mut buffer = handle.buffer();
     let hanging = handle.sink.hang();
     let sent = ORDERS_MAX + 100;
     for n in 0..sent {
-        say(&mut buffer, &n.to_string());
+        push(&mut buffer, &n.to_string());
         buffer.flush();
     }
-    assert!(!scene.logs.flush_and_wait(Duration::ZERO), "it cannot be done yet");
+    assert!(!scene.logs.flush_and_wait(Duration::ZERO), "the writer cannot be done yet");
     scene.logs.reopen();
     let dropped = scene.logs.totals().lines_dropped;
-    // One order may already be in the writer's hands.
+    // The writer may already hold one order.
     assert!((99..=100).contains(&dropped), "{dropped}");
 
     drop(hanging);
@@ -212,14 +215,14 @@ fn while_the_disk_hangs_lines_are_dropped_and_nobody_waits() {
     assert_eq!(text.lines().count(), kept);
     assert_eq!(scene.logs.totals().lines_written, kept as u64);
 
-    say(&mut buffer, "after");
+    push(&mut buffer, "after");
     buffer.flush();
     scene.settle();
     assert!(fs::read_to_string(scene.path("a.log")).unwrap().ends_with("\nafter\n"));
 }
 
 #[test]
-fn waiting_for_nothing_is_over_at_once() {
+fn waiting_without_orders_returns_at_once() {
     assert!(Scene::new().logs.flush_and_wait(Duration::ZERO));
 }
 

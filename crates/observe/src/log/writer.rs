@@ -25,7 +25,7 @@ pub(super) struct Lines {
     pub(super) give_back: SyncSender<Vec<u8>>,
 }
 
-/// Until every sender is gone.
+/// Runs until all senders are dropped.
 pub(super) fn run(orders: &Receiver<Order>, state: &State) {
     for order in orders {
         match order {
@@ -46,7 +46,7 @@ fn write(lines: Lines, state: &State) {
         state.lines_dropped.fetch_add(lines.saturating_sub(written), Relaxed);
         event(LogLevel::Error, "access log: lines lost", &[("path", &sink), ("error", &error)]);
     }
-    // limit: a buffer that grew for giant lines is not kept.
+    // limit: a buffer that grew large is not reused.
     if text.capacity() <= KEPT_BYTES_MAX {
         text.clear();
         let _ = give_back.try_send(text);

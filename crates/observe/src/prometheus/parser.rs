@@ -1,4 +1,4 @@
-//! A strict reader of the text format, for tests: it refuses everything that some real reader may refuse.
+//! A strict parser of the text format, for tests. It rejects everything that any real parser may reject.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,11 +9,11 @@ pub(crate) struct Sample {
     pub(crate) value: f64,
 }
 
-/// All samples of a page.
+/// Parses all samples of a page.
 ///
 /// # Panics
 ///
-/// When the page breaks a rule of the format or a habit of ours.
+/// If the page violates the format or one of our naming rules.
 pub(crate) fn parse(page: &str) -> Vec<Sample> {
     assert!(page.is_empty() || page.ends_with('\n'), "the last line must end");
     let (mut samples, mut series, mut families) = (Vec::new(), HashSet::new(), HashSet::new());
@@ -79,7 +79,7 @@ fn parse_sample(line: &str) -> Sample {
     Sample { name: name.to_owned(), labels, value: value.parse().expect("a number") }
 }
 
-/// The value and what follows its closing quote.
+/// Returns the value and the text after its closing quote.
 fn parse_label_value(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut letters = text.char_indices();
@@ -98,7 +98,7 @@ fn parse_label_value(text: &str) -> (String, &str) {
     panic!("no closing quote: {text}")
 }
 
-/// Bounds and counts ascend, the last bucket is `+Inf` and equals the count.
+/// Checks that bounds and counts ascend and that the last bucket is `+Inf` and equals the count.
 fn check_histograms(samples: &[Sample]) {
     let buckets = samples.iter().filter(|s| s.name.ends_with("_bucket")).collect::<Vec<_>>();
     for group in buckets.chunk_by(|one, two| one.name == two.name && without_bound(one) == without_bound(two))

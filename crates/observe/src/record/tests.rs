@@ -10,7 +10,7 @@ use crate::Finished;
 static LISTENER: LazyLock<ListenerName> = LazyLock::new(|| ListenerName::new("web"));
 static GROUP: LazyLock<TargetGroupName> = LazyLock::new(|| TargetGroupName::new("app"));
 
-/// An ordinary request, with every field set that one has.
+/// An ordinary request, with every field set that an ordinary request has.
 pub(crate) fn example() -> AccessRecord<'static> {
     AccessRecord {
         unix_micros: 1_767_225_600_123_456,
@@ -53,7 +53,7 @@ pub(crate) fn example() -> AccessRecord<'static> {
 }
 
 impl AccessRecord<'_> {
-    /// What is counted of it.
+    /// The part of the record that the metrics count.
     pub(crate) fn finished(&self) -> Finished {
         Finished {
             status: self.status,
@@ -157,7 +157,7 @@ fn a_request_that_could_not_be_read() {
 }
 
 #[test]
-fn the_document_names_every_field_and_no_other() {
+fn the_documentation_lists_exactly_the_fields() {
     let full = AccessRecord {
         failure: Some(Failure::TargetRefused),
         detail: "d",
@@ -180,7 +180,7 @@ fn the_document_names_every_field_and_no_other() {
 }
 
 #[test]
-fn the_documents_examples_are_true() {
+fn the_documented_examples_are_exact() {
     let document = include_str!("../../../../docs/access-log.md");
     assert!(document.contains(&text(&example())));
     assert!(document.contains(&line(&example(), LogFormat::Json)));
@@ -236,6 +236,6 @@ proptest! {
         let text = text(&record);
         let status = numbers.3.to_string();
         prop_assert_eq!(text.split(' ').nth(1), Some(status.as_str()));
-        prop_assert!(text.split(' ').nth(5).unwrap().starts_with("made_by="), "the places shifted: {}", text);
+        prop_assert!(text.split(' ').nth(5).unwrap().starts_with("made_by="), "the fields shifted: {}", text);
     }
 }

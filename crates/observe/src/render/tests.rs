@@ -1,4 +1,4 @@
-//! Tests of the metrics page: a golden file, the strict reader, and that no cell is forgotten.
+//! Tests of the metrics page: a golden file, the strict parser, and a check that every cell has a row.
 
 use model::TargetGroupName;
 
@@ -11,7 +11,7 @@ fn key(group: &str, address: &str) -> TargetKey {
     TargetKey { group: TargetGroupName::new(group), address: address.parse().unwrap() }
 }
 
-/// Two workers, a listener with a name that needs escapes, two targets: everything that can differ.
+/// A page with two workers, two targets and a listener whose name needs escapes.
 fn page() -> String {
     let workers = PerWorker::<WorkerCells>::new(2);
     workers.of(0).loop_turns.add(100);
@@ -80,9 +80,9 @@ fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
 }
 
 #[test]
-fn the_page_is_as_it_was() {
+fn the_page_matches_the_golden_file() {
     let page = page();
-    // Written anew with UPDATE_GOLDEN=1; look at the difference before it is committed.
+    // UPDATE_GOLDEN=1 writes the file again. Review the difference before you commit it.
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/metrics.txt"), &page).unwrap();
     }
@@ -93,7 +93,7 @@ fn the_page_is_as_it_was() {
 }
 
 #[test]
-fn a_strict_reader_finds_every_number() {
+fn a_strict_parser_reads_every_number() {
     let samples = parse(&page());
     let web = ("listener", "web");
     for (name, labels, expected) in [
@@ -130,7 +130,7 @@ fn a_strict_reader_finds_every_number() {
 }
 
 #[test]
-fn a_target_without_failures_has_no_samples_of_them() {
+fn a_target_without_failures_has_no_failure_samples() {
     let samples = parse(&page());
     let failures = samples.iter().filter(|s| s.name == "evenkeel_target_failures_total").count();
     assert_eq!(failures, 1);
@@ -144,7 +144,8 @@ fn an_empty_configuration_is_a_valid_page() {
     assert_eq!(parse(page.as_str()), []);
 }
 
-/// Each row must read a cell of its own: a copied row that reads its neighbour's cell would go unnoticed.
+/// Each row must read its own cell. Without this test, a copied row that reads another row's cell would go
+/// unnoticed.
 fn every_row_reads_its_own_cell<T>(rows: &[Row<T>], cells: &T) {
     let addresses: std::collections::HashSet<usize> = rows
         .iter()
@@ -165,8 +166,8 @@ fn no_two_rows_read_the_same_cell() {
 
 #[test]
 fn every_cell_has_a_row() {
-    // A family of cells has no other fields than cells and the arrays that have families of their own, so its
-    // size tells how many rows it must have.
+    // A family consists of cells and of arrays that have families of their own, so its size tells how many rows
+    // it must have.
     let cell = size_of::<Counter>();
     assert_eq!(size_of::<WorkerCells>(), WORKER_ROWS.len() * cell);
     let arrays = size_of::<crate::Responses>()

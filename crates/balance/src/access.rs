@@ -1,4 +1,4 @@
-//! Address lists: who may come (HTTP8). Step `admit` of `proxy::http` asks.
+//! Address lists: which clients may use a service (HTTP8). Step `admit` of `proxy::http` asks them.
 
 mod ranges;
 
@@ -9,10 +9,11 @@ use model::{AccessEntry, AccessList, Verdict};
 
 use ranges::{Owner, Ranges, RangesBuilder};
 
-/// A compiled [`AccessList`]: a million entries cost a look-up about as much as ten.
+/// A compiled [`AccessList`]. A look-up among a million entries costs about as much as one among ten.
 ///
-/// Nested ranges are cut into disjoint ones, each owned by the most specific entry that holds it. An entry that does
-/// not expire is only its verdict. One that does knows which entry is next when it has expired.
+/// Nested ranges are cut into disjoint ones. Each belongs to the most specific entry that contains it. An entry
+/// that does not expire is stored as its verdict only. An entry that expires stores which entry decides after
+/// it has expired.
 #[derive(Debug)]
 pub struct AddressTable {
     v4: Ranges<u32>,
@@ -25,7 +26,7 @@ pub struct AddressTable {
 struct Expiring {
     until: u64,
     verdict: Verdict,
-    /// Who decides from then on: an equal entry or a less specific one.
+    /// The entry that decides after this one has expired: an equal or a less specific one.
     next: Owner,
 }
 
@@ -37,28 +38,30 @@ impl AddressTable {
         Self { v4, v6, expiring: expiring.into(), default: list.default }
     }
 
-    /// Whether a client with this address may come at this time, in seconds since 1970.
+    /// True if a client with this address is allowed at this time, in seconds since 1970.
     pub fn allows(&self, address: IpAddr, now: u64) -> bool {
         self.lookup(address, now).unwrap_or(self.default) == Verdict::Allow
     }
 
-    /// Whether a client may come of whom nothing is known but `passer`, who passed its request on: where everybody may
-    /// whom no entry holds, and none holds the passer. No entry that allows somebody is about this client.
+    /// True if a client with an unknown address is allowed. Only the address of `passer`, the proxy that passed
+    /// on its request, is known. The client is allowed if the list allows by default and no entry contains the
+    /// proxy's address. An entry that allows other addresses does not apply to this client.
     pub fn allows_unknown(&self, passer: IpAddr, now: u64) -> bool {
         self.default == Verdict::Allow && self.lookup(passer, now).is_none()
     }
 
-    /// What the most specific entry says that holds this address and has not expired. An IPv4-mapped IPv6 address
-    /// counts as its IPv4 form.
+    /// The verdict of the most specific entry that contains this address and has not expired. An IPv4-mapped
+    /// IPv6 address counts as IPv4.
     pub fn lookup(&self, address: IpAddr, now: u64) -> Option<Verdict> {
         let mut owner = match address.to_canonical() {
             IpAddr::V4(address) => self.v4.find(address.into()),
             IpAddr::V6(address) => self.v6.find(address.into()),
         };
-        // limit: each step leads to an equal entry of the other verdict or to a shorter prefix: 2 × 129 at most.
+        // limit: each step leads to an equal entry with the other verdict or to a shorter prefix: 2 × 129 steps
+        // at most.
         loop {
             owner = match owner {
-                NOBODY => return None,
+                NO_ENTRY => return None,
                 ALLOW => return Some(Verdict::Allow),
                 DENY => return Some(Verdict::Deny),
                 place => match self.expiring.get((place - FIRST_EXPIRING) as usize)? {
@@ -75,11 +78,11 @@ impl AddressTable {
     }
 }
 
-/// An address as the ranges of its family sort it.
+/// An address as an integer of its family's width, by which ranges are sorted.
 trait Key: Copy + Ord {
     const LOWEST: Self;
 
-    /// Of an address as 128 bits.
+    /// Converts an address of 128 bits.
     fn of(wide: u128) -> Self;
     fn after(self) -> Option<Self>;
 }
@@ -88,7 +91,7 @@ impl Key for u32 {
     const LOWEST: Self = 0;
 
     fn of(wide: u128) -> Self {
-        // The upper bits are those of the mapped form.
+        // The upper bits are those of the IPv4-mapped form.
         wide as Self
     }
 
@@ -109,17 +112,17 @@ impl Key for u128 {
     }
 }
 
-/// Cuts nested ranges of one family into disjoint ones, in one sweep from the lowest address on.
+/// Cuts nested ranges of one family into disjoint ones, in one sweep from the lowest address.
 fn cut<K: Key>(entries: &mut [&AccessEntry], expiring: &mut Vec<Expiring>) -> Ranges<K> {
-    // A range comes before what it holds, and between equals the one that decides comes last: deny, and of one verdict
-    // the longest.
+    // A range sorts before the ranges it contains. Among equal ranges the one that decides sorts last: deny
+    // before allow, and with equal verdicts the one that expires last.
     let order = |entry: &&AccessEntry| {
         let (first, _) = entry.range.bounds();
         let until = entry.until.map_or(u64::MAX, NonZeroU64::get);
         (first, entry.range.prefix_length(), entry.verdict, until)
     };
     entries.sort_unstable_by_key(order);
-    let mut ranges = RangesBuilder::new(K::LOWEST, NOBODY);
+    let mut ranges = RangesBuilder::new(K::LOWEST, NO_ENTRY);
     let mut open = Vec::new();
     for (place, entry) in entries.iter().enumerate() {
         let follower = entries.get(place + 1);
@@ -129,7 +132,7 @@ fn cut<K: Key>(entries: &mut [&AccessEntry], expiring: &mut Vec<Expiring>) -> Ra
         let (first, last) = entry.range.bounds();
         let (first, last) = (K::of(first), K::of(last));
         close(&mut open, Some(first), &mut ranges);
-        let next = open.last().map_or(NOBODY, |(_, owner)| *owner);
+        let next = open.last().map_or(NO_ENTRY, |(_, owner)| *owner);
         let owner = owner_of(entry, next, expiring);
         ranges.begin(first, owner);
         open.push((last, owner));
@@ -138,11 +141,11 @@ fn cut<K: Key>(entries: &mut [&AccessEntry], expiring: &mut Vec<Expiring>) -> Ra
     ranges.build()
 }
 
-/// Ends the open ranges that end before `before`; behind each, the one around it goes on.
+/// Closes the open ranges that end before `before`. After each, the range around it continues.
 fn close<K: Key>(open: &mut Vec<(K, Owner)>, before: Option<K>, ranges: &mut RangesBuilder<K>) {
     while let Some(&(last, _)) = open.last().filter(|(last, _)| before.is_none_or(|before| *last < before)) {
         open.pop();
-        let around = open.last().map_or(NOBODY, |(_, owner)| *owner);
+        let around = open.last().map_or(NO_ENTRY, |(_, owner)| *owner);
         if let Some(start) = last.after() {
             ranges.begin(start, around);
         }
@@ -155,7 +158,7 @@ fn owner_of(entry: &AccessEntry, next: Owner, expiring: &mut Vec<Expiring>) -> O
         (None, Verdict::Allow) => ALLOW,
         (None, Verdict::Deny) => DENY,
         (Some(until), verdict) => {
-            // limit: a config has some millions of entries at most, far from what an `Owner` can count.
+            // limit: a config has a few million entries at most, far fewer than an `Owner` can count.
             let owner = FIRST_EXPIRING + expiring.len() as Owner;
             expiring.push(Expiring { until: until.get(), verdict, next });
             owner
@@ -163,10 +166,10 @@ fn owner_of(entry: &AccessEntry, next: Owner, expiring: &mut Vec<Expiring>) -> O
     }
 }
 
-const NOBODY: Owner = 0;
+const NO_ENTRY: Owner = 0;
 const ALLOW: Owner = 1;
 const DENY: Owner = 2;
-/// From here on an owner is a place among the expiring entries.
+/// From this value on, an owner is an index among the expiring entries.
 const FIRST_EXPIRING: Owner = 3;
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! How many connections each client has open (KA11). Only clients that have one take room.
+//! Counts the open connections of each client (KA11). Only clients with an open connection take memory.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-/// By the first address of a client's prefix.
+/// Counts by the first address of the client's prefix.
 #[derive(Debug, Default)]
 pub struct ClientCounts(HashMap<u128, u32>);
 
 impl ClientCounts {
-    /// Counts one more for this client, unless it has `most` already.
+    /// Adds a connection of this client. Returns false, and adds nothing, if the client has `most` already.
     pub fn add(&mut self, client: u128, most: u32) -> bool {
         match self.0.entry(client) {
             Entry::Occupied(entry) if *entry.get() >= most => false,
@@ -19,7 +19,7 @@ impl ClientCounts {
         }
     }
 
-    /// Takes back one [`Self::add`].
+    /// Reverses one [`Self::add`].
     pub fn remove(&mut self, client: u128) {
         if let Entry::Occupied(mut entry) = self.0.entry(client) {
             *entry.get_mut() -= 1;
@@ -27,13 +27,13 @@ impl ClientCounts {
                 entry.remove();
             }
         }
-        // limit: a table of a past crowd does not stay.
+        // limit: a table that a past peak made large is shrunk.
         if self.0.capacity() > SHRUNK_ABOVE && self.0.len() < self.0.capacity() / 8 {
             self.0.shrink_to(self.0.len() * 2);
         }
     }
 
-    /// Clients that have a connection.
+    /// The number of clients with a connection.
     pub fn clients(&self) -> usize {
         self.0.len()
     }
@@ -52,12 +52,12 @@ mod tests {
         assert!(!counts.add(1, 2), "the cap");
         assert!(counts.add(2, 2), "another");
         counts.remove(1);
-        assert!(counts.add(1, 2), "a place came free");
-        assert!(!counts.add(1, 1), "a cap that was lowered");
+        assert!(counts.add(1, 2), "one was removed");
+        assert!(!counts.add(1, 1), "the cap was lowered");
     }
 
     #[test]
-    fn nothing_is_left_of_a_crowd() {
+    fn memory_is_released_after_a_peak() {
         let mut counts = ClientCounts::default();
         (0..100_000).for_each(|client| assert!(counts.add(client, 1)));
         assert_eq!(counts.clients(), 100_000);
@@ -65,6 +65,6 @@ mod tests {
         assert_eq!(counts.clients(), 0);
         assert!(counts.0.capacity() <= SHRUNK_ABOVE * 2, "{}", counts.0.capacity());
         counts.remove(7);
-        assert_eq!(counts.clients(), 0, "who was never counted");
+        assert_eq!(counts.clients(), 0, "removing an uncounted client does nothing");
     }
 }

@@ -1,7 +1,8 @@
-//! Stable hashes: the same bytes give the same number in every process, version and machine.
+//! Stable hashes: the same bytes give the same number in every process, in every version and on every machine.
 //!
-//! The hash algorithms place clients by them, so changing a constant here moves every client to another target.
-//! They are unkeyed and no protection: a client can choose bytes that collide, and then only chooses its target.
+//! The hash algorithms map clients to targets with them, so a change of a constant here moves every client to
+//! another target. They have no key and give no protection: a client can choose bytes that collide, but it
+//! gains only the choice of its target.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -9,13 +10,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::random::{GOLDEN, mix};
 
-/// 64 bits of any bytes.
+/// Hashes any bytes to 64 bits.
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
     mix(absorb(GOLDEN, bytes))
 }
 
-/// 64 bits of a client's address. An IPv4-mapped IPv6 address hashes as its IPv4 form: a dual-stack listener
-/// reports the same client either way.
+/// Hashes a client's address to 64 bits. An IPv4-mapped IPv6 address hashes like IPv4, because a dual-stack
+/// listener reports the same client in either form.
 pub fn hash_source(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(v4) => hash_bytes(&v4.octets()),
@@ -23,12 +24,12 @@ pub fn hash_source(address: IpAddr) -> u64 {
     }
 }
 
-/// 64 bits of a target's address and port: its key for [`Maglev`](crate::Maglev).
+/// Hashes a target's address and port to 64 bits: its key for [`Maglev`](crate::Maglev).
 pub fn hash_address(address: SocketAddr) -> u64 {
     mix(hash_source(address.ip()) ^ u64::from(address.port()))
 }
 
-/// A map with byte strings as keys that come from the operator alone; peers only look up, so nobody can fill a
+/// A map keyed by byte strings. Only the operator adds keys and peers only look up, so a peer cannot fill a
 /// bucket and an unkeyed hash is safe.
 #[derive(Clone, Debug)]
 pub(crate) struct BytesMap<V> {
@@ -50,7 +51,7 @@ impl<V: Default> BytesMap<V> {
 }
 
 impl<V> BytesMap<V> {
-    /// A key longer than every entry is not even hashed.
+    /// A key longer than every entry is not hashed.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
         if key.len() > self.longest || self.entries.is_empty() { None } else { self.entries.get(key) }
     }
@@ -82,7 +83,7 @@ impl Hasher for BytesHasher {
     }
 }
 
-/// Folds eight bytes at a time into the state; the length goes in last, so that zeros at the end count.
+/// Folds eight bytes at a time into the state. The length goes in last, so that trailing zeros count.
 fn absorb(state: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut state = words.iter().fold(state, |state, word| fold(state, u64::from_le_bytes(*word)));
@@ -92,13 +93,13 @@ fn absorb(state: u64, bytes: &[u8]) -> u64 {
     state ^ bytes.len() as u64
 }
 
-/// Both halves of a 128-bit product: the multiplier spreads each input bit over all of them.
+/// XORs both halves of a 128-bit product: the multiplier spreads each input bit over all of them.
 fn fold(state: u64, word: u64) -> u64 {
     let product = u128::from(state ^ word) * u128::from(MULTIPLIER);
     (product as u64) ^ ((product >> 64) as u64)
 }
 
-/// Odd, with bits set all over.
+/// An odd number whose set bits are spread evenly.
 const MULTIPLIER: u64 = 0xd6e8_feb8_6659_fd93;
 
 #[cfg(test)]
@@ -109,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_numbers_never_change() {
-        // Sessions of running clusters hang on these: a change of this table is a breaking change.
+        // Clients of running clusters are placed by these numbers: a change of this table is a breaking change.
         for (bytes, expected) in [
             ("", 0x8fbd_4cbb_85ea_8aed),
             ("a", 0x32a4_60a6_1d09_73d3),
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_address_is_its_v4_form() {
+    fn a_mapped_address_hashes_like_ipv4() {
         let v4 = "192.0.2.7".parse().unwrap();
         let mapped = "::ffff:192.0.2.7".parse().unwrap();
         assert_eq!(hash_source(v4), hash_source(mapped));
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_spread_evenly_over_slots() {
+    fn adjacent_addresses_spread_evenly_over_slots() {
         let mut slots = [0_u32; 64];
         for address in 0..64_000_u32 {
             slots[(hash_source(IpAddr::V4(address.into())) % 64) as usize] += 1;
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn length_and_order_count() {
+    fn length_and_order_change_the_hash() {
         let keys: &[&[u8]] =
             &[b"", b"\0", b"\0\0", b"ab", b"ba", b"12345678", b"12345678\0", b"8765432112345678"];
         let hashes: HashSet<_> = keys.iter().map(|key| hash_bytes(key)).collect();

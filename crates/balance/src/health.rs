@@ -1,4 +1,5 @@
-//! Whether an actively checked target is healthy (BAL2). Crate `control` runs the probes and feeds them in.
+//! The health state of an actively checked target (BAL2). Crate `control` runs the probes and passes their
+//! results.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::Rng;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HealthState {
-    /// Not probed yet: no traffic.
+    /// Not probed yet: the target gets no traffic.
     Unknown,
     Healthy,
     Unhealthy,
@@ -27,17 +28,18 @@ pub struct Transition {
     pub to: HealthState,
 }
 
-/// The state of one target, as its probes tell it.
+/// The health of one target, as its probes report it.
 ///
-/// The first probe of a fresh target decides at once, either way: three intervals without service after every
-/// start would cost more than a target that answers once and then fails, which the next probes and the passing
-/// over of failed connects catch. Every later change needs the configured number of results in a row.
+/// The first probe of a new target decides alone, either way. To wait for more would cost several intervals
+/// without service after every start. A target that succeeds once and then fails is caught by the next probes
+/// and by passing over targets whose connect failed. Every later change needs the configured number of results
+/// in a row.
 #[derive(Clone, Debug)]
 pub struct Health {
     state: HealthState,
     /// When `state` began.
     since_millis: u64,
-    /// Results in a row that speak against `state`.
+    /// Results in a row that contradict `state`.
     // invariant: below the number that changes the state.
     against: u32,
     healthy: u32,
@@ -63,7 +65,7 @@ impl Health {
         self.since_millis
     }
 
-    /// A reload changed the check: the counts hold from the next result on, the state stays.
+    /// Adopts a check that a reload changed. The new counts apply from the next result on; the state stays.
     pub fn set_check(&mut self, check: &HealthCheck) {
         self.healthy = check.healthy;
         self.unhealthy = check.unhealthy;
@@ -90,14 +92,14 @@ impl Health {
     }
 }
 
-/// When the first probe of a target starts: at once, spread over a tenth of the interval, so that neither the
-/// targets nor we see all probes of a large group in one instant.
+/// When the first probe of a target starts: at once, spread over a tenth of the interval, so that the probes of
+/// a large group do not all run at the same time.
 pub fn first_probe(now_millis: u64, interval: Duration, random: &mut Rng) -> u64 {
     now_millis.saturating_add(random.below(millis(interval) / 10 + 1))
 }
 
-/// When the probe after the one that starts now starts: after the interval, 10 % more or less. Without jitter the
-/// probes of many balancers fall into step.
+/// When the next probe starts: after the interval, plus or minus 10 %. Without jitter, the probes of several
+/// balancers would synchronise.
 pub fn next_probe(now_millis: u64, interval: Duration, random: &mut Rng) -> u64 {
     let interval = millis(interval);
     let tenth = interval / 10;
@@ -107,8 +109,8 @@ pub fn next_probe(now_millis: u64, interval: Duration, random: &mut Rng) -> u64 
         .max(now_millis.saturating_add(1))
 }
 
-/// Whether all targets of a group are tried because none takes traffic: to fail some requests is better than to fail
-/// all, because a check that is wrong or because the first results after a start are still on their way.
+/// True if all targets of a group are tried because none takes traffic. It is better to fail some requests than
+/// all: the check may be wrong, or the first results after a start may still be missing.
 pub fn fail_open(takers: usize) -> bool {
     takers == 0
 }
@@ -135,7 +137,7 @@ mod tests {
         }
     }
 
-    /// `+` and `-` are probes; `H` and `U` stand behind the probe that changes the state.
+    /// `+` and `-` are probes. `H` and `U` follow the probe that changes the state.
     fn story(healthy: u32, unhealthy: u32, probes: &str) -> String {
         let mut health = Health::new(&check(healthy, unhealthy), 0);
         let mut told = String::new();
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn fails_open_only_when_nobody_takes_traffic() {
+    fn fails_open_only_if_no_target_takes_traffic() {
         assert!(fail_open(0) && !fail_open(1) && !fail_open(9));
     }
 }

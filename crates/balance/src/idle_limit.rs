@@ -1,32 +1,32 @@
 //! How long an idle connection to a target may wait and still be reused (KA6).
 //!
-//! A target closes idle connections after a time that it rarely tells. A request sent just then is lost, and a POST
-//! cannot be repeated. The pool of a worker keeps one of these per target.
+//! A target closes idle connections after a timeout that it rarely announces. A request sent at that moment is
+//! lost, and a POST cannot be retried. Each worker's pool keeps one `IdleLimit` per target.
 
-/// What is known of one target's idle timeout. All times are how long a connection was idle, in milliseconds; `now` is
-/// any clock's.
+/// What is known about one target's idle timeout. All durations are idle times of a connection, in
+/// milliseconds; `now` may come from any clock.
 ///
-/// The pool asks [`may_reuse`](Self::may_reuse) and leaves what may not be reused where it is, until the target
-/// closes it or its own idle timeout ends: those ends are the evidence that corrects a limit which is too low, for
-/// example because a restart of the target closed a connection early. Trying would correct it too, at the price of
-/// requests.
+/// The pool asks [`may_reuse`](Self::may_reuse). A connection that may not be reused stays in the pool until
+/// the target closes it or our own idle timeout ends. Those ends are the evidence that corrects a limit that is
+/// too low, for example because a restart of the target closed a connection early. Reusing such connections
+/// would correct it too, but would lose requests.
 #[derive(Clone, Debug)]
 pub struct IdleLimit {
-    /// After so long the target closes.
+    /// The idle time after which the target closes.
     closed: Option<u64>,
     announced: Option<u64>,
-    /// How far its closes lie apart, in microseconds.
+    /// How far the times of its closes deviate, in microseconds.
     deviation_micros: u64,
     round_trip: RoundTrip,
     /// When the limit was learnt or last confirmed.
     confirmed_at: u64,
     /// Connections in a row that clearly outlived `closed`.
     outlived: u32,
-    /// The shortest life among them.
+    /// The shortest idle time among them.
     outlived_min: u64,
-    /// How many of them raise the limit.
+    /// The number of them that raises the limit.
     needed: u32,
-    /// The limit was raised and not lowered since.
+    /// The limit was raised and was not lowered since.
     is_raised: bool,
 }
 
@@ -51,7 +51,8 @@ impl IdleLimit {
         self.limit_millis().is_none_or(|limit| idle_millis < limit)
     }
 
-    /// `None` while nothing is known: the configured idle timeout holds alone.
+    /// The limit, learnt or announced. `None` if nothing is known; then only the configured idle timeout
+    /// applies.
     pub fn limit_millis(&self) -> Option<u64> {
         let closed = self.closed.map(|closed| self.less_margin(closed, self.margin(closed)));
         let announced = self.announced.map(|announced| self.less_margin(announced, margin_max(announced)));
@@ -61,8 +62,8 @@ impl IdleLimit {
         }
     }
 
-    /// The target closed a connection that had been idle so long. For one that turned out closed when it was reused,
-    /// the time is that of the reuse.
+    /// Records that the target closed a connection with this idle time. If that was noticed only at a reuse,
+    /// the idle time is that of the reuse.
     pub fn observe_closed(&mut self, idle_millis: u64, now: u64) {
         if idle_millis < TIMEOUT_MILLIS_MIN {
             return;
@@ -76,25 +77,26 @@ impl IdleLimit {
         }
     }
 
-    /// We closed a connection that had been idle so long and that was still open.
+    /// Records that we closed a connection with this idle time while it was still open.
     pub fn observe_survived(&mut self, idle_millis: u64, now: u64) {
         if self.closed.is_some_and(|closed| outlives(idle_millis, closed)) {
             self.outlive(idle_millis, now);
         }
     }
 
-    /// The target said `Keep-Alive: timeout=seconds` (RFC 2068 §19.7.1.1). The last word counts.
+    /// Records that the target sent `Keep-Alive: timeout=seconds` (RFC 2068 §19.7.1.1). The latest value
+    /// replaces the one before.
     pub fn observe_keep_alive_timeout(&mut self, seconds: u32) {
         self.announced = Some(u64::from(seconds) * 1_000);
     }
 
-    /// A response began so long after its request was sent: a round trip takes no longer.
+    /// Records the time from sending a request to the start of its response: an upper bound of the round trip.
     pub fn observe_response(&mut self, micros: u64) {
         self.round_trip.observe(micros);
     }
 
     fn lower(&mut self, idle_millis: u64, now: u64) {
-        // A raise that had to be taken back was wrong: the next one needs twice the evidence.
+        // A raise that must be reversed was wrong: the next one needs twice the evidence.
         if self.is_raised && self.closed.is_some_and(|closed| outlives(closed, idle_millis)) {
             self.needed = self.needed.saturating_mul(2).min(OUTLIVED_NEEDED_MAX);
             self.is_raised = false;
@@ -118,15 +120,16 @@ impl IdleLimit {
         self.restart_count();
     }
 
-    /// It ended about where it was expected to: the limit is right, and how exact it is shows. An early end counts at
-    /// once and in full; a late one is harmless, and counts for a part of how early another might come.
+    /// Records an end close to the expected time: the limit is right, and the difference shows how exact it is.
+    /// An early end counts at once and in full. A late end is harmless and counts in part, as a sign of how
+    /// early another may come.
     fn confirm(&mut self, closed: u64, idle_millis: u64, now: u64) {
         self.restart_count();
         let early_micros = closed.saturating_sub(idle_millis) * 1_000;
         let late = idle_millis.saturating_sub(closed);
         self.deviation_micros = self.deviation_micros.max(early_micros);
         self.closed = Some(closed.min(idle_millis));
-        // Connections that end together say the same thing, and say it once.
+        // Connections that end at the same time are one observation and count once.
         if now.saturating_sub(self.confirmed_at) < MOMENT_MILLIS {
             return;
         }
@@ -140,18 +143,19 @@ impl IdleLimit {
         self.outlived_min = u64::MAX;
     }
 
-    /// Covers the coarseness of both clocks, and what the target's closes have scattered so far.
+    /// Covers the granularity of both clocks and the deviation of the target's closes so far.
     fn margin(&self, closed: u64) -> u64 {
         (self.deviation_micros * DEVIATIONS / 1_000).clamp(MARGIN_MILLIS_MIN, margin_max(closed))
     }
 
-    /// The round trip comes on top: the target counts from when it sent, and our request is on its way for a while.
+    /// Subtracts the margin and the round trip. The target counts from when it sent its response, and our
+    /// request takes time to arrive.
     fn less_margin(&self, millis: u64, margin: u64) -> u64 {
         millis.saturating_sub(margin + self.round_trip.millis().min(millis / 16))
     }
 }
 
-/// The shortest of the recent responses: no round trip takes longer.
+/// The shortest of the recent response times, an upper bound of the round trip.
 #[derive(Clone, Copy, Debug)]
 struct RoundTrip {
     micros: u64,
@@ -166,7 +170,7 @@ impl Default for RoundTrip {
 }
 
 impl RoundTrip {
-    /// The least of this window and of the one before, so that a route that became longer is noticed.
+    /// Takes the minimum of this window and of the one before, so that a route that became longer is noticed.
     fn observe(&mut self, micros: u64) {
         self.next_micros = self.next_micros.min(micros);
         self.micros = self.micros.min(micros);
@@ -176,30 +180,30 @@ impl RoundTrip {
         }
     }
 
-    /// 0 while nothing is known.
+    /// 0 if nothing is known.
     fn millis(self) -> u64 {
         if self.micros == u64::MAX { 0 } else { self.micros.div_ceil(1_000) }
     }
 }
 
-/// Whether a life of that length shows that the limit is too low: by more than the margin twice.
+/// True if this idle time shows that the limit is too low: it is longer by more than twice the margin.
 fn outlives(idle_millis: u64, closed: u64) -> bool {
     idle_millis.saturating_sub(2 * margin_max(idle_millis)) > closed.saturating_sub(margin_max(closed))
 }
 
-/// The margin as long as nothing is known of how exact the target is: at a timeout of 1 s it costs 4 % of the reuse, at
-/// 5 s 2.4 %.
+/// The margin while the target's accuracy is unknown. At a timeout of 1 s it costs 4 % of the reuse, at 5 s 2.4
+/// %.
 fn margin_max(millis: u64) -> u64 {
     20 + millis / 50
 }
 
 const MARGIN_MILLIS_MIN: u64 = 8;
-/// The margin is so many times the deviation.
+/// The margin as a multiple of the deviation.
 const DEVIATIONS: u64 = 3;
 const MOMENT_MILLIS: u64 = 500;
 const ROUND_TRIP_WINDOW: u32 = 256;
 
-/// A connection that ends sooner did not time out: the target ended it after a number of requests, or stopped.
+/// A connection that ends sooner did not time out: the target closed it after a number of requests, or stopped.
 const TIMEOUT_MILLIS_MIN: u64 = 200;
 
 const OUTLIVED_NEEDED_MIN: u32 = 16;

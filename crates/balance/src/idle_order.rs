@@ -1,13 +1,13 @@
-//! The order in which connections became idle, so that the one that has been idle longest is found at once (KA10).
+//! The order in which connections became idle, so that the longest idle one is found at once (KA10).
 //!
-//! A doubly linked list through a slab: entering, leaving and finding the oldest take a few stores each, and nothing is
-//! allocated once the slab is as large as the crowd was.
+//! It is a doubly linked list in a slab. Entering, leaving and finding the oldest take a few stores each.
+//! Memory is allocated only while the slab grows to its peak.
 
-/// Connections of which nothing is known but since when they are idle, and a note about each.
+/// Idle connections in the order in which they became idle, with a note for each.
 #[derive(Debug)]
 pub struct IdleOrder<T> {
     nodes: Vec<Node<T>>,
-    /// The first of the list of free nodes, linked through `behind`.
+    /// The first node of the free list, which is linked through `behind`.
     free: u32,
     oldest: u32,
     newest: u32,
@@ -15,16 +15,16 @@ pub struct IdleOrder<T> {
 
 #[derive(Debug)]
 struct Node<T> {
-    /// Towards the oldest.
+    /// The next older node.
     before: u32,
-    /// Towards the newest.
+    /// The next newer node.
     behind: u32,
     is_listed: bool,
     since: u64,
     note: T,
 }
 
-/// A connection's node. Its owner gives it back with [`IdleOrder::leave`], once.
+/// A connection's node. Its owner must return it once, with [`IdleOrder::leave`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct IdlePlace(u32);
 
@@ -35,7 +35,7 @@ impl<T> Default for IdleOrder<T> {
 }
 
 impl<T: Copy> IdleOrder<T> {
-    /// Enters behind all others: `since` is not before theirs.
+    /// Appends a connection. `since` must not be before that of any other.
     pub fn enter(&mut self, since: u64, note: T) -> IdlePlace {
         let node = Node { before: self.newest, behind: NONE, is_listed: true, since, note };
         let place = self.place(node);
@@ -47,12 +47,13 @@ impl<T: Copy> IdleOrder<T> {
         IdlePlace(place)
     }
 
-    /// Since when the oldest is idle.
+    /// The time since which the oldest is idle.
     pub fn oldest_since(&self) -> Option<u64> {
         self.nodes.get(self.oldest as usize).map(|node| node.since)
     }
 
-    /// Takes the oldest out of the order; the node stays its owner's, who finds `change` made to the note.
+    /// Removes the oldest from the order and applies `change` to its note. The node stays with its owner, which
+    /// reads the changed note in [`leave`](Self::leave).
     pub fn take_oldest(&mut self, change: impl FnOnce(&mut T)) -> Option<T> {
         let place = self.oldest;
         self.nodes.get(place as usize)?;
@@ -62,12 +63,12 @@ impl<T: Copy> IdleOrder<T> {
         Some(*note)
     }
 
-    /// The note about a connection.
+    /// The note of a connection.
     pub fn note(&self, place: &IdlePlace) -> T {
         self.nodes[place.0 as usize].note
     }
 
-    /// A connection is idle no more; its note as it was left.
+    /// Ends a connection's idle time and returns its note.
     pub fn leave(&mut self, place: &IdlePlace) -> T {
         if self.nodes[place.0 as usize].is_listed {
             self.unlink(place.0);
@@ -82,7 +83,7 @@ impl<T: Copy> IdleOrder<T> {
         match self.free {
             NONE => {
                 self.nodes.push(node);
-                // limit: a worker has fewer descriptors than that.
+                // limit: a worker has fewer file descriptors than that.
                 u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
             }
             place => {
@@ -121,7 +122,7 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Enter,
-        /// The nth of those that are there.
+        /// The nth of the current entries.
         Leave(usize),
         TakeOldest,
     }
@@ -132,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn does_what_a_queue_would(steps in prop::collection::vec(step(), 0..200)) {
+        fn behaves_like_a_queue(steps in prop::collection::vec(step(), 0..200)) {
             let (mut order, mut queue) = (IdleOrder::default(), VecDeque::new());
             let (mut owners, mut most) = (Vec::new(), 0);
             for (number, step) in steps.into_iter().enumerate() {

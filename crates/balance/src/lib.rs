@@ -1,8 +1,8 @@
-//! Pure decisions: which rule a request meets, which target it goes to, whether a target is healthy.
+//! Pure decisions: which rule a request matches, which target it goes to, whether a target is healthy.
 //!
-//! Crate `proxy` asks on the workers, crate `control` feeds probe results in. Nothing here does I/O, reads a
-//! clock, locks or shares: time and randomness are arguments, so every decision can be replayed from a seed.
-//! Times are milliseconds since any start that the caller keeps to.
+//! Crate `proxy` calls these on the workers; crate `control` passes probe results. Nothing here does I/O, reads
+//! a clock, locks or shares: time and randomness are arguments, so every decision can be replayed from a seed.
+//! Times are milliseconds since an arbitrary start, which the caller must not change.
 
 mod access;
 mod algorithm;

@@ -1,6 +1,6 @@
-//! A target whose connect failed is passed over for a moment that grows, long before a probe notices.
+//! Passes over a target whose connect failed, for a growing time, long before a probe notices.
 
-/// For how long a target is passed over after so many failures in a row: 0.5 s, 1 s, 2 s … at most 30 s.
+/// For how long a target is passed over after this many failures in a row: 0.5 s, 1 s, 2 s … at most 30 s.
 pub fn pass_over_millis(consecutive_failures: u32) -> u64 {
     match consecutive_failures {
         0 => 0,
@@ -10,9 +10,9 @@ pub fn pass_over_millis(consecutive_failures: u32) -> u64 {
     }
 }
 
-/// The state of one target. It fits into a `u64`, so that all workers can keep it in one atomic: read it with
-/// [`from_bits`](Self::from_bits) at every pick, change it by compare-exchange when a connect ends. 0 is a target
-/// that did not fail.
+/// The state of one target. It fits into a `u64`, so that all workers can share it in one atomic: read it with
+/// [`from_bits`](Self::from_bits) at every pick, change it by compare-exchange when a connect ends. 0 is a
+/// target without failures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PassOver {
     failures: u16,
@@ -29,7 +29,7 @@ impl PassOver {
         u64::from(self.failures) << UNTIL_BITS | self.until_millis
     }
 
-    /// Whether new requests go elsewhere now.
+    /// True if the target is passed over now.
     pub fn holds(self, now_millis: u64) -> bool {
         now_millis < self.until_millis
     }
@@ -38,8 +38,8 @@ impl PassOver {
         self.failures.into()
     }
 
-    /// A connect failed that began at `began_millis`. One that began before the last pass-over ended tells nothing
-    /// new and changes nothing: a hundred connects that fail together are one failure, not a hundred.
+    /// Records the failure of a connect that began at `began_millis`. A connect that began before the last
+    /// pass-over ended changes nothing: a hundred connects that fail together count as one failure.
     #[must_use]
     pub fn after_failure(self, began_millis: u64, now_millis: u64) -> Self {
         if self.failures > 0 && began_millis < self.until_millis {
@@ -50,7 +50,7 @@ impl PassOver {
         Self { failures, until_millis }
     }
 
-    /// A connect succeeded: all is forgotten.
+    /// Records a successful connect: all failures are forgotten.
     #[must_use]
     pub fn after_success(self) -> Self {
         Self::default()
@@ -68,7 +68,7 @@ mod tests {
     use crate::Rng;
 
     #[test]
-    fn the_moment_doubles_up_to_a_limit() {
+    fn the_time_doubles_up_to_a_limit() {
         for (failures, expected) in [
             (0, 0),
             (1, 500),
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_grow_and_a_success_forgets() {
+    fn failures_add_up_and_a_success_resets_them() {
         let fresh = PassOver::default();
         assert!(!fresh.holds(0));
         let once = fresh.after_failure(1_000, 1_010);
@@ -103,12 +103,12 @@ mod tests {
             state = state.after_failure(990 + n % 3, 1_000 + n);
         }
         assert_eq!(state.consecutive_failures(), 1);
-        // A late one: it began before the pass-over and timed out behind it.
+        // It began before the pass-over and timed out after its end.
         assert_eq!(state.after_failure(1_100, 5_100), state);
     }
 
     #[test]
-    fn sim_bits_carry_everything_and_the_wait_is_bounded() {
+    fn sim_bits_keep_the_whole_state_and_the_time_is_bounded() {
         for seed in 0..50 {
             let mut random = Rng::new(seed);
             let (mut state, mut now) = (PassOver::default(), random.next_u64() >> random.below(40));

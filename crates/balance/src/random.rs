@@ -1,6 +1,6 @@
-//! Cheap randomness for choices between equals; every worker owns one, seeded from outside.
+//! Cheap random numbers for choices between equals. Each worker owns a generator, seeded by its caller.
 
-/// A splitmix64 generator (Steele, Lea, Flood 2014). Predictable by design: never for anything secret.
+/// A splitmix64 generator (Steele, Lea, Flood 2014). It is predictable by design: never use it for secrets.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
@@ -32,7 +32,7 @@ pub(crate) const fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// 2^64 divided by the golden ratio: its multiples fill the ring as evenly as any sequence can.
+/// 2^64 divided by the golden ratio: its multiples spread over the 64-bit range as evenly as any sequence can.
 pub(crate) const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! The rule table: which rule of a listener a request meets (HTTP1).
+//! The rule table: which rule of a listener a request matches (HTTP1).
 //!
-//! Step `route` of `proxy::http` asks once per request. The order is settled: the most specific host first
-//! (exact, longest leading wildcard, longest trailing wildcard, regexes in file order, none); within a host the
-//! most specific path (exact, longest prefix, regexes in file order, none); between equals the rule with more
-//! conditions, then the one that stands first. Where nothing of a host matches, the next less specific host is
-//! tried. A rule that adds a slash to its prefix counts, for the path without it, as an exact one behind those that
-//! are. Hosts, exact paths and prefixes are looked up, not searched: the number of rules costs nothing.
+//! Step `route` of `proxy::http` asks it once per request. The order is fixed. The most specific host comes
+//! first: exact, longest leading wildcard, longest trailing wildcard, regexes in file order, none. Within a
+//! host the most specific path comes first: exact, longest prefix, regexes in file order, none. Among equals
+//! the rule with more conditions comes first, then the one earlier in the file. If no rule of a host matches,
+//! the next less specific host is tried. A rule that adds a slash to its prefix matches the path without the
+//! slash like an exact rule, after the exact rules of that path. Hosts, exact paths and prefixes are looked up
+//! by hash, so the number of rules does not matter.
 
 mod conditions;
 mod mismatch;
@@ -23,29 +24,32 @@ use paths::PathTable;
 pub use mismatch::{Match, Mismatch, mismatch};
 pub use rewrite::rewrite_path;
 
-/// What the table reads of a request. Conditions are read only where a rule that fits host and path has some.
+/// What the table reads of a request. Conditions are evaluated only if a rule whose host and path match has
+/// some.
 pub trait RequestView {
-    /// The host's name in any case, without port and final dot; empty where the request has none.
+    /// The host name in any case, without port and trailing dot; empty if the request has none.
     fn host(&self) -> &[u8];
     /// The normalised path, without the query.
     fn path(&self) -> &[u8];
     fn method(&self) -> &[u8];
     /// The query as sent, without `?`.
     fn query(&self) -> Option<&[u8]>;
-    /// The client, after trusted proxies were taken into account; `None` where nobody knows, which no range holds.
+    /// The client's address: the remote address, or the one that trusted proxies forwarded. `None` if it is
+    /// unknown; no range contains it then.
     fn source(&self) -> Option<IpAddr>;
-    /// Hands the value of every field line of this name to `each`, until that returns true; says whether it did.
-    /// `name` is lower case and compares without case; values come without white space around them.
+    /// Passes the value of each field line with this name to `each`, until that returns true; returns whether
+    /// it did. `name` is lower case and is compared without regard to case; values have no white space around
+    /// them.
     fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool;
 
-    /// The same for the cookies of this name, in the order sent (RFC 6265 §4.2.1).
+    /// Does the same for cookies with this name, in the order sent (RFC 6265 §4.2.1).
     fn cookie_values(&self, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         self.header_values("cookie", &mut |line| conditions::cookie_values(line, name, each))
     }
 }
 
 /// The compiled rules of one listener. Give each worker its own clone: threads that share a regex contend for
-/// its scratch memory, a clone has its own.
+/// its scratch memory, and a clone has its own.
 #[derive(Clone, Debug, Default)]
 pub struct RuleTable {
     exact: BytesMap<PathTable>,
@@ -55,7 +59,7 @@ pub struct RuleTable {
     trailing: BytesMap<PathTable>,
     regexes: Vec<(Regex, PathTable)>,
     any: PathTable,
-    /// Whether any rule names a host; without one the request's host is not looked at.
+    /// True if any rule names a host; else the request's host is not read.
     has_hosts: bool,
 }
 
@@ -70,7 +74,7 @@ impl RuleTable {
         table
     }
 
-    /// The index, within the rules the table was compiled from, of the rule that the request meets.
+    /// The index of the rule that the request matches, in the list from which the table was compiled.
     pub fn find<R: RequestView + ?Sized>(&self, request: &R) -> Option<usize> {
         if self.has_hosts
             && let Some(index) = self.find_by_host(request)
@@ -117,7 +121,8 @@ impl RuleTable {
     }
 }
 
-/// The entry of this regex; two rules that spell the same regex are equals, as two of the same name are.
+/// The entry of this regex. Two rules with the same regex text share an entry, like two rules with the same
+/// name.
 fn regex_entry<'a, V: Default>(entries: &'a mut Vec<(Regex, V)>, regex: &Regex) -> &'a mut V {
     let known = entries.iter().position(|(entry, _)| entry.as_str() == regex.as_str());
     let place = known.unwrap_or_else(|| {
@@ -127,7 +132,7 @@ fn regex_entry<'a, V: Default>(entries: &'a mut Vec<(Regex, V)>, regex: &Regex) 
     &mut entries[place].1
 }
 
-/// `None` for what is too long to be a name.
+/// `None` if the host is too long to be a name.
 fn lower_case<'a>(host: &'a [u8], scratch: &'a mut [u8; HOST_BYTES_MAX]) -> Option<&'a [u8]> {
     let lower = scratch.get_mut(..host.len())?;
     if !host.iter().any(u8::is_ascii_uppercase) {
@@ -138,19 +143,19 @@ fn lower_case<'a>(host: &'a [u8], scratch: &'a mut [u8; HOST_BYTES_MAX]) -> Opti
     Some(lower)
 }
 
-/// `.b.c`, `.c` of `a.b.c`: every suffix behind at least one label, the longest first, none longer than `longest`.
+/// `.b.c`, `.c` of `a.b.c`: every suffix after at least one label, longest first, none longer than `longest`.
 fn suffixes(host: &[u8], longest: usize) -> impl Iterator<Item = &[u8]> {
     let first = host.len().saturating_sub(longest).max(1);
     (first..host.len()).filter(|&start| host[start] == b'.').map(|start| &host[start..])
 }
 
-/// `a.b.`, `a.` of `a.b.c`: every prefix before at least one label, the longest first, none longer than `longest`.
+/// `a.b.`, `a.` of `a.b.c`: every prefix before at least one label, longest first, none longer than `longest`.
 fn prefixes(host: &[u8], longest: usize) -> impl Iterator<Item = &[u8]> {
     let last = longest.min(host.len().saturating_sub(1));
     (1..=last).rev().filter(|&end| host[end - 1] == b'.').map(|end| &host[..end])
 }
 
-// limit: a name has at most 253 bytes (RFC 1035 §2.3.4); a longer one meets only rules without a host.
+// limit: a name has at most 253 bytes (RFC 1035 §2.3.4). A longer one matches only rules without a host.
 const HOST_BYTES_MAX: usize = 255;
 
 #[cfg(test)]

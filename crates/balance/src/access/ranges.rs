@@ -1,17 +1,19 @@
-//! Disjoint ranges that cover all keys, and the search among them.
+//! Disjoint ranges that cover all keys, and a search among them.
 
-/// For each key the owner of the range that it lies in. Ranges are looked up by a tree without pointers: each level
-/// holds every sixteenth start of the next, and the last level all of them. With a million ranges the upper levels stay
-/// in the cache, so that a search waits for memory two or three times, wherever the ranges lie.
+/// Maps each key to the owner of the range that contains it. The look-up uses a tree without pointers: each
+/// level holds every sixteenth start of the next level, and the last level holds all starts. With a million
+/// ranges the upper levels stay in the cache, so that a search waits for memory two or three times, wherever
+/// the ranges lie.
 #[derive(Debug)]
 pub(super) struct Ranges<K> {
-    /// From the root to the starts of all ranges, ascending; the first start of each level is the lowest key.
+    /// From the root to the starts of all ranges, in ascending order. The first start of each level is the
+    /// lowest key.
     levels: Box<[Box<[K]>]>,
     /// One for each range.
     owners: Box<[Owner]>,
 }
 
-/// Whose a range is; what the number means is the table's.
+/// The owner of a range. The table defines what the number means.
 pub(super) type Owner = u32;
 
 /// Collects ranges in ascending order.
@@ -22,12 +24,12 @@ pub(super) struct RangesBuilder<K> {
 }
 
 impl<K: Copy + Ord> RangesBuilder<K> {
-    /// Everything is `owner`'s.
+    /// Begins with one range that covers all keys and belongs to `owner`.
     pub(super) fn new(lowest: K, owner: Owner) -> Self {
         Self { starts: vec![lowest], owners: vec![owner] }
     }
 
-    /// From `start`, which is none before the last one, all is `owner`'s.
+    /// From `start` on, keys belong to `owner`. `start` must not be below the last one.
     pub(super) fn begin(&mut self, start: K, owner: Owner) {
         if self.starts.last() == Some(&start) {
             self.starts.pop();
@@ -67,7 +69,7 @@ impl<K: Copy + Ord> Ranges<K> {
     }
 }
 
-/// Sixteen starts of IPv4 are a cache line.
+/// Sixteen IPv4 starts fill a cache line.
 const BLOCK: usize = 16;
 
 #[cfg(test)]
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_of_one_owner_are_one_range() {
+    fn adjacent_ranges_of_one_owner_are_merged() {
         let mut builder = RangesBuilder::new(0_u32, 7);
         for (start, owner) in [(0, 1), (5, 1), (8, 2), (8, 1), (9, 3)] {
             builder.begin(start, owner);

@@ -1,4 +1,4 @@
-//! The table against the plain meaning of its entries.
+//! Tests of the table against the plain meaning of its entries.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -16,7 +16,7 @@ fn table(entries: Vec<AccessEntry>) -> AddressTable {
     AddressTable::compile(&AccessList { entries, default: Verdict::Allow })
 }
 
-/// What the words say: the longest prefix that has not expired; on a tie deny.
+/// The specified verdict: the longest prefix that has not expired decides; with equal prefixes deny wins.
 fn plain(entries: &[AccessEntry], address: IpAddr, now: u64) -> Option<Verdict> {
     let counts = |entry: &&AccessEntry| {
         entry.range.contains(address) && entry.until.is_none_or(|until| now < until.get())
@@ -28,7 +28,7 @@ fn plain(entries: &[AccessEntry], address: IpAddr, now: u64) -> Option<Verdict> 
 use Verdict::{Allow, Deny};
 
 #[test]
-fn no_entry_lets_an_unknown_client_pass() {
+fn no_entry_allows_an_unknown_client() {
     let passer = "10.0.0.1".parse().unwrap();
     for (entries, default, expected) in [
         (vec![], Allow, true),
@@ -83,7 +83,7 @@ fn a_range_of_ipv6_says_nothing_about_ipv4() {
 }
 
 #[test]
-fn an_expired_entry_makes_room_for_what_lies_around_it() {
+fn after_an_entry_expires_the_one_around_it_decides() {
     let table = table(vec![
         entry("10.0.0.0/8", Deny, Some(30)),
         entry("10.0.0.0/16", Allow, Some(20)),
@@ -105,7 +105,7 @@ fn an_expired_entry_makes_room_for_what_lies_around_it() {
 }
 
 #[test]
-fn the_default_is_for_whom_no_entry_holds() {
+fn the_default_decides_if_no_entry_matches() {
     let allow_one = |default| {
         let entries = vec![entry("192.0.2.7", if default == Deny { Allow } else { Deny }, None)];
         AddressTable::compile(&AccessList { entries, default })
@@ -115,7 +115,7 @@ fn the_default_is_for_whom_no_entry_holds() {
     assert_eq!((allow_one(Allow).allows(seven, 0), allow_one(Allow).allows(eight, 0)), (false, true));
 }
 
-/// A range of a small world, so that ranges nest, touch and repeat, at either end of the address space.
+/// Returns a range from a small set, so that ranges nest, touch and repeat, at both ends of the address space.
 fn range(bits: u32, length: u32, family: u8) -> Cidr {
     let bits = u128::from(bits) << 24;
     let (address, length, width): (IpAddr, _, _) = match family {
@@ -149,7 +149,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn it_says_what_the_entries_say(entries in entries(), others: Vec<u128>) {
+    fn the_table_agrees_with_its_entries(entries in entries(), others: Vec<u128>) {
         let table = table(entries.clone());
         let edges = entries.iter().flat_map(|entry| {
             let (first, last) = entry.range.bounds();
@@ -171,7 +171,7 @@ proptest! {
     }
 }
 
-/// Random ranges of `lengths`; they hardly ever touch.
+/// Random ranges with prefix lengths from `lengths`. They hardly ever overlap.
 fn many(count: usize, lengths: std::ops::Range<u64>, is_v4: bool) -> Vec<AccessEntry> {
     let mut rng = Rng::new(7);
     let mut range = || {
@@ -188,7 +188,7 @@ fn many(count: usize, lengths: std::ops::Range<u64>, is_v4: bool) -> Vec<AccessE
 }
 
 #[test]
-fn an_entry_takes_no_more_than_its_bytes() {
+fn the_memory_per_entry_is_bounded() {
     for (lengths, is_v4, bytes_max) in [(24..33, true, 18), (32..65, false, 43)] {
         let bytes = table(many(20_000, lengths, is_v4)).bytes() / 20_000;
         assert!(bytes <= bytes_max, "{bytes} bytes per entry");

@@ -1,4 +1,4 @@
-//! Weighted least connections: the target that is least busy for its weight.
+//! Weighted least connections: chooses the target with the least load for its weight.
 
 use std::cmp::Ordering;
 
@@ -7,8 +7,8 @@ use crate::Rng;
 
 /// The usable target of `0..targets` with the fewest requests in flight per weight. O(n).
 ///
-/// Equals are chosen at random in proportion to their weights: an idle group is used as its weights say, and
-/// workers that see the same numbers do not all run to the same target.
+/// Ties are broken at random, in proportion to the weights. So an idle group is used according to its weights,
+/// and workers that see the same numbers do not all choose the same target.
 pub fn least_connections(
     targets: usize,
     weight: impl Fn(usize) -> u32,
@@ -64,8 +64,8 @@ mod tests {
     }
 
     #[test]
-    fn equals_share_by_weight() {
-        // 0 and 3 are equal in load, wherever they stand; 1 and 2 are busier or out.
+    fn ties_are_shared_by_weight() {
+        // 0 and 3 have equal load, whatever their index; 1 and 2 are busier or not usable.
         let targets = [(3, 3, true), (1, 2, true), (5, 0, false), (1, 1, true)];
         let mut random = Rng::new(11);
         let picked: Vec<_> = (0..4_000).map(|_| pick(&targets, &mut random).unwrap()).collect();
@@ -97,7 +97,7 @@ mod tests {
         }
     }
 
-    /// Every request in flight is as likely to finish next.
+    /// Finishes a request. Each one in flight is equally likely.
     fn finish_one(flight: &mut [u32; 4], random: &mut Rng) {
         let mut left = random.below(u64::from(flight.iter().sum::<u32>())) as u32;
         for count in flight {

@@ -2,22 +2,23 @@
 
 use crate::random::{GOLDEN, mix, scale};
 
-/// Which target a hash belongs to. One look at a table; when the targets change, few hashes move.
+/// Maps hashes to targets with one look-up in a table. If the targets change, few hashes move.
 ///
-/// Built off the workers when a group's targets change, and shared: it never changes. Build it from all targets
-/// and tell `pick` which are usable, so that a target that is down and comes back gets its own clients again. A
-/// caller that bounds the load of a target says that a full one is not usable.
+/// The table is built outside the workers when the targets of a group change. It never changes, so it is
+/// shared. Build it from all targets and tell `pick` which are usable: then a target that was down gets its own
+/// clients again. A caller that bounds the load of a target reports a full target as not usable.
 #[derive(Clone, Debug)]
 pub struct Maglev {
-    /// The target of each slot; empty if no target has weight.
+    /// The target of each slot; empty if all targets have weight 0.
     slots: Vec<u16>,
-    /// `None` at weight 0.
+    /// The key of each target; `None` if its weight is 0.
     keys: Vec<Option<u64>>,
 }
 
 impl Maglev {
-    /// From each target's key ([`hash_address`](crate::hash_address)) and weight. The order of the targets does not
-    /// matter. A group has at most `model::Limits::TARGETS_MAX` targets; from the 65 536th on none would get a slot.
+    /// Builds the table from each target's key ([`hash_address`](crate::hash_address)) and weight. The order of
+    /// the targets does not matter. A group has at most `model::Limits::TARGETS_MAX` targets; from the 65 536th
+    /// on, a target would get no slot.
     pub fn build(targets: &[(u64, u32)]) -> Self {
         let keys = targets.iter().map(|&(key, weight)| (weight > 0).then_some(key)).collect();
         let mut seekers: Vec<_> = (targets.iter().enumerate())
@@ -26,13 +27,14 @@ impl Maglev {
             })
             .filter(|seeker| seeker.weight > 0 && seeker.target != FREE)
             .collect();
-        // Who comes first takes a contested slot: by key, so that the same set always gives the same table.
+        // The first target takes a contested slot. The order is by key, so that the same set always gives the
+        // same table.
         seekers.sort_unstable_by_key(|seeker| seeker.key);
         Self { slots: fill(&mut seekers, slot_count(targets.len())), keys }
     }
 
-    /// The usable target that this hash belongs to. While its own target is not usable, each hash goes to another
-    /// one, always the same, and the hashes of one target go to all others.
+    /// The usable target that this hash belongs to. If its own target is not usable, a hash goes to another
+    /// one, always the same; the hashes of one target spread over all others.
     pub fn pick(&self, hash: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let mut probe = hash;
         for _ in 0..PROBES_MAX {
@@ -45,7 +47,8 @@ impl Maglev {
         self.scan(hash, usable)
     }
 
-    /// Hardly any is usable: by the highest random weight (Thaler, Ravishankar 1998), without regard to weights.
+    /// Used when hardly any target is usable: highest random weight (Thaler, Ravishankar 1998), without regard
+    /// to weights.
     fn scan(&self, hash: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let score = |key: &Option<u64>| key.map(|key| mix(hash ^ key));
         (self.keys.iter().enumerate())
@@ -55,7 +58,7 @@ impl Maglev {
     }
 }
 
-/// A target on its way through its own permutation of the slots.
+/// A target that walks its own permutation of the slots.
 struct Seeker {
     target: u16,
     key: u64,
@@ -71,12 +74,12 @@ impl Seeker {
     }
 
     fn place(&mut self, slots: usize) {
-        // invariant: the number of slots is prime, so that every step but 0 visits all of them.
+        // invariant: the number of slots is prime, so that every step except 0 visits all of them.
         self.slot = scale(mix(self.key), slots as u64) as usize;
         self.step = scale(mix(self.key.wrapping_add(GOLDEN)), slots as u64 - 1) as usize + 1;
     }
 
-    /// Takes the first free slot of its permutation. There is one.
+    /// Takes the first free slot of the permutation. At least one slot must be free.
     fn take(&mut self, slots: &mut [u16]) {
         while slots[self.slot] != FREE {
             self.advance(slots.len());
@@ -93,7 +96,8 @@ impl Seeker {
     }
 }
 
-/// In turns: the heaviest takes a slot each turn, the others as often as their weight is of the heaviest.
+/// Fills the slots in turns. The heaviest target takes a slot each turn, the others in proportion to their
+/// weights.
 fn fill(seekers: &mut [Seeker], count: usize) -> Vec<u16> {
     let Some(heaviest) = seekers.iter().map(|seeker| seeker.weight).max() else {
         return Vec::new();
@@ -117,8 +121,8 @@ fn fill(seekers: &mut [Seeker], count: usize) -> Vec<u16> {
     }
 }
 
-/// At least 100 slots for each target, so that shares are even to about 1 % (§5.3 of the paper). In few and wide
-/// classes, because everything moves where the number of targets goes from one class to the next.
+/// At least 100 slots per target, so that shares are even to about 1 % (§5.3 of the paper). There are few, wide
+/// size classes, because nearly all hashes move when the number of targets crosses from one class to the next.
 fn slot_count(targets: usize) -> usize {
     match targets {
         0..=100 => 16_381,
@@ -129,7 +133,7 @@ fn slot_count(targets: usize) -> usize {
 
 const FREE: u16 = u16::MAX;
 
-// limit: with half of the slots usable, one hash in 65 536 goes on to the scan.
+// limit: with half of the slots usable, one hash in 65 536 needs the scan.
 const PROBES_MAX: usize = 16;
 
 #[cfg(test)]
@@ -195,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_file_does_not_matter() {
+    fn the_order_of_the_targets_does_not_matter() {
         let forward = targets(30);
         let backward: Vec<_> = forward.iter().rev().copied().collect();
         let (a, b) = (Maglev::build(&forward), Maglev::build(&backward));
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_target_moves_only_its_own_and_spreads_them() {
+    fn an_unusable_target_moves_only_its_own_hashes_and_spreads_them() {
         let maglev = Maglev::build(&targets(10));
         let mut fallen = [0_u32; 10];
         for hash in hashes(50_000) {

@@ -1,12 +1,12 @@
-//! Power of two random choices: nearly as even as least connections, without looking at every target.
+//! Power of two random choices: nearly as even as least connections, without a scan of all targets.
 
 use super::compare_load;
 use crate::Rng;
 
-/// Draws targets by weight; immutable, so that all workers may share one.
+/// Draws targets by weight. It is immutable, so that all workers may share one.
 #[derive(Clone, Debug)]
 pub struct RandomTwo {
-    /// The sum of the weights up to and with each target.
+    /// The sum of the weights up to and including each target.
     sums: Vec<u64>,
 }
 
@@ -19,8 +19,8 @@ impl RandomTwo {
         Self { sums: sums.collect() }
     }
 
-    /// Of two different usable targets, drawn by weight, the one with fewer requests in flight per weight; the
-    /// only usable one where there is but one. O(log n), and O(n) where few are usable.
+    /// Draws two different usable targets by weight and returns the one with fewer requests in flight per
+    /// weight. If only one is usable, returns it. O(log n), and O(n) if few targets are usable.
     pub fn pick(
         &self,
         in_flight: impl Fn(usize) -> u32,
@@ -35,10 +35,10 @@ impl RandomTwo {
         Some(if compare_load(load(second), load(first)).is_lt() { second } else { first })
     }
 
-    /// A few draws, then a look at all of them.
+    /// Draws a few times, then scans all targets.
     fn draw(&self, usable: impl Fn(usize) -> bool, random: &mut Rng) -> Option<usize> {
         let sum = *self.sums.last()?;
-        // limit: with half of the weight usable, one draw in 256 goes on to the scan.
+        // limit: with half of the weight usable, one call in 256 needs the scan.
         let mut draws = (0..DRAWS_MAX).map(|_| {
             let point = random.below(sum);
             self.sums.partition_point(|&sum| sum <= point)
@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn a_few_usable_among_many_share_evenly() {
+    fn a_few_usable_targets_among_many_share_evenly() {
         let weights = vec![1; 1_000];
         let counts = counts(&RandomTwo::new(&weights), 1_000, |target| [7, 8, 900].contains(&target), 6);
         assert!([7, 8, 900].iter().all(|&target: &usize| counts[target].abs_diff(6_667) < 400));
     }
 
     #[test]
-    fn the_busier_of_the_two_loses() {
+    fn the_busier_of_the_two_is_not_picked() {
         let two = RandomTwo::new(&[1, 1]);
         let mut random = Rng::new(4);
         for busy in [0, 1] {
@@ -129,7 +129,7 @@ mod tests {
                 assert_eq!(picked, Some(1 - busy));
             }
         }
-        // Three in flight at weight 4 is less than one at weight 1.
+        // Three in flight at weight 4 is less load than one at weight 1.
         let two = RandomTwo::new(&[4, 1]);
         assert_eq!(two.pick(|target| [3, 1][target], |_| true, &mut random), Some(0));
     }

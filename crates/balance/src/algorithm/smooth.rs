@@ -1,17 +1,17 @@
-//! Smooth weighted round robin: every target in its turn, the turns of a heavy one spread out.
+//! Smooth weighted round robin: targets take turns, and the turns of a heavy target are spread out.
 
 use crate::random::{GOLDEN, mix, scale};
 
 /// One worker's cursor over the targets of a group, or over the weighted groups of a `forward`.
 ///
-/// Each worker has its own and shares nothing; `stagger` (the worker's number) makes them start at different
-/// points, so that the sum over all workers follows the weights as closely as one cursor does.
+/// Each worker has its own cursor. `stagger` (the worker's number) makes the cursors start at different points,
+/// so that the sum over all workers follows the weights as closely as a single cursor does.
 #[derive(Clone, Debug)]
 pub struct SmoothWeighted(Turns);
 
 #[derive(Clone, Debug)]
 enum Turns {
-    /// All weights are equal: a plain rotation. `next` is the place to look at first.
+    /// All weights are equal: a plain rotation. `next` is the index to try first.
     Equal {
         next: usize,
         places: usize,
@@ -22,8 +22,9 @@ enum Turns {
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     weight: i64,
-    /// How much of a turn it is owed, in units of the sum of all weights.
-    // invariant: the credits of all turns add up to 0, and each stays within the sum of weights times (ln(n) + 1.5).
+    /// The share of a turn that it is owed, in units of the sum of all weights.
+    // invariant: the credits of all turns add up to 0, and each stays within the sum of weights times (ln(n) +
+    // 1.5).
     credit: i64,
 }
 
@@ -42,14 +43,15 @@ impl SmoothWeighted {
         }
     }
 
-    /// The next in turn among the usable ones. O(1) where all weights are equal and the next is usable, else O(n).
+    /// The next usable target. O(1) if all weights are equal and the next one is usable, else O(n).
     ///
-    /// One that is not usable loses its turns: it does not catch up when it is back.
+    /// A target that is not usable loses its turns. It does not catch up when it is usable again.
     pub fn pick(&mut self, usable: impl Fn(usize) -> bool) -> Option<usize> {
         match &mut self.0 {
             Turns::Equal { next, places } => {
                 let picked = (*next..*places).chain(0..*next).find(|&place| usable(place))?;
-                // Behind the picked one, not one further: else the one behind an unusable target had two turns.
+                // Continue after the picked target, not one after `next`: else the target after an unusable one
+                // would get two turns.
                 *next = if picked + 1 == *places { 0 } else { picked + 1 };
                 Some(picked)
             }
@@ -76,8 +78,8 @@ fn pick_weighted(turns: &mut [Turn], usable: impl Fn(usize) -> bool) -> Option<u
     Some(picked)
 }
 
-/// Credits as they stand somewhere in the middle of the cycle: each within half a turn of what is due, spread by
-/// `phase`, and 0 in sum.
+/// The credits at some point in the middle of the cycle. Each is within half a turn of what is due, spread by
+/// `phase`, and their sum is 0.
 fn staggered(weights: &[u32], phase: u64) -> Vec<Turn> {
     let sum: i64 = weights.iter().map(|&weight| i64::from(weight)).sum();
     let mut turns: Vec<_> = (weights.iter().enumerate())
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_unusable_target_leaves_is_shared_evenly() {
+    fn the_turns_of_an_unusable_target_are_shared_evenly() {
         for weights in [[1, 1, 1, 1], [2, 1, 2, 2]] {
             let mut smooth = SmoothWeighted::new(&weights, 0);
             let picked = picks(&mut smooth, 300, |place| place != 1);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::Rng;
 
-/// Closes so long after each other that each counts.
+/// Closes that are far enough apart that each counts.
 fn close_at(limit: &mut IdleLimit, idle_millis: u64, times: u64) {
     for n in 0..times {
         limit.observe_closed(idle_millis, limit.confirmed_at + MOMENT_MILLIS * (1 + n % 2));
@@ -9,7 +9,7 @@ fn close_at(limit: &mut IdleLimit, idle_millis: u64, times: u64) {
 }
 
 #[test]
-fn nothing_known_is_no_limit() {
+fn without_evidence_there_is_no_limit() {
     let mut limit = IdleLimit::default();
     limit.observe_survived(60_000, 0);
     limit.observe_response(5_000);
@@ -18,7 +18,7 @@ fn nothing_known_is_no_limit() {
 }
 
 #[test]
-fn a_close_lowers_the_limit_to_a_little_less() {
+fn a_close_sets_the_limit_a_little_below_it() {
     for (closed, reused, refused) in [(1_000, 959, 960), (5_000, 4_879, 4_880), (60_000, 58_779, 58_780)] {
         let mut limit = IdleLimit::default();
         limit.observe_closed(closed, 0);
@@ -42,7 +42,7 @@ fn an_announcement_is_a_ceiling() {
 }
 
 #[test]
-fn a_close_right_after_a_response_is_no_timeout() {
+fn a_close_right_after_a_response_does_not_count_as_a_timeout() {
     let mut limit = IdleLimit::default();
     for now in 0..100 {
         limit.observe_closed(3, now * 1_000);
@@ -51,11 +51,11 @@ fn a_close_right_after_a_response_is_no_timeout() {
 }
 
 #[test]
-fn a_target_that_is_exact_is_used_to_the_last_moment() {
+fn an_exact_target_gets_the_smallest_margin() {
     let mut limit = IdleLimit::default();
     close_at(&mut limit, 1_500, 20);
     assert_eq!(limit.limit_millis(), Some(1_500 - MARGIN_MILLIS_MIN));
-    // One that is not pays for it at once, and for a while; what ends late hurts nobody.
+    // An inexact target widens the margin at once, and for a while. A late close does no harm.
     close_at(&mut limit, 1_515, 1);
     assert_eq!(limit.limit_millis(), Some(1_500 - MARGIN_MILLIS_MIN));
     close_at(&mut limit, 1_494, 1);
@@ -63,11 +63,15 @@ fn a_target_that_is_exact_is_used_to_the_last_moment() {
     limit.observe_closed(1_488, limit.confirmed_at);
     assert_eq!(limit.limit_millis(), Some(1_488 - 18));
     close_at(&mut limit, 1_400, 1);
-    assert_eq!(limit.limit_millis(), Some(1_400 - 48), "sooner than its margin is the end of trust");
+    assert_eq!(
+        limit.limit_millis(),
+        Some(1_400 - 48),
+        "a close earlier than the margin resets what was learnt"
+    );
 }
 
 #[test]
-fn many_ends_at_one_moment_confirm_once() {
+fn closes_at_the_same_time_confirm_once() {
     let (mut many, mut one) = (IdleLimit::default(), IdleLimit::default());
     for limit in [&mut many, &mut one] {
         limit.observe_closed(1_500, 0);
@@ -80,14 +84,14 @@ fn many_ends_at_one_moment_confirm_once() {
 }
 
 #[test]
-fn the_way_to_the_target_counts_as_far_as_it_is_short() {
+fn the_shortest_response_time_is_subtracted() {
     let mut limit = IdleLimit::default();
     limit.observe_closed(1_600, 0);
     for (micros, expected) in [(2_000_000, 1_448), (80_000, 1_468), (9_001, 1_538), (70_000, 1_538)] {
         limit.observe_response(micros);
         assert_eq!(limit.limit_millis(), Some(expected), "{micros}");
     }
-    // What was the shortest long ago is forgotten.
+    // A minimum from long ago is forgotten.
     (0..2 * ROUND_TRIP_WINDOW).for_each(|_| limit.observe_response(30_000));
     assert_eq!(limit.limit_millis(), Some(1_518));
 }
@@ -109,7 +113,7 @@ fn one_early_close_is_forgotten_after_enough_that_lived_longer() {
 }
 
 #[test]
-fn a_raise_that_proved_wrong_makes_the_next_one_harder() {
+fn after_a_wrong_raise_the_next_one_needs_more_evidence() {
     let mut limit = IdleLimit::default();
     let mut raises = Vec::new();
     limit.observe_closed(1_000, 0);
@@ -124,7 +128,7 @@ fn a_raise_that_proved_wrong_makes_the_next_one_harder() {
 }
 
 #[test]
-fn what_ends_where_expected_confirms_the_limit() {
+fn a_close_at_the_expected_time_confirms_the_limit() {
     let mut limit = IdleLimit::default();
     for n in 0..500 {
         limit.observe_closed(if n % 8 == 0 { 2_010 } else { 2_800 }, n * 1_000);
@@ -133,15 +137,15 @@ fn what_ends_where_expected_confirms_the_limit() {
     assert!(limit.limit_millis().is_some_and(|limit| expected.contains(&limit)), "{limit:?}");
 }
 
-/// A target with a hidden idle timeout, and a pool in front of it, in virtual milliseconds.
+/// A target with an unknown idle timeout and a pool in front of it, in virtual milliseconds.
 struct Sim {
     limit: IdleLimit,
-    /// When each idle connection became idle and how long it lives from then, the latest last.
+    /// When each idle connection became idle, and after how long the target closes it. The latest is last.
     idle: Vec<(u64, u64)>,
     now: u64,
     target: Hidden,
     random: Rng,
-    /// Moments at which something could be learnt.
+    /// The times at which something could be learnt.
     lessons: u32,
     lesson_at: Option<u64>,
     lost: u32,
@@ -150,12 +154,12 @@ struct Sim {
     reusable: u32,
 }
 
-/// What a target does and does not tell.
+/// What the target does not announce.
 #[derive(Clone, Copy, Debug)]
 struct Hidden {
     timeout: u64,
     round_trip: u64,
-    /// By how much it closes later at most.
+    /// The target closes up to this much later than its timeout.
     jitter: u64,
 }
 
@@ -176,7 +180,8 @@ impl Sim {
         }
     }
 
-    /// Time passes; the target closes what timed out. The events of a loop are seen up to 3 ms late.
+    /// Advances time; the target closes connections that timed out. The worker sees these events up to 3 ms
+    /// late.
     fn pause(&mut self, millis: u64) {
         self.now += millis;
         let now = self.now;
@@ -194,12 +199,13 @@ impl Sim {
         self.lesson_at = Some(self.now);
     }
 
-    /// So many requests at once, each on a connection of its own, the one that is idle for the shortest first.
+    /// Sends this many requests at once, each on its own connection. The connection with the shortest idle time
+    /// is used first.
     fn burst(&mut self, requests: usize) {
         for _ in 0..requests {
             let Some(&(since, life)) = self.idle.last() else { break };
             let idle = self.now - since;
-            // What is lost in any case cannot be reused.
+            // A connection that the target closes before the request arrives cannot be reused.
             let is_lost = idle + self.target.round_trip >= life;
             self.reusable += u32::from(self.lessons > 0 && !is_lost);
             if !self.limit.may_reuse(idle) {
@@ -220,7 +226,7 @@ impl Sim {
         }
     }
 
-    /// A pause that is often close to the timeout, where it hurts, then a burst.
+    /// Pauses, often for close to the timeout, where reuse is risky; then sends a burst.
     fn round(&mut self) {
         let timeout = self.target.timeout;
         let pause = if self.random.below(2) == 0 {
@@ -233,7 +239,8 @@ impl Sim {
         self.burst(requests);
     }
 
-    /// All that is idle is closed, whatever its age, and nothing is lost: the target was quick to come back.
+    /// Restarts the target: it closes all idle connections, whatever their age, and is back before a request is
+    /// lost.
     fn restart(&mut self) {
         let now = self.now;
         for (since, _) in std::mem::take(&mut self.idle) {
@@ -251,7 +258,7 @@ fn hidden(random: &mut Rng, jitter: u64) -> Hidden {
 }
 
 #[test]
-fn sim_after_three_lessons_nothing_is_lost_and_reuse_stays_high() {
+fn sim_after_three_closes_no_request_is_lost_and_reuse_stays_high() {
     for seed in 0..200 {
         let mut random = Rng::new(seed);
         let target = hidden(&mut random, 0);
@@ -280,10 +287,10 @@ fn sim_reuse_by_requests_is_at_least_95_percent() {
 }
 
 #[test]
-fn sim_a_far_target_costs_no_more_lessons() {
+fn sim_a_distant_target_needs_no_more_closes() {
     for seed in 0..100 {
         let mut random = Rng::new(seed);
-        // As far as a sixteenth of the timeout.
+        // The round trip is up to a sixteenth of the timeout.
         let timeout = 2_400 + random.below(2_600);
         let target = Hidden { timeout, round_trip: 60 + random.below(80), jitter: 0 };
         let mut sim = Sim::new(target, random);
@@ -293,7 +300,7 @@ fn sim_a_far_target_costs_no_more_lessons() {
 }
 
 #[test]
-fn sim_a_target_that_is_inexact_loses_next_to_nothing() {
+fn sim_an_inexact_target_loses_at_most_one_request_in_a_thousand() {
     let (mut lost, mut requests) = (0, 0);
     for seed in 0..100 {
         let mut random = Rng::new(seed);

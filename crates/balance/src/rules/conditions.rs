@@ -1,10 +1,10 @@
-//! Whether a rule's conditions hold for a request.
+//! Evaluates the conditions of a rule.
 
 use model::{Conditions, FieldCondition, NamedCondition, ValuePattern};
 
 use super::{Mismatch, RequestView};
 
-/// Whether all conditions hold; the cheap ones are asked first.
+/// True if all conditions hold. The cheap ones are tested first.
 pub(super) fn hold<R: RequestView + ?Sized>(conditions: &Conditions, request: &R) -> bool {
     mismatch(conditions, request).is_none()
 }
@@ -36,7 +36,7 @@ fn first_miss<C>(conditions: &[C], holds: impl Fn(&C) -> bool) -> Option<usize> 
     conditions.iter().position(|condition| !holds(condition))
 }
 
-/// The values of one cookie within one `Cookie` field line (RFC 6265 §4.2.1). A value's quotes are part of it.
+/// The values of one cookie in one `Cookie` field line (RFC 6265 §4.2.1). Quotes are part of the value.
 pub(super) fn cookie_values(line: &[u8], name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
     line.split(|&byte| byte == b';').any(|pair| {
         let (key, value) = split_pair(pair.trim_ascii());
@@ -44,8 +44,9 @@ pub(super) fn cookie_values(line: &[u8], name: &str, each: &mut dyn FnMut(&[u8])
     })
 }
 
-/// Whether one parameter of that name has such a value. Both compare after decoding, as an application would read
-/// them (`application/x-www-form-urlencoded`): otherwise `%61dmin` would walk past a rule for `admin`.
+/// True if a parameter with this name has a matching value. Both are decoded before the comparison, as an
+/// application would read them (`application/x-www-form-urlencoded`). Otherwise `%61dmin` would bypass a rule
+/// for `admin`.
 fn query_holds(parameter: &NamedCondition, query: &[u8]) -> bool {
     query.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).any(|pair| {
         let (name, value) = split_pair(pair);
@@ -58,7 +59,8 @@ fn value_holds(pattern: &ValuePattern, raw: &[u8]) -> bool {
         ValuePattern::Present => true,
         ValuePattern::Exact(expected) => decode(raw).eq(expected.bytes()),
         ValuePattern::Regex(_) if !raw.iter().any(|byte| matches!(byte, b'%' | b'+')) => pattern.matches(raw),
-        // limit: a value longer than the scratch is decoded on the heap, no more than the request line allows.
+        // limit: a value longer than the scratch buffer is decoded on the heap; the request line bounds its
+        // length.
         ValuePattern::Regex(_) if raw.len() > SCRATCH_BYTES => {
             pattern.matches(&decode(raw).collect::<Vec<_>>())
         }
@@ -70,7 +72,7 @@ fn value_holds(pattern: &ValuePattern, raw: &[u8]) -> bool {
     }
 }
 
-/// `name=value`; without `=` the value is empty.
+/// Splits `name=value`. Without `=` the value is empty.
 fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
     match pair.iter().position(|&byte| byte == b'=') {
         Some(at) => (&pair[..at], &pair[at + 1..]),
@@ -78,7 +80,7 @@ fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// `%XX` and `+` decoded; a `%` without two hex digits stands for itself.
+/// Decodes `%XX` and `+`. A `%` without two hex digits stays as it is.
 fn decode(raw: &[u8]) -> impl Iterator<Item = u8> {
     let mut rest = raw;
     std::iter::from_fn(move || {

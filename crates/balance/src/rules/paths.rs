@@ -1,4 +1,4 @@
-//! The paths of one host, and the rules of one path.
+//! The paths of one host, and the rules of each path.
 
 use std::cmp::Reverse;
 
@@ -58,22 +58,22 @@ impl PathTable {
     }
 }
 
-/// Rules of equal host and path, in the order in which they are tried.
+/// Rules with the same host and path, in the order in which they are tried.
 #[derive(Clone, Debug, Default)]
 struct Equals(Vec<Entry>);
 
 #[derive(Clone, Debug)]
 struct Entry {
     index: usize,
-    /// `false`: the path lacks the slash that the rule adds; rules for exactly that path are tried before.
+    /// `false`: the path lacks the slash that the rule adds. Rules for exactly that path are tried first.
     is_exact: bool,
-    /// `None`: it matches whatever fits host and path.
+    /// `None`: the rule has no conditions.
     conditions: Option<Box<Conditions>>,
 }
 
 impl Equals {
     fn sort(&mut self) {
-        // A stable sort: rules with as many conditions stay in the order of the file.
+        // A stable sort: rules with equally many conditions stay in file order.
         self.0.sort_by_key(|entry| {
             let count = entry.conditions.as_ref().map_or(0, |conditions| conditions.count());
             Reverse((entry.is_exact, count))
@@ -90,8 +90,8 @@ fn condition_box(conditions: &Conditions) -> Option<Box<Conditions>> {
     (conditions.count() > 0).then(|| Box::new(conditions.clone()))
 }
 
-/// The path itself and everything before or behind one of its slashes, the longest first.
-// limit: only what is no longer than the longest prefix that an operator wrote: a path of ten thousand slashes
+/// The path itself and every part of it that ends before or after a slash, longest first.
+// limit: parts longer than the longest configured prefix are skipped, so that a path with ten thousand slashes
 // costs no more than a short one.
 fn borders(path: &[u8], longest: usize) -> impl Iterator<Item = &[u8]> {
     let is_border = |&end: &usize| path.get(end).is_none_or(|&byte| byte == b'/') || path[end - 1] == b'/';

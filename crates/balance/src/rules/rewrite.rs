@@ -1,17 +1,17 @@
-//! What the target sees instead of the client's path.
+//! Rewrites the path that the target sees.
 
 use model::{PathPattern, PathRewrite};
 
-/// Appends the rewritten path to `out`. `path` is the normalised path of a request that the rule with `pattern`
-/// matched: rewriting works on what was matched, not on the bytes that the client sent.
+/// Appends the rewritten path to `out`. `path` is the normalised path of a request that matched the rule with
+/// `pattern`: rewriting works on what was matched, not on the bytes that the client sent.
 ///
 /// - `Whole`: the path becomes the text.
-/// - `Prefix`: the matched prefix becomes the text; exactly one `/` stands at the border (`/api` → `/v2/` makes
-///   `/v2/x` of `/api/x`).
-/// - `Regex`: what the regex matched first becomes the expanded text; what stands before and behind it stays.
+/// - `Prefix`: the matched prefix becomes the text, with exactly one `/` between it and the rest (`/api` →
+///   `/v2/` turns `/api/x` into `/v2/x`).
+/// - `Regex`: the first match of the regex becomes the expanded text; the parts before and after it stay.
 ///
-/// The result starts with `/` and holds none of CR, LF, space, control bytes, `?`, `#` or bytes above 0x7e: where
-/// one would come in, it is percent-encoded. Only `Regex` allocates.
+/// The result starts with `/` and contains no CR, LF, space, control byte, `?`, `#` or byte above 0x7e: these
+/// are percent-encoded. Only `Regex` allocates.
 pub fn rewrite_path(rewrite: &PathRewrite, pattern: &PathPattern, path: &[u8], out: &mut Vec<u8>) {
     match rewrite {
         PathRewrite::Whole(text) => push_path(text.as_bytes(), b"", out),
@@ -38,7 +38,7 @@ pub fn rewrite_path(rewrite: &PathRewrite, pattern: &PathPattern, path: &[u8], o
     }
 }
 
-/// What of the path lies behind the prefix: nothing, or something that starts with `/`.
+/// The part of the path after the prefix: empty, or starting with `/`.
 fn behind_prefix<'a>(pattern: &PathPattern, path: &'a [u8]) -> &'a [u8] {
     let prefix = match pattern {
         PathPattern::Prefix(prefix) | PathPattern::Exact(prefix) => prefix.as_bytes(),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn prefix_keeps_one_slash_at_the_border() {
+    fn prefix_keeps_one_slash_between_text_and_rest() {
         for (from, to, path, expected) in [
             ("/api", "/v2", "/api", "/v2"),
             ("/api", "/v2", "/api/x", "/v2/x"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn regex_expands_what_it_matched() {
+    fn regex_replaces_its_first_match() {
         for (regex, template, path, expected) in [
             ("^/v([0-9]+)/(.*)$", "/$2/$1", "/v7/a/b", "/a/b/7"),
             ("^/v[0-9]+/", "/", "/v7/a", "/a"),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn it_appends_and_leaves_what_stood_there() {
+    fn the_path_is_appended_to_the_buffer() {
         let mut out = b"GET ".to_vec();
         rewrite_path(&PathRewrite::Whole("x".to_owned()), &PathPattern::Any, b"/", &mut out);
         assert_eq!(out, b"GET /x");
@@ -155,7 +155,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_that_could_end_the_path_comes_out(path: Vec<u8>, text: String, from in "/[a-z/]{0,5}") {
+        fn the_result_has_no_byte_that_could_end_the_path(path: Vec<u8>, text: String, from in "/[a-z/]{0,5}") {
             let regex = PathPattern::Regex(Regex::new("(?s-u)^(.?)(.*)$").unwrap());
             for (rewrite, pattern) in [
                 (PathRewrite::Whole(text.clone()), PathPattern::Any),

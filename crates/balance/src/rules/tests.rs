@@ -1,4 +1,4 @@
-//! The order of the rules, as a table; and the table against a slow reference.
+//! Tests of the order of rules, as tables and against a slow reference.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use regex::bytes::Regex;
 
 use super::*;
 
-/// A request made of slices, as the data plane's is.
+/// A request made of slices, like that of the data plane.
 #[derive(Clone, Debug)]
 struct Request<'a> {
     method: &'a str,
@@ -57,7 +57,7 @@ const GET: Request<'_> = Request {
     source: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
 };
 
-/// As an operator writes a host: `a.b`, `*.b`, `a.*`, `~regex`, or nothing.
+/// Parses a host as operators write it: `a.b`, `*.b`, `a.*`, `~regex`, or nothing.
 fn host(text: &str) -> HostPattern {
     match text {
         "" => HostPattern::Any,
@@ -68,7 +68,8 @@ fn host(text: &str) -> HostPattern {
     }
 }
 
-/// As an operator writes a path: `/prefix`, `= /exact`, `~ regex`, or nothing. In a rule, `/prefix/+` adds its slash.
+/// Parses a path as operators write it: `/prefix`, `= /exact`, `~ regex`, or nothing. In a rule, `/prefix/+`
+/// adds a slash.
 fn path(text: &str) -> PathPattern {
     match text.split_once(' ') {
         _ if text.is_empty() => PathPattern::Any,
@@ -86,7 +87,7 @@ fn value(text: &str) -> ValuePattern {
     }
 }
 
-/// Conditions as words: `POST`, `10.0.0.0/8`, `header:name=value`, `query:…`, `cookie:…`.
+/// Parses conditions: `POST`, `10.0.0.0/8`, `header:name=value`, `query:…`, `cookie:…`.
 fn conditions(text: &str) -> Conditions {
     let mut all = Conditions::default();
     for word in text.split_whitespace() {
@@ -127,7 +128,7 @@ fn table(rules: &[(&str, &str, &str)]) -> RuleTable {
     RuleTable::compile(&rules.iter().map(|(host, path, text)| rule(host, path, text)).collect::<Vec<_>>())
 }
 
-/// Every request of `cases` (host, path) meets the rule of that number.
+/// Asserts that each request of `cases` (host, path) matches the rule with that number.
 fn check(rules: &[(&str, &str, &str)], cases: &[(&str, &str, Option<usize>)]) {
     let table = table(rules);
     for &(host, path, expected) in cases {
@@ -161,7 +162,7 @@ fn no_rules_match_nothing() {
 }
 
 #[test]
-fn the_most_specific_host_wins_wherever_it_stands() {
+fn the_most_specific_host_wins_in_any_order() {
     check(
         &[
             ("", "", ""),
@@ -242,7 +243,7 @@ fn a_rule_that_adds_its_slash_matches_without_it() {
 }
 
 #[test]
-fn the_most_specific_path_wins_wherever_it_stands() {
+fn the_most_specific_path_wins_in_any_order() {
     check(
         &[
             ("", "", ""),
@@ -297,7 +298,7 @@ fn a_prefix_ends_at_a_segment() {
 }
 
 #[test]
-fn where_a_host_has_no_match_the_next_less_specific_one_is_tried() {
+fn if_a_host_has_no_match_the_next_less_specific_one_is_tried() {
     check(
         &[
             ("a.example.com", "= /exact", ""),
@@ -337,7 +338,7 @@ fn the_host_counts_before_the_path_and_the_path_before_conditions() {
             ("a.example.com", "/x", Some(1)),
             ("", "/x", Some(0)),
             ("", "/x/z", Some(2)),
-            // The conditions of the better path do not hold: the next path is tried.
+            // The conditions of the more specific path do not hold: the next path is tried.
             ("", "/y", Some(4)),
         ],
     );
@@ -356,7 +357,7 @@ fn more_conditions_win_then_the_first_in_the_file() {
         &[("", "/a", Some(2))],
     );
     check(&[("a.b", "/", ""), ("a.b", "/", "")], &[("a.b", "/", Some(0))]);
-    // Equal regexes are equals like equal names are.
+    // Equal regexes count as equal, as equal names do.
     check(
         &[("~^a", "~ ^/x", ""), ("~^a", "~ x", ""), ("~^a", "~ ^/x", "GET")],
         &[("a", "/x", Some(2)), ("a", "/yx", Some(1))],
@@ -403,13 +404,13 @@ fn every_condition_must_hold() {
 }
 
 #[test]
-fn a_host_too_long_to_be_a_name_meets_only_rules_without_one() {
+fn a_host_too_long_to_be_a_name_matches_only_rules_without_a_host() {
     let rules = [("*.example.com", "", ""), ("~.*", "", ""), ("", "", "")];
     let name = |labels: usize| format!("{}.example.com", "a".repeat(labels));
     check(&rules, &[(&name(243), "/", Some(0)), (&name(244), "/", Some(2)), (&name(60_000), "/", Some(2))]);
 }
 
-/// A request that counts how often it is asked, and must not be asked for a header.
+/// Counts how often it is read, and panics if a condition is evaluated.
 struct Counted<'a>(Request<'a>, std::cell::Cell<usize>);
 
 impl RequestView for Counted<'_> {
@@ -441,7 +442,7 @@ impl RequestView for Counted<'_> {
 }
 
 #[test]
-fn the_number_of_hosts_costs_nothing_and_no_condition_reads_nothing() {
+fn the_number_of_hosts_costs_nothing_and_missing_conditions_read_nothing() {
     let asked = |hosts: usize| {
         let rules: Vec<_> = (0..hosts)
             .flat_map(|n| {
@@ -460,7 +461,8 @@ fn the_number_of_hosts_costs_nothing_and_no_condition_reads_nothing() {
     assert_eq!(asked(1), asked(10_000));
 }
 
-/// How specific a pattern is for this host; `None` if it does not match. Written from the sentence, not the code.
+/// How specific a pattern is for this host; `None` if it does not match. Written from the specification, not
+/// the code.
 fn host_rank(pattern: &str, host: &str) -> Option<(u8, usize)> {
     match pattern {
         "" => Some((0, 0)),
@@ -491,7 +493,7 @@ fn path_rank(pattern: &str, path: &str) -> Option<(u8, usize)> {
     }
 }
 
-/// The best of all rules, by looking at each. Different regexes rank by where they first stand.
+/// Finds the best rule by testing each. Different regexes rank by their first place in the file.
 fn slow_find(rules: &[(&str, &str, &str)], host: &str, path: &str) -> Option<usize> {
     let first = |place: &dyn Fn(usize) -> bool| (0..rules.len()).find(|&n| place(n)).map(|n| usize::MAX - n);
     let host_first = |n: usize| first(&|m| rules[m].0 == rules[n].0);
@@ -513,7 +515,7 @@ const CONDITIONS: &[&str] = &["", "GET", "POST"];
 
 proptest! {
     #[test]
-    fn the_table_agrees_with_a_look_at_every_rule(
+    fn the_table_agrees_with_a_scan_of_all_rules(
         rules in prop::collection::vec(
             (prop::sample::select(HOSTS), prop::sample::select(PATHS), prop::sample::select(CONDITIONS)),
             0..12,
@@ -546,7 +548,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_of_a_peer_break_it(host: Vec<u8>, path: Vec<u8>, query: Vec<u8>, cookie: Vec<u8>) {
+    fn arbitrary_bytes_do_not_panic(host: Vec<u8>, path: Vec<u8>, query: Vec<u8>, cookie: Vec<u8>) {
         let table = table(&[
             ("a.b.c", "= /a", "header:cookie=~x"),
             ("*.b", "/a/", "cookie:x=~y query:z=~w"),

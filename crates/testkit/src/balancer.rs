@@ -1,4 +1,4 @@
-//! The real binary as a process of its own, with its configuration, logs and admin socket in a directory of its own.
+//! Runs the real binary as its own process, with configuration, logs and admin socket in a temporary directory.
 
 use std::fmt::Display;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::metrics;
 use crate::tls_client::TlsClient;
 use crate::wait::{PATIENCE, wait_for, wait_until};
 
-/// A running balancer. Its drop ends the process, and panics if the balancer had panicked.
+/// A running balancer. Dropping it ends the process, and panics if the balancer had panicked.
 #[derive(Debug)]
 pub struct Balancer {
     directory: TempDir,
@@ -25,7 +25,7 @@ pub struct Balancer {
     is_over: bool,
 }
 
-/// A balancer before its start.
+/// A balancer that is not started yet.
 #[derive(Debug)]
 pub struct Prepared {
     directory: TempDir,
@@ -35,7 +35,7 @@ pub struct Prepared {
 }
 
 impl Balancer {
-    /// Starts with this configuration and returns when it serves.
+    /// Starts a balancer with this configuration and waits until it serves.
     #[track_caller]
     pub fn start(config: impl Display) -> Self {
         Self::prepare(config).start()
@@ -47,7 +47,7 @@ impl Balancer {
         Prepared { directory, open_files: None, machine: None, binary: None }
     }
 
-    /// Where the listener of this name is served.
+    /// The address of the listener with this name.
     #[track_caller]
     pub fn address(&self, listener: &str) -> SocketAddr {
         let status = self.status();
@@ -57,13 +57,13 @@ impl Balancer {
         found["bind"][0]["actual"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Where the listener `web` is served.
+    /// The address of the listener `web`.
     #[track_caller]
     pub fn web(&self) -> SocketAddr {
         self.address("web")
     }
 
-    /// A client that does TLS with the listener of this name.
+    /// A TLS client for the listener with this name.
     #[track_caller]
     pub fn tls_client(&self, listener: &str) -> TlsClient {
         TlsClient::to(self.address(listener))
@@ -107,28 +107,28 @@ impl Balancer {
         metrics::sum(&self.metrics(), family, labels)
     }
 
-    /// Writes the configuration anew and has it served. `Err`: the status and what is wrong.
+    /// Writes a new configuration and reloads it. `Err` is the status and the error text.
     pub fn reload(&self, config: impl Display) -> Result<Value, (u16, String)> {
         fs::write(self.path(CONFIG), config.to_string()).unwrap();
         let (status, body) = self.admin("POST", "/reload");
         if status == 200 { Ok(serde_json::from_str(&body).unwrap()) } else { Err((status, body)) }
     }
 
-    /// Runs a command of the binary that asks this balancer.
+    /// Runs a command of the binary against this balancer.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Output {
         let address = format!("unix:{}", self.path(ADMIN).display());
         Command::new(binary()).args(arguments).env("EVENKEEL_ADMIN", address).output().unwrap()
     }
 
-    /// The lines of the access log so far.
+    /// The complete lines of the access log so far.
     pub fn log_lines(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.path("access.log")).unwrap_or_default();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
     }
 
-    /// Waits for the line of the access log that has this value.
+    /// Waits for an access log line with this value.
     #[track_caller]
     pub fn log_line(&self, key: &str, value: impl Into<Value>) -> Value {
         let value = value.into();
@@ -137,17 +137,17 @@ impl Balancer {
         })
     }
 
-    /// What the process wrote to standard error.
+    /// What the process has written to standard error.
     pub fn stderr(&self) -> String {
         fs::read_to_string(self.path(STDERR)).unwrap_or_default()
     }
 
-    /// Writes a file beside the configuration anew.
+    /// Replaces a file beside the configuration.
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// A file beside the configuration.
+    /// The path of a file beside the configuration.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -181,28 +181,28 @@ impl Balancer {
 }
 
 impl Prepared {
-    /// A file beside the configuration.
+    /// Adds a file beside the configuration.
     #[must_use]
     pub fn file(self, name: &str, text: &str) -> Self {
         fs::write(self.directory.path().join(name), text).unwrap();
         self
     }
 
-    /// This binary instead of the one beside the tests.
+    /// Uses this binary instead of the one beside the tests.
     #[must_use]
     pub fn binary(mut self, binary: PathBuf) -> Self {
         self.binary = Some(binary);
         self
     }
 
-    /// Under this limit of open files.
+    /// Limits the number of open files.
     #[must_use]
     pub fn open_files(mut self, limit: u32) -> Self {
         self.open_files = Some(limit);
         self
     }
 
-    /// On this machine of a [`crate::Network`].
+    /// Starts it on this machine of a [`crate::Network`].
     #[must_use]
     pub fn inside(mut self, machine: &str) -> Self {
         self.machine = Some(machine.to_owned());
@@ -221,7 +221,7 @@ impl Prepared {
         balancer
     }
 
-    /// Starts without waiting until it serves.
+    /// Starts the process without waiting until it serves.
     pub fn spawn(self) -> Balancer {
         let path = |name: &str| self.directory.path().join(name);
         let binary = self.binary.clone().unwrap_or_else(binary);
@@ -272,7 +272,7 @@ impl Drop for Balancer {
     }
 }
 
-/// One exchange with an admin socket.
+/// Sends one request to an admin socket.
 fn ask(socket: &Path, method: &str, path: &str) -> std::io::Result<(u16, String)> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -292,7 +292,7 @@ fn binary() -> PathBuf {
     }
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().and_then(Path::parent).unwrap().join("evenkeel");
-    assert!(binary.exists(), "{} is not there: cargo build -p evenkeel", binary.display());
+    assert!(binary.exists(), "{} does not exist: run cargo build -p evenkeel", binary.display());
     binary
 }
 

@@ -1,6 +1,7 @@
-//! A certificate factory: authorities, what they issue, and what they revoke.
+//! A certificate factory: authorities, the certificates they issue, and the ones they revoke.
 //!
-//! Nothing is read from disk and nothing is fixed: keys are made for each scenario, and validity is around today.
+//! Nothing is read from disk and nothing is fixed: each scenario generates its keys, and validity periods are
+//! relative to today.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,13 +17,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::wait::unix_seconds;
 
-/// A certificate authority: a root, or an intermediate that another one issued.
+/// A certificate authority: a root, or an intermediate issued by another authority.
 #[derive(Debug)]
 pub struct Authority {
     params: CertificateParams,
     key: KeyPair,
     certificate: CertificateDer<'static>,
-    /// The authorities above, nearest first, without the root.
+    /// The intermediates above this authority, nearest first, without the root.
     above: Vec<CertificateDer<'static>>,
     is_root: bool,
 }
@@ -44,14 +45,14 @@ pub struct Leaf {
 }
 
 impl Authority {
-    /// A root with this common name.
+    /// Creates a root with this common name.
     pub fn new(name: &str) -> Self {
         let (params, key) = authority(name);
         let certificate = params.self_signed(&key).unwrap().der().clone();
         Self { params, key, certificate, above: Vec::new(), is_root: true }
     }
 
-    /// An authority that this one issued.
+    /// Issues an intermediate authority.
     #[must_use]
     pub fn intermediate(&self, name: &str) -> Self {
         let (mut params, key) = authority(name);
@@ -60,8 +61,8 @@ impl Authority {
         Self { params, key, certificate, above: self.served(), is_root: false }
     }
 
-    /// A server's certificate for these names and addresses; the first is its common name too. None: `localhost` and
-    /// `127.0.0.1`.
+    /// A server certificate for these names and addresses; the first is also its common name. If empty, it is
+    /// for `localhost` and `127.0.0.1`.
     pub fn leaf(&self, names: &[&str]) -> Draft<'_> {
         let names = if names.is_empty() { &["localhost", "127.0.0.1"] } else { names };
         let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())
@@ -75,19 +76,19 @@ impl Authority {
         Draft { issuer: self, params, is_rsa: false }.common_name(names[0])
     }
 
-    /// A client's certificate with this common name.
+    /// A client certificate with this common name.
     pub fn client(&self, name: &str) -> Draft<'_> {
         let mut draft = self.leaf(&[]).common_name(name).for_clients();
         draft.params.subject_alt_names.clear();
         draft
     }
 
-    /// A list that revokes these, as PEM; the next is due in a day.
+    /// A CRL, as PEM, that revokes these certificates. Its next update is due in a day.
     pub fn crl(&self, revoked: &[&Leaf]) -> String {
         self.crl_due(revoked, 1)
     }
 
-    /// As [`Self::crl`]; the next is due in so many days, or was due so long ago.
+    /// Like [`Self::crl`]. The next update is due in this many days; if negative, it was due in the past.
     pub fn crl_due(&self, revoked: &[&Leaf], due: i64) -> String {
         let revoked = revoked.iter().map(|leaf| leaf.serial.clone());
         self.crl_of_serials(revoked.collect(), due)
@@ -120,7 +121,7 @@ impl Authority {
         self.certificate.clone()
     }
 
-    /// What a server sends of it and those above: without the root.
+    /// The authority certificates that a server sends: this one and those above, without the root.
     fn served(&self) -> Vec<CertificateDer<'static>> {
         let own = (!self.is_root).then(|| self.certificate.clone());
         own.into_iter().chain(self.above.iter().cloned()).collect()
@@ -139,35 +140,35 @@ impl Draft<'_> {
         self
     }
 
-    /// After the common name: `CN=…,O=…` in RFC 4514 is in the reverse order.
+    /// Follows the common name: RFC 4514 writes `CN=…,O=…` in the reverse order.
     #[must_use]
     pub fn organization(mut self, name: &str) -> Self {
         self.params.distinguished_name.push(DnType::OrganizationName, name);
         self
     }
 
-    /// Another name of the subject: an e-mail address.
+    /// A subject alternative name: an e-mail address.
     #[must_use]
     pub fn email(mut self, address: &str) -> Self {
         self.params.subject_alt_names.push(SanType::Rfc822Name(address.try_into().unwrap()));
         self
     }
 
-    /// Another name of the subject: a URI.
+    /// A subject alternative name: a URI.
     #[must_use]
     pub fn uri(mut self, uri: &str) -> Self {
         self.params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
         self
     }
 
-    /// Another name of the subject: a host's.
+    /// A subject alternative name: a host name.
     #[must_use]
     pub fn dns(mut self, name: &str) -> Self {
         self.params.subject_alt_names.push(SanType::DnsName(name.try_into().unwrap()));
         self
     }
 
-    /// For clients, and not for servers.
+    /// For clients only, not for servers.
     #[must_use]
     pub fn for_clients(mut self) -> Self {
         self.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -180,26 +181,26 @@ impl Draft<'_> {
         self
     }
 
-    /// Since yesterday.
+    /// Expired yesterday.
     #[must_use]
     pub fn expired(self) -> Self {
         self.valid(-30, -1)
     }
 
-    /// Until tomorrow.
+    /// Valid from tomorrow.
     #[must_use]
     pub fn not_yet_valid(self) -> Self {
         self.valid(1, 30)
     }
 
-    /// From and to so many days from now.
+    /// Valid from and until this many days from now.
     #[must_use]
     pub fn valid(mut self, from: i64, to: i64) -> Self {
         set_validity(&mut self.params, from, to);
         self
     }
 
-    /// With an RSA key instead of one of P-256.
+    /// Uses an RSA key instead of P-256.
     #[must_use]
     pub fn rsa(mut self) -> Self {
         self.is_rsa = true;
@@ -220,7 +221,7 @@ impl Draft<'_> {
 }
 
 impl Leaf {
-    /// Leaf first, the root left out.
+    /// The chain, leaf first, without the root.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
     }
@@ -237,7 +238,7 @@ impl Leaf {
         self.key.serialize_pem()
     }
 
-    /// Chain and key in one file.
+    /// Chain and key as one PEM file.
     pub fn pem(&self) -> String {
         self.chain_pem() + &self.key_pem()
     }
@@ -253,7 +254,7 @@ impl Leaf {
     }
 }
 
-/// PEM of any DER.
+/// Encodes DER as PEM.
 pub fn pem(label: &str, der: &[u8]) -> String {
     let encoded = crate::websocket::base64(der);
     let mut text = format!("-----BEGIN {label}-----\n");
@@ -286,14 +287,14 @@ fn next_serial() -> SerialNumber {
     serial_number(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// As X.690 §8.3.2 wants an integer: without needless zeros in front.
+/// Encodes the number as X.690 §8.3.2 requires: without leading zero bytes.
 fn serial_number(serial: u64) -> SerialNumber {
     let bytes = serial.to_be_bytes();
     let first = bytes.iter().position(|&byte| byte != 0).unwrap_or(7);
     SerialNumber::from_slice(&bytes[first..])
 }
 
-/// So many days from now, as seconds since 1970.
+/// A date this many days from now, as the time since 1970.
 fn after_epoch(days: i64) -> Duration {
     Duration::from_secs(unix_seconds().saturating_add_signed(days * 86_400))
 }

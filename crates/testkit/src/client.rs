@@ -1,4 +1,4 @@
-//! A client that sends what it is told, byte for byte.
+//! A client that sends bytes exactly as given.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ use crate::wire::Wire;
 #[derive(Debug)]
 pub struct Client {
     wire: Wire,
-    /// The last request was a HEAD: its response has no body.
+    /// The last request was a HEAD, so its response has no body.
     asked_head: bool,
 }
 
@@ -31,7 +31,7 @@ impl Client {
         Self { wire: Wire::new(stream), asked_head: false }
     }
 
-    /// Connects from this address, such as 127.0.0.7.
+    /// Connects from this source address, such as 127.0.0.7.
     pub fn connect_from(source: [u8; 4], address: SocketAddr) -> Self {
         use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
@@ -49,17 +49,18 @@ impl Client {
         self.try_send(bytes).expect("send");
     }
 
-    /// A balancer that has already refused the request may have closed.
+    /// Sends, but does not panic: a balancer that has refused the request may have closed the connection.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let bytes = bytes.as_ref();
         self.asked_head = bytes.starts_with(b"HEAD ");
         self.wire.stream.write_all(bytes)
     }
 
-    /// Sends byte by byte with a pause before each, until all are sent or the other side has ended. Says how many.
+    /// Sends one byte at a time with a pause before each, until all are sent or the peer ends. Returns how many
+    /// were sent.
     pub fn send_slowly(&mut self, bytes: impl AsRef<[u8]>, pause: Duration) -> usize {
         for (sent, byte) in bytes.as_ref().iter().enumerate() {
-            // Anything that comes, be it an end, ends it; else waiting for it is the pause.
+            // Waits for the pause. Any input, even an end of stream, stops sending.
             let socket = &self.wire.stream.socket;
             socket.set_read_timeout(Some(pause)).unwrap();
             let is_silent =
@@ -72,7 +73,7 @@ impl Client {
         bytes.as_ref().len()
     }
 
-    /// Sends until the connection takes no more, however long that is, while this thread goes on. Not over TLS.
+    /// Sends in a background thread until the connection accepts no more. Not for TLS.
     pub fn send_endlessly(&self) {
         let mut stream = self.wire.stream.socket.try_clone().unwrap();
         thread::spawn(move || while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {});
@@ -85,13 +86,13 @@ impl Client {
         self.response()
     }
 
-    /// The next response, whole or cut off: see [`Message::is_complete`]. Panics when none comes.
+    /// Reads the next response, whole or cut off (see [`Message::is_complete`]). Panics if none arrives.
     #[track_caller]
     pub fn response(&mut self) -> Message {
         self.try_response().unwrap_or_else(|error| panic!("no response: {error}"))
     }
 
-    /// The next response; `UnexpectedEof` or `ConnectionReset` when the connection ended instead.
+    /// Reads the next response; `UnexpectedEof` or `ConnectionReset` if the connection ended instead.
     pub fn try_response(&mut self) -> io::Result<Message> {
         let mut response = self.head()?;
         let framing = response.response_framing(self.asked_head);
@@ -99,12 +100,12 @@ impl Client {
         Ok(response)
     }
 
-    /// The head of the next response; its body is left to be read.
+    /// Reads the head of the next response; its body is left unread.
     pub fn head(&mut self) -> io::Result<Message> {
         self.wire.head()
     }
 
-    /// Up to 64 KiB of what came; empty at the end.
+    /// Reads up to 64 KiB; empty at the end of the stream.
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
         self.wire.some(64 * 1024)
     }
@@ -120,13 +121,13 @@ impl Client {
         Ok(bytes)
     }
 
-    /// The next WebSocket frame.
+    /// Reads the next WebSocket frame.
     #[track_caller]
     pub fn frame(&mut self) -> Frame {
         Frame::read(&mut self.wire).expect("a frame")
     }
 
-    /// Waits for the end and says whether it came.
+    /// Waits for the end of the connection. False if it does not come within the patience.
     pub fn is_closed(&mut self) -> bool {
         self.closes_within(PATIENCE)
     }
@@ -135,7 +136,7 @@ impl Client {
         self.wire.closes_within(patience)
     }
 
-    /// Whether nothing has come, neither bytes nor an end; of TLS, not even its tickets.
+    /// True if nothing was received: neither bytes, nor an end, nor TLS tickets.
     pub fn is_open_and_silent(&self) -> bool {
         self.wire.stream.socket.set_nonblocking(true).unwrap();
         let peeked = self.wire.stream.socket.peek(&mut [0]);
@@ -143,7 +144,8 @@ impl Client {
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Sends no more, but reads on. A balancer that refused the request may have closed already.
+    /// Half-closes the connection and keeps reading. A balancer that refused the request may have closed it
+    /// already.
     pub fn half_close(&mut self) {
         if let Err(error) = self.wire.stream.half_close() {
             assert_eq!(error.kind(), io::ErrorKind::NotConnected, "{error}");
@@ -155,13 +157,13 @@ impl Client {
         self.wire.stream.reset();
     }
 
-    /// What the handshake came to.
+    /// The result of the TLS handshake.
     #[track_caller]
     pub fn handshake(&self) -> Handshake {
         self.wire.stream.handshake().expect("a client with TLS")
     }
 
-    /// Reads until the end, and says which alert it was.
+    /// Reads until the end and returns the TLS alert that was received.
     pub fn alert(&mut self) -> Option<AlertDescription> {
         loop {
             match self.read() {
@@ -172,8 +174,8 @@ impl Client {
         }
     }
 
-    /// The alert that a server sends in the clear to a client without TLS, such as one that sent a hand-made ClientHello.
-    /// `None` when it ends without one.
+    /// The alert that a server sends in the clear to a client without TLS, such as one that sent a hand-made
+    /// ClientHello. `None` if the connection ends without one.
     pub fn plain_alert(&mut self) -> Option<AlertDescription> {
         let mut record = Vec::new();
         self.wire.exactly(7, &mut record).ok()?;
@@ -181,13 +183,13 @@ impl Client {
     }
 }
 
-/// One `GET` on a connection of its own.
+/// Sends one `GET` on a new connection.
 #[track_caller]
 pub fn get(address: SocketAddr, path: &str) -> Message {
     Client::connect(address).get(path)
 }
 
-/// Sends these bytes on a connection of its own and reads one response.
+/// Sends these bytes on a new connection and reads one response.
 #[track_caller]
 pub fn exchange(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Message {
     let mut client = Client::connect(address);

@@ -1,21 +1,21 @@
-//! ClientHellos made by hand (RFC 8446 §4.1.2), for what no library would send.
+//! Hand-made ClientHellos (RFC 8446 §4.1.2), for inputs that no TLS library sends.
 
-/// Sent by no client that wants to be served; it gets no further than the ServerHello.
+/// A ClientHello without a client behind it: the handshake ends after the ServerHello.
 #[derive(Clone, Debug)]
 pub struct ClientHello {
     legacy_version: u16,
-    /// `supported_versions`; none: the extension is left out.
+    /// `supported_versions`. If empty, the extension is left out.
     versions: Vec<u16>,
     suites: Vec<u16>,
     compression: Vec<u8>,
     /// The body of `server_name`.
     server_name: Option<Vec<u8>>,
-    /// More extensions, whole.
+    /// Further extensions, with their bodies.
     extensions: Vec<(u16, Vec<u8>)>,
 }
 
 impl Default for ClientHello {
-    /// One of TLS 1.2 with sound suites.
+    /// A ClientHello for TLS 1.2 with common suites.
     fn default() -> Self {
         Self {
             legacy_version: 0x0303,
@@ -39,7 +39,7 @@ impl Default for ClientHello {
 }
 
 impl ClientHello {
-    /// The highest version that is offered without `supported_versions`: 0x0301 is TLS 1.0.
+    /// The highest version offered without `supported_versions`: 0x0301 is TLS 1.0.
     #[must_use]
     pub fn legacy_version(mut self, version: u16) -> Self {
         self.legacy_version = version;
@@ -64,14 +64,14 @@ impl ClientHello {
         self
     }
 
-    /// A host's name, whatever its bytes are.
+    /// Sends a host name with any bytes.
     #[must_use]
     pub fn sni(self, name: &[u8]) -> Self {
         let entry = [&[0][..], &length16(name.len()), name].concat();
         self.raw_sni(&[&length16(entry.len())[..], &entry].concat())
     }
 
-    /// The body of the extension `server_name`, however malformed.
+    /// Sends this body of `server_name`, which may be malformed.
     #[must_use]
     pub fn raw_sni(mut self, body: &[u8]) -> Self {
         self.server_name = Some(body.to_vec());
@@ -84,11 +84,11 @@ impl ClientHello {
         self
     }
 
-    /// The handshake message, without records.
+    /// The handshake message, without record headers.
     pub fn message(&self) -> Vec<u8> {
         let mut body = self.legacy_version.to_be_bytes().to_vec();
         body.extend([7; 32]);
-        // No session.
+        // An empty session id.
         body.push(0);
         body.extend(length16(self.suites.len() * 2));
         self.suites.iter().for_each(|suite| body.extend(suite.to_be_bytes()));
@@ -101,12 +101,12 @@ impl ClientHello {
         [&[1][..], &length[1..], &body].concat()
     }
 
-    /// In one record.
+    /// The message in one record.
     pub fn bytes(&self) -> Vec<u8> {
         self.in_records(usize::MAX)
     }
 
-    /// In records of so many bytes each.
+    /// The message in records of this many bytes each.
     pub fn in_records(&self, size: usize) -> Vec<u8> {
         let message = self.message();
         let record = |part: &[u8]| [&[22, 3, 1][..], &length16(part.len()), part].concat();
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rustls_reads_it() {
+    fn rustls_accepts_it() {
         let hello = ClientHello::default().sni(b"a.example");
         for bytes in [hello.bytes(), hello.in_records(10)] {
             let mut acceptor = Acceptor::default();

@@ -1,12 +1,12 @@
-//! The configuration of a scenario: one listener `web`, one group `app`, and what the scenario is about.
+//! The configuration of a scenario: a listener `web`, a group `app`, and the settings under test.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use crate::target::Target;
 
-/// Renders as a configuration with one worker, so that pools are shared, a port that the kernel chooses and an access
-/// log in JSON.
+/// Renders as a configuration with one worker, so that pools are shared, a port chosen by the kernel, and a
+/// JSON access log.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     top: Vec<String>,
@@ -32,7 +32,7 @@ impl Config {
         Self { targets, ..Self::default() }
     }
 
-    /// Targets with weights.
+    /// Targets with their weights.
     pub fn weighted(targets: &[(&Target, u32)]) -> Self {
         let target = |(target, weight): &(&Target, u32)| {
             format!("{{ address = \"{}\", weight = {weight} }}", target.address())
@@ -40,55 +40,55 @@ impl Config {
         Self { targets: targets.iter().map(target).collect(), ..Self::default() }
     }
 
-    /// A key of the top level.
+    /// Adds a top-level key.
     #[must_use]
     pub fn top(mut self, line: &str) -> Self {
         self.top.push(line.to_owned());
         self
     }
 
-    /// A key of the listener.
+    /// Adds a key of the listener.
     #[must_use]
     pub fn listener(mut self, line: &str) -> Self {
         self.listener.push(line.to_owned());
         self
     }
 
-    /// The listener has TLS with the certificates of these files, which stand beside the configuration.
+    /// Gives the listener TLS with certificates from these files, which are beside the configuration.
     #[must_use]
     pub fn https(self, files: &[&str]) -> Self {
         self.listener("protocol = \"https\"").listener(&format!("certificates = {files:?}"))
     }
 
-    /// Without a default action.
+    /// Leaves out the default action.
     #[must_use]
     pub fn without_forward(mut self) -> Self {
         self.without_forward = true;
         self
     }
 
-    /// The keys of a rule.
+    /// Adds a rule with these keys.
     #[must_use]
     pub fn rule(mut self, lines: &str) -> Self {
         self.rules.push(lines.to_owned());
         self
     }
 
-    /// A key of the group `app`.
+    /// Adds a key of the group `app`.
     #[must_use]
     pub fn group(mut self, line: &str) -> Self {
         self.group.push(line.to_owned());
         self
     }
 
-    /// Another group.
+    /// Adds another group.
     #[must_use]
     pub fn also(mut self, name: &str, target: &Target) -> Self {
         self.more.push(format!("[target_group.{name}]\ntargets = [\"{}\"]\n", target.address()));
         self
     }
 
-    /// Any other text, at the end.
+    /// Appends any other text.
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {
         self.more.push(text.to_owned());

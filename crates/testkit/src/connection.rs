@@ -1,4 +1,4 @@
-//! A target's side of one connection, for scripts.
+//! The target's side of one connection, for scripts.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,8 @@ use crate::stream::{Handshake, Stream};
 use crate::wait::PATIENCE;
 use crate::wire::Wire;
 
-/// What a script does to one connection. Its errors are the peer's doing: a script passes them on with `?` and ends.
+/// A connection as a target's script sees it. Errors are caused by the peer: a script returns them with `?` and
+/// ends.
 #[derive(Debug)]
 pub struct Connection {
     wire: Wire,
@@ -22,7 +23,7 @@ impl Connection {
         Self { wire: Wire::new(stream), requests }
     }
 
-    /// A request with its body.
+    /// Reads a request with its body.
     pub fn request(&mut self) -> io::Result<Message> {
         let mut request = self.wire.head()?;
         let framing = request.request_framing();
@@ -31,7 +32,7 @@ impl Connection {
         Ok(request)
     }
 
-    /// As [`Self::request`], if its first byte comes within `patience`; `None` otherwise.
+    /// Like [`Self::request`], but returns `None` if the first byte does not arrive within `patience`.
     pub fn request_within(&mut self, patience: Duration) -> io::Result<Option<Message>> {
         self.wire.stream.socket.set_read_timeout(Some(patience))?;
         let waited = self.wire.stream.socket.peek(&mut [0]);
@@ -39,14 +40,14 @@ impl Connection {
         if waited.is_err() { Ok(None) } else { self.request().map(Some) }
     }
 
-    /// The head of a request; its body is left to be read.
+    /// Reads the head of a request; its body is left unread.
     pub fn head(&mut self) -> io::Result<Message> {
         let head = self.wire.head()?;
         self.requests.lock().unwrap().push(head.clone());
         Ok(head)
     }
 
-    /// Up to 64 KiB of what came; empty at the end.
+    /// Reads up to 64 KiB; empty at the end of the stream.
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
         self.wire.some(64 * 1024)
     }
@@ -61,12 +62,12 @@ impl Connection {
         self.wire.stream.write_all(bytes.as_ref())
     }
 
-    /// The next WebSocket frame.
+    /// Reads the next WebSocket frame.
     pub fn frame(&mut self) -> io::Result<Frame> {
         Frame::read(&mut self.wire)
     }
 
-    /// Sends what comes back until its end.
+    /// Sends received bytes back until the end of the stream.
     pub fn echo(&mut self) -> io::Result<()> {
         loop {
             match self.read()? {
@@ -76,29 +77,29 @@ impl Connection {
         }
     }
 
-    /// Does nothing until the peer closes or the target ends.
+    /// Discards input until the peer closes or the target ends.
     pub fn stall(&mut self) -> io::Result<()> {
         self.closes_within(Duration::from_secs(3600));
         Ok(())
     }
 
-    /// As [`Self::stall`], without reading what comes.
+    /// Like [`Self::stall`], but leaves the input unread.
     pub fn stall_unread(&mut self) {
         use rustix::event::{PollFd, PollFlags, poll};
         let _ = poll(&mut [PollFd::new(&self.wire.stream.socket, PollFlags::RDHUP)], None);
     }
 
-    /// Whether the peer closes or resets in time.
+    /// True if the peer closes or resets the connection in time.
     pub fn closes(&mut self) -> bool {
         self.closes_within(PATIENCE)
     }
 
-    /// Whether the peer closes or resets within `patience`.
+    /// True if the peer closes or resets the connection within `patience`.
     pub fn closes_within(&mut self, patience: Duration) -> bool {
         self.wire.closes_within(patience)
     }
 
-    /// Sends no more, but reads on.
+    /// Half-closes the connection and keeps reading.
     pub fn half_close(&mut self) -> io::Result<()> {
         self.wire.stream.half_close()
     }
@@ -109,13 +110,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the connection with a bare end, which under TLS means that something is missing.
+    /// Ends the connection with a FIN but without `close_notify`, which TLS peers take for a truncation.
     pub fn cut(self) -> io::Result<()> {
         self.wire.stream.cut();
         Ok(())
     }
 
-    /// What the client's handshake came to, where the target has TLS.
+    /// The result of the handshake with the client, if the target has TLS.
     #[track_caller]
     pub fn handshake(&self) -> Handshake {
         self.wire.stream.handshake().expect("a target with TLS")

@@ -1,10 +1,11 @@
-//! WebSocket frames (RFC 6455 §5.2), written and read here so that nothing of the product can agree with itself.
+//! WebSocket frames (RFC 6455 §5.2). They are implemented here again, so that the product is not tested against
+//! itself.
 
 use std::io;
 
 use crate::wire::Wire;
 
-/// One frame; its payload unmasked.
+/// One frame, with its payload unmasked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
     /// FIN, the extension bits and the opcode.
@@ -14,12 +15,12 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// As a server sends it.
+    /// An unmasked frame, as a server sends it.
     pub fn from_server(first: u8, payload: impl AsRef<[u8]>) -> Self {
         Self { first, is_masked: false, payload: payload.as_ref().to_vec() }
     }
 
-    /// As a client sends it.
+    /// A masked frame, as a client sends it.
     pub fn from_client(first: u8, payload: impl AsRef<[u8]>) -> Self {
         Self { is_masked: true, ..Self::from_server(first, payload) }
     }
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_the_rfc() {
+    fn frames_match_the_examples_of_the_rfc() {
         // RFC 6455 §5.7.
         assert_eq!(Frame::from_server(0x81, "Hello").bytes(), b"\x81\x05Hello");
         assert_eq!(

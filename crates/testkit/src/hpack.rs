@@ -1,26 +1,26 @@
-//! Header blocks made by hand (RFC 7541): literals without Huffman coding, and whatever a hostile client may want.
+//! Hand-made header blocks (RFC 7541): literals without Huffman coding, and malformed ones for hostile clients.
 
-/// A field from the table: static up to 61, dynamic above.
+/// A field from the tables: up to 61 static, above dynamic.
 pub fn indexed(index: usize) -> Vec<u8> {
     integer(0x80, 7, index)
 }
 
-/// A field that is not to be remembered.
+/// A literal field without indexing.
 pub fn literal(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Vec<u8> {
     [vec![0x00], string(name.as_ref()), string(value.as_ref())].concat()
 }
 
-/// A field that both sides remember.
+/// A literal field with incremental indexing: both sides add it to the dynamic table.
 pub fn remembered(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Vec<u8> {
     [vec![0x40], string(name.as_ref()), string(value.as_ref())].concat()
 }
 
-/// A change of the dynamic table's size.
+/// A dynamic table size update.
 pub fn table_size(bytes: usize) -> Vec<u8> {
     integer(0x20, 5, bytes)
 }
 
-/// The block of a request without a body; `fields` are name and value.
+/// The header block of a request without a body; `fields` are names and values.
 pub fn request(method: &str, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = literal(":method", method);
     block.extend(literal(":scheme", "http"));
@@ -30,12 +30,12 @@ pub fn request(method: &str, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     block
 }
 
-/// §5.2, as octets.
+/// A string literal (§5.2), not Huffman-coded.
 pub fn string(text: &[u8]) -> Vec<u8> {
     [integer(0x00, 7, text.len()), text.to_vec()].concat()
 }
 
-/// §5.1: `first` holds the bits above the prefix of `bits` bits.
+/// An integer (§5.1). `first` has the bits above the prefix of `bits` bits.
 pub fn integer(first: u8, bits: u32, value: usize) -> Vec<u8> {
     let most = (1_usize << bits) - 1;
     if value < most {
@@ -51,11 +51,11 @@ pub fn integer(first: u8, bits: u32, value: usize) -> Vec<u8> {
     bytes
 }
 
-/// The status of a response whose block begins with it, as nearly all do: indexed, or a literal of index 8 to 14.
-/// Huffman-coded digits are read too.
+/// Decodes the status of a response. Its block must begin with the status, as nearly all do: indexed, or a
+/// literal with name index 8 to 14. Huffman-coded digits are decoded.
 pub fn status(block: &[u8]) -> Option<u16> {
     let mut block = block;
-    // Changes of the table's size come first.
+    // Table size updates come first.
     while block.first()? & 0xE0 == 0x20 {
         let length =
             if block[0] & 0x1F == 0x1F { 1 + block[1..].iter().position(|b| b & 0x80 == 0)? + 1 } else { 1 };
@@ -65,7 +65,7 @@ pub fn status(block: &[u8]) -> Option<u16> {
     if first & 0x80 != 0 {
         return INDEXED_STATUSES.get(usize::from(first & 0x7F).checked_sub(8)?).copied();
     }
-    // A literal, remembered or not, whose name is an index.
+    // A literal, with or without indexing, whose name is an index.
     let name = if first & 0x40 != 0 { first & 0x3F } else { first & 0x0F };
     let (&length, text) = rest.split_first()?;
     if !(8..=14).contains(&name) {
@@ -75,7 +75,8 @@ pub fn status(block: &[u8]) -> Option<u16> {
     if length & 0x80 == 0 { std::str::from_utf8(text).ok()?.parse().ok() } else { huffman_digits(text) }
 }
 
-/// Digits have codes of 5 and 6 bits (Appendix B): 0, 1 and 2 are 0 to 2 of five, 3 to 9 are 0x19 to 0x1F of six.
+/// The codes of digits have 5 or 6 bits (Appendix B): 0, 1 and 2 are 0 to 2 with five bits, 3 to 9 are 0x19 to
+/// 0x1F with six.
 fn huffman_digits(coded: &[u8]) -> Option<u16> {
     let bits: String = coded.iter().map(|byte| format!("{byte:08b}")).collect();
     let (mut at, mut number) = (0, 0);
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_of_the_rfc() {
+    fn integers_match_the_examples_of_the_rfc() {
         // RFC 7541, C.1.
         assert_eq!(integer(0, 5, 10), [0b01010]);
         assert_eq!(integer(0, 5, 1337), [0b11111, 0b1001_1010, 0b1010]);

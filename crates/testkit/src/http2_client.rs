@@ -1,4 +1,4 @@
-//! A client of HTTP/2 that behaves well; for the others see [`crate::RawHttp2`].
+//! A well-behaved HTTP/2 client. For hostile ones see [`crate::RawHttp2`].
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::runtime::{handle, wait};
 use crate::tls_client::TlsClient;
 use crate::wait::wait_until;
 
-/// One connection.
+/// One HTTP/2 connection.
 pub struct Http2Client {
     sender: SendRequest<Bytes>,
     connection: JoinHandle<Result<(), Error>>,
@@ -27,7 +27,7 @@ pub struct Http2Client {
     authority: String,
 }
 
-/// One request and its response, in pieces.
+/// One request and its response, sent and read in pieces.
 pub struct Http2Stream {
     outgoing: Outgoing,
     response: Option<ResponseFuture>,
@@ -35,21 +35,21 @@ pub struct Http2Stream {
 }
 
 impl Http2Client {
-    /// By prior knowledge.
+    /// Connects with prior knowledge.
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
         let socket = wait("a connection", TcpStream::connect(address)).expect("connect");
         Self::over(socket, "http", &mut h2::client::Builder::new())
     }
 
-    /// By prior knowledge, with other settings.
+    /// Connects with prior knowledge and these settings.
     #[track_caller]
     pub fn connect_with(address: SocketAddr, settings: &mut h2::client::Builder) -> Self {
         let socket = wait("a connection", TcpStream::connect(address)).expect("connect");
         Self::over(socket, "http", settings)
     }
 
-    /// Over TLS; ALPN must choose `h2`.
+    /// Connects over TLS. ALPN must choose `h2`.
     #[track_caller]
     pub fn secure(tls: &TlsClient) -> Self {
         let connector = TlsConnector::from(tls.clone().alpn_if_none(&["h2"]).config());
@@ -63,7 +63,7 @@ impl Http2Client {
         client
     }
 
-    /// Requests are for this authority from now on.
+    /// Sets the authority of further requests.
     #[must_use]
     pub fn authority(mut self, authority: &str) -> Self {
         authority.clone_into(&mut self.authority);
@@ -107,13 +107,13 @@ impl Http2Client {
         stream.try_response()
     }
 
-    /// Sends the head of a request; its body is up to who called.
+    /// Sends the head of a request. The caller sends the body.
     #[track_caller]
     pub fn request(&mut self, method: &str, path: &str, fields: &[(&str, &str)]) -> Http2Stream {
         self.start(self.head(method, path, fields), false).expect("a stream")
     }
 
-    /// Extended CONNECT (RFC 8441) for a WebSocket. Waits until the server has offered it.
+    /// Opens a WebSocket by extended CONNECT (RFC 8441). Waits until the server has offered it.
     #[track_caller]
     pub fn websocket(&mut self, path: &str) -> Http2Stream {
         wait_until("extended CONNECT is offered", || self.offers_websockets());
@@ -126,12 +126,12 @@ impl Http2Client {
         self.start(request, false).expect("a stream")
     }
 
-    /// Whether the server has offered extended CONNECT by now.
+    /// True if the server has offered extended CONNECT.
     pub fn offers_websockets(&self) -> bool {
         self.sender.is_extended_connect_protocol_enabled()
     }
 
-    /// Waits for the connection's end: the reason of a GOAWAY that is no graceful one, else `NO_ERROR`.
+    /// Waits for the connection's end. Returns the reason of a GOAWAY that was not graceful, else `NO_ERROR`.
     #[track_caller]
     pub fn ended(self) -> Reason {
         let Self { sender, connection, .. } = self;
@@ -152,14 +152,14 @@ impl Http2Client {
 
     #[track_caller]
     fn start(&mut self, request: Request<()>, ends: bool) -> Result<Http2Stream, Error> {
-        let ready = wait("room for a stream", self.sender.clone().ready());
+        let ready = wait("a free stream", self.sender.clone().ready());
         let (response, outgoing) = ready?.send_request(request, ends)?;
         Ok(Http2Stream { outgoing: Outgoing(outgoing), response: Some(response), incoming: None })
     }
 }
 
 impl Http2Stream {
-    /// Sends a part of the body when the server's window lets it.
+    /// Sends a part of the body, when the server's window allows it.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
         self.outgoing.send(bytes.as_ref())
     }
@@ -173,12 +173,12 @@ impl Http2Stream {
         self.outgoing.end_with_trailers(trailers)
     }
 
-    /// Gives it up.
+    /// Resets the stream.
     pub fn reset(mut self, reason: Reason) {
         self.outgoing.reset(reason);
     }
 
-    /// The head of the response; its body is left to be read.
+    /// Reads the head of the response; its body is left unread.
     pub fn head(&mut self) -> Result<Message, Error> {
         let response = self.response.take().expect("one response");
         let (parts, body) = wait("a response", response)?.into_parts();
@@ -187,7 +187,7 @@ impl Http2Stream {
         Ok(Message { start, fields: pairs(&parts.headers), ..Message::default() })
     }
 
-    /// A part of the body; empty at its end. After [`Self::head`].
+    /// Reads a part of the body; empty at its end. Call [`Self::head`] first.
     pub fn read(&mut self) -> Result<Vec<u8>, Error> {
         self.incoming.as_mut().expect("a head").read()
     }
@@ -203,12 +203,12 @@ impl Http2Stream {
         bytes
     }
 
-    /// What is left of the response, into `message`: body and trailers.
+    /// Reads the rest of the response into `message`: body and trailers.
     pub fn finish(&mut self, message: &mut Message) -> Result<(), Error> {
         self.incoming.as_mut().expect("a head").finish(message)
     }
 
-    /// The whole response.
+    /// Reads the whole response.
     pub fn try_response(&mut self) -> Result<Message, Error> {
         let mut message = self.head()?;
         self.finish(&mut message)?;
@@ -222,7 +222,7 @@ impl Http2Stream {
 }
 
 impl TlsClient {
-    /// For these protocols, where none was chosen; with the memory that there is.
+    /// Offers these protocols unless others were set. Keeps the client's sessions.
     fn alpn_if_none(self, protocols: &[&str]) -> Self {
         if Arc::clone(&self.config()).alpn_protocols.is_empty() { self.alpn(protocols) } else { self }
     }

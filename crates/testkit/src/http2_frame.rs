@@ -1,6 +1,7 @@
-//! Frames of HTTP/2 (RFC 9113 §4, §6), written and read here so that nothing of the product can agree with itself.
+//! HTTP/2 frames (RFC 9113 §4, §6). They are implemented here again, so that the product is not tested against
+//! itself.
 
-/// One frame, whatever its fields say.
+/// One frame, valid or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Http2Frame {
     pub kind: u8,
@@ -28,7 +29,8 @@ impl Http2Frame {
         Self { kind, flags, stream, payload: payload.into() }
     }
 
-    /// Identifiers and values: 1 table size, 3 streams, 4 window, 5 frame size, 6 list size, 8 extended CONNECT.
+    /// SETTINGS with these identifiers and values: 1 table size, 3 streams, 4 window, 5 frame size, 6 list
+    /// size, 8 extended CONNECT.
     pub fn settings(values: &[(u16, u32)]) -> Self {
         let payload: Vec<u8> = values
             .iter()
@@ -43,12 +45,12 @@ impl Http2Frame {
         Self::new(Self::SETTINGS, Self::ACK, 0, [])
     }
 
-    /// A whole block, and the request's end with it.
+    /// HEADERS with a whole block and END_STREAM.
     pub fn request(stream: u32, block: impl Into<Vec<u8>>) -> Self {
         Self::new(Self::HEADERS, Self::END_HEADERS | Self::END_STREAM, stream, block)
     }
 
-    /// A whole block; a body follows.
+    /// HEADERS with a whole block; a body follows.
     pub fn headers(stream: u32, block: impl Into<Vec<u8>>) -> Self {
         Self::new(Self::HEADERS, Self::END_HEADERS, stream, block)
     }
@@ -77,14 +79,14 @@ impl Http2Frame {
         Self::new(Self::GOAWAY, 0, 0, [last.to_be_bytes(), code.to_be_bytes()].concat())
     }
 
-    /// With END_STREAM.
+    /// Adds END_STREAM.
     #[must_use]
     pub fn ending(mut self) -> Self {
         self.flags |= Self::END_STREAM;
         self
     }
 
-    /// With these flags instead.
+    /// Replaces the flags.
     #[must_use]
     pub fn flags(mut self, flags: u8) -> Self {
         self.flags = flags;
@@ -122,7 +124,7 @@ impl Http2Frame {
         bytes
     }
 
-    /// The length of the payload, and the frame without it.
+    /// Parses a frame header. Returns the payload's length and the frame without its payload.
     pub(crate) fn from_head(head: &[u8]) -> (usize, Self) {
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
         let stream = u32::from_be_bytes([head[5] & 0x7F, head[6], head[7], head[8]]);
@@ -135,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_read_as_it_was_written() {
+    fn a_frame_survives_a_round_trip() {
         let frame = Http2Frame::data(5, b"12345".as_slice()).ending();
         let bytes = frame.bytes();
         assert_eq!(bytes, [&[0, 0, 5, 0, 1, 0, 0, 0, 5], &b"12345"[..]].concat());

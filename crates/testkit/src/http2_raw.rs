@@ -1,4 +1,4 @@
-//! A client of HTTP/2 that sends the frames that it is told, over any [`Client`].
+//! An HTTP/2 client that sends given frames over any [`Client`].
 
 use std::io::{self, ErrorKind};
 
@@ -28,7 +28,7 @@ impl RawHttp2 {
         raw
     }
 
-    /// Nothing has been sent yet.
+    /// Does not send a preface or SETTINGS.
     pub fn bare(client: Client) -> Self {
         Self { client }
     }
@@ -38,12 +38,12 @@ impl RawHttp2 {
         self.try_send(frame).expect("send");
     }
 
-    /// A balancer that has had enough may have closed.
+    /// Sends, but does not panic: a balancer that ended the connection may have closed it.
     pub fn try_send(&mut self, frame: &Http2Frame) -> io::Result<()> {
         self.client.try_send(frame.bytes())
     }
 
-    /// Bytes, such as many frames at once.
+    /// Sends bytes, such as many frames at once.
     pub fn try_send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.client.try_send(bytes)
     }
@@ -54,7 +54,7 @@ impl RawHttp2 {
         self.send(&Http2Frame::request(stream, hpack::request("GET", path, &[])));
     }
 
-    /// The next frame, whatever it is.
+    /// Reads the next frame of any kind.
     pub fn try_frame(&mut self) -> io::Result<Http2Frame> {
         let head = self.client.try_read_exactly(9)?;
         let (length, mut frame) = Http2Frame::from_head(&head);
@@ -62,14 +62,15 @@ impl RawHttp2 {
         Ok(frame)
     }
 
-    /// The next frame of this kind. On the way there it acknowledges SETTINGS and answers PINGs, as one must.
+    /// Reads the next frame of this kind. Meanwhile it acknowledges SETTINGS and PINGs, as the protocol
+    /// requires.
     #[track_caller]
     pub fn frame(&mut self, kind: u8) -> Http2Frame {
         self.frame_where(|frame| frame.kind == kind)
             .unwrap_or_else(|error| panic!("no frame {kind}: {error}"))
     }
 
-    /// As [`Self::frame`], of those that are `wanted`.
+    /// Like [`Self::frame`], for frames for which `wanted` is true.
     pub fn frame_where(&mut self, wanted: impl Fn(&Http2Frame) -> bool) -> io::Result<Http2Frame> {
         loop {
             let frame = self.try_frame()?;
@@ -86,7 +87,7 @@ impl RawHttp2 {
         }
     }
 
-    /// The status with which a stream is answered.
+    /// The status of the response on this stream.
     #[track_caller]
     pub fn status(&mut self, stream: u32) -> u16 {
         let answers = |frame: &Http2Frame| frame.kind == Http2Frame::HEADERS && frame.stream == stream;
@@ -94,14 +95,14 @@ impl RawHttp2 {
         hpack::status(&frame.payload).unwrap_or_else(|| panic!("no status in {:x?}", frame.payload))
     }
 
-    /// The code with which a stream is reset.
+    /// The error code with which this stream is reset.
     #[track_caller]
     pub fn reset_code(&mut self, stream: u32) -> u32 {
         let resets = |frame: &Http2Frame| frame.kind == Http2Frame::RST_STREAM && frame.stream == stream;
         self.frame_where(resets).expect("a reset").code().unwrap()
     }
 
-    /// Reads until the connection's end; the code of the last GOAWAY, `None` where it ends without one.
+    /// Reads until the connection's end. Returns the code of the last GOAWAY; `None` if there was none.
     #[track_caller]
     pub fn goaway(&mut self) -> Option<u32> {
         let mut code = None;
@@ -110,13 +111,13 @@ impl RawHttp2 {
                 Ok(frame) if frame.kind == Http2Frame::GOAWAY => code = frame.code(),
                 Ok(_) => {}
                 Err(error) if is_end(&error) || alert(&error).is_some() => return code,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("it stays open"),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("the connection stays open"),
                 Err(error) => panic!("{error}"),
             }
         }
     }
 
-    /// The connection below.
+    /// The underlying connection.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
     }

@@ -1,4 +1,4 @@
-//! The two directions of a stream of HTTP/2, of a client as of a target.
+//! The two directions of an HTTP/2 stream, for clients and targets.
 
 use std::future::poll_fn;
 
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::message::Message;
 use crate::runtime::wait;
 
-/// What we send. It waits for the peer's window.
+/// The sending direction. It waits for the peer's window.
 pub(crate) struct Outgoing(pub(crate) SendStream<Bytes>);
 
 impl Outgoing {
@@ -44,11 +44,11 @@ impl Outgoing {
     }
 }
 
-/// What we receive. The window is given back as it is read.
+/// The receiving direction. Reading releases window capacity.
 pub(crate) struct Incoming(pub(crate) RecvStream);
 
 impl Incoming {
-    /// What came; empty at the end.
+    /// Reads a part; empty at the end.
     pub(crate) fn read(&mut self) -> Result<Vec<u8>, Error> {
         loop {
             let Some(bytes) = wait("bytes of a body", self.0.data()).transpose()? else {
@@ -61,7 +61,7 @@ impl Incoming {
         }
     }
 
-    /// Reads to the end, trailers included.
+    /// Reads to the end, including trailers.
     pub(crate) fn finish(&mut self, message: &mut Message) -> Result<(), Error> {
         loop {
             match self.read()? {

@@ -1,4 +1,4 @@
-//! Targets that speak HTTP/2, in the clear or behind TLS: threads that do to each stream what a script says.
+//! Targets with HTTP/2, in the clear or over TLS. They run a script for each stream in a thread of its own.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -25,7 +25,7 @@ use crate::tls_server::TlsServer;
 
 type Script = Arc<dyn Fn(Http2Exchange) -> Result<(), Error> + Send + Sync>;
 
-/// A server with a port of its own. Its drop closes everything and repeats a script's panic.
+/// A server on its own port. Dropping it closes everything and repeats a script's panic.
 pub struct Http2Target {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -33,7 +33,7 @@ pub struct Http2Target {
     phase: watch::Sender<Phase>,
 }
 
-/// What becomes of connections.
+/// The state of the target's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
@@ -49,9 +49,10 @@ struct Shared {
     handshake_failures: Mutex<Vec<String>>,
 }
 
-/// A request and what a script does to it. Its errors are the peer's doing: a script passes them on with `?` and ends.
+/// A request and the means to answer it. Errors are caused by the peer: a script returns them with `?` and
+/// ends.
 pub struct Http2Exchange {
-    /// The request's head: its pseudo fields are fields here.
+    /// The request's head. Pseudo-fields are fields of it.
     pub request: Message,
     incoming: Incoming,
     responder: SendResponse<Bytes>,
@@ -59,12 +60,12 @@ pub struct Http2Exchange {
 }
 
 impl Http2Target {
-    /// Runs `script` on each stream, in a thread of its own.
+    /// Runs `script` for each stream, in a thread of its own.
     pub fn script(script: impl Fn(Http2Exchange) -> Result<(), Error> + Send + Sync + 'static) -> Self {
         Self::listen(None, settings(), script)
     }
 
-    /// Answers each request with what the bytes of an HTTP/1 response say, so that the words for those do here too.
+    /// Answers each request with a response given as HTTP/1 bytes, so that the helpers for those work here too.
     pub fn http(respond: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::script(move |exchange| serve(exchange, &respond))
     }
@@ -74,12 +75,12 @@ impl Http2Target {
         Self::http(move |_| crate::ok(name))
     }
 
-    /// As [`Self::http`], behind TLS.
+    /// Like [`Self::http`], over TLS.
     pub fn https(tls: &TlsServer, respond: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::listen(Some(tls), settings(), move |exchange| serve(exchange, &respond))
     }
 
-    /// With TLS or without, and with settings.
+    /// Listens with or without TLS, and with these settings.
     pub fn listen(
         tls: Option<&TlsServer>,
         settings: Builder,
@@ -103,12 +104,12 @@ impl Http2Target {
         self.address
     }
 
-    /// Connections so far.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// The heads of requests so far.
+    /// The heads of all requests so far.
     pub fn requests(&self) -> Vec<Message> {
         self.shared.requests.lock().unwrap().clone()
     }
@@ -121,17 +122,17 @@ impl Http2Target {
         requests.remove(0)
     }
 
-    /// Why handshakes failed.
+    /// The errors of failed handshakes.
     pub fn handshake_failures(&self) -> Vec<String> {
         self.shared.handshake_failures.lock().unwrap().clone()
     }
 
-    /// Ends every connection that there is gracefully: GOAWAY, and what runs is served.
+    /// Ends all current connections gracefully: sends GOAWAY and serves the streams in flight.
     pub fn go_away(&self) {
         let _ = self.phase.send(Phase::GoingAway);
     }
 
-    /// Ends as a killed process does: nothing listens any more and every connection is closed.
+    /// Ends like a killed process: the port is closed and every connection is closed.
     pub fn kill(self) -> SocketAddr {
         self.address
     }
@@ -149,12 +150,12 @@ impl Drop for Http2Target {
 }
 
 impl Http2Exchange {
-    /// A part of the request's body; empty at its end.
+    /// Reads a part of the request's body; empty at its end.
     pub fn read(&mut self) -> Result<Vec<u8>, Error> {
         self.incoming.read()
     }
 
-    /// What is left of the request, trailers included.
+    /// Reads the rest of the request, including trailers.
     pub fn finish(&mut self) -> Result<Message, Error> {
         let mut message = std::mem::take(&mut self.request);
         self.incoming.finish(&mut message)?;
@@ -162,7 +163,7 @@ impl Http2Exchange {
         Ok(message)
     }
 
-    /// Sends the head of the response; its body is up to the script.
+    /// Sends the head of the response. The script sends the body.
     pub fn respond(&mut self, status: u16, named: &[(&str, &str)]) -> Result<(), Error> {
         let mut response = Response::new(());
         *response.status_mut() = status.try_into().unwrap();
@@ -171,7 +172,7 @@ impl Http2Exchange {
         Ok(())
     }
 
-    /// After [`Self::respond`]: a part of the body.
+    /// Sends a part of the body. Call [`Self::respond`] first.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
         self.outgoing.as_mut().expect("a response").send(bytes.as_ref())
     }
@@ -184,7 +185,7 @@ impl Http2Exchange {
         self.outgoing.as_mut().expect("a response").end_with_trailers(trailers)
     }
 
-    /// Sends back what comes until its end.
+    /// Sends received bytes back until the end of the body.
     pub fn echo(&mut self) -> Result<(), Error> {
         loop {
             match self.read()? {
@@ -198,7 +199,7 @@ impl Http2Exchange {
         self.responder.send_reset(reason);
     }
 
-    /// Waits until the peer gives the stream up.
+    /// Waits until the peer resets the stream.
     pub fn wait_reset(&mut self) -> Result<Reason, Error> {
         match &mut self.outgoing {
             Some(outgoing) => outgoing.wait_reset(),
@@ -223,7 +224,7 @@ impl Http2Exchange {
     }
 }
 
-/// What the task that accepts needs.
+/// What the accepting task needs.
 struct Accepting {
     tls: Option<TlsAcceptor>,
     settings: Builder,
@@ -240,7 +241,7 @@ impl Accepting {
             let this = Arc::clone(&this);
             tokio::spawn(async move {
                 let mut phase = this.phase.clone();
-                // What is dropped is closed.
+                // Dropping the future closes the connection.
                 tokio::select! {
                     _ = phase.wait_for(|phase| *phase == Phase::Gone) => {}
                     () = this.connection(socket) => {}
@@ -261,14 +262,14 @@ impl Accepting {
                 }
             },
         };
-        // The peer's doing.
+        // The peer causes this error.
         drop(ended);
     }
 
     async fn streams<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Result<(), Error> {
         let mut connection = self.settings.handshake::<S, Bytes>(stream).await?;
         let mut phase = self.phase.clone();
-        // Those that come later stay.
+        // Later phases are seen by `changed`.
         phase.mark_unchanged();
         let mut is_leaving = false;
         loop {
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_tls_with_the_words_of_http1() {
+    fn http1_responses_are_served_over_tls() {
         let leaf = Authority::new("Root").leaf(&[]).issue();
         let target = Http2Target::https(&TlsServer::new(&leaf).alpn(&["h2"]), |request| {
             response(404, "X-Seen: yes\r\nConnection: close\r\n", &request.text())
@@ -388,14 +389,14 @@ mod tests {
     }
 
     #[test]
-    fn frames_made_by_hand_are_understood() {
+    fn handmade_frames_are_accepted() {
         let target = Http2Target::script(|mut exchange| exchange.wait_reset().map(drop));
         let mut raw = RawHttp2::start(Client::connect(target.address()));
         raw.get(1, "/raw");
         raw.send(&Http2Frame::ping(*b"12345678"));
         assert!(raw.frame(Http2Frame::PING).is_ack());
         raw.send(&Http2Frame::reset(1, 8));
-        // Of a connection there is nothing to be said in HTTP/2.
+        // HTTP/2 allows no `Connection` field.
         raw.send(&Http2Frame::request(3, hpack::request("GET", "/", &[("connection", "close")])));
         assert_eq!(raw.reset_code(3), 1);
         raw.send(&Http2Frame::new(Http2Frame::PING, 0, 3, [0; 8]));
@@ -404,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_read_off_its_block() {
+    fn a_status_is_decoded_from_its_block() {
         let target = Http2Target::http(|_| response(421, "", "no"));
         let mut raw = RawHttp2::start(Client::connect(target.address()));
         raw.get(1, "/");

@@ -1,7 +1,9 @@
-//! Scripted clients and targets, and a balancer to put between them: what a scenario in crate `e2e` is told with.
+//! Scripted clients and targets, and a balancer between them: the building blocks of the scenarios in crate
+//! `e2e`.
 //!
-//! Everything is blocking and has a deadline ([`PATIENCE`]); a scenario that would hang fails with what it was waiting
-//! for. Nothing sleeps for a fixed time: conditions are polled ([`wait_until`]), and ports come from the kernel.
+//! All calls block and have a deadline ([`PATIENCE`]). A scenario that would hang fails and names what it
+//! waited for. Nothing sleeps for a fixed time: conditions are polled ([`wait_until`]), and ports are chosen by
+//! the kernel.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,22 +1,22 @@
-//! An HTTP/1 message as it came: request or response.
+//! An HTTP/1 message as received: request or response.
 
 use crate::wire::Framing;
 
-/// What was received, unjudged.
+/// A received message. It is not validated.
 #[derive(Clone, Debug, Default)]
 pub struct Message {
-    /// The head byte for byte, with the empty line.
+    /// The bytes of the head, including the empty line.
     pub raw_head: Vec<u8>,
     /// Request line or status line.
     pub start: String,
-    /// In their order and spelling.
+    /// In the order and spelling received.
     pub fields: Vec<(String, String)>,
     /// Without its framing.
     pub body: Vec<u8>,
-    /// How many chunks the body came in.
+    /// The number of chunks of the body.
     pub chunks: usize,
     pub trailers: Vec<String>,
-    /// The body's end came as its framing says.
+    /// The body ended as its framing says.
     pub is_complete: bool,
 }
 
@@ -104,7 +104,7 @@ pub fn ok(body: &str) -> Vec<u8> {
     response(200, "", body)
 }
 
-/// The bytes of a response; `fields` are whole lines, each with its CRLF.
+/// The bytes of a response. `fields` are whole lines, each with its CRLF.
 pub fn response(status: u16, fields: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} Because\r\n{fields}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }

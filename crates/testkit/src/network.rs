@@ -1,5 +1,5 @@
-//! Two machines with a cable between them, as network namespaces: one for the balancer, one for its peers, which can
-//! vanish without a word. Needs root, and `ip` and `ss` (iproute2).
+//! Two machines connected by a cable, as network namespaces. The balancer runs on one, its peers on the other,
+//! where they can vanish without closing their connections. Needs root, and `ip` and `ss` (iproute2).
 
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
@@ -10,7 +10,7 @@ use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// Its drop takes both machines away.
+/// Dropping it deletes both machines.
 #[derive(Debug)]
 pub struct Network {
     here: String,
@@ -18,9 +18,9 @@ pub struct Network {
 }
 
 impl Network {
-    /// The balancer's machine.
+    /// The address of the balancer's machine.
     pub const BALANCER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-    /// Addresses of the peers' machine.
+    /// The addresses of the peers' machine.
     pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
     pub const TARGET: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
 
@@ -46,23 +46,24 @@ impl Network {
         for peer in [Self::CLIENT, Self::TARGET] {
             network.appear(peer);
             ip(&format!("-n {here} route add {peer} dev cable"));
-            // Nobody answers for who vanished; the neighbour table would notice before any probe.
+            // A vanished peer does not answer ARP. Without a permanent entry the neighbour table would notice
+            // that before a probe.
             ip(&format!("-n {here} neigh add {peer} lladdr {HARDWARE_THERE} dev cable nud permanent"));
         }
         network
     }
 
-    /// The balancer's machine, for [`crate::Prepared::inside`].
+    /// The name of the balancer's machine, for [`crate::Prepared::inside`].
     pub fn machine(&self) -> &str {
         &self.here
     }
 
-    /// Runs `work` on the peers' machine; sockets that it makes stay there, and threads that it begins.
+    /// Runs `work` on the peers' machine. Sockets and threads that it creates stay there.
     pub fn there<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         inside(&self.there, work)
     }
 
-    /// The peers' machine no longer has this address: what is sent there is lost, and nothing comes from there.
+    /// Removes this address from the peers' machine: packets to it are lost, and none come from it.
     pub fn vanish(&self, peer: Ipv4Addr) {
         ip(&format!("-n {} addr del {peer}/32 dev cable", self.there));
     }
@@ -71,7 +72,7 @@ impl Network {
         ip(&format!("-n {} addr add {peer}/32 dev cable", self.there));
     }
 
-    /// How many keepalive probes the balancer's machine has sent so far.
+    /// The number of keepalive probes that the balancer's machine has sent.
     pub fn probes(&self) -> u64 {
         let page = inside(&self.here, || fs::read_to_string("/proc/thread-self/net/netstat").unwrap());
         let mut lines = page.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
@@ -80,7 +81,8 @@ impl Network {
         values.split(' ').nth(place).unwrap().parse().unwrap()
     }
 
-    /// What `ss` says about the balancer's connections with `peer`, their timers included; empty when there are none.
+    /// The output of `ss` for the balancer's connections with `peer`, including their timers; empty if there
+    /// are none.
     pub fn sockets(&self, peer: Ipv4Addr) -> String {
         run("ip", &format!("netns exec {} ss -Htnoi dst {peer}", self.here))
     }
@@ -94,7 +96,7 @@ impl Drop for Network {
     }
 }
 
-/// A namespace belongs to a thread.
+/// Runs `work` in a new thread, because a namespace belongs to a thread.
 fn inside<T: Send>(machine: &str, work: impl FnOnce() -> T + Send) -> T {
     let enter = || {
         let machine = File::open(format!("/run/netns/{machine}")).unwrap();

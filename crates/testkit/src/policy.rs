@@ -1,5 +1,5 @@
-//! The tables of `docs/http-conformance.md`: bytes that somebody sends, and what must come of them. The page is the test:
-//! scenarios and `cargo xtask conformance` read their cases from it.
+//! The tables of `docs/http-conformance.md`: bytes that a client or target sends, and the expected outcome.
+//! Scenarios and `cargo xtask conformance` read their cases from that page.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,13 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub id: String,
-    /// What is sent, the template around it included.
+    /// The bytes to send, including the template around them.
     pub sent: Vec<u8>,
-    /// The sender closes behind it.
+    /// The sender closes the connection afterwards.
     pub closes: bool,
-    /// The request that is answered with it, where it is a response.
+    /// The request that the response answers, if the row is a response.
     pub asked: Vec<u8>,
-    /// The last column, as it stands.
+    /// The last column, verbatim.
     pub outcome: String,
 }
 
@@ -37,13 +37,13 @@ pub fn rows(page: &str, heading: &str) -> Vec<Row> {
     rows
 }
 
-/// The page of this workspace.
+/// The text of the page in this workspace.
 pub fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/http-conformance.md");
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// `| id | sent | RFC | outcome |`.
+/// Parses `| id | sent | RFC | outcome |`.
 fn row(line: &str, template: &[u8], asked: &[u8]) -> Row {
     let cells = cells(line);
     let [id, sent, _, outcome] = cells.as_slice() else { panic!("not four columns: {line}") };
@@ -60,7 +60,7 @@ fn row(line: &str, template: &[u8], asked: &[u8]) -> Row {
     Row { id, sent: unescape(&whole), closes, asked: asked.to_vec(), outcome: outcome.trim().to_owned() }
 }
 
-/// Cells end with a bar that has no backslash before it.
+/// Splits at bars that have no backslash before them.
 fn cells(line: &str) -> Vec<String> {
     let mut cells = vec![String::new()];
     let mut before = ' ';
@@ -79,19 +79,19 @@ fn cells(line: &str) -> Vec<String> {
     cells
 }
 
-/// What stands between the first and the last backtick.
+/// The text between the first and the last backtick.
 fn code(text: &str) -> Vec<u8> {
     let Some(start) = text.find('`') else { return Vec::new() };
     let end = text.rfind('`').filter(|end| *end > start);
     text.as_bytes()[start + 1..end.unwrap_or_else(|| panic!("no second backtick in {text:?}"))].to_vec()
 }
 
-/// `\r`, `\n`, `\t`, `\0`, `\\` and `\xNN` as usual; `\{n}` repeats the byte before it, or what stands in `\(` and `\)`, so
-/// that it is there `n` times.
+/// Decodes `\r`, `\n`, `\t`, `\0`, `\\` and `\xNN` as usual. `\{n}` repeats the byte before it, or the group
+/// between `\(` and `\)`, so that it occurs `n` times.
 pub fn unescape(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut groups = Vec::new();
-    // Where what a repetition would repeat begins.
+    // The start of what a repetition repeats.
     let mut last = 0;
     let mut at = 0;
     while at < text.len() {
@@ -137,7 +137,7 @@ fn number(digits: &[u8], base: u32) -> u32 {
     u32::from_str_radix(&text, base).unwrap_or_else(|error| panic!("{text:?}: {error}"))
 }
 
-/// What an outcome says in code; `true` is with what must not be there.
+/// The code spans of an outcome. `true` marks those that must be absent.
 pub fn claims(outcome: &str) -> Vec<(bool, String)> {
     let mut is_absent = false;
     let mut claims = Vec::new();

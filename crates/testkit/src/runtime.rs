@@ -1,4 +1,4 @@
-//! Crate `h2` wants a runtime: one thread for all clients and targets of HTTP/2, whose callers wait as everybody here.
+//! The async runtime that crate `h2` needs: one thread for all HTTP/2 clients and targets. Callers block.
 
 use std::future::{Future, pending};
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::wait::PATIENCE;
 
-/// Runs `work` to its end; panics with `what` when it takes longer than [`PATIENCE`].
+/// Runs `work` to its end; panics with `what` if it takes longer than [`PATIENCE`].
 #[track_caller]
 pub(crate) fn wait<T>(what: &str, work: impl Future<Output = T>) -> T {
     let done = handle().block_on(async { tokio::time::timeout(PATIENCE, work).await });

@@ -1,4 +1,4 @@
-//! What bytes go over: a TCP connection, or TLS over one.
+//! The transport of a connection: TCP, or TLS over TCP.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -14,27 +14,27 @@ pub(crate) struct Stream {
     session: Option<Box<Connection>>,
 }
 
-/// What a handshake came to.
+/// The result of a TLS handshake.
 #[derive(Clone, Debug)]
 pub struct Handshake {
     pub version: ProtocolVersion,
     /// By its IANA name.
     pub suite: String,
     pub kind: HandshakeKind,
-    /// The key exchange group by its IANA name; `None` where the handshake was resumed without one.
+    /// The IANA name of the key exchange group; `None` if the handshake was resumed without one.
     pub group: Option<String>,
     /// The protocol that ALPN chose.
     pub alpn: Option<String>,
-    /// The name that a client asked for; at targets only.
+    /// The host name that a client asked for; only set at targets.
     pub sni: Option<String>,
-    /// The peer's certificate and what it sent with it, in DER.
+    /// The peer's certificate chain as sent, in DER.
     pub peer_chain: Vec<Vec<u8>>,
 }
 
 /// A handshake that failed.
 #[derive(Debug)]
 pub struct HandshakeFailure {
-    /// What the peer sent for a reason.
+    /// The alert that the peer sent.
     pub alert: Option<AlertDescription>,
     pub error: io::Error,
 }
@@ -47,7 +47,7 @@ impl Stream {
         Self { socket, session: None }
     }
 
-    /// Does the handshake of `session` over this connection.
+    /// Completes the handshake of `session` over this connection.
     pub(crate) fn secure(
         socket: TcpStream,
         session: impl Into<Connection>,
@@ -59,7 +59,7 @@ impl Stream {
                 return Err(HandshakeFailure { alert: alert(&error), error });
             }
         }
-        // A server's tickets.
+        // Sends a server's tickets.
         if let Err(error) = write_out(&mut session, &mut stream.socket) {
             return Err(HandshakeFailure { alert: alert(&error), error });
         }
@@ -67,7 +67,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// What the handshake came to; `None` without TLS.
+    /// The result of the handshake; `None` without TLS.
     pub(crate) fn handshake(&self) -> Option<Handshake> {
         let session = self.session.as_deref()?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -91,7 +91,7 @@ impl Stream {
         })
     }
 
-    /// Sends no more.
+    /// Half-closes the connection.
     pub(crate) fn half_close(&mut self) -> io::Result<()> {
         if let Some(session) = &mut self.session {
             session.send_close_notify();
@@ -100,12 +100,12 @@ impl Stream {
         self.socket.shutdown(Shutdown::Write)
     }
 
-    /// Ends the connection as if the rest had been cut off: without `close_notify`.
+    /// Closes without `close_notify`, as if the rest had been cut off.
     pub(crate) fn cut(mut self) {
         self.session = None;
     }
 
-    /// Ends the connection with a reset, and without a word of TLS.
+    /// Resets the connection, without a TLS alert.
     pub(crate) fn reset(mut self) {
         self.session = None;
         reset_on_close(&self.socket);
@@ -122,7 +122,7 @@ impl Read for Stream {
             }
             session.read_tls(&mut self.socket)?;
             let processed = session.process_new_packets();
-            // What it answers, or the alert; the peer may be gone.
+            // Sends the session's answer or alert. The peer may be gone.
             let _ = write_out(session, &mut self.socket);
             processed.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
         }
@@ -143,7 +143,7 @@ impl Write for Stream {
     }
 }
 
-/// A peer that knows TLS is told that this is the end, if there is room for it.
+/// Sends `close_notify` if the socket accepts it.
 impl Drop for Stream {
     fn drop(&mut self) {
         if let Some(session) = &mut self.session {
@@ -154,7 +154,7 @@ impl Drop for Stream {
     }
 }
 
-/// Writes what there is to be written, and reads nothing.
+/// Writes pending TLS output, and reads nothing.
 fn write_out(session: &mut Connection, socket: &mut TcpStream) -> io::Result<()> {
     while session.wants_write() {
         session.write_tls(socket)?;

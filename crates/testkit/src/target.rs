@@ -1,4 +1,4 @@
-//! Targets: threads that do to each connection what a script says.
+//! Targets: servers that run a script for each connection in a thread of its own.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::stream::{HandshakeFailure, Stream, reset_on_close};
 use crate::tls_server::TlsServer;
 
-/// A server with a port of its own. Its drop closes everything and repeats a script's panic.
+/// A server on its own port. Dropping it closes everything and repeats a script's panic.
 #[derive(Debug)]
 pub struct Target {
     address: SocketAddr,
@@ -35,12 +35,12 @@ struct Shared {
 }
 
 impl Target {
-    /// Runs `script` on each connection, in a thread of its own; at its end the connection is closed.
+    /// Runs `script` for each connection, in a thread of its own. When it returns, the connection is closed.
     pub fn script(script: impl Fn(Connection) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self::listen(ANYWHERE, None, script)
     }
 
-    /// As [`Self::script`], behind TLS; the script begins after the handshake.
+    /// Like [`Self::script`], over TLS. The script begins after the handshake.
     pub fn tls(
         tls: &TlsServer,
         script: impl Fn(Connection) -> io::Result<()> + Send + Sync + 'static,
@@ -48,18 +48,18 @@ impl Target {
         Self::listen(ANYWHERE, Some(tls.config()), script)
     }
 
-    /// As [`Self::http`], behind TLS.
+    /// Like [`Self::http`], over TLS.
     pub fn https(tls: &TlsServer, respond: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::tls(tls, move |connection| serve(connection, &respond))
     }
 
-    /// Answers each request with the bytes that `respond` makes, and keeps the connection unless they say
-    /// `Connection: close`.
+    /// Answers each request with the bytes that `respond` returns. It keeps the connection open unless they
+    /// contain `Connection: close`.
     pub fn http(respond: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::script(move |connection| serve(connection, &respond))
     }
 
-    /// As [`Self::http`], at an address that was used before.
+    /// Like [`Self::http`], at a given address, such as that of a killed target.
     pub fn http_at(
         address: SocketAddr,
         respond: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static,
@@ -100,17 +100,17 @@ impl Target {
         self.address
     }
 
-    /// Connections so far.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         *self.shared.accepted.lock().unwrap()
     }
 
-    /// Connections that are open now.
+    /// The number of connections open now.
     pub fn open(&self) -> usize {
         self.shared.open.lock().unwrap().len()
     }
 
-    /// Requests so far, as they came.
+    /// The requests so far, as received.
     pub fn requests(&self) -> Vec<Message> {
         self.shared.requests.lock().unwrap().clone()
     }
@@ -123,12 +123,12 @@ impl Target {
         requests.remove(0)
     }
 
-    /// Why handshakes failed.
+    /// The errors of failed handshakes.
     pub fn handshake_failures(&self) -> Vec<String> {
         self.shared.handshake_failures.lock().unwrap().clone()
     }
 
-    /// Ends as a killed process does: nothing listens any more and every connection is reset.
+    /// Ends like a killed process: the port is closed and every connection is reset.
     pub fn kill(mut self) -> SocketAddr {
         self.end(true);
         self.address
@@ -137,7 +137,7 @@ impl Target {
     fn end(&mut self, reset: bool) {
         let Some(accepting) = self.accepting.take() else { return };
         self.shared.ended.store(true, Ordering::SeqCst);
-        // Wakes the accept.
+        // Wakes the blocked `accept`.
         let _ = TcpStream::connect(self.address);
         let _ = accepting.join();
         for (_, stream) in self.shared.open.lock().unwrap().drain() {
@@ -159,12 +159,13 @@ impl Drop for Target {
     }
 }
 
-/// An address where nothing listens.
+/// An address on which nothing listens.
 pub fn refused_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// An address where a listener's queue is full, so that the kernel drops who connects; as long as the sockets are held.
+/// An address whose accept queue is full, so that the kernel drops new connections while the returned sockets
+/// are held.
 pub fn full_backlog() -> (SocketAddr, Vec<OwnedFd>) {
     use rustix::net::{
         AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with,
@@ -178,7 +179,7 @@ pub fn full_backlog() -> (SocketAddr, Vec<OwnedFd>) {
     let mut held = vec![listener];
     for _ in 0..4 {
         held.push(socket());
-        // Not yet connected, or never.
+        // Does not connect yet, or never.
         let _ = connect(&held[held.len() - 1], &address);
     }
     (address, held)
@@ -220,7 +221,7 @@ where
                     Err(failure.error)
                 }
             }));
-            // Under the lock, so that whoever sees it gone sees it closed.
+            // Under the lock: a caller that sees the connection gone from the table must see it closed.
             let mut open = shared.open.lock().unwrap();
             drop(open.remove(&number));
             drop(open);

@@ -1,4 +1,4 @@
-//! A client that does TLS; after the handshake it is a [`Client`] as any other.
+//! A TLS client. After the handshake it is an ordinary [`Client`].
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, OnceLock};
@@ -21,15 +21,15 @@ use crate::client::Client;
 use crate::stream::{HandshakeFailure, Stream};
 use crate::wait::PATIENCE;
 
-/// What a handshake is done with. It asks for `localhost` and takes any certificate, unless it is told otherwise.
+/// The settings of a client's handshake. By default it asks for `localhost` and accepts any certificate.
 ///
-/// One that connects again resumes its session where the server lets it; a clone has the same memory.
+/// A client that connects again resumes its session if the server allows it. Clones share their sessions.
 #[derive(Clone, Debug)]
 pub struct TlsClient {
     pub(crate) address: SocketAddr,
     pub(crate) name: ServerName<'static>,
     settings: Settings,
-    /// Made of the settings when it is first needed. Sessions are resumed within one only.
+    /// Built from the settings on first use. Sessions are resumed only within one configuration.
     config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
@@ -56,21 +56,21 @@ impl TlsClient {
         Self { address, name: name("localhost"), settings, config: Arc::default() }
     }
 
-    /// To another address, with what it remembers.
+    /// Connects to another address and keeps its sessions.
     #[must_use]
     pub fn at(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// Asks for this name, with what it remembers, be it of another name.
+    /// Asks for this name and keeps its sessions, even those of other names.
     #[must_use]
     pub fn sni(mut self, server_name: &str) -> Self {
         self.name = name(server_name);
         self
     }
 
-    /// Asks for no name.
+    /// Sends no SNI.
     #[must_use]
     pub fn without_sni(self) -> Self {
         self.set(|settings| settings.sends_name = false)
@@ -88,7 +88,7 @@ impl TlsClient {
         self.set(|settings| settings.versions = ONLY_13)
     }
 
-    /// Offers these cipher suites only, by what is in their IANA names, such as `CHACHA20`.
+    /// Offers only cipher suites with one of these words in their IANA names, such as `CHACHA20`.
     #[must_use]
     pub fn suites(self, words: &[&str]) -> Self {
         self.set(|settings| {
@@ -100,7 +100,7 @@ impl TlsClient {
         })
     }
 
-    /// Speaks no post-quantum key exchange.
+    /// Offers no post-quantum key exchange.
     #[must_use]
     pub fn classical(self) -> Self {
         self.set(|settings| {
@@ -116,7 +116,7 @@ impl TlsClient {
         self.set(|settings| settings.alpn = protocols)
     }
 
-    /// Takes certificates of this authority only, and for the name that it asks for.
+    /// Accepts only certificates of this authority that match the requested name.
     #[must_use]
     pub fn trusting(self, authority: &Authority) -> Self {
         let mut roots = RootCertStore::empty();
@@ -124,13 +124,13 @@ impl TlsClient {
         self.set(|settings| settings.roots = Some(Arc::new(roots)))
     }
 
-    /// Shows this certificate to a server that asks for one.
+    /// Presents this certificate if the server requests one.
     #[must_use]
     pub fn certificate(self, leaf: &Leaf) -> Self {
         self.set(|settings| settings.identity = Some((leaf.chain().to_vec(), leaf.key())))
     }
 
-    /// Shows this chain with this leaf's key.
+    /// Presents this chain, with the leaf's key.
     #[must_use]
     pub fn certificate_with_chain(self, leaf: &Leaf, chain: Vec<CertificateDer<'static>>) -> Self {
         self.set(|settings| settings.identity = Some((chain, leaf.key())))
@@ -141,28 +141,28 @@ impl TlsClient {
         self.try_connect().unwrap_or_else(|failure| panic!("no handshake: {failure:?}"))
     }
 
-    /// Connects and does the handshake. In TLS 1.3 a server judges a client's certificate only after it: see
-    /// [`Self::refusal`].
+    /// Connects and completes the handshake. In TLS 1.3 a server rejects a client's certificate only after
+    /// that: see [`Self::refusal`].
     pub fn try_connect(&self) -> Result<Client, HandshakeFailure> {
         let socket = TcpStream::connect_timeout(&self.address, PATIENCE).expect("connect");
         Stream::secure(socket, self.session()).map(Client::over)
     }
 
-    /// The alert that ends the handshake, or what comes instead of an answer after it. `None`: the connection is not
-    /// refused with an alert.
+    /// The alert that ends the handshake, or that follows it instead of a response. `None` if no alert refuses
+    /// the connection.
     pub fn refusal(&self) -> Option<AlertDescription> {
         match self.try_connect() {
             Err(failure) => failure.alert,
             Ok(mut client) => {
                 let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-                // What was refused may be closed; the alert is there all the same.
+                // A refused connection may be closed already; the alert is still readable.
                 let _ = client.try_send(request);
                 client.alert()
             }
         }
     }
 
-    /// The bytes of the ClientHello that it would send.
+    /// The bytes of the ClientHello that the client would send.
     pub fn client_hello(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.session().write_tls(&mut bytes).unwrap();
@@ -191,7 +191,9 @@ impl Settings {
             .unwrap();
         let builder = match &self.roots {
             Some(roots) => builder.with_root_certificates(Arc::clone(roots)),
-            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider()))),
+            None => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
+            }
         };
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
@@ -218,7 +220,7 @@ impl Clone for Settings {
     }
 }
 
-/// Sessions of all names and addresses as if they were of one: what a client that means harm remembers.
+/// Stores the sessions of all names and addresses together, as a malicious client would.
 #[derive(Debug)]
 struct AnyServer(ClientSessionMemoryCache, ServerName<'static>);
 
@@ -252,11 +254,11 @@ impl ClientSessionStore for AnyServer {
     }
 }
 
-/// Takes any certificate, but checks that the server has its key.
+/// Accepts any certificate, but checks that the server has its key.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -313,7 +315,7 @@ mod tests {
     use crate::{Target, TlsServer};
 
     #[test]
-    fn a_scenario_reads_as_one_without_tls() {
+    fn a_tls_client_is_used_like_a_plain_one() {
         let authority = Authority::new("Root").intermediate("Intermediate");
         let leaf = authority.leaf(&["a.example"]).issue();
         let target = Target::https(&TlsServer::new(&leaf).alpn(&["http/1.1"]), |_| crate::ok("one"));
@@ -345,13 +347,13 @@ mod tests {
             assert_eq!(kind(&client), HandshakeKind::Full);
             assert_eq!(kind(&client), HandshakeKind::Resumed);
             assert_eq!(kind(&client.clone()), HandshakeKind::Resumed);
-            // rustls itself does not take a session of another name.
+            // rustls itself does not resume a session of another name.
             assert_eq!(kind(&client.sni("b.example")), HandshakeKind::Full);
         }
     }
 
     #[test]
-    fn refusals_are_told() {
+    fn refusals_return_the_alert() {
         let authority = Authority::new("Root");
         let server = TlsServer::new(&authority.leaf(&[]).issue()).client_ca(&authority);
         let target = Target::https(&server, |_| crate::response(200, "Connection: close\r\n", "one"));

@@ -1,4 +1,4 @@
-//! How a target does TLS.
+//! The TLS settings of a target.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,7 +9,7 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use crate::certificates::{Authority, Leaf};
 use crate::tls_client::{ONLY_12, provider};
 
-/// Says so by its builders; the same words as [`crate::TlsClient`] where they mean the same.
+/// The builder methods have the names of [`crate::TlsClient`] where they mean the same.
 #[derive(Debug)]
 pub struct TlsServer {
     chain: Vec<CertificateDer<'static>>,
@@ -33,7 +33,7 @@ impl TlsServer {
         }
     }
 
-    /// Clients need a certificate of this authority.
+    /// Requires client certificates issued by this authority.
     #[must_use]
     pub fn client_ca(mut self, authority: &Authority) -> Self {
         self.client_ca = Some(authority.der());

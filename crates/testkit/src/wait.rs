@@ -1,18 +1,19 @@
-//! Waiting for a condition instead of for a time.
+//! Waits for conditions instead of for fixed times.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long anything may take that a scenario waits for. Far more than it needs: two busy cores serve all tests.
+/// The deadline of every wait of a scenario. It is much longer than needed, because two busy cores may run all
+/// tests.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Polls until `condition` holds; panics with `what` when it does not within [`PATIENCE`].
+/// Polls until `condition` holds; panics with `what` if it does not within [`PATIENCE`].
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(what, || condition().then_some(()));
 }
 
-/// Polls until there is a value.
+/// Polls until there is a value; panics like [`wait_until`].
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut value: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
@@ -25,19 +26,19 @@ pub fn wait_for<T>(what: &str, mut value: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// How long `work` took.
+/// The time that `work` took.
 pub fn elapsed(work: impl FnOnce()) -> Duration {
     let began = Instant::now();
     work();
     began.elapsed()
 }
 
-/// Shows something to who runs a scenario with `--nocapture`.
+/// Prints something for people who run a scenario with `--nocapture`.
 pub fn show(text: &str) {
     eprintln!("{text}");
 }
 
-/// The wall clock's seconds since 1970.
+/// The wall-clock time in seconds since 1970.
 pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }

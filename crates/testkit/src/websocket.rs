@@ -1,9 +1,10 @@
-//! The opening handshake of RFC 6455 §4.2.2, computed here so that nothing of the product can agree with itself.
+//! The opening handshake of RFC 6455 §4.2.2. It is implemented here again, so that the product is not tested
+//! against itself.
 
-/// A key whose answer is known: `K7DJLdLooIwIG/MOpvWFB3y3FE8=`.
+/// A key with a known answer: `K7DJLdLooIwIG/MOpvWFB3y3FE8=`.
 pub const WEBSOCKET_KEY: &str = "xqBt3ImNzJbYqRINxEFlkg==";
 
-/// A client's handshake for `path`.
+/// A WebSocket opening request for `path`.
 pub fn websocket_request(path: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: chat.example:8443\r\nOrigin: https://chat.example\r\n\
@@ -13,7 +14,7 @@ pub fn websocket_request(path: &str) -> String {
     )
 }
 
-/// `Sec-WebSocket-Accept` of a key.
+/// The `Sec-WebSocket-Accept` value for a key.
 pub fn websocket_accept(key: &str) -> String {
     base64(&sha1(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! Reads HTTP/1 messages off a socket, leniently: a test wants to see what came, whatever it is.
+//! Reads HTTP/1 messages from a socket leniently: tests need to see malformed messages too.
 
 use std::io::{self, ErrorKind, Read};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::wait::PATIENCE;
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) stream: Stream,
-    /// What was read and is not used yet.
+    /// Bytes that were read but not used yet.
     buffer: Vec<u8>,
 }
 
@@ -28,7 +28,7 @@ impl Wire {
         Self { stream, buffer: Vec::new() }
     }
 
-    /// `UnexpectedEof` when the connection ends before or within the head.
+    /// Reads a head; `UnexpectedEof` if the connection ends before or within it.
     pub(crate) fn head(&mut self) -> io::Result<Message> {
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
@@ -41,7 +41,7 @@ impl Wire {
         Ok(Message::from_head(self.take(end)))
     }
 
-    /// Reads the body into `message`; `is_complete` tells whether its end came.
+    /// Reads the body into `message`. `is_complete` tells whether its end was received.
     pub(crate) fn body(&mut self, message: &mut Message, framing: Framing) -> io::Result<()> {
         let read = match framing {
             Framing::None => Ok(()),
@@ -57,7 +57,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Up to `length` bytes, at least one; empty at the end of the stream.
+    /// Reads up to `length` bytes, at least one; empty at the end of the stream.
     pub(crate) fn some(&mut self, length: usize) -> io::Result<Vec<u8>> {
         if self.buffer.is_empty() {
             self.fill()?;
@@ -77,7 +77,8 @@ impl Wire {
         Ok(())
     }
 
-    /// Waits until the peer has closed or reset; what it sends before is thrown away. False when `patience` ends first.
+    /// Waits until the peer has closed or reset, and discards what it sends before. False if `patience` ends
+    /// first.
     pub(crate) fn closes_within(&mut self, patience: Duration) -> bool {
         self.stream.socket.set_read_timeout(Some(patience)).unwrap();
         let closed = loop {
@@ -126,7 +127,7 @@ impl Wire {
         Ok(String::from_utf8_lossy(&line[..end]).into_owned())
     }
 
-    /// A reset is no end: it is reported.
+    /// Reads until the connection is closed. A reset is an error.
     fn until_close(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
         loop {
             into.append(&mut self.buffer);

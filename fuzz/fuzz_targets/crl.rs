@@ -1,4 +1,4 @@
-//! Any bytes as a file of CRLs: no panic, and nothing that is longer than what it was read from.
+//! Parses any bytes as a file of CRLs. It must not panic, and the result must not be larger than the input.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(crls) = tls::crl::read(bytes) {
         let entries: usize = crls.iter().map(tls::Crl::entry_count).sum();
-        // The smallest entry: a sequence of a number and a time.
+        // The smallest entry is a sequence of a number and a time.
         assert!(entries * 18 <= bytes.len());
     }
 });

@@ -1,8 +1,8 @@
-//! The lower bound of `cargo xtask bench`: what a proxy costs that does nothing but its socket calls.
+//! The lower bound of `cargo xtask bench`: the cost of a proxy that only makes its socket calls.
 //!
-//! `bench-floor --listen IP:PORT --target IP:PORT` gives every client connection a target connection of its own and
-//! copies whatever arrives: per keep-alive request two reads and two writes, no parsing, no timers, no limits. It
-//! means nothing for short connections, since it opens a target connection for each.
+//! `bench-floor --listen IP:PORT --target IP:PORT` opens a target connection for each client connection and
+//! copies all bytes: two reads and two writes per keep-alive request, no parsing, no timers, no limits. It is
+//! no lower bound for short connections, since it opens a target connection for each.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 
 mod relay;

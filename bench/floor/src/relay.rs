@@ -12,19 +12,19 @@ pub(crate) struct Relay {
     epoll: OwnedFd,
     listener: TcpListener,
     target: SocketAddr,
-    /// By token / 2; freed places are in `free`.
+    /// The pairs, by token / 2. `free` lists the unused indices.
     pairs: Vec<Option<Pair>>,
     free: Vec<usize>,
     scratch: Vec<u8>,
 }
 
-/// A client connection and its target connection. `ends[CLIENT]` and `ends[TARGET]`.
+/// A client connection and its target connection: `ends[CLIENT]` and `ends[TARGET]`.
 #[derive(Debug)]
 struct Pair {
     ends: [TcpStream; 2],
-    /// What this end did not take yet; while there is some, its other end is not read.
+    /// Bytes that this end has not accepted yet. While there are some, the other end is not read.
     unsent: [Vec<u8>; 2],
-    /// An end has closed; the pair goes when all is sent.
+    /// One end has closed. The pair is dropped when all bytes are sent.
     closing: bool,
 }
 
@@ -44,7 +44,7 @@ impl Relay {
         self.listener.local_addr()
     }
 
-    /// Relays until the process is ended.
+    /// Relays until the process is killed.
     pub(crate) fn run(&mut self) -> io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS);
         loop {
@@ -70,7 +70,7 @@ impl Relay {
                 Err(rustix::io::Errno::CONNABORTED | rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            // On one machine the handshake is done by the kernel before this returns.
+            // On one machine, the kernel completes the handshake before this returns.
             let target = TcpStream::connect(self.target)?;
             target.set_nonblocking(true)?;
             target.set_nodelay(true)?;
@@ -84,7 +84,7 @@ impl Relay {
         }
     }
 
-    /// Once and for all: edge-triggered, both directions.
+    /// Registers both ends once: edge-triggered, both directions.
     fn register(&self, place: usize, pair: &Pair) -> io::Result<()> {
         for (end, stream) in pair.ends.iter().enumerate() {
             let token = (place * 2 + end) as u64;
@@ -97,8 +97,8 @@ impl Relay {
         Ok(())
     }
 
-    /// An event of a pair that ended within the same batch finds an empty place or a newer pair, which it only wakes
-    /// for nothing.
+    /// Handles an event. If its pair ended earlier in the same batch, the event finds an empty slot or a newer
+    /// pair, which gets a spurious wake-up.
     fn advance(&mut self, token: usize, flags: epoll::EventFlags) {
         let (place, end) = (token / 2, token % 2);
         let Some(pair) = self.pairs.get_mut(place).and_then(Option::as_mut) else { return };
@@ -110,11 +110,11 @@ impl Relay {
 }
 
 impl Pair {
-    /// An error is the end of the pair, whatever its cause.
+    /// Any error ends the pair.
     fn advance(&mut self, end: usize, flags: epoll::EventFlags, scratch: &mut [u8]) -> io::Result<()> {
         if !self.unsent[end].is_empty() {
             self.flush(end)?;
-            // What waited behind it.
+            // Bytes that waited for this end.
             self.pump(1 - end, true, scratch)?;
         }
         let ended =
@@ -122,8 +122,8 @@ impl Pair {
         if ended || flags.contains(epoll::EventFlags::IN) { self.pump(end, ended, scratch) } else { Ok(()) }
     }
 
-    /// Copies from `end` to the other one. A short read on an edge-triggered socket means drained, except when its
-    /// end of stream is already known (`to_the_end`).
+    /// Copies from `end` to the other one. On an edge-triggered socket a short read means that it is drained,
+    /// except when its end of stream is already known (`to_the_end`).
     fn pump(&mut self, end: usize, to_the_end: bool, scratch: &mut [u8]) -> io::Result<()> {
         let other = 1 - end;
         while self.unsent[other].is_empty() {
@@ -159,7 +159,7 @@ impl Pair {
     }
 }
 
-/// Writes once; a socket that would block took nothing.
+/// Writes once. If the socket would block, returns 0.
 fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
     match stream.write(bytes) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_both_ways_more_than_the_sockets_hold() {
+    fn copies_more_than_the_socket_buffers_hold_both_ways() {
         let target = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(relay_to(&target)).unwrap();
         let (server, _) = target.accept().unwrap();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_one_is_the_end_of_both_after_its_bytes() {
+    fn the_end_of_one_end_closes_both_after_its_bytes() {
         let target = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(relay_to(&target)).unwrap();
         let (mut server, _) = target.accept().unwrap();

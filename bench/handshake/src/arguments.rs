@@ -1,4 +1,4 @@
-//! The command line: a word and its flags, each with a value except `--resume`.
+//! The command line: a command and its flags. Each flag has a value, except `--resume`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,16 +15,16 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Storm {
     pub(crate) address: SocketAddr,
-    /// Handshakes at a time.
+    /// Handshakes in parallel.
     pub(crate) connections: usize,
     pub(crate) duration: Duration,
-    /// Takes up a session with a ticket of the handshake before.
+    /// Resumes the session of an earlier handshake by its ticket.
     pub(crate) resume: bool,
-    /// Asks for one of that many hosts, any of them.
+    /// The number of hosts, from which one is chosen at random for each handshake.
     pub(crate) names: usize,
 }
 
-/// `None`: not understood.
+/// `None` if the command line is invalid.
 pub(crate) fn parse(words: &[String]) -> Option<Command> {
     let (word, flags) = words.split_first()?;
     let mut flags = flags.to_vec();
@@ -54,7 +54,7 @@ fn number(flags: &mut Vec<String>, name: &str) -> Option<usize> {
     value(flags, name)?.parse().ok().filter(|&number| number > 0)
 }
 
-/// Takes a flag and its value out.
+/// Removes a flag and its value, and returns the value.
 fn value(flags: &mut Vec<String>, name: &str) -> Option<String> {
     let place = flags.iter().position(|flag| flag == name).filter(|&place| place + 1 < flags.len())?;
     flags.drain(place..place + 2).next_back()
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn each_word_has_its_flags() {
+    fn each_command_has_its_flags() {
         for (line, accepted) in [
             ("hold --connect 127.0.0.1:1 --count 5", true),
             ("hold --connect 127.0.0.1:1", false),

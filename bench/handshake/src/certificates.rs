@@ -1,4 +1,4 @@
-//! Certificates as public authorities hand them out: a leaf, one intermediate, ECDSA P-256 throughout.
+//! Certificates like those of public authorities: a leaf and one intermediate, all ECDSA P-256.
 
 use std::path::Path;
 
@@ -10,7 +10,8 @@ use rcgen::{
 use crate::Outcome;
 use crate::client::host;
 
-/// `0.pem` and so on: the leaf for the host with that number, the intermediate, the leaf's key.
+/// Writes `0.pem` and so on. Each file holds the leaf for the host with that number, the intermediate and the
+/// leaf's key.
 pub(crate) fn write(directory: &Path, count: usize) -> Outcome {
     let intermediate = intermediate().map_err(|error| error.to_string())?;
     for number in 0..count {

@@ -20,14 +20,14 @@ pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
 }
 
-/// TLS 1.3, X25519 and AES-128-GCM. With `sessions` it keeps the tickets of that many hosts; a configuration is one
-/// client, whose tickets no other takes.
+/// Uses TLS 1.3, X25519 and AES-128-GCM. With `sessions` it keeps the tickets of that many hosts. A
+/// configuration is one client: its tickets are not shared with other configurations.
 pub(crate) fn configuration(sessions: Option<usize>) -> Result<Arc<ClientConfig>, Error> {
     let mut provider = aws_lc_rs::default_provider();
     provider.cipher_suites = vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256];
     provider.kx_groups = vec![aws_lc_rs::kx_group::X25519];
     let provider = Arc::new(provider);
-    let verifier = Arc::new(Believer { provider: Arc::clone(&provider) });
+    let verifier = Arc::new(AcceptAny { provider: Arc::clone(&provider) });
     let mut configuration = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13])?
         .dangerous()
@@ -37,13 +37,13 @@ pub(crate) fn configuration(sessions: Option<usize>) -> Result<Arc<ClientConfig>
     Ok(Arc::new(configuration))
 }
 
-/// The host with that number; its certificate has the same.
+/// The host name with this number; the certificate with the same number is valid for it.
 pub(crate) fn host(number: usize) -> String {
     format!("host-{number}.example.com")
 }
 
 impl Connection {
-    /// Connects and shakes hands.
+    /// Connects and completes the handshake.
     pub(crate) fn open(
         address: SocketAddr,
         configuration: &Arc<ClientConfig>,
@@ -64,7 +64,7 @@ impl Connection {
         self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Says goodbye and waits for the peer's end: tickets come before it.
+    /// Sends `close_notify` and waits for the peer's end, because tickets arrive before it.
     pub(crate) fn close(mut self) -> io::Result<()> {
         self.tls.send_close_notify();
         while self.tls.wants_write() {
@@ -73,7 +73,8 @@ impl Connection {
         self.stream.shutdown(Shutdown::Write)?;
         loop {
             match self.tls.read_tls(&mut self.stream) {
-                // A server that closes with our goodbye unread resets; its tickets came before.
+                // A server that closes with our `close_notify` unread resets the connection; its tickets
+                // arrived before.
                 Ok(0) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(()),
                 result => result?,
@@ -83,13 +84,13 @@ impl Connection {
     }
 }
 
-/// Accepts every certificate, and its signature unseen: the client's work is not what is measured.
+/// Accepts every certificate without checking its signature, because the cost of the client is not measured.
 #[derive(Debug)]
-struct Believer {
+struct AcceptAny {
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Believer {
+impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -124,5 +125,5 @@ impl ServerCertVerifier for Believer {
     }
 }
 
-/// limit: a server that says nothing for so long has failed.
+/// limit: a server that sends nothing for this long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Connections that stay.
+//! Connections that stay open.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::Outcome;
 use crate::client::{Connection, configuration, host};
 
-/// Opens `count` connections and asks once on each.
+/// Opens `count` connections and sends one request on each.
 pub(crate) fn open(address: SocketAddr, count: usize) -> Outcome<Vec<Connection>> {
     let configuration = configuration(None).map_err(|error| error.to_string())?;
     (0..count)
@@ -26,7 +26,7 @@ fn ask(connection: &mut Connection) -> io::Result<()> {
     read_answer(&mut stream)
 }
 
-/// The small answer ends with its body's last character.
+/// The small response ends with the last character of its body.
 fn read_answer(stream: &mut impl Read) -> io::Result<()> {
     let mut answer = Vec::new();
     let mut scratch = [0; 1024];
@@ -35,7 +35,7 @@ fn read_answer(stream: &mut impl Read) -> io::Result<()> {
             0 => return Err(ErrorKind::UnexpectedEof.into()),
             count => answer.extend_from_slice(&scratch[..count]),
         }
-        // limit: the answer that we wait for is shorter.
+        // limit: the expected response is shorter.
         if answer.len() > 16 * 1024 {
             return Err(ErrorKind::InvalidData.into());
         }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_whole_good_answer_counts() {
+    fn only_a_complete_200_response_is_accepted() {
         for (answer, expected) in [
             ("HTTP/1.1 200 OK\r\n\r\nHello, world!", None),
             ("HTTP/1.1 200 OK\r\n\r\nHello, ", Some(ErrorKind::UnexpectedEof)),

@@ -1,11 +1,13 @@
 //! The TLS client of `cargo xtask bench`, which also makes the certificates.
 //!
-//! - `storm`: handshakes without requests, as many as go; says how many there were and how many of them resumed.
-//! - `hold`: connections with one request each that stay open until the process is ended.
-//! - `probe`: succeeds when `GET /small` is answered with 200.
-//! - `certificates`: chains of leaf and intermediate with their keys, ECDSA P-256, for `host-0.example.com` and so on.
+//! - `storm`: handshakes without requests, as fast as possible; prints how many there were and how many
+//!   resumed.
+//! - `hold`: connections with one request each, which stay open until the process is killed.
+//! - `probe`: succeeds if `GET /small` is answered with 200.
+//! - `certificates`: chains of leaf and intermediate with their keys, ECDSA P-256, for `host-0.example.com` and
+//!   so on.
 //!
-//! It believes every certificate and always takes the same key exchange and cipher suite, so that what is compared is
+//! It accepts every certificate and always uses the same key exchange and cipher suite, so that all servers do
 //! the same work.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 #![allow(clippy::disallowed_methods, reason = "a load generator reads the clock and waits")]
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 
 use arguments::Command;
 
-/// What failed, for people.
+/// An error is a message for people.
 type Outcome<T = ()> = Result<T, String>;
 
 fn main() -> ExitCode {

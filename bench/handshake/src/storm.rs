@@ -1,4 +1,4 @@
-//! Handshakes, one after the other on each of some threads.
+//! Handshakes on several threads, one after the other on each.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::Outcome;
 use crate::arguments::Storm;
 use crate::client::{Connection, configuration, host};
 
-/// What happened. It is printed as one line of names and numbers.
+/// The result. It is printed as one line of names and numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Seen {
     handshakes: u64,
     resumed: u64,
     failed: u64,
-    /// One of the failures.
+    /// The last failure's error.
     error: Option<String>,
     elapsed: Duration,
 }
@@ -29,7 +29,7 @@ pub(crate) fn run(storm: &Storm) -> Outcome<Seen> {
     thread::scope(|scope| {
         let threads: Vec<_> = (0..storm.connections)
             .map(|number| {
-                // A client each: no thread waits for another's tickets.
+                // Each thread has its own client, so that no thread waits for another's tickets.
                 let sessions = storm.resume.then_some(storm.names);
                 let configuration = configuration(sessions).map_err(|error| error.to_string())?;
                 Ok(scope.spawn(move || one_by_one(storm, &configuration, number as u64, deadline)))
@@ -62,7 +62,7 @@ fn one_by_one(storm: &Storm, configuration: &Arc<ClientConfig>, seed: u64, deadl
             Err(error) => {
                 seen.failed += 1;
                 seen.error = Some(error.to_string());
-                // Else a server that refuses would be asked a million times.
+                // Otherwise a server that refuses connections would be tried a million times.
                 if seen.failed > FAILURES {
                     break;
                 }
@@ -90,7 +90,7 @@ impl fmt::Display for Seen {
     }
 }
 
-/// A linear congruential generator (Knuth, MMIX); its upper bits are good enough to be spread.
+/// A linear congruential generator (Knuth, MMIX). Its upper bits are random enough for this.
 #[derive(Clone, Debug)]
 struct Numbers(u64);
 
@@ -101,7 +101,7 @@ impl Numbers {
     }
 }
 
-/// limit: of one thread.
+/// limit: failures of one thread.
 const FAILURES: u64 = 100;
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::certificates;
 
-    /// With or without tickets.
+    /// Serves handshakes, with or without tickets.
     fn serve(tickets: bool) -> SocketAddr {
         let directory =
             std::env::temp_dir().join(format!("bench-handshake-{}-{tickets}", std::process::id()));
@@ -143,7 +143,7 @@ mod tests {
         thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
                 let mut tls = ServerConnection::new(Arc::clone(&configuration)).unwrap();
-                // Until the client's goodbye.
+                // Until the client's `close_notify`.
                 while tls.complete_io(&mut stream).is_ok_and(|(read, _)| read > 0) {}
             }
         });
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_resumes_what_it_has_a_ticket_for() {
+    fn a_client_with_a_ticket_resumes() {
         for (tickets, resume) in [(true, true), (true, false), (false, true)] {
             let duration = Duration::from_millis(50);
             let storm = Storm { address: serve(tickets), connections: 1, duration, resume, names: 1 };
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_not_there_is_told() {
+    fn a_refused_connection_is_reported() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_is_one_line() {
+    fn the_result_is_one_line() {
         let mut seen =
             Seen { handshakes: 7, resumed: 6, elapsed: Duration::from_millis(1500), ..Seen::default() };
         assert_eq!(seen.to_string(), "handshakes 7 resumed 6 failed 0 seconds 1.500000");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_below_the_limit_comes() {
+    fn every_number_below_the_limit_occurs() {
         let mut numbers = Numbers(3);
         let mut count = [0; 10];
         (0..1000).for_each(|_| count[numbers.below(10)] += 1);

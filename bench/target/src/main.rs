@@ -1,8 +1,9 @@
-//! The target of `cargo xtask bench`: one thread, one edge-triggered epoll, four fixed answers.
+//! The target of `cargo xtask bench`: one thread, one edge-triggered epoll, four fixed responses.
 //!
-//! `bench-target --listen IP:PORT` serves `/small`, `/10k`, `/text` and `/1m` over HTTP/1.1 with keep-alive and pipelining, and
-//! closes when the request says so. It is there to cost as little as possible beside the proxy under test and is no
-//! HTTP server: it looks for the empty line, believes the request line and expects no body.
+//! `bench-target --listen IP:PORT` serves `/small`, `/10k`, `/text` and `/1m` over HTTP/1.1 with keep-alive and
+//! pipelining, and closes if the request asks for it. It must cost as little as possible beside the proxy under
+//! test and is not a full HTTP server: it searches for the empty line, trusts the request line and expects no
+//! body.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 
 mod responses;

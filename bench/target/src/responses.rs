@@ -1,6 +1,6 @@
-//! The ready answers: head and body as they go onto the wire.
+//! The prepared responses: head and body as sent on the wire.
 
-/// Every answer twice: kept alive and closing.
+/// Every response in two forms: keep-alive and closing.
 #[derive(Debug)]
 pub(crate) struct Responses {
     small: Response,
@@ -55,7 +55,7 @@ impl Response {
     }
 }
 
-/// Words as a page has them, always the same.
+/// Text like that of a web page, always the same.
 fn text(length: usize) -> Vec<u8> {
     const WORDS: [&str; 32] = [
         "the",
@@ -110,7 +110,7 @@ fn text(length: usize) -> Vec<u8> {
     text
 }
 
-/// Whether the head asks for the connection to end. Names and values compare without case.
+/// True if the head contains `Connection: close`. Names and values are compared without regard to case.
 pub(crate) fn asks_for_close(head: &[u8]) -> bool {
     head.split(|&byte| byte == b'\n').skip(1).any(|line| {
         let Some(colon) = line.iter().position(|&byte| byte == b':') else { return false };
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_gets_an_answer() {
+    fn an_invalid_head_gets_a_404() {
         let responses = Responses::new();
         assert!(responses.find(b"\r\n\r\n").keep.starts_with(b"HTTP/1.1 404 "));
     }

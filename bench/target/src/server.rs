@@ -14,7 +14,7 @@ use crate::responses::{Response, Responses, asks_for_close};
 pub(crate) struct Server {
     epoll: OwnedFd,
     listener: TcpListener,
-    /// By token; freed places are in `free`.
+    /// The connections, by token. `free` lists the unused indices.
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
     responses: Responses,
@@ -24,9 +24,9 @@ pub(crate) struct Server {
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,
-    /// What came of a head that is not complete.
+    /// The received part of an incomplete head.
     partial: Vec<u8>,
-    /// What the socket did not take yet.
+    /// Bytes that the socket has not accepted yet.
     unsent: Vec<u8>,
     closing: bool,
 }
@@ -53,7 +53,7 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until the process is ended.
+    /// Serves until the process is killed.
     pub(crate) fn run(&mut self) -> io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS);
         loop {
@@ -93,8 +93,8 @@ impl Server {
         }
     }
 
-    /// Does all that the socket allows now. An event of a connection that ended within the same batch finds an empty
-    /// place or a newer connection, which it only wakes for nothing.
+    /// Does all that the socket allows now. If the connection ended earlier in the same batch, the event finds
+    /// an empty slot or a newer connection, which gets a spurious wake-up.
     fn advance(&mut self, token: usize) {
         let Some(connection) = self.connections.get_mut(token).and_then(Option::as_mut) else { return };
         if connection.advance(&mut self.scratch, &self.responses).is_err() {
@@ -105,7 +105,7 @@ impl Server {
 }
 
 impl Connection {
-    /// An error is the end of the connection, whatever its cause.
+    /// Any error ends the connection.
     fn advance(&mut self, scratch: &mut [u8], responses: &Responses) -> io::Result<()> {
         self.flush()?;
         while self.unsent.is_empty() {
@@ -125,7 +125,7 @@ impl Connection {
                 input.drain(..used);
                 self.partial = input;
             }
-            // limit: a head longer than this is nothing that the bench sends.
+            // limit: the bench sends no head longer than this.
             if self.partial.len() > SCRATCH_BYTES {
                 return Err(ErrorKind::InvalidData.into());
             }
@@ -133,7 +133,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers every complete head of `input`; returns how many bytes that were.
+    /// Answers every complete head of `input`; returns the number of bytes used.
     fn answer(&mut self, input: &[u8], responses: &Responses) -> io::Result<usize> {
         let mut used = 0;
         while let Some(length) = memmem::find(&input[used..], b"\r\n\r\n") {
@@ -166,7 +166,7 @@ impl Connection {
     }
 }
 
-/// Writes once; a socket that would block took nothing.
+/// Writes once. If the socket would block, returns 0.
 fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
     match stream.write(bytes) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_used_again() {
+    fn slots_are_reused() {
         let address = serve();
         for _ in 0..50 {
             let mut stream = TcpStream::connect(address).unwrap();

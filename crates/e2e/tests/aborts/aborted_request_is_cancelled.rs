@@ -1,5 +1,5 @@
-//! A client that resets, or ends its side of a connection that it would have kept, frees its target's connection
-//! within a second, whatever is in flight, and is logged (KA7).
+//! If a client resets its connection, or half-closes one that it would have kept, the target's connection is
+//! freed within a second, whatever is in flight, and the abort is logged (KA7).
 
 use testkit::{Balancer, Client, Config, Target, elapsed, full_backlog, wait_until};
 
@@ -10,7 +10,7 @@ const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
 const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
 const KEPT_1_0: &str = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
 
-/// Answers `/warm`; of anything else it answers the part of a response that it is told.
+/// Answers `/warm`. To any other request it sends this part of a response.
 fn target(part: &'static str) -> Target {
     Target::script(move |mut connection| {
         while connection.head()?.target() == "/warm" {
@@ -35,7 +35,7 @@ fn aborted_request_is_cancelled() {
                 client.get("/warm");
             }
             client.send(request);
-            wait_until("it is in flight", || target.requests().len() == 1 + usize::from(is_warm));
+            wait_until("the request is in flight", || target.requests().len() == 1 + usize::from(is_warm));
             if !part.is_empty() {
                 client.head().unwrap();
             }
@@ -46,7 +46,7 @@ fn aborted_request_is_cancelled() {
                 client.half_close();
                 half = Some(client);
             }
-            let time = elapsed(|| wait_until("the target is free", || target.open() == 0));
+            let time = elapsed(|| wait_until("the target's connection is closed", || target.open() == 0));
             assert!(time < LONG, "{request:?} {time:?}");
             assert!(half.is_none_or(|mut client| client.is_closed()));
             let line = balancer.log_line("reason", "client_aborted");
@@ -58,14 +58,14 @@ fn aborted_request_is_cancelled() {
 }
 
 #[test]
-fn an_abort_ends_the_wait_for_a_connection() {
+fn an_abort_cancels_a_connect() {
     for is_reset in [true, false] {
         let (address, _held) = full_backlog();
         let balancer =
             Balancer::start(Config::to_addresses(&[address]).group("timeouts = { connect = \"60s\" }"));
         let mut client = Client::connect(balancer.web());
         client.send(GET);
-        wait_until("it is in flight", || balancer.targets()[0]["in_flight"] == 1);
+        wait_until("the request is in flight", || balancer.targets()[0]["in_flight"] == 1);
         let time = elapsed(|| {
             if is_reset {
                 client.reset();
@@ -73,7 +73,7 @@ fn an_abort_ends_the_wait_for_a_connection() {
                 client.half_close();
                 assert!(client.is_closed());
             }
-            wait_until("it is over", || balancer.targets()[0]["in_flight"] == 0);
+            wait_until("the request has ended", || balancer.targets()[0]["in_flight"] == 0);
         });
         assert!(time < LONG, "{time:?}");
         assert_eq!(balancer.log_line("reason", "client_aborted")["status"], 499);
@@ -82,7 +82,7 @@ fn an_abort_ends_the_wait_for_a_connection() {
 }
 
 #[test]
-fn a_request_behind_the_answered_one_is_aborted() {
+fn a_pipelined_second_request_is_aborted() {
     let target = target("");
     let balancer = Balancer::start(Config::to(&target));
     let mut client = Client::connect(balancer.web());

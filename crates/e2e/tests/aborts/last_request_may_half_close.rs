@@ -1,10 +1,11 @@
-//! A client that announced its last request, or has sent more behind this one, may end its side and is answered (KA7).
+//! A client that half-closes after its last request, or after it has pipelined more, still gets its responses
+//! (KA7).
 
 use testkit::{Balancer, Client, Config, Target, ok};
 
 use crate::{GET, LONG, nothing_is_left};
 
-/// Answers when an abort would have been noticed.
+/// Answers after the time in which an abort is noticed.
 fn patient() -> Target {
     Target::script(|mut connection| {
         while let Ok(request) = connection.request() {
@@ -37,7 +38,7 @@ fn last_request_may_half_close() {
 }
 
 #[test]
-fn what_was_pipelined_is_served_before_the_end() {
+fn pipelined_requests_are_served_before_the_half_close_counts() {
     let target = patient();
     let balancer = Balancer::start(Config::to(&target));
     let mut client = Client::connect(balancer.web());
@@ -51,16 +52,16 @@ fn what_was_pipelined_is_served_before_the_end() {
     nothing_is_left(&balancer);
 }
 
-/// The second request comes while the first is in flight, and the end behind it.
+/// The second request arrives while the first is in flight, followed by the half-close.
 #[test]
-fn what_comes_while_one_is_in_flight_is_served_before_the_end() {
+fn a_request_received_meanwhile_is_served_before_the_half_close_counts() {
     let target = patient();
     let balancer = Balancer::start(Config::to(&target));
     let mut client = Client::connect(balancer.web());
     client.send("GET /quick HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.response().text(), "/quick");
     client.send(GET);
-    testkit::wait_until("it is in flight", || target.requests().len() == 2);
+    testkit::wait_until("the request is in flight", || target.requests().len() == 2);
     client.send("GET /two HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     client.half_close();
     assert_eq!(client.response().text(), "/");
@@ -68,9 +69,9 @@ fn what_comes_while_one_is_in_flight_is_served_before_the_end() {
     nothing_is_left(&balancer);
 }
 
-/// By the response's `Connection: close` the client knows that nothing follows.
+/// The response's `Connection: close` told the client that no further request is served.
 #[test]
-fn who_was_told_that_this_is_the_last_may_half_close() {
+fn after_connection_close_a_client_may_half_close() {
     let target = Target::script(|mut connection| {
         connection.request()?;
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")?;

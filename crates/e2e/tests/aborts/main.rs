@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod aborted_request_is_cancelled;
-mod aborted_request_is_let_finish;
+mod ignored_abort_lets_the_request_finish;
 mod last_request_may_half_close;
 
 use std::time::Duration;
@@ -12,12 +12,12 @@ use testkit::{Balancer, wait_until};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Longer than it takes to notice that a client is gone.
+/// Longer than it takes to notice an abort.
 const LONG: Duration = Duration::from_millis(1_500);
 
-/// No request, connection or attempt is counted as if it were still there.
+/// Waits until no request, connection or attempt is counted any more.
 fn nothing_is_left(balancer: &Balancer) {
-    wait_until("nothing is left", || {
+    wait_until("all gauges are 0", || {
         let gauges = [
             "evenkeel_listener_requests_in_flight",
             "evenkeel_listener_connections_open",

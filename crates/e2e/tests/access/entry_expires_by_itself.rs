@@ -1,4 +1,4 @@
-//! An entry with `until` counts no more when its time has come, without a reload; what lies around it then decides (HTTP8).
+//! An entry with `until` expires at that time without a reload. Then the entry around it decides (HTTP8).
 
 use testkit::{Balancer, Config, Target, unix_seconds, wait_until};
 
@@ -15,18 +15,18 @@ fn entry_expires_by_itself() {
     let access = format!("access = {{ {deny}, allow = [\"127.0.0.0/24\"] }}");
     let balancer = Balancer::start(Config::to(&target).listener(&access));
     let web = balancer.web();
-    assert_eq!(statuses([4, 5], web, "/"), [200, 200], "a past end is none");
+    assert_eq!(statuses([4, 5], web, "/"), [200, 200], "an entry whose end is past does not count");
     wait_until("the entries expire", || {
         let asked = unix_seconds();
         let statuses = statuses([2, 3], web, "/");
         let is_early = unix_seconds() < end;
         assert!(!is_early || statuses == [403, 403], "{statuses:?} before the end");
-        assert!(asked <= end || statuses == [200, 200], "{statuses:?} behind the end");
+        assert!(asked <= end || statuses == [200, 200], "{statuses:?} after the end");
         statuses == [200, 200]
     });
 }
 
-/// Of a time in seconds since 1970; years by counting.
+/// Formats seconds since 1970, counting the years.
 fn rfc3339(seconds: u64) -> String {
     let (mut days, time) = (seconds / 86_400, seconds % 86_400);
     let is_leap =

@@ -1,4 +1,4 @@
-//! Lists come from files too; a reload reads them anew, and a wrong line leaves everything as it was (HTTP8).
+//! Address lists may be files. A reload reads them again, and a wrong line leaves everything unchanged (HTTP8).
 
 use testkit::{Balancer, Config, Target};
 
@@ -26,7 +26,7 @@ fn files_are_read_at_reload() {
 }
 
 #[test]
-fn a_connection_meets_the_new_list_at_its_next_request() {
+fn a_new_list_applies_from_the_next_request_of_a_connection() {
     let target = Target::named("one");
     let config = |deny: &str| Config::to(&target).listener(&format!("access = {{ deny = [{deny}] }}"));
     let balancer = Balancer::start(config(""));

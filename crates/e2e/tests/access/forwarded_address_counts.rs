@@ -1,8 +1,8 @@
-//! Behind a trusted proxy the address that it names is judged; what others claim is not looked at (HTTP8).
+//! Behind a trusted proxy, the forwarded address is checked. Claims of other clients are ignored (HTTP8).
 
 use testkit::{Balancer, Client, Config, Target};
 
-/// Where the trusted proxy does not say who the client is, the proxy's own address opens no door.
+/// If a trusted proxy does not name the client, no `allow` entry for the proxy's own address applies.
 #[test]
 fn unknown_client_is_not_its_proxy() {
     let target = Target::named("one");
@@ -50,7 +50,7 @@ fn forwarded_address_counts() {
         (2, "2001:db8::1", 403),
         (2, "::ffff:203.0.113.9", 403),
         (2, "2001:db9::1", 200),
-        // Not trusted: it is judged by its own address.
+        // Not trusted, so its own address is checked.
         (3, "198.51.100.1", 403),
         (4, "203.0.113.9", 200),
     ] {

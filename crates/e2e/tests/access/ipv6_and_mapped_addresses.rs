@@ -1,4 +1,4 @@
-//! On `[::]` a client of IPv4 meets the entries of IPv4, and one of IPv6 those of IPv6 (HTTP8).
+//! On `[::]`, IPv4 entries apply to IPv4 clients and IPv6 entries to IPv6 clients (HTTP8).
 
 use std::net::SocketAddr;
 

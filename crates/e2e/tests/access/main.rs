@@ -1,10 +1,10 @@
-//! Who may come (HTTP8), through the real binary; the table itself is tested in crate `balance`.
+//! Access lists (HTTP8) with the real binary; the table itself is tested in crate `balance`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod denied_client_is_answered;
+mod denied_client_gets_a_403;
 mod entry_expires_by_itself;
-mod every_layer_must_let_pass;
+mod every_level_must_allow;
 mod files_are_read_at_reload;
 mod forwarded_address_counts;
 mod ipv6_and_mapped_addresses;
@@ -16,7 +16,7 @@ use testkit::{Client, Message};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// The answer to `GET path` from this address.
+/// The response to `GET path` from this address.
 #[track_caller]
 fn visit(source: [u8; 4], address: SocketAddr, path: &str) -> Message {
     Client::connect_from(source, address).get(path)

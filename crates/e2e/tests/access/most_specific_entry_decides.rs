@@ -1,4 +1,5 @@
-//! The most specific entry decides, whichever list it is in; `default` is for who is in neither (HTTP8).
+//! The most specific entry decides, in whichever list it is; `default` applies to clients that match no entry
+//! (HTTP8).
 
 use testkit::{Balancer, Config, Target};
 
@@ -12,7 +13,7 @@ fn most_specific_entry_decides() {
     let balancer = Balancer::start(config(nested));
     let web = balancer.web();
     for (access, expected) in [
-        // With an `allow`, who is in neither list is denied.
+        // If there is an `allow` list, clients that match no entry are denied.
         (nested, [403, 200, 403, 403]),
         (
             "deny = [\"127.0.0.0/28\", \"127.0.0.5\"], allow = [\"127.0.0.4/30\"], default = \"allow\"",

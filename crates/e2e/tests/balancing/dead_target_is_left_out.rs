@@ -1,4 +1,5 @@
-//! An active check takes a failing target out and back in; a new one gets no traffic until it is healthy (BAL2).
+//! An active check takes a failing target out and back in. A new target gets no traffic until it is healthy
+//! (BAL2).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! When every target is unhealthy, all are tried, and status says so (BAL2).
+//! If every target is unhealthy, all are tried, and the status reports it (BAL2).
 
 use testkit::{Balancer, Config, Target, get, ok, response, wait_until};
 
@@ -12,6 +12,6 @@ fn fail_open_tries_all() {
         "health_check = { type = \"http\", path = \"/healthz\", interval = \"100ms\", unhealthy = 1 }";
     let balancer = Balancer::start(Config::to(&target).group(check));
     balancer.wait_for_health(target.address(), "unhealthy");
-    wait_until("status says it", || balancer.status()["groups"][0]["fail_open"] == true);
+    wait_until("the status reports fail open", || balancer.status()["groups"][0]["fail_open"] == true);
     assert_eq!(get(balancer.web(), "/").text(), "served");
 }

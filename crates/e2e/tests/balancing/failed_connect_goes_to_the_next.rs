@@ -1,4 +1,5 @@
-//! A refused connect goes to the next target, and the refusing one is passed over for a moment (KA6).
+//! A request whose connect is refused goes to the next target, and the refusing target is passed over for a
+//! while (KA6).
 
 use testkit::{Balancer, Client, Config, Target, refused_address};
 
@@ -12,7 +13,7 @@ fn failed_connect_goes_to_the_next() {
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
         assert_eq!(client.response().text(), "alive");
     }
-    assert!(target.requests().iter().all(|request| request.text() == "body"), "the body came along");
+    assert!(target.requests().iter().all(|request| request.text() == "body"), "the body was sent again");
     let tried = balancer.metric("evenkeel_target_requests_total", &[("target", &dead.to_string())]);
     assert_eq!(tried, 1.0, "then it is passed over");
     let passed_over = balancer.targets().iter().any(|one| one["passed_over"] == true);
@@ -21,7 +22,7 @@ fn failed_connect_goes_to_the_next() {
 }
 
 #[test]
-fn when_all_refuse_it_is_502() {
+fn if_all_targets_refuse_the_response_is_502() {
     let dead: Vec<_> = (0..5).map(|_| refused_address()).collect();
     let balancer = Balancer::start(Config::to_addresses(&dead));
     let mut client = Client::connect(balancer.web());

@@ -1,4 +1,4 @@
-//! Source-IP and header hashes bring the same client to the same target, through reloads too (BAL1).
+//! Source IP and header hashes send the same client to the same target, across reloads too (BAL1).
 
 use std::collections::{HashMap, HashSet};
 

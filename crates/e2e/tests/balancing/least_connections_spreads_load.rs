@@ -1,4 +1,4 @@
-//! Least connections: who is busy gets nothing while another is not (BAL1).
+//! Least connections: a busy target gets no request while another is idle (BAL1).
 
 use testkit::{Balancer, Client, Config, Target, ok, wait_until};
 
@@ -11,13 +11,15 @@ fn least_connections_spreads_load() {
     let mut held: Vec<_> = (0..2).map(|_| Client::connect(balancer.web())).collect();
     for (count, client) in held.iter_mut().enumerate() {
         client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-        wait_until("it is held", || slow.requests().len() + quick.requests().len() == count + 1);
+        wait_until("the target holds the request", || {
+            slow.requests().len() + quick.requests().len() == count + 1
+        });
     }
     assert_eq!(targets.map(|target| target.requests().len()), [1, 1], "one each");
     held.pop().unwrap().reset();
     let freed = || balancer.targets().iter().filter(|one| one["in_flight"] == 0).count() == 1;
-    wait_until("the one whose client went away is free", freed);
+    wait_until("the target of the aborted request is idle", freed);
     let mut client = Client::connect(balancer.web());
     let texts: Vec<_> = (0..6).map(|_| client.get("/").text()).collect();
-    assert!(texts.windows(2).all(|pair| pair[0] == pair[1]), "always the free one: {texts:?}");
+    assert!(texts.windows(2).all(|pair| pair[0] == pair[1]), "always the idle target: {texts:?}");
 }

@@ -1,4 +1,4 @@
-//! How a target is chosen (BAL1, BAL2).
+//! Choosing a target (BAL1, BAL2).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

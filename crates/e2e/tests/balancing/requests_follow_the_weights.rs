@@ -1,4 +1,4 @@
-//! Weighted round robin: equal weights take turns, others get their share, 0 gets nothing (BAL1).
+//! Weighted round robin: equal weights take turns, others get their share, weight 0 gets nothing (BAL1).
 
 use testkit::{Balancer, Client, Config, Target};
 

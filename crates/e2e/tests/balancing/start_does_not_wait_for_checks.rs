@@ -1,5 +1,5 @@
-//! Before the first result of a check, no target is known to be healthy: requests are tried on all of them rather than
-//! refused (BAL2).
+//! Before the first check result, no target is known to be healthy. Requests are tried on all targets instead
+//! of refused (BAL2).
 
 use testkit::{Balancer, Config, Target, get, ok};
 
@@ -8,7 +8,7 @@ fn start_does_not_wait_for_checks() {
     let target = Target::script(|mut connection| {
         let request = connection.request()?;
         if request.target() == "/healthz" {
-            // The result stays away for the check's whole timeout.
+            // No result arrives before the check times out.
             return connection.stall();
         }
         connection.send(ok("served"))

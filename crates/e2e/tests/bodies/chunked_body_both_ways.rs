@@ -1,4 +1,4 @@
-//! Chunked bodies go up and down with those of their trailers that may trail; chunk extensions end here.
+//! Chunked bodies are passed both ways with the trailers that are allowed; chunk extensions are removed.
 
 use testkit::{Balancer, Client, Config, Target};
 
@@ -18,6 +18,6 @@ fn chunked_body_both_ways() {
     assert_eq!(response.trailers, ["X-Sum: 5"]);
     let request = target.request();
     assert_eq!((request.text().as_str(), request.trailers), ("up1more", vec!["X-Up: 7".to_owned()]));
-    assert_eq!(client.get("/again").text(), "abcde", "the connection goes on");
-    assert_eq!(target.connections(), 1, "on both sides");
+    assert_eq!(client.get("/again").text(), "abcde", "the client's connection is kept");
+    assert_eq!(target.connections(), 1, "the target's connection is reused");
 }

@@ -1,4 +1,4 @@
-//! A body of known length goes up and down as it is.
+//! A body with `Content-Length` is passed both ways unchanged.
 
 use testkit::{Balancer, Client, Config, Target, ok};
 

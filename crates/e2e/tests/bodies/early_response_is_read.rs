@@ -1,5 +1,5 @@
-//! A target that answers and closes while the client still uploads: the client can read the answer although it goes on
-//! sending (KA7).
+//! A target answers and closes while the client still uploads. The client can read the response although it
+//! keeps sending (KA7).
 
 use testkit::{Balancer, Client, Config, Target, response};
 
@@ -34,7 +34,7 @@ fn our_own_early_reply_is_read() {
             client.send("800000\r\n");
         }
         for _ in 0..20 {
-            // The end of the lingering may come between two of them.
+            // The lingering close may end between two writes.
             let _ = client.try_send(vec![b'x'; 64 * 1024]);
         }
         let response = client.response();

@@ -1,4 +1,4 @@
-//! `Expect: 100-continue` reaches the target, and its `100 Continue` the client, before the body moves.
+//! `Expect: 100-continue` reaches the target, and its `100 Continue` the client, before the body is sent.
 
 use testkit::{Balancer, Client, Config, Target, ok, response};
 
@@ -22,7 +22,7 @@ fn the_body_waits_for_100_continue() {
     client.send("body");
     assert_eq!(client.response().text(), "body");
     client.send(HEAD);
-    assert_eq!(client.head().unwrap().status(), 100, "the client's connection goes on");
+    assert_eq!(client.head().unwrap().status(), 100, "the client's connection is kept");
 }
 
 #[test]
@@ -37,5 +37,5 @@ fn a_refusal_instead_ends_the_connection() {
     client.send(HEAD);
     let response = client.response();
     assert_eq!((response.status(), response.field("connection")), (403, Some("close")));
-    assert!(client.is_closed(), "nobody can tell whether the body comes");
+    assert!(client.is_closed(), "the client may or may not send the body");
 }

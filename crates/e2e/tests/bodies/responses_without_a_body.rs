@@ -1,4 +1,5 @@
-//! HEAD, 204 and 304 have no body, whatever their fields say, and the connection goes on behind them.
+//! Responses to HEAD, 204 and 304 have no body, whatever their fields say, and the connection is kept after
+//! them.
 
 use testkit::{Balancer, Client, Config, Target, ok};
 

@@ -1,5 +1,5 @@
-//! A body of unknown length is chunked for HTTP/1.1, and ended by the connection's end for HTTP/1.0, which never gets
-//! chunks (KA3).
+//! A body of unknown length is chunked for HTTP/1.1. For HTTP/1.0, which never gets chunks, it ends when the
+//! connection closes (KA3).
 
 use testkit::{Balancer, Client, Config, Target};
 

@@ -1,7 +1,7 @@
-//! Files of certificates that change while they are served (CH3).
+//! Certificate files that change while the balancer runs (CH3).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod broken_key_changes_nothing;
-mod days_left_are_told;
+mod days_left_are_reported;
 mod renewed_file_is_swapped;

@@ -1,4 +1,4 @@
-//! A renewed certificate is served to whoever connects from then on; connections from before do not notice.
+//! A renewed certificate is served to all new connections; older connections are not affected.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn renewed_file_is_swapped() {
     let mut open = clients.connect();
     assert_eq!(open.get("/before").status(), 200);
 
-    // As renewal programs do it: written beside, then renamed.
+    // Renewal programs write a new file and rename it.
     balancer.write("next", &new.pem());
     fs::rename(balancer.path("next"), balancer.path("site.pem")).unwrap();
     let shown = || balancer.tls_client("web").trusting(&authority).connect().handshake().peer_chain;
@@ -23,11 +23,11 @@ fn renewed_file_is_swapped() {
         assert_eq!(open.get("/meanwhile").status(), 200);
         shown()[0] == new.chain()[0].to_vec()
     });
-    assert_eq!(open.get("/behind").status(), 200);
+    assert_eq!(open.get("/after").status(), 200);
     assert_eq!(open.handshake().peer_chain[0], old.chain()[0].to_vec());
-    // Told when all workers serve it, which is a little later.
+    // Counted when all workers serve it, which is a little later.
     wait_until("the swap is counted", || {
         balancer.metric("evenkeel_certificate_swaps_total", &[("result", "done")]) == 1.0
     });
-    wait_until("the log tells which file", || balancer.stderr().contains("site.pem"));
+    wait_until("the log names the file", || balancer.stderr().contains("site.pem"));
 }

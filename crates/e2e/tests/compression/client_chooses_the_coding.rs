@@ -1,4 +1,5 @@
-//! `Accept-Encoding` decides: the best liked, of equals our first, nothing where it is malformed or missing (HTTP5).
+//! `Accept-Encoding` decides: the highest weight wins, ties follow our order, and a malformed or missing field
+//! means no compression (HTTP5).
 
 use testkit::{Balancer, Client, Target};
 
@@ -32,7 +33,7 @@ fn client_chooses_the_coding() {
     assert_eq!(
         seen[0].field("accept-encoding"),
         Some("gzip, deflate, br, zstd"),
-        "the target may compress itself"
+        "the target sees the field and may compress itself"
     );
     for coding in ["zstd", "br", "gzip"] {
         let labels = [("coding", coding)];
@@ -44,7 +45,7 @@ fn client_chooses_the_coding() {
 }
 
 #[test]
-fn order_and_choice_are_the_operators() {
+fn the_operator_chooses_the_codings_and_their_order() {
     let target = Target::http(|_| html(""));
     let config = testkit::Config::to(&target).listener("compression = { algorithms = [\"gzip\", \"br\"] }");
     let balancer = Balancer::start(config);

@@ -1,5 +1,5 @@
-//! What a target has said is with the client before the target says more: progress of a slow page, events of a stream
-//! whose type is listed (HTTP5).
+//! The client gets what the target has sent before the target sends more: progress of a slow page, or events of
+//! a stream whose type is listed (HTTP5).
 
 use std::io::Read;
 
@@ -7,8 +7,8 @@ use testkit::{Balancer, Client, Config, Target, wait_for};
 
 use crate::ask;
 
-/// A target that says something and then nothing more.
-fn talking(content_type: &'static str) -> Target {
+/// A target that sends one event and then nothing more.
+fn sends_one_event(content_type: &'static str) -> Target {
     Target::script(move |mut connection| {
         connection.request()?;
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
@@ -17,12 +17,12 @@ fn talking(content_type: &'static str) -> Target {
     })
 }
 
-/// Reads until what came so far begins, decoded, with this text.
+/// Reads until the decoded body begins with this text.
 fn reads(client: &mut Client, coding: &str, expected: &str) {
     let mut came = Vec::new();
     wait_for(&format!("{expected:?} in {coding}"), || {
         came.extend(client.read().unwrap());
-        // One chunk, or several: their frames are taken away.
+        // Removes the chunk framing of one or more chunks.
         let data = chunks(&came);
         let mut text = [0; 100];
         let reader: &mut dyn Read = match coding {
@@ -50,7 +50,7 @@ fn chunks(mut came: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_slow_page_is_seen_as_it_grows() {
-    let target = talking("text/plain");
+    let target = sends_one_event("text/plain");
     let balancer = Balancer::start(Config::to(&target).listener("compression = \"on\""));
     for coding in ["gzip", "br"] {
         let mut client = Client::connect(balancer.web());
@@ -62,7 +62,7 @@ fn a_slow_page_is_seen_as_it_grows() {
 
 #[test]
 fn events_are_compressed_only_where_listed() {
-    let target = talking("text/event-stream");
+    let target = sends_one_event("text/event-stream");
     let balancer = Balancer::start(Config::to(&target).listener("compression = \"on\""));
     let head = |client: &mut Client| {
         client.send("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n");
@@ -93,7 +93,7 @@ fn a_head_without_a_body_yet_is_sent_on() {
 }
 
 #[test]
-fn keep_alive_goes_on_behind_it() {
+fn the_connection_is_kept_after_a_compressed_response() {
     let target = Target::http(|_| crate::html(""));
     let balancer = Balancer::start(Config::to(&target).listener("compression = \"on\""));
     let mut client = Client::connect(balancer.web());

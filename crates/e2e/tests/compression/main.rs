@@ -3,26 +3,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod client_chooses_the_coding;
-mod curl_understands;
-mod cut_body_is_not_whole;
-mod each_level_is_whole;
+mod curl_decompresses_the_page;
 mod events_are_not_held_back;
-mod head_says_what_get_would;
-mod large_body_is_unharmed;
+mod every_level_decompresses;
+mod head_has_the_fields_of_get;
+mod large_body_arrives_unchanged;
 mod not_modified_keeps_the_validator;
 mod off_by_default;
-mod rule_has_the_last_word;
-mod slow_reader_holds_the_sender_back;
-mod some_responses_are_left_alone;
-mod too_many_go_uncompressed;
+mod responses_over_the_limit_are_not_compressed;
+mod rule_headers_decide;
+mod slow_reader_causes_backpressure;
+mod some_responses_are_not_compressed;
 mod trailers_are_passed;
+mod truncated_body_is_cut;
 mod validators_and_lengths_follow;
 
 use std::io::Read;
 
 use testkit::{Client, Config, Message, Target};
 
-/// Some 5 KiB that compress well.
+/// About 5 KiB that compress well.
 fn page() -> String {
     (0..200).map(|n| format!("<li>item number {n}</li>\n")).collect()
 }
@@ -32,7 +32,7 @@ fn html(fields: &str) -> Vec<u8> {
     testkit::response(200, &format!("Content-Type: text/html\r\n{fields}"), &page())
 }
 
-/// Everything on, as it is by default.
+/// Compression on, with its defaults.
 fn compressing(target: &Target) -> Config {
     Config::to(target).listener("compression = \"on\"")
 }
@@ -44,7 +44,7 @@ fn ask(client: &mut Client, fields: &str) -> Message {
     client.response()
 }
 
-/// The body that was compressed as `Content-Encoding` says, if all of it is there.
+/// The decompressed body, according to `Content-Encoding`, if it is complete.
 fn plain(response: &Message) -> Option<Vec<u8>> {
     let (mut out, bytes) = (Vec::new(), response.body.as_slice());
     match response.field("content-encoding")? {

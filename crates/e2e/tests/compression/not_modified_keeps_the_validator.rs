@@ -1,5 +1,6 @@
-//! A client that has a compressed page asks with its weak validator. The target's 304 names the strong one, which the
-//! client has never seen: it gets its own back. `If-None-Match` reaches the target as sent (HTTP5, RFC 9111 §4.3.4).
+//! A client that has a compressed page revalidates it with a weak validator. The target's 304 names the strong
+//! one, which the client has never seen, so the client gets its own back. `If-None-Match` reaches the target as
+//! sent (HTTP5, RFC 9111 §4.3.4).
 
 use testkit::{Balancer, Client, Target};
 

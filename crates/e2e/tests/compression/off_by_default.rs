@@ -1,4 +1,4 @@
-//! Without `compression` nothing is changed, and a reload turns it on and off (HTTP5).
+//! Without `compression` responses are unchanged; a reload turns it on and off (HTTP5).
 
 use testkit::{Balancer, Client, Config, Target};
 

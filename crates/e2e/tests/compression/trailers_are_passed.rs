@@ -1,4 +1,4 @@
-//! Trailers stand behind the compressed body, except those that tell about the target's bytes (HTTP5).
+//! Trailers follow the compressed body, except those that describe the target's bytes (HTTP5).
 
 use testkit::{Balancer, Client, Target};
 

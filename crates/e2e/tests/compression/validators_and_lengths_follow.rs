@@ -1,5 +1,5 @@
-//! What the target said about its bytes does not hold for ours: length, digests and ranges go, the validator becomes
-//! weak, and `Vary` names the field that decides, once (HTTP5, RFC 9110 §8.8.3.3).
+//! What the target says about its bytes is not true of compressed ones: length, digests and ranges are removed,
+//! the validator becomes weak, and `Vary` names `Accept-Encoding` once (HTTP5, RFC 9110 §8.8.3.3).
 
 use testkit::{Balancer, Client, Target};
 
@@ -29,7 +29,7 @@ fn validators_and_lengths_follow() {
 }
 
 #[test]
-fn vary_is_said_once() {
+fn vary_names_the_field_once() {
     for vary in ["Accept-Encoding", "origin, ACCEPT-ENCODING", "*"] {
         let target = Target::http(move |_| html(&format!("Vary: {vary}\r\n")));
         let balancer = Balancer::start(compressing(&target));

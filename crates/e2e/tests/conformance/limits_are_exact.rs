@@ -1,11 +1,11 @@
-//! Limits of line, field, fields, count and body are those configured, to the byte: what is within goes on whole, what is
-//! beyond by one is 414, 431 or 413, and nothing is cut (HTTP4).
+//! The limits of line, field, fields, count and body are exact to the byte: a request within them is forwarded
+//! whole, a request one over is refused with 414, 431 or 413, and nothing is truncated (HTTP4).
 
 use testkit::{Balancer, Client, Config, Target, ok};
 
 const LIMITS: &str = "limits = { request_line = \"256B\", field = \"256B\", fields = \"1KiB\", fields_count = 8, body = \"1KiB\" }";
 
-/// A name, and a request that is beyond the limit where the number is beyond the limit.
+/// A name, a limit, and a request that exceeds the limit if the number does.
 type Case = (&'static str, usize, fn(usize) -> String, u16, &'static str);
 
 const CASES: &[Case] = &[
@@ -17,7 +17,7 @@ const CASES: &[Case] = &[
         "request_line_too_long",
     ),
     ("field", 256, |bytes| head(GET, &field(bytes)), 431, FIELDS),
-    // `Host: a` is one of them.
+    // `Host: a` counts as one field.
     ("fields", 1024, |bytes| head(GET, &(field(250).repeat(4) + &field(bytes - 1007))), 431, FIELDS),
     ("count", 8, |count| head(GET, &"X: y\r\n".repeat(count - 1)), 431, FIELDS),
     ("length", 1024, |bytes| head(POST, &length(bytes)) + &"x".repeat(bytes), 413, "request_body_too_large"),
@@ -54,12 +54,12 @@ fn limits_are_exact() {
 
         let before = target.requests().iter().filter(|request| request.is_complete).count();
         let mut client = Client::connect(balancer.web());
-        // It may be refused while it is still being sent.
+        // The balancer may refuse it while it is still being sent.
         let _ = client.try_send(request(limit + 1));
         let response = client.response();
         assert_eq!((response.status(), response.reason().as_str()), (*status, *reason), "{name}");
         let whole = target.requests().iter().filter(|request| request.is_complete).count();
-        assert_eq!(whole, before, "{name}: nothing of it was taken for the whole");
+        assert_eq!(whole, before, "{name}: the target saw no complete request");
     }
 }
 

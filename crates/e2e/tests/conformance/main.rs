@@ -1,4 +1,4 @@
-//! What HTTP says and what we do: `docs/http-conformance.md`, row by row (HTTP3, HTTP4).
+//! Conformance with HTTP, row by row of `docs/http-conformance.md` (HTTP3, HTTP4).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Two parsers that are not ours, and share no code with each other: httparse, and the server tiny_http with its own.
+//! Two independent parsers that share no code with ours or each other: httparse, and the server tiny_http.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tiny_http::{Response, Server};
 
-/// A request, as somebody read it.
+/// A request as read by one of the parsers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Read11 {
     pub(crate) method: String,
     pub(crate) target: String,
-    /// In their order, values without white space around.
+    /// In order; values without surrounding white space.
     pub(crate) fields: Vec<(String, Vec<u8>)>,
     pub(crate) body: Vec<u8>,
 }
@@ -23,7 +23,7 @@ impl Read11 {
     }
 }
 
-/// The first request of HTTP/1.1 in these bytes and how many it takes, by httparse; `None` while it is not whole.
+/// The first HTTP/1.1 request in these bytes and its length, by httparse; `None` if it is incomplete.
 pub(crate) fn by_httparse(bytes: &[u8]) -> Option<(Read11, usize)> {
     let mut space = [httparse::EMPTY_HEADER; 128];
     let mut head = httparse::Request::new(&mut space);
@@ -68,7 +68,7 @@ fn chunks(bytes: &[u8], body: &mut Vec<u8>) -> Option<usize> {
     }
 }
 
-/// A server whose requests are taken one after the other.
+/// A server whose requests are handled one after the other.
 pub(crate) struct TinyHttp(Server);
 
 impl TinyHttp {
@@ -76,12 +76,12 @@ impl TinyHttp {
         Self(Server::http("127.0.0.1:0").unwrap())
     }
 
-    /// The requests that it reads in these bytes. A `GET /marker` stands behind them, which is left out when it comes as
-    /// the last one.
+    /// The requests that the server reads in these bytes. A `GET /marker` is appended, and left out of the
+    /// result if it arrives last.
     pub(crate) fn read(&self, bytes: &[u8]) -> Vec<Read11> {
         let mut stream = TcpStream::connect(self.0.server_addr().to_ip().unwrap()).unwrap();
         stream.write_all(&[bytes, MARKER].concat()).unwrap();
-        // What it waits for in vain ends.
+        // Ends the wait for more bytes.
         stream.shutdown(Shutdown::Write).unwrap();
         let mut read = Vec::new();
         while let Some(mut request) = self.0.recv_timeout(PATIENCE).unwrap() {
@@ -103,5 +103,5 @@ impl TinyHttp {
 }
 
 const MARKER: &[u8] = b"GET /marker HTTP/1.1\r\nHost: marker\r\n\r\n";
-/// It answers bad requests by itself, so that one would be waited for in vain.
+/// The server answers bad requests itself and does not report them, so a wait for one must time out.
 const PATIENCE: Duration = Duration::from_secs(1);

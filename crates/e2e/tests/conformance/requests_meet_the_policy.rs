@@ -1,5 +1,5 @@
-//! Every request of `docs/http-conformance.md` is refused or forwarded as its row says, whole and byte by byte, and is one
-//! request (HTTP3, HTTP4).
+//! Every request of `docs/http-conformance.md` is refused or forwarded as its row says, sent whole and byte by
+//! byte, and is read as one request (HTTP3, HTTP4).
 
 use std::collections::HashSet;
 
@@ -19,9 +19,9 @@ fn requests_meet_the_policy() {
         "HEAD" => b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
         _ => ok("served"),
     });
-    // Whatever a row sends, its client ends its side and wants the answers.
+    // The client half-closes after its request and waits for the responses.
     let config = Config::to(&target).listener("client_abort = \"ignore\"");
-    // The preface of HTTP/2 is a row, too.
+    // The HTTP/2 preface is one of the rows.
     let config = config.listener("http2 = \"off\"");
     let balancer = Balancer::start(config.listener("limits = { body = \"64KiB\" }"));
     let differing: Vec<_> = rows.iter().filter_map(|row| meet(row, &balancer, &target).err()).collect();
@@ -39,11 +39,11 @@ fn meet(row: &Row, balancer: &Balancer, target: &Target) -> Result<(), String> {
     Ok(())
 }
 
-/// What came of some bytes.
+/// The result of sending some bytes.
 struct Seen {
-    /// Status, reason word, and whether the response says that the connection closes.
+    /// Status, reason word, and whether the response has `Connection: close`.
     responses: Vec<(u16, String, bool)>,
-    /// Whole requests that the target had.
+    /// The complete requests that the target received.
     forwarded: Vec<Message>,
 }
 
@@ -105,7 +105,7 @@ impl Seen {
     }
 }
 
-/// A message against what an outcome claims of it.
+/// Compares a message with the claims of an outcome.
 pub(crate) trait Meet {
     fn meet(&self, outcome: &str) -> Result<(), String>;
 }

@@ -1,5 +1,5 @@
-//! Every response of `docs/http-conformance.md` is refused, passed or cut as its row says, and no byte of it is served to
-//! the next client (HTTP3).
+//! Every response of `docs/http-conformance.md` is refused, passed or cut as its row says, and no byte of it
+//! reaches the next client (HTTP3).
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ fn responses_meet_the_policy() {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
-/// Answers a request that names a row with what the row sends.
+/// A target that answers a request naming a row with the bytes of that row.
 fn play(rows: &[Row]) -> Target {
     let by_id: HashMap<_, _> = rows.iter().map(|row| (row.id.clone(), row.clone())).collect();
     assert_eq!(by_id.len(), rows.len(), "each row has its own id");
@@ -46,7 +46,7 @@ fn play(rows: &[Row]) -> Target {
 }
 
 fn meet(row: &Row, balancer: &Balancer, target: &Target) -> Result<(), String> {
-    // So that an idle connection is there.
+    // Makes sure that there is an idle connection.
     let next = || Client::connect(balancer.web()).get("/next");
     assert_eq!(next().text(), "next");
     let before = target.connections();
@@ -65,7 +65,7 @@ fn meet(row: &Row, balancer: &Balancer, target: &Target) -> Result<(), String> {
     if is_kept != (target.connections() == before) {
         return Err(format!("{} new connections", target.connections() - before));
     }
-    wait_until("what is not kept is closed", || target.open() == 1);
+    wait_until("connections that are not kept are closed", || target.open() == 1);
     Ok(())
 }
 

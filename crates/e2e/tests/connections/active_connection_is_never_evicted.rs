@@ -1,5 +1,5 @@
-//! A connection with a request in flight is never closed for another: who comes waits in the kernel's queue, and takes
-//! the place of the first that has its response (KA10).
+//! A connection with a request in flight is never evicted. A new connection waits in the accept queue until the
+//! first active one has its response and closes (KA10).
 
 use testkit::{Balancer, Client, Config, wait_until};
 
@@ -13,7 +13,7 @@ fn active_connection_is_never_evicted() {
     let mut active = [busy(&balancer), busy(&balancer)];
     let mut waiting = Client::connect(balancer.web());
     waiting.send(GET);
-    wait_until("somebody waits", || balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 1.0);
+    wait_until("an accept is blocked", || balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 1.0);
     assert!(balancer.status()["listeners"][0]["waiting"].as_bool().unwrap());
     assert!(active.iter().all(Client::is_open_and_silent) && waiting.is_open_and_silent());
 
@@ -23,22 +23,22 @@ fn active_connection_is_never_evicted() {
     }
     assert_eq!(waiting.response().text(), "served");
     let ended = active.iter_mut().filter(|client| !client.is_open_and_silent()).count();
-    assert_eq!(ended, 1, "one made room");
-    wait_until("nobody waits", || balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 0.0);
+    assert_eq!(ended, 1, "one connection was closed");
+    wait_until("no accept is blocked", || balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 0.0);
     assert_eq!(balancer.metric("evenkeel_listener_client_aborts_total", &[]), 0.0);
 }
 
 #[test]
-fn connection_that_ends_for_another_says_so_in_its_response() {
+fn while_an_accept_is_blocked_a_response_has_connection_close() {
     let held = Held::new();
     let config = Config::to(&held.target).listener("max_connections = 1");
     let balancer = Balancer::start(config);
     let mut active = busy(&balancer);
     let mut waiting = Client::connect(balancer.web());
     waiting.send(GET);
-    wait_until("somebody waits", || balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 1.0);
+    wait_until("an accept is blocked", || balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 1.0);
     held.answer(1);
     assert_eq!(active.response().field("connection"), Some("close"));
     assert!(active.is_closed());
-    assert_eq!(waiting.response().field("connection"), None, "nobody waits any more");
+    assert_eq!(waiting.response().field("connection"), None, "no accept is blocked any more");
 }

@@ -1,5 +1,5 @@
-//! With `when_full = "refuse"` who comes is closed at once when every connection is in use, and counted; while one is
-//! idle, that one makes room (KA10).
+//! With `when_full = "refuse"`, a new connection is closed at once and counted if all others are in use. If one
+//! is idle, it is evicted instead (KA10).
 
 use testkit::{Balancer, Client, Config};
 
@@ -19,7 +19,7 @@ fn full_listener_refuses() {
 
     wait_for_idle(&balancer, 1);
     let mut second = busy(&balancer);
-    assert!(idle.is_closed(), "the idle one made room");
+    assert!(idle.is_closed(), "the idle connection was evicted");
     let refused = || balancer.metric("evenkeel_listener_connections_refused_total", &[("reason", "full")]);
     assert_eq!(refused(), 0.0);
     for count in 1..=3 {
@@ -28,5 +28,5 @@ fn full_listener_refuses() {
     }
     held.answer(2);
     assert_eq!([first.response().text(), second.response().text()], ["served", "served"]);
-    assert_eq!(first.get("/").text(), "served", "a refusal makes nobody's response the last");
+    assert_eq!(first.get("/").text(), "served", "after a refusal no response has Connection: close");
 }

@@ -1,4 +1,4 @@
-//! A target that holds requests for `/held` until it is told to answer.
+//! A target that holds requests for `/held` until the test allows a response.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,20 +17,20 @@ impl Held {
         let target = Target::http(move |request| {
             if request.target() == "/held" {
                 let take = || allowed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-                wait_until("an answer is allowed", || take().is_ok());
+                wait_until("a response is allowed", || take().is_ok());
             }
             ok("served")
         });
         Self { target, answers }
     }
 
-    /// Lets so many requests be answered.
+    /// Allows this many responses.
     pub(crate) fn answer(&self, count: usize) {
         self.answers.fetch_add(count, Ordering::SeqCst);
     }
 }
 
-/// A client with a request in flight that stays there.
+/// A client with a request that stays in flight.
 pub(crate) fn busy(balancer: &Balancer) -> Client {
     let in_flight = || balancer.metric("evenkeel_target_requests_in_flight", &[]);
     let before = in_flight();
@@ -40,7 +40,8 @@ pub(crate) fn busy(balancer: &Balancer) -> Client {
     client
 }
 
-/// A connection whose response has come may be in use for a moment yet.
+/// Waits until only `in_use` connections have requests. A connection whose response has arrived may be busy for
+/// a moment.
 pub(crate) fn wait_for_idle(balancer: &Balancer, in_use: u32) {
     wait_until("the others are idle", || {
         balancer.metric("evenkeel_listener_requests_in_flight", &[]) == f64::from(in_use)

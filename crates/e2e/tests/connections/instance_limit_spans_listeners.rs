@@ -1,4 +1,5 @@
-//! `max_connections` of a load balancer counts the connections of all its listeners together, and of no other (KA10).
+//! `max_connections` of a load balancer counts the connections of all its listeners, and of no other load
+//! balancer (KA10).
 
 use testkit::{Balancer, Client, Config, Target, get, wait_until};
 
@@ -21,17 +22,17 @@ fn instance_limit_spans_listeners() {
 
     let mut third = Client::connect(also);
     assert_eq!(third.get("/").text(), "served");
-    assert!(of_web.is_closed(), "the oldest of the instance makes room, at another listener");
+    assert!(of_web.is_closed(), "the instance's longest idle connection is evicted, on another listener");
     assert!(of_also.is_open_and_silent());
     for _ in 0..3 {
         assert_eq!(get(apart, "/").text(), "served");
     }
-    assert_eq!(of_apart.get("/").text(), "served", "another instance is not concerned");
+    assert_eq!(of_apart.get("/").text(), "served", "another instance is not affected");
     let evicted =
         |listener| balancer.metric("evenkeel_listener_connections_evicted_total", &[("listener", listener)]);
     assert_eq!([evicted("web"), evicted("also"), evicted("apart")], [1.0, 0.0, 0.0]);
     drop((of_also, third));
-    wait_until("all places are free", || {
+    wait_until("no connection is counted", || {
         balancer.metric("evenkeel_load_balancer_connections_open", &[("load_balancer", "shop")]) == 0.0
     });
 }

@@ -1,5 +1,5 @@
-//! There is never one connection more than `max_connections`, over all workers, however many come at once; all are
-//! served in the end, and nothing stays counted (KA10).
+//! The number of connections never exceeds `max_connections`, over all workers, however many arrive at once.
+//! All are served in the end, and none stays counted (KA10).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,8 +36,8 @@ fn limit_is_exact() {
     for client in clients {
         assert_eq!(client.join().unwrap(), "served");
     }
-    assert_eq!(most.load(Ordering::SeqCst), MAX, "no more at a time, and no fewer");
-    wait_until("nothing is counted", || {
+    assert_eq!(most.load(Ordering::SeqCst), MAX, "the limit is reached and not exceeded");
+    wait_until("no connection is counted", || {
         balancer.metric("evenkeel_load_balancer_connections_open", &[]) == 0.0
             && balancer.metric("evenkeel_listener_connections_open", &[]) == 0.0
             && balancer.metric("evenkeel_listener_accepts_waiting", &[]) == 0.0

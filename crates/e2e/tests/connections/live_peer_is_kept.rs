@@ -1,4 +1,4 @@
-//! Probes that are answered never close a connection, however long it is idle (KA9).
+//! A peer that answers keepalive probes is never closed, however long it is idle (KA9).
 
 use testkit::{Network, wait_until};
 
@@ -10,7 +10,7 @@ fn live_peer_is_kept() {
     let balancer = start(&network, PROBES, PROBES);
     let mut client = connect(&network, &balancer);
     assert_eq!(client.get("/").text(), "served");
-    // More on each side than it takes to lose who does not answer.
+    // More probes per side than it takes to close a peer that does not answer.
     wait_until("many probes", || network.probes() >= 10);
     assert_eq!(balancer.metric("evenkeel_target_connections_open", &[]), 1.0);
     assert_eq!(client.get("/").text(), "served");

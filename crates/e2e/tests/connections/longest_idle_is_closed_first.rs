@@ -1,4 +1,5 @@
-//! When all places are taken, the connection that has been idle longest is closed for a new one, over all workers (KA10).
+//! If `max_connections` is reached, the connection that has been idle longest on any worker is evicted for a
+//! new one (KA10).
 
 use std::time::Duration;
 use testkit::{Balancer, Client, Config, Target, elapsed};
@@ -12,7 +13,7 @@ fn longest_idle_is_closed_first() {
     let balancer = Balancer::start(config);
     let web = balancer.web();
     let mut clients: Vec<_> = (0..MAX).map(|_| Client::connect(web)).collect();
-    // The order in which they become idle is not that in which they came.
+    // They become idle in another order than they connected.
     let order = [3, 0, 7, 5, 1, 6, 2, 4];
     for place in order {
         assert_eq!(clients[place].get("/").text(), "served");
@@ -23,16 +24,16 @@ fn longest_idle_is_closed_first() {
         let mut client = Client::connect(web);
         assert_eq!(client.get("/").text(), "served");
         late.push(client);
-        assert!(clients[place].is_closed(), "number {count} to go is {place}");
+        assert!(clients[place].is_closed(), "eviction {count} closes client {place}");
         let rest = &order[count + 1..];
-        assert!(rest.iter().all(|&place| clients[place].is_open_and_silent()), "and nobody else");
+        assert!(rest.iter().all(|&place| clients[place].is_open_and_silent()), "no other client is closed");
         next_millisecond();
     }
     assert_eq!(balancer.metric("evenkeel_listener_connections_evicted_total", &[]), MAX as f64);
     assert_eq!(balancer.metric("evenkeel_listener_connections_refused_total", &[]), 0.0);
 }
 
-/// The order over workers is by their clocks, in milliseconds.
+/// Lets the workers' clocks advance: they order idle connections by milliseconds.
 fn next_millisecond() {
     let _ = elapsed(|| std::thread::park_timeout(Duration::from_millis(5)));
 }

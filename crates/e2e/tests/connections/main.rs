@@ -1,4 +1,4 @@
-//! Connections before and between requests: peers that vanish, and limits (KA9, KA10, KA11).
+//! Idle connections: peers that vanish, and limits (KA9, KA10, KA11).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ mod longest_idle_is_closed_first;
 mod one_client_is_limited;
 mod rebooted_client_is_closed;
 mod reload_changes_the_limits;
-mod silent_connection_makes_room;
+mod silent_connection_is_evicted;
 mod unacknowledged_client_is_closed;
 mod vanished;
 mod vanished_client_is_closed;

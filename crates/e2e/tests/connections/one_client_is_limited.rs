@@ -1,5 +1,5 @@
-//! `max_connections_per_client` closes a client's connection over the cap at once and counts it, over all workers; other
-//! clients are not concerned (KA11).
+//! `max_connections_per_client` closes a client's connection over the limit at once and counts it, over all
+//! workers. Other clients are not affected (KA11).
 
 use testkit::{Balancer, Client, Config, Target, wait_until};
 
@@ -20,9 +20,9 @@ fn one_client_is_limited() {
         assert_eq!(refused(&balancer), f64::from(count));
     }
     assert_eq!(from(8).get("/").text(), "served", "another client");
-    assert!(open.iter_mut().all(|client| client.get("/").text() == "served"), "those within the cap");
+    assert!(open.iter_mut().all(|client| client.get("/").text() == "served"), "connections within the limit");
     drop(open.pop());
-    wait_until("a place came free", || {
+    wait_until("the client may connect again", || {
         let mut client = from(7);
         let _ = client.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         client.try_response().is_ok()
@@ -42,7 +42,7 @@ fn clients_of_one_network_are_one_client() {
 }
 
 #[test]
-fn client_is_whom_the_proxy_header_names() {
+fn the_client_of_a_proxy_header_is_counted() {
     let target = Target::named("served");
     let config = Config::to(&target)
         .listener("proxy_protocol = [\"127.0.0.0/8\"]")
@@ -63,7 +63,7 @@ fn client_is_whom_the_proxy_header_names() {
 }
 
 #[test]
-fn who_has_no_name_is_not_counted_for_who_passes_him_on() {
+fn connections_without_a_client_address_are_not_counted_for_the_proxy() {
     let target = Target::named("served");
     let config = Config::to(&target)
         .listener("proxy_protocol = [\"127.0.0.0/8\"]")

@@ -1,4 +1,5 @@
-//! A client whose machine came back without its connections is closed by its reset, long before probes run out (KA9).
+//! A client whose machine restarted answers a probe with a reset and is closed long before the probes run out
+//! (KA9).
 
 use testkit::{Network, wait_until};
 
@@ -12,13 +13,15 @@ fn rebooted_client_is_closed() {
     let mut client = connect(&network, &balancer);
     assert_eq!(client.get("/").text(), "served");
     network.vanish(Network::CLIENT);
-    // The reset that this makes cannot leave the machine.
+    // The client's reset cannot leave its machine.
     client.reset();
     wait_until("a probe is lost", || network.probes() >= 1);
     assert_eq!(balancer.metric("evenkeel_listener_connections_open", &[]), 1.0);
     let before = network.probes();
     network.appear(Network::CLIENT);
-    wait_until("it is closed", || balancer.metric("evenkeel_listener_connections_open", &[]) == 0.0);
+    wait_until("the connection is closed", || {
+        balancer.metric("evenkeel_listener_connections_open", &[]) == 0.0
+    });
     assert!(network.probes() - before <= 1, "the next probe was answered");
-    assert_eq!(balancer.metric("evenkeel_listener_dead_peers_total", &[]), 0.0, "it did not vanish");
+    assert_eq!(balancer.metric("evenkeel_listener_dead_peers_total", &[]), 0.0, "the client did not vanish");
 }

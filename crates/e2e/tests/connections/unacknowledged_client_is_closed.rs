@@ -1,5 +1,5 @@
-//! A client that vanishes with a response on its way is closed in the time that the probes would have taken: none are
-//! sent while data is unacknowledged (KA9).
+//! A client that vanishes while a response is unacknowledged is closed after the time that the probes would
+//! have taken. The kernel sends no probes while data is unacknowledged (KA9).
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn unacknowledged_client_is_closed() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     network.vanish(Network::CLIENT);
     let open = || balancer.metric("evenkeel_listener_connections_open", &[]);
-    let took = elapsed(|| wait_until("it is closed", || open() == 0.0));
+    let took = elapsed(|| wait_until("the connection is closed", || open() == 0.0));
     assert!(took > Duration::from_secs(2), "{took:?}");
     assert_eq!(balancer.metric("evenkeel_listener_dead_peers_total", &[]), 1.0);
 }

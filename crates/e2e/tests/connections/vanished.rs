@@ -1,4 +1,4 @@
-//! What the scenarios of vanished peers share: a balancer between a client and a target on another machine.
+//! Shared by the scenarios of vanished peers: a balancer, and a client and a target on another machine.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -6,11 +6,11 @@ use std::thread;
 
 use testkit::{Balancer, Client, Network, ok, wait_until};
 
-/// After 1 s of silence 3 probes, one a second.
+/// After 1 s of silence 3 probes, one per second.
 pub(crate) const PROBES: &str = "tcp_keepalive = { idle = \"1s\", interval = \"1s\", probes = 3 }";
 pub(crate) const NO_PROBES: &str = "tcp_keepalive = \"off\"";
 
-/// Its target answers every request but those to `/never`, and switches to WebSocket at `/tunnel`.
+/// A balancer whose target answers every request except `/never`, and switches to WebSocket at `/tunnel`.
 pub(crate) fn start(network: &Network, listener: &str, group: &str) -> Balancer {
     network.there(serve);
     let config = format!(
@@ -28,7 +28,7 @@ pub(crate) fn connect(network: &Network, balancer: &Balancer) -> Client {
     network.there(|| Client::connect_from(Network::CLIENT.octets(), address))
 }
 
-/// Waits until the balancer has no connection with `peer`, and shows what the kernel said before.
+/// Waits until the balancer has no connection with `peer`, and prints the last output of `ss` before that.
 pub(crate) fn wait_until_closed(network: &Network, peer: Ipv4Addr) {
     let mut last = String::new();
     wait_until("the connection is closed", || {
@@ -42,7 +42,7 @@ pub(crate) fn wait_until_closed(network: &Network, peer: Ipv4Addr) {
     });
 }
 
-/// `timer:(keepalive,…)` tells how many probes went unanswered by its last number.
+/// The last number of `timer:(keepalive,…)` is the number of unanswered probes.
 fn timer(sockets: &str) -> Option<&str> {
     let (_, timer) = sockets.split_once("timer:(")?;
     timer.split_once(')')?.0.rsplit(',').next()

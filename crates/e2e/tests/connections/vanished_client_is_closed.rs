@@ -1,4 +1,4 @@
-//! A client that vanishes without a word is closed after exactly the configured probes, idle or not (KA9).
+//! A client that vanishes is closed after exactly the configured number of probes, idle or not (KA9).
 
 use testkit::{Network, wait_until};
 
@@ -14,12 +14,14 @@ fn idle_client_is_closed_after_three_probes() {
     network.vanish(Network::CLIENT);
     wait_until_closed(&network, Network::CLIENT);
     assert_eq!(network.probes() - before, 3);
-    wait_until("it is counted", || balancer.metric("evenkeel_listener_dead_peers_total", &[]) == 1.0);
+    wait_until("the dead peer is counted", || {
+        balancer.metric("evenkeel_listener_dead_peers_total", &[]) == 1.0
+    });
     assert_eq!(balancer.metric("evenkeel_listener_connections_open", &[]), 0.0);
 }
 
 #[test]
-fn client_with_a_request_in_flight_ends_it() {
+fn a_request_of_a_vanished_client_ends() {
     let network = Network::new();
     let balancer = start(&network, PROBES, NO_PROBES);
     let mut client = connect(&network, &balancer);

@@ -1,5 +1,5 @@
-//! A target that vanishes without a word is found out after exactly the configured probes: idle connections to it are
-//! closed, and who waits for it is told (KA9).
+//! A target that vanishes is detected after exactly the configured number of probes: its idle connections are
+//! closed, and a waiting client gets a response (KA9).
 
 use testkit::{Network, wait_until};
 
@@ -15,12 +15,14 @@ fn idle_connection_is_closed_after_three_probes() {
     network.vanish(Network::TARGET);
     wait_until_closed(&network, Network::TARGET);
     assert_eq!(network.probes() - before, 3);
-    wait_until("it is counted", || balancer.metric("evenkeel_target_dead_peers_total", &[]) == 1.0);
+    wait_until("the dead peer is counted", || {
+        balancer.metric("evenkeel_target_dead_peers_total", &[]) == 1.0
+    });
     assert_eq!(balancer.metric("evenkeel_target_connections_open", &[]), 0.0);
 }
 
 #[test]
-fn waiting_client_is_told() {
+fn a_waiting_client_gets_an_error() {
     let network = Network::new();
     let balancer = start(&network, NO_PROBES, PROBES);
     let mut client = connect(&network, &balancer);
@@ -28,7 +30,7 @@ fn waiting_client_is_told() {
     wait_until("the request is in flight", || {
         balancer.metric("evenkeel_target_requests_in_flight", &[]) == 1.0
     });
-    wait_until("it is acknowledged", || !network.sockets(Network::TARGET).contains("unacked"));
+    wait_until("the request is acknowledged", || !network.sockets(Network::TARGET).contains("unacked"));
     network.vanish(Network::TARGET);
     let response = client.response();
     assert_eq!(response.status(), 502);

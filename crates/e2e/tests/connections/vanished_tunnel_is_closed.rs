@@ -1,5 +1,5 @@
-//! A side of a tunnel that vanishes without a word is found out by the keepalive probes, long before the tunnel would be
-//! idle, and frees the other side (WS5).
+//! A side of a tunnel that vanishes is detected by keepalive probes, long before the idle timeout, and the
+//! other side is closed (WS5).
 
 use std::net::Ipv4Addr;
 

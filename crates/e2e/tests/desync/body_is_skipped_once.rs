@@ -1,4 +1,4 @@
-//! A failure after the body was taken does not take the next request for more of it (HTTP3).
+//! After a failure whose body was read already, the next request is not skipped as part of that body (HTTP3).
 
 use testkit::{Balancer, Client, Config, Target};
 

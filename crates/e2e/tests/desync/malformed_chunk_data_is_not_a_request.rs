@@ -1,5 +1,5 @@
-//! Data of a chunk stays data when the chunk turns out to be malformed, although it looks like a body's end and another
-//! request (HTTP3).
+//! Data of a malformed chunk stays data, although it looks like the end of the body and another request
+//! (HTTP3).
 
 use testkit::{Balancer, Client, Config, Target};
 
@@ -18,5 +18,5 @@ fn malformed_chunk_data_is_not_a_request() {
         assert!(client.read().unwrap().is_empty(), "it is the only response");
     }
     assert!(!target.requests().iter().any(|request| request.target() == "/smuggled"));
-    assert!(target.requests().iter().all(|request| !request.is_complete), "no body came to an end");
+    assert!(target.requests().iter().all(|request| !request.is_complete), "no body was complete");
 }

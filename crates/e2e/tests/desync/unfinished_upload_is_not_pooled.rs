@@ -1,5 +1,5 @@
-//! A connection that still owes its target a part of a request is not used again: what is written to it next would be
-//! read as that part (KA5).
+//! A target connection with an unfinished request is not reused: the target would read the next request as the
+//! rest of the unfinished one (KA5).
 
 use std::io;
 use std::sync::{Mutex, mpsc};
@@ -20,20 +20,21 @@ fn unfinished_upload_is_not_pooled() {
         let mut client = Client::connect(balancer.web());
         let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
         client.send(format!("{head}{length:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(length)));
-        crate::wait_until_it_rests(&client);
+        crate::wait_until_upload_blocks(&client);
         answer.send(()).unwrap();
         assert_eq!(client.response().text(), "early");
-        assert_eq!(get(balancer.web(), "/").text(), "after", "behind {length} bytes");
+        assert_eq!(get(balancer.web(), "/").text(), "after", "after {length} bytes");
         target.connections() == opened + 1
     };
     let full = (STEP..).step_by(STEP).find(|&length| !fits(length) && !fits(length)).unwrap();
-    // Around there, all has been read from the client and the end is not written. Where exactly, is the kernel's choice.
+    // Near this length, all has been read from the client but the end is not written. The kernel decides the
+    // exact point.
     for length in (full - full.min(2 * STEP)..full + STEP / 2).step_by(STEP / 24) {
         fits(length);
     }
 }
 
-/// Answers an upload before it reads it; only behind its end may there be another request.
+/// Responds to an upload before reading it. Only after its end may another request follow.
 fn serve(mut connection: Connection, gate: &Mutex<mpsc::Receiver<()>>) -> io::Result<()> {
     let after = response(200, "Connection: close\r\n", "after");
     if connection.head()?.method() == "GET" {

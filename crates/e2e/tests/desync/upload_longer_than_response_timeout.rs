@@ -1,4 +1,4 @@
-//! `timeouts.response` is the target's time: it runs when the target has the whole request, and not before (KA12).
+//! `timeouts.response` starts when the target has received the whole request, not before (KA12).
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use testkit::{Balancer, Client, Config, Target, elapsed, ok};
 
 const TIMEOUTS: &str = "timeouts = { response = \"1s\" }";
 
-/// An upload of 2.4 s, by a client that also waits for what may come instead.
+/// An upload of 2.4 s, by a client that also watches for an early response.
 fn upload(client: &mut Client) {
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n");
     for byte in b"upload" {
@@ -26,7 +26,7 @@ fn a_long_upload_is_served() {
 }
 
 #[test]
-fn after_it_the_time_runs() {
+fn the_timeout_starts_after_the_upload() {
     let target = Target::script(|mut connection| {
         connection.request()?;
         connection.stall()

@@ -1,18 +1,18 @@
-//! One way to make one failure happen.
+//! A way to provoke one failure.
 
 use testkit::{Balancer, Client, Config, Message, Target};
 
-/// Who plays, and what the client does.
+/// The target, the configuration and the client's actions.
 pub(crate) struct Case {
     pub(crate) target: Target,
     pub(crate) config: Config,
-    /// Beside the configuration: their names and texts.
+    /// Files beside the configuration: names and contents.
     pub(crate) files: Vec<(&'static str, String)>,
     pub(crate) open_files: Option<u32>,
     pub(crate) act: Act,
 }
 
-/// What the client does; the response that it got, if it can get one.
+/// The client's actions. Returns the response, if there can be one.
 pub(crate) type Act = Box<dyn FnOnce(&Balancer, Client) -> Option<Message> + Send>;
 
 impl Case {
@@ -24,7 +24,7 @@ impl Case {
         Self { target, config, files: Vec::new(), open_files: None, act: Box::new(act) }
     }
 
-    /// The client sends this and reads a response.
+    /// The client sends these bytes and reads a response.
     pub(crate) fn sends(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::new(Target::named("served"), move |_, mut client| {
@@ -33,12 +33,12 @@ impl Case {
         })
     }
 
-    /// The client gets `/` from this target.
+    /// The client requests `/` from this target.
     pub(crate) fn target(target: Target) -> Self {
         Self::new(target, |_, mut client| Some(client.get("/")))
     }
 
-    /// The target answers with this and closes.
+    /// The target answers with these bytes and closes.
     pub(crate) fn answers(bytes: impl Into<Vec<u8>>) -> Self {
         Self::target(Target::once(bytes))
     }
@@ -54,7 +54,7 @@ impl Case {
     }
 }
 
-/// Patience of about a second.
+/// Timeouts of one second or less.
 pub(crate) fn patient(config: Config) -> Config {
     config
         .listener("header_timeout = \"1s\"")

@@ -1,4 +1,4 @@
-//! Failures that a client makes, and those of our own.
+//! Failures caused by clients, and by the balancer itself.
 
 use model::Failure;
 use testkit::{Config, Target};
@@ -56,7 +56,7 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
         }
         Failure::Stopped => Case::new(silent(), |balancer, mut client| {
             client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-            testkit::wait_until("it is in flight", || balancer.targets()[0]["in_flight"] == 1);
+            testkit::wait_until("the request is in flight", || balancer.targets()[0]["in_flight"] == 1);
             balancer.signal(testkit::Signal::TERM);
             assert!(client.is_closed());
             None
@@ -66,7 +66,7 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
     })
 }
 
-/// Says nothing.
+/// Sends no response.
 fn silent() -> Target {
     Target::script(|mut connection| {
         connection.head()?;
@@ -74,7 +74,7 @@ fn silent() -> Target {
     })
 }
 
-/// Never ends.
+/// Sends an endless response.
 fn endless() -> Target {
     Target::script(|mut connection| {
         connection.head()?;

@@ -1,4 +1,4 @@
-//! A failure's page comes in the format that the client likes, or is the operator's own.
+//! The page of a failure has the format that the client prefers, or is the operator's own page.
 
 use testkit::{Balancer, Client, Config, refused_address};
 
@@ -43,7 +43,7 @@ fn an_operators_page_comes_first() {
     assert_eq!((sorry.status(), sorry.text().as_str()), (502, "<h1>Sorry</h1>"));
     assert_eq!(sorry.field("content-type"), Some("text/html; charset=utf-8"));
     assert_eq!(sorry.reason(), "target_refused");
-    assert_eq!(client.get("/503").text(), "our own", "a fixed response is no failure");
+    assert_eq!(client.get("/503").text(), "our own", "a fixed response is not a failure");
     client.send("GET / HTTP/1.1\r\n\r\n");
     let error = client.response();
     assert_eq!((error.status(), error.text().as_str()), (400, "{\"own\":1}"));

@@ -1,5 +1,4 @@
-//! Every failure of the table happens in a scenario, and status, `Proxy-Status`, page, access log and metrics then say
-//! the same.
+//! Every failure in the table is provoked, and its status, `Proxy-Status`, page, access log and metrics agree.
 
 use std::sync::Mutex;
 use std::thread;
@@ -59,7 +58,8 @@ fn provoke(failure: Failure) {
 
 fn compare(failure: Failure, outcome: &Outcome, response: &Message, line: &serde_json::Value) {
     if outcome.side == Side::Target && outcome.phase == Phase::Relay {
-        // The target's head had gone out; what followed is cut so that nobody takes it for the whole.
+        // The target's head was sent already. The rest is cut, so that the client does not take it for a
+        // complete response.
         assert_eq!((response.status(), response.is_complete), (200, false), "{failure:?}");
         assert_eq!(
             (line["status"].as_u64(), line["made_by"].as_str()),
@@ -79,7 +79,7 @@ fn compare(failure: Failure, outcome: &Outcome, response: &Message, line: &serde
     }
 }
 
-/// One takes a bug: a task that panics, which `a_panic_frees_its_slot_and_its_socket` in crate `net` plays. The other
-/// takes a network of its own: see `vanished_tunnel_is_closed` in `connections`.
+/// `Internal` needs a bug: a task that panics, which `a_panic_frees_its_slot_and_its_socket` in crate `net`
+/// tests. `PeerDead` needs a separate network: see `vanished_tunnel_is_closed` in `connections`.
 const NOT_TO_BE_PROVOKED: &[Failure] = &[Failure::Internal, Failure::PeerDead];
 const AT_ONCE: usize = 8;

@@ -1,4 +1,4 @@
-//! What a client, an operator and the metrics are told when something fails (HTTP2).
+//! What a client, an operator and the metrics see when something fails (HTTP2).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

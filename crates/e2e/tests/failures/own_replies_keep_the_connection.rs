@@ -1,5 +1,5 @@
-//! A reply of our own costs the client its connection only where the rest of its request cannot be told from the next
-//! one; to HEAD it has no body, and HTTP/1.0 is told what becomes of its connection (HTTP2, KA3, KA4).
+//! Our own reply closes the client's connection only if the rest of the request cannot be told from the next
+//! one. A reply to HEAD has no body, and one to HTTP/1.0 says whether the connection is kept (HTTP2, KA3, KA4).
 
 use testkit::{Balancer, Client, Config, Target, refused_address};
 
@@ -48,7 +48,7 @@ fn own_replies_keep_the_connection() {
 }
 
 #[test]
-fn what_cannot_be_told_apart_closes() {
+fn requests_without_a_clear_end_close_the_connection() {
     let balancer = balancer();
     for (request, status) in [
         ("GET /down HTTP/1.0\r\n\r\n", 502),
@@ -65,9 +65,9 @@ fn what_cannot_be_told_apart_closes() {
     }
 }
 
-/// A status that a target made is not ours, whatever it is: neither page, nor `Proxy-Status`, nor counter.
+/// A status from a target is never treated as ours: it gets no page, no `Proxy-Status` and no counter.
 #[test]
-fn counters_tell_who_made_a_status() {
+fn counters_tell_the_origin_of_a_status() {
     let target = Target::http(|_| testkit::response(503, "", "the target's own"));
     let config = Config::to(&target).rule("path = \"/ours\"\nrespond = { status = 503, body = \"ours\" }");
     let pages = config.listener("error_pages = { 503 = \"sorry.html\" }");
@@ -78,7 +78,7 @@ fn counters_tell_who_made_a_status() {
     assert_eq!(client.get("/ours").text(), "ours");
     client.send("GET /../x HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.response().status(), 400);
-    testkit::wait_until("all are counted", || balancer.log_lines().len() == 3);
+    testkit::wait_until("all requests are logged", || balancer.log_lines().len() == 3);
     let count = |made_by, class| {
         let labels = [("made_by", made_by), ("class", class)];
         balancer.metric("evenkeel_listener_responses_total", &labels)

@@ -1,4 +1,4 @@
-//! Failures that a target makes, and those on the way to it.
+//! Failures caused by targets, or on the way to them.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use crate::websocket_cases;
 pub(crate) fn case(failure: Failure) -> Option<Case> {
     Some(match failure {
         Failure::TargetRefused => elsewhere(refused_address()),
-        // The loopback network's broadcast address: no TCP connection leads to it.
+        // The broadcast address of the loopback network, which accepts no TCP connection.
         Failure::TargetUnreachable => elsewhere("127.255.255.255:80".parse().unwrap()),
         Failure::TargetConnectTimeout => full_backlog(),
         Failure::LocalResources => out_of_descriptors(),
@@ -43,14 +43,14 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
     })
 }
 
-/// The target is not the scripted one, but this.
+/// Uses this address instead of the scripted target.
 fn elsewhere(address: SocketAddr) -> Case {
     let mut case = Case::target(Target::named("never"));
     case.config = patient(Config::to_addresses(&[address]));
     case
 }
 
-/// A target that listens and whose queue is full: the kernel drops what comes.
+/// A target that listens with a full accept queue: the kernel drops new connections.
 fn full_backlog() -> Case {
     let (address, held) = testkit::full_backlog();
     let mut case = Case::new(Target::named("never"), move |_, mut client| {
@@ -62,12 +62,12 @@ fn full_backlog() -> Case {
     case
 }
 
-/// Clients with requests in flight hold all descriptors but those that no client may have, and their targets the rest.
+/// Clients with requests in flight use all descriptors that clients may have, and their targets use the rest.
 fn out_of_descriptors() -> Case {
     let mut case = Case::new(stalls_after(""), |balancer, mut last| {
         let mut clients: Vec<_> = (0..40).map(|_| Client::connect(balancer.web())).collect();
         for client in &mut clients {
-            // Some were refused.
+            // Some connections were refused.
             let _ = client.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         }
         last.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -95,7 +95,7 @@ fn reads_only_the_head() -> Target {
     })
 }
 
-/// The bad chunk comes when the client has the head.
+/// The bad chunk is sent after the client has read the head.
 fn bad_chunk_later() -> Case {
     let (has_head, gate) = sync_channel(1);
     let gate = Mutex::new(gate);

@@ -1,4 +1,4 @@
-//! Failures that TLS makes, with clients and with targets.
+//! TLS failures, with clients and with targets.
 
 use model::Failure;
 use testkit::{Authority, Target, TlsServer, ok};
@@ -28,7 +28,7 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
     })
 }
 
-/// The handshake was for one host and the request is for another, which has a certificate of its own.
+/// The handshake is for one host, and the request for another that has its own certificate.
 fn misdirected() -> Case {
     let root = Authority::new("Root");
     let [one, other] = ["one.example", "other.example"].map(|name| root.leaf(&[name]).issue());
@@ -42,7 +42,7 @@ fn misdirected() -> Case {
     .file("other.pem", other.pem())
 }
 
-/// The client has a certificate, but is not on the list.
+/// The client has a valid certificate that is not on the list.
 fn denied() -> Case {
     let root = Authority::new("Root");
     let (site, bob) = (root.leaf(&[]).issue(), root.client("bob").issue());
@@ -56,7 +56,7 @@ fn denied() -> Case {
     .file("ca.pem", root.pem())
 }
 
-/// The target's certificate is of another authority.
+/// The target's certificate is from another authority.
 fn verified_with(authority: &Authority) -> Case {
     let server = TlsServer::new(&Authority::new("Root").leaf(&[]).issue());
     Case::target(Target::https(&server, |_| ok("never")))

@@ -1,4 +1,4 @@
-//! Failures of upgrades, and ends of tunnels.
+//! Failed upgrades, and failures that end tunnels.
 
 use model::Failure;
 use testkit::{Client, Target, websocket_request};
@@ -22,7 +22,7 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
     })
 }
 
-/// The client asks for a WebSocket of a rule that says so.
+/// The client requests a WebSocket under a rule with these settings.
 fn asks(settings: &str) -> Case {
     let case = Case::sends(websocket_request("/"));
     case.with(|config| config.rule(&rule(settings)))
@@ -40,7 +40,7 @@ fn full() -> Case {
     case.with(|config| config.rule(&rule("max_connections = 1")))
 }
 
-/// A reload moves the listener elsewhere.
+/// A reload moves the listener to another address.
 fn drained() -> Case {
     let case = Case::new(breaks_after_three(), |balancer, mut client| {
         switch(&mut client);
@@ -71,7 +71,7 @@ fn rule(settings: &str) -> String {
     format!("host = \"*.example\"\nforward = \"app\"\nwebsocket = {{ {settings} }}")
 }
 
-/// Switches, and resets after three bytes.
+/// Switches, then resets after three bytes.
 fn breaks_after_three() -> Target {
     Target::script(|mut connection| {
         connection.head()?;

@@ -1,5 +1,5 @@
-//! What targets take for a proxy's word on where a request came from, or what it asked for, is removed unless a trusted
-//! proxy said it (HTTP5).
+//! Fields from which targets learn where a request came from, or what it asked for, are removed unless a
+//! trusted proxy sent them (HTTP5).
 
 use testkit::{Balancer, Config, Target, exchange};
 
@@ -31,20 +31,20 @@ fn seen(config: impl Fn(Config) -> Config) -> Vec<String> {
 #[test]
 fn claims_are_removed() {
     for keys in ["x_forwarded = true", "x_forwarded = false"] {
-        // Of these there is no end: what a target believes beyond the list, a rule can remove.
+        // There is no complete list of such fields; a rule can remove others that a target trusts.
         assert_eq!(seen(|config| config.listener(keys)), ["True-Client-IP"]);
     }
 }
 
 #[test]
-fn a_trusted_proxys_claims_are_kept() {
+fn claims_of_a_trusted_proxy_are_kept() {
     let kept = seen(|config| config.listener("trusted_proxies = [\"127.0.0.1\"]"));
     let expected = CLAIMS.into_iter().filter(|name| !name.contains('_')).chain(["True-Client-IP"]);
-    assert_eq!(kept, expected.collect::<Vec<_>>(), "all but the aliases");
+    assert_eq!(kept, expected.collect::<Vec<_>>(), "all except the aliases with `_`");
 }
 
 #[test]
-fn a_rule_may_claim() {
+fn a_rule_may_set_claims() {
     let rule = "path = \"/\"\nforward = \"app\"\nrequest_headers = { set = { X-Forwarded-Prefix = \"/app\" }, \
                 remove = [\"True-Client-IP\"] }";
     let target = Target::named("served");

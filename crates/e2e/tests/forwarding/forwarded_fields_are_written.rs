@@ -1,4 +1,4 @@
-//! `X-Forwarded-*` are on and `Forwarded` is off by default; both can be switched.
+//! `X-Forwarded-*` are on and `Forwarded` is off by default; both are configurable.
 
 use testkit::{Balancer, Client, Config, Target};
 

@@ -1,10 +1,10 @@
-//! What a target learns about the client (HTTP5).
+//! What a target is told about the client (HTTP5).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod claims_are_removed;
 mod forwarded_fields_are_written;
-mod request_id_is_made_or_kept;
+mod request_id_is_generated_or_kept;
 mod spoofed_fields_are_removed;
 mod trusted_proxy_is_believed;
-mod via_names_who_passed_it_on;
+mod via_names_each_balancer;

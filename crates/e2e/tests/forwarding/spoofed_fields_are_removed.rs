@@ -1,4 +1,4 @@
-//! What a client that is not trusted sends under these names is removed, also with `_` for `-`.
+//! Fields with these names are removed if the client is not trusted, also if spelt with `_` for `-`.
 
 use testkit::{Balancer, Config, Target, exchange};
 

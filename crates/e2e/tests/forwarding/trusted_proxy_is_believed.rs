@@ -1,4 +1,4 @@
-//! A trusted proxy's fields are kept and appended to, and the client is who it says.
+//! The fields of a trusted proxy are kept and appended to, and the client is the address that it names.
 
 use testkit::{Balancer, Client, Config, Target};
 
@@ -31,7 +31,7 @@ fn trusted_proxy_is_believed() {
 }
 
 #[test]
-fn nobody_else_is() {
+fn other_clients_are_not_believed() {
     let target = Target::named("one");
     let balancer = Balancer::start(config(&target));
     let mut client = Client::connect_from([127, 0, 0, 4], balancer.web());

@@ -1,4 +1,4 @@
-//! Clients that mean harm, or are broken (HTTP3, HTTP4, KA12).
+//! Hostile or broken clients (HTTP3, HTTP4, KA12).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -6,4 +6,4 @@ mod malformed_bodies_are_refused;
 mod malformed_heads_are_refused;
 mod slow_clients_are_timed_out;
 mod slow_reader_is_closed;
-mod smuggled_requests_stay_out;
+mod smuggled_requests_are_refused;

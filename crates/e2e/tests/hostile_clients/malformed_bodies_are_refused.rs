@@ -1,4 +1,4 @@
-//! Bad chunks are refused, and the target sees no end of the body.
+//! Malformed chunks are refused, and the target sees no end of the body.
 
 use testkit::{Balancer, Client, Config, Target, wait_until};
 
@@ -41,8 +41,8 @@ fn malformed_bodies_are_refused() {
             assert!(client.is_closed());
         }
     }
-    wait_until("all is closed", || target.open() == 0);
-    assert!(target.requests().iter().all(|request| !request.is_complete), "no body came to an end");
+    wait_until("all target connections are closed", || target.open() == 0);
+    assert!(target.requests().iter().all(|request| !request.is_complete), "no body was complete");
     assert!(!target.requests().iter().any(|request| request.target() == "/smuggled"));
 }
 

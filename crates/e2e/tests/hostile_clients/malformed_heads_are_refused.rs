@@ -1,8 +1,8 @@
-//! What is not HTTP as RFC 9112 writes it is refused, the connection is closed, and no target hears of it.
+//! A head that does not follow RFC 9112 is refused, the connection is closed, and no target receives it.
 
 use testkit::{Balancer, Client, Config, Target};
 
-/// Sent as it stands, with the status that must come.
+/// Bytes to send, and the expected status.
 const HEADS: &[(&str, u16)] = &[
     ("GET / HTTP/1.1\nHost: a\n\n", 400),
     ("GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400),
@@ -61,7 +61,7 @@ fn refused(client: &mut Client, status: u16, what: &str) {
 #[test]
 fn malformed_heads_are_refused() {
     let target = Target::named("never");
-    // What begins as HTTP/2 is read as such where that is spoken.
+    // With HTTP/2 on, bytes that begin like its preface are read as HTTP/2.
     let config = Config::to(&target).listener("http2 = \"off\"");
     let balancer = Balancer::start(config.rule("path = \"= /x\"\nforward = \"app\""));
     let web = balancer.web();
@@ -69,7 +69,7 @@ fn malformed_heads_are_refused() {
         let mut client = Client::connect(web);
         client.send(head);
         refused(&mut client, *status, head);
-        // In pieces of one byte, and behind a good request.
+        // In pieces of one byte, and after a valid request.
         let mut client = Client::connect(web);
         for byte in head.as_bytes() {
             if client.try_send([*byte]).is_err() {
@@ -82,7 +82,7 @@ fn malformed_heads_are_refused() {
 }
 
 #[test]
-fn what_is_too_large_is_refused() {
+fn heads_that_are_too_large_are_refused() {
     let target = Target::named("never");
     let balancer = Balancer::start(Config::to(&target));
     for (head, status) in [

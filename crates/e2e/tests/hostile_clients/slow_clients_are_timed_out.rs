@@ -1,5 +1,5 @@
-//! A head must come within `header_timeout` in all, a body may pause for `body_timeout`; then 408 (KA12). Others are
-//! served meanwhile.
+//! A whole head must arrive within `header_timeout`, and a body may pause for `body_timeout`; else the response
+//! is 408 (KA12). Other clients are served meanwhile.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn a_slow_head_is_408() {
     client.send("GET / HTTP/1.1\r\n");
     let mut fields = "Host: a\r\nX: y\r\n".bytes().cycle();
     let time = elapsed(|| {
-        wait_until("it is refused", || {
+        wait_until("the request is refused", || {
             assert_eq!(get(balancer.web(), "/").status(), 200);
             client.try_send([fields.next().unwrap()]).is_err() || !client.is_open_and_silent()
         });
@@ -49,7 +49,7 @@ fn a_slow_body_is_408() {
 }
 
 #[test]
-fn a_body_that_trickles_is_served() {
+fn a_slow_body_without_long_pauses_is_served() {
     let target = Target::named("served");
     let balancer = Balancer::start(config(&target));
     let mut client = Client::connect(balancer.web());

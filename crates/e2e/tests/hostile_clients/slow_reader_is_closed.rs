@@ -1,5 +1,5 @@
-//! A client that does not take its response is closed after `send_timeout`, whoever made the response; its target is
-//! freed, and others are served meanwhile (KA12).
+//! A client that does not read its response is closed after `send_timeout`, whether the response is ours or a
+//! target's. The target is freed, and other clients are served meanwhile (KA12).
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn slow_reader_is_closed() {
             || balancer.log_lines().iter().filter(|line| line["reason"] == "client_send_timeout").count();
         let before = lines();
         let time = elapsed(|| {
-            wait_until("it is given up", || {
+            wait_until("the client is timed out", || {
                 assert_eq!(get(balancer.web(), "/").text(), "served");
                 lines() > before
             });
@@ -35,12 +35,14 @@ fn slow_reader_is_closed() {
         assert!((Duration::from_millis(900)..Duration::from_secs(4)).contains(&time), "{time:?}");
         assert!(client.is_closed());
     }
-    wait_until("nothing is left", || balancer.metric("evenkeel_target_requests_in_flight", &[]) == 0.0);
+    wait_until("no request is in flight", || {
+        balancer.metric("evenkeel_target_requests_in_flight", &[]) == 0.0
+    });
 }
 
-/// Slow is not stalled: who takes a little now and then gets it all.
+/// Slow is not stalled: a client that reads a little now and then gets the whole response.
 #[test]
-fn a_reader_that_trickles_is_served() {
+fn a_slow_reader_is_served() {
     const LENGTH: usize = 8 << 20;
     let target = Target::http(|_| response(200, "", &"x".repeat(LENGTH)));
     let balancer = Balancer::start(Config::to(&target).listener("send_timeout = \"1s\""));
@@ -51,8 +53,8 @@ fn a_reader_that_trickles_is_served() {
     for _ in 0..3 {
         assert_eq!(client.read_exactly(2 << 20).len(), 2 << 20);
         left -= 2 << 20;
-        // A target that trickles in its turn is not needed: the pause is the time of another request.
-        wait_until("another is served", || get(balancer.web(), "/").is_complete);
+        // The other request only provides a pause.
+        wait_until("another request is served", || get(balancer.web(), "/").is_complete);
     }
     assert_eq!(client.read_exactly(left).len(), left);
     assert!(client.is_open_and_silent());

@@ -1,5 +1,5 @@
-//! A response that is not HTTP, or whose end is ambiguous, is a 502 with its reason; nothing of it reaches the client,
-//! the client's connection goes on, and the target is served again when it behaves.
+//! A response that is not HTTP, or has no clear end, becomes a 502 with its reason. No byte of it reaches the
+//! client, the client's connection is kept, and the target is used again.
 
 use std::sync::Mutex;
 
@@ -53,7 +53,7 @@ fn broken_heads_are_502() {
         assert_eq!(response.field("connection"), None, "{head:?}");
     }
     assert_eq!(client.get("/").text(), "well again");
-    assert_eq!(target.requests().len(), HEADS.len() + 1, "none was repeated");
+    assert_eq!(target.requests().len(), HEADS.len() + 1, "no request was repeated");
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! A target that answers before it has the request, with more behind its answer, spoils nobody's next response: its
-//! connection is closed, and so is that of the client whose request was cut short (HTTP3).
+//! A target answers before it has the whole request and sends more bytes after its response. Its connection is
+//! closed, so that they reach no other client, and so is the connection of the client whose request was cut
+//! short (HTTP3).
 
 use testkit::{Balancer, Client, Config, Target, ok, response, wait_until};
 

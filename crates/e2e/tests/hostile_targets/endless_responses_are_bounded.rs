@@ -1,4 +1,4 @@
-//! Heads that do not end are bounded in size and time, and a stalled response is ended (BAL5).
+//! Endless heads are limited in size and time, and a stalled response is ended (BAL5).
 
 use testkit::{Balancer, Client, Config, Target};
 

@@ -1,5 +1,5 @@
-//! When a response breaks off within its body, the client's connection is cut, so that it cannot take the part for the
-//! whole: by length, by chunks, and also for a client of HTTP/1.0.
+//! If a response body is truncated, the client's connection is cut, so that the client does not take it for
+//! complete: with a length, with chunks, and for HTTP/1.0 clients too.
 
 use testkit::{Balancer, Client, Config, Target, wait_until};
 
@@ -17,7 +17,7 @@ fn incomplete_bodies_cut_the_client() {
         let target = Target::script(move |mut connection| {
             connection.request()?;
             connection.send(format!("HTTP/1.1 200 OK\r\n{body}"))?;
-            // So that a reset does not overtake it.
+            // Waits, so that a reset does not overtake the response.
             connection.closes_within(std::time::Duration::from_millis(200));
             if ends_by_reset { connection.reset() } else { Ok(()) }
         });

@@ -1,4 +1,4 @@
-//! Interim responses are passed on to HTTP/1.1 only, and a flood of them is a 502.
+//! Interim responses are passed to HTTP/1.1 clients only, and a flood of them becomes a 502.
 
 use testkit::{Balancer, Client, Config, Target, ok};
 

@@ -1,5 +1,5 @@
-//! A body that comes where none may be, after the response has been passed on, is no answer to the next client: not
-//! behind a 204, a 304, an answer to HEAD, nor behind a body that was whole (HTTP3).
+//! A body that arrives after a response without one, when the response has been passed on, does not reach the
+//! next client: not after a 204, a 304, a response to HEAD or a complete body (HTTP3).
 
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;

@@ -1,4 +1,4 @@
-//! A stream that is reset frees its target's connection, and the others go on.
+//! A reset stream closes its target's connection; other streams continue.
 
 use h2::Reason;
 use testkit::{Balancer, Config, Target, wait_until};
@@ -27,7 +27,7 @@ fn a_reset_ends_the_attempt() {
         assert_eq!(connection.get("/quick").await.1, "quick");
         drop(sender);
     });
-    wait_until("the target is free", || target.open() == 0);
+    wait_until("the target's connection is closed", || target.open() == 0);
     let line = balancer.log_line("reason", "client_aborted");
     assert_eq!(line["status"], 499, "{line}");
 }

@@ -1,4 +1,4 @@
-//! Bodies of any size, their trailers, and the end that each side sees.
+//! Bodies of any size, their trailers, and the end of stream that each side sees.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -17,7 +17,7 @@ fn grpc() -> Target {
 }
 
 #[test]
-fn trailers_come_behind_the_data() {
+fn trailers_follow_the_data() {
     let target = grpc();
     let balancer = Balancer::start(Config::to(&target));
     with(balancer.web(), async |mut connection| {
@@ -46,7 +46,7 @@ fn trailers_come_behind_the_data() {
     assert_eq!(request.trailers, ["x-client: done"]);
 }
 
-/// More than every window and buffer holds, both ways at once.
+/// More bytes than all windows and buffers hold, both ways at once.
 #[test]
 fn large_bodies_are_echoed() {
     let target = Target::http(|request| testkit::response(200, "", &String::from_utf8_lossy(&request.body)));
@@ -90,7 +90,7 @@ fn a_head_without_a_body_ends_its_stream() {
     });
 }
 
-/// A response that breaks off must not look whole.
+/// A truncated response must not look complete.
 #[test]
 fn a_truncated_response_is_reset() {
     let target = Target::once("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");

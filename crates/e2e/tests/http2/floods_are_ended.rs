@@ -1,4 +1,5 @@
-//! Frames that cost a client nothing are budgeted: beyond it its connection ends, and says why (HTTP6).
+//! Frames that cost a client nothing have a budget. A connection that exceeds it is ended with a reason
+//! (HTTP6).
 
 use h2::Reason;
 use testkit::{Balancer, Config, Target, wait_until};
@@ -19,11 +20,13 @@ fn every_flood_ends_with_enhance_your_calm() {
         ([frame(1, 0, 1, GET), frame(9, 0, 1, &[]).repeat(100)].concat(), 1),
     ] {
         let mut client = raw(balancer.web());
-        // It may be over before all is sent.
+        // The connection may end before all is sent.
         let _ = client.try_send(flood.repeat(times));
         assert_eq!(goaway(&mut client), Some(Reason::ENHANCE_YOUR_CALM), "{:?}", &flood[..9]);
     }
-    wait_until("all are closed", || balancer.metric("evenkeel_listener_connections_open", &[]) == 0.0);
+    wait_until("all connections are closed", || {
+        balancer.metric("evenkeel_listener_connections_open", &[]) == 0.0
+    });
     assert_eq!(balancer.metric("evenkeel_listener_http2_connections_total", &[]), 6.0);
     for reason in ["settings", "ping", "priority", "other_frame", "empty_data", "continuation"] {
         let reason = format!("{reason}_flood");
@@ -34,7 +37,7 @@ fn every_flood_ends_with_enhance_your_calm() {
 
 /// CVE-2023-44487.
 #[test]
-fn rapid_reset_ends_and_bounds_what_reaches_the_target() {
+fn rapid_reset_is_ended_and_few_requests_reach_the_target() {
     let target = Target::script(|mut connection| {
         connection.request()?;
         connection.stall()
@@ -49,6 +52,6 @@ fn rapid_reset_ends_and_bounds_what_reaches_the_target() {
         }
     }
     assert_eq!(goaway(&mut client), Some(Reason::ENHANCE_YOUR_CALM));
-    wait_until("the target is free", || target.open() == 0);
+    wait_until("the target's connections are closed", || target.open() == 0);
     assert!(target.connections() <= 500, "{}", target.connections());
 }

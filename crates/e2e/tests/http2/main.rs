@@ -1,17 +1,17 @@
-//! Clients that speak HTTP/2 (HTTP6), by prior knowledge.
+//! Clients with HTTP/2 by prior knowledge (HTTP6).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod aborts_reach_the_target;
 mod bodies_and_trailers_go_both_ways;
-mod connections_end_politely;
+mod connections_end_with_goaway;
 mod floods_are_ended;
 mod malformed_requests_are_refused;
-mod requests_are_answered_side_by_side;
+mod streams_are_served_concurrently;
 mod targets_go_away;
 mod targets_refuse_streams;
 mod targets_speak_http2;
-mod targets_speak_http2_behind_tls;
+mod targets_speak_http2_over_tls;
 mod targets_take_many_streams;
 mod websocket_is_an_extended_connect;
 
@@ -25,13 +25,13 @@ use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request, Response};
 use testkit::{Client, Config, Http2Target};
 
-/// To a target by prior knowledge.
+/// A configuration for targets with HTTP/2 by prior knowledge.
 fn h2c(targets: &[&Http2Target]) -> Config {
     let addresses: Vec<_> = targets.iter().map(|target| target.address()).collect();
     Config::to_addresses(&addresses).group("protocol = \"h2c\"")
 }
 
-/// A client of crate `h2`, and what its connection came to.
+/// A client of crate `h2`, and the task of its connection.
 struct Connection {
     requests: SendRequest<Bytes>,
     end: tokio::task::JoinHandle<Result<(), h2::Error>>,
@@ -77,7 +77,7 @@ fn request(method: &str, path: &str) -> Request<()> {
     Request::builder().method(method).uri(format!("http://shop.example{path}")).body(()).unwrap()
 }
 
-/// All of a body.
+/// Reads a whole body.
 async fn read(mut response: Response<RecvStream>) -> (Response<RecvStream>, Bytes) {
     let mut all = Vec::new();
     while let Some(data) = response.body_mut().data().await {
@@ -92,7 +92,7 @@ async fn trailers(response: &mut Response<RecvStream>) -> Option<HeaderMap> {
     response.body_mut().trailers().await.unwrap()
 }
 
-/// A client of bytes, which has sent its preface and SETTINGS.
+/// A client of raw bytes that has sent its preface and SETTINGS.
 fn raw(address: SocketAddr) -> Client {
     let mut client = Client::connect(address);
     client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -105,7 +105,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// `GET /` in literals and indices (RFC 7541 §C.4.1, without Huffman).
+/// `GET /` as literals and indices (RFC 7541 §C.4.1, without Huffman coding).
 const GET: &[u8] = b"\x82\x86\x84\x41\x01a";
 
 /// The reason of the GOAWAY that ends this connection.

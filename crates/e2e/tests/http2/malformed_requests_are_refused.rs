@@ -1,4 +1,4 @@
-//! What HTTP/2 forbids is refused, stream by stream.
+//! Requests that HTTP/2 forbids are refused, each on its own stream.
 
 use h2::Reason;
 use http::Request;
@@ -27,7 +27,7 @@ fn a_contradiction_resets_its_stream_only() {
 }
 
 #[test]
-fn limits_are_those_of_every_request() {
+fn the_limits_of_http1_apply() {
     let target = Target::named("hello");
     let balancer = Balancer::start(Config::to(&target));
     with(balancer.web(), async |mut connection| {

@@ -1,4 +1,4 @@
-//! A target that ends its connections, politely or not.
+//! Targets that end their connections, gracefully or not.
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use testkit::{Balancer, Http2Client, Http2Target, get, h2, ok, wait_until};
 
 use crate::h2c;
 
-/// GOAWAY lets what runs end, and what comes goes to another connection: nothing is lost.
+/// After a GOAWAY, streams in flight end normally and new ones use another connection: no request is lost.
 #[test]
 fn goaway_loses_nothing() {
     let (release, held) = mpsc::sync_channel::<()>(1);
@@ -24,7 +24,7 @@ fn goaway_loses_nothing() {
     let mut client = Http2Client::connect(balancer.web());
     let mut slow = client.request("POST", "/slow", &[]);
     slow.end().unwrap();
-    wait_until("the target has it", || !target.requests().is_empty());
+    wait_until("the target has the request", || !target.requests().is_empty());
     target.go_away();
     release.send(()).unwrap();
     assert_eq!(slow.response().text(), "done");
@@ -34,7 +34,8 @@ fn goaway_loses_nothing() {
     assert!(target.connections() >= 2, "{}", target.connections());
 }
 
-/// The connection is killed while the target has the request: an answer tells so, and the next request goes on.
+/// The connection is lost while the target has the request: the client gets an error, and the next request is
+/// served.
 #[test]
 fn a_lost_connection_is_replaced() {
     let target = Http2Target::script(|mut exchange| {
@@ -49,13 +50,13 @@ fn a_lost_connection_is_replaced() {
     assert_eq!(get(balancer.web(), "/").status(), 200);
     let answer = get(balancer.web(), "/broken");
     assert_eq!((answer.status(), answer.reason().as_str()), (502, "target_closed_before_response"));
-    // It was the stream's end only, and it may have been acted on.
+    // Only the stream ended, and the target may have acted on the request.
     assert_eq!(target.requests().len(), 2);
     assert_eq!(get(balancer.web(), "/").status(), 200);
     assert_eq!(target.connections(), 1);
 }
 
-/// A response that is cut off does not look whole.
+/// A truncated response must not look complete.
 #[test]
 fn a_truncated_response_is_cut_off() {
     let (read, seen) = mpsc::sync_channel::<()>(1);
@@ -78,7 +79,7 @@ fn a_truncated_response_is_cut_off() {
     assert!(error.is_reset(), "{error}");
 }
 
-/// A client that goes away takes its stream along, and leaves the connection.
+/// A client that aborts resets its stream; the connection is kept.
 #[test]
 fn an_abort_resets_the_stream() {
     let (seen, resets) = mpsc::sync_channel(1);
@@ -95,7 +96,7 @@ fn an_abort_resets_the_stream() {
     let balancer = Balancer::start(h2c(&[&target]));
     let mut client = Http2Client::connect(balancer.web());
     let stream = client.request("POST", "/wait", &[]);
-    wait_until("the target has it", || !target.requests().is_empty());
+    wait_until("the target has the request", || !target.requests().is_empty());
     stream.reset(h2::Reason::CANCEL);
     assert_eq!(resets.recv_timeout(testkit::PATIENCE).unwrap(), h2::Reason::CANCEL);
     assert_eq!(client.get("/").status(), 200);
@@ -103,7 +104,7 @@ fn an_abort_resets_the_stream() {
 }
 
 #[test]
-fn a_reload_to_another_protocol() {
+fn a_reload_may_change_the_protocol() {
     let target = Http2Target::http(|_| ok("two"));
     let plain = testkit::Target::named("one");
     let balancer = Balancer::start(h2c(&[&target]));

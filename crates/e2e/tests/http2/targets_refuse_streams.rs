@@ -1,4 +1,4 @@
-//! What a target says that it has not acted on goes again, whatever its method (RFC 9113 §8.7).
+//! A request that the target reports as not processed is retried, whatever its method (RFC 9113 §8.7).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,17 +22,17 @@ fn refusing(count: usize) -> Http2Target {
 }
 
 #[test]
-fn refused_streams_go_again() {
+fn refused_streams_are_retried() {
     let target = refusing(1);
     let balancer = Balancer::start(h2c(&[&target]));
-    // The body comes with the head, and is kept until the target has taken it.
+    // The body arrives with the head, and is kept until the target has taken it.
     let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
     let answer = exchange(balancer.web(), post);
     assert_eq!((answer.status(), answer.text()), (200, "body".to_owned()));
     assert_eq!(target.requests().len(), 2);
 }
 
-/// A unary call of gRPC sends its message right behind the head.
+/// A unary gRPC call sends its message right after the head.
 #[test]
 fn a_small_body_of_a_stream_is_kept() {
     let target = refusing(1);
@@ -47,7 +47,7 @@ fn a_small_body_of_a_stream_is_kept() {
 }
 
 #[test]
-fn another_target_takes_them() {
+fn another_target_gets_the_retry() {
     let (one, two) = (refusing(usize::MAX), refusing(0));
     let balancer = Balancer::start(h2c(&[&one, &two]));
     let mut client = Http2Client::connect(balancer.web());
@@ -58,7 +58,7 @@ fn another_target_takes_them() {
 }
 
 #[test]
-fn not_for_ever() {
+fn retries_are_limited() {
     let target = refusing(usize::MAX);
     let balancer = Balancer::start(h2c(&[&target]));
     let answer = testkit::get(balancer.web(), "/");

@@ -1,4 +1,4 @@
-//! A group with `protocol = "h2c"`: requests go on as streams, whatever their clients speak.
+//! With `protocol = "h2c"` requests are sent to targets as streams, for clients of either version.
 
 use testkit::{Balancer, Client, Http2Client, Http2Target, exchange, get, ok, refused_address, response};
 
@@ -33,9 +33,9 @@ fn clients_of_both_versions_are_served() {
     assert_eq!((opened, reused), (1.0, 4.0));
 }
 
-/// What has no body, or must not look as if it had.
+/// Responses without a body, which must not look as if they had one.
 #[test]
-fn heads_that_are_all() {
+fn responses_without_a_body() {
     let target = Http2Target::http(|request| match request.target() {
         "/204" => b"HTTP/1.1 204 \r\n\r\n".to_vec(),
         "/304" => b"HTTP/1.1 304 \r\nETag: \"a\"\r\n\r\n".to_vec(),
@@ -57,9 +57,9 @@ fn heads_that_are_all() {
     assert_eq!(target.connections(), 1);
 }
 
-/// The target's answer begins before the request has ended, and each part goes on as it comes.
+/// The target's response begins before the request has ended, and each part is passed on at once.
 #[test]
-fn both_directions_at_once_with_trailers() {
+fn both_directions_stream_at_once_with_trailers() {
     let target = Http2Target::script(|mut exchange| {
         exchange.respond(200, &[("content-type", "application/grpc")])?;
         loop {
@@ -89,7 +89,7 @@ fn both_directions_at_once_with_trailers() {
 
 /// More than all windows and buffers hold.
 #[test]
-fn large_bodies_arrive() {
+fn large_bodies_arrive_unchanged() {
     let target = Http2Target::script(|mut exchange| {
         let request = exchange.finish()?;
         exchange.respond(200, &[])?;
@@ -103,9 +103,9 @@ fn large_bodies_arrive() {
     assert!(Http2Client::connect(balancer.web()).exchange("POST", "/", &[], &sent).body == sent);
 }
 
-/// "Trailers-Only" of a target is one head for the client, too.
+/// A "Trailers-Only" response of a target is a single header block for the client too.
 #[test]
-fn a_target_fails_a_call() {
+fn a_trailers_only_response_is_passed_on() {
     let target =
         Http2Target::http(|_| response(200, "content-type: application/grpc\r\ngrpc-status: 5\r\n", ""));
     let balancer = Balancer::start(h2c(&[&target]));
@@ -115,7 +115,7 @@ fn a_target_fails_a_call() {
 }
 
 #[test]
-fn a_target_that_is_down() {
+fn a_refused_connect_is_a_grpc_error_or_goes_to_the_next_target() {
     let address = refused_address();
     let balancer = Balancer::start(testkit::Config::to_addresses(&[address]).group("protocol = \"h2c\""));
     let answer = get(balancer.web(), "/");
@@ -123,7 +123,7 @@ fn a_target_that_is_down() {
     let mut client = Http2Client::connect(balancer.web());
     let answer = client.exchange("POST", "/a.B/C", &[("content-type", "application/grpc")], b"\0\0\0\0\0");
     assert_eq!((answer.status(), answer.field("grpc-status")), (200, Some("14")));
-    // The next target takes it.
+    // The next target gets the request.
     let target = Http2Target::named("two");
     let balancer = Balancer::start(
         testkit::Config::to_addresses(&[address, target.address()]).group("protocol = \"h2c\""),
@@ -133,9 +133,9 @@ fn a_target_that_is_down() {
     }
 }
 
-/// A target that speaks HTTP/1.1 only.
+/// A target that supports HTTP/1.1 only.
 #[test]
-fn a_target_of_another_version() {
+fn a_target_without_http2_is_an_error() {
     let target = testkit::Target::named("one");
     let balancer = Balancer::start(testkit::Config::to(&target).group("protocol = \"h2c\""));
     let answer = get(balancer.web(), "/");

@@ -1,4 +1,4 @@
-//! How many connections a target gets: one for as many streams as it takes at a time.
+//! The number of connections to a target: one for as many streams as it allows at a time.
 
 use std::sync::{Arc, Barrier};
 
@@ -6,7 +6,8 @@ use testkit::{Balancer, Http2Client, Http2Target, h2, wait_until};
 
 use crate::h2c;
 
-/// Requests that the target answers only when all of them have come.
+/// Sends requests that the target answers only when all of them have arrived; returns its number of
+/// connections.
 fn connections_for(requests: usize, settings: h2::server::Builder) -> usize {
     let barrier = Arc::new(Barrier::new(requests));
     let target = Http2Target::listen(None, settings, move |mut exchange| {
@@ -31,12 +32,12 @@ fn connections_for(requests: usize, settings: h2::server::Builder) -> usize {
 }
 
 #[test]
-fn one_connection_for_all() {
+fn one_connection_carries_all_streams() {
     assert_eq!(connections_for(60, h2::server::Builder::new()), 1);
 }
 
 #[test]
-fn more_where_it_takes_few_at_a_time() {
+fn a_low_stream_limit_needs_more_connections() {
     let mut settings = h2::server::Builder::new();
     settings.max_concurrent_streams(10);
     let connections = connections_for(60, settings);
@@ -44,7 +45,7 @@ fn more_where_it_takes_few_at_a_time() {
 }
 
 #[test]
-fn idle_connections_end() {
+fn idle_connections_are_closed() {
     let target = Http2Target::named("one");
     let balancer = Balancer::start(h2c(&[&target]).group("keepalive = { idle_timeout = \"1s\" }"));
     assert_eq!(testkit::get(balancer.web(), "/").text(), "one");

@@ -1,4 +1,4 @@
-//! RFC 8441: a WebSocket on a stream, to a target that knows HTTP/1.1 only.
+//! RFC 8441: a WebSocket on a stream, to a target that supports HTTP/1.1 only.
 
 use bytes::Bytes;
 use h2::ext::Protocol;
@@ -28,12 +28,12 @@ fn bytes_go_both_ways() {
              Sec-WebSocket-Accept: {accept}\r\n\r\n"
         ))?;
         connection.echo()?;
-        // Reached only by the client's end: a target that waits in vain gives up with an error.
+        // Reached only after the client's end of stream: else the target times out with an error.
         connection.send("bye")
     });
     let balancer = Balancer::start(Config::to(&target));
     with(balancer.web(), async |mut connection| {
-        // What the server allows is known with its SETTINGS.
+        // The client knows what the server allows after its SETTINGS.
         while !connection.requests.is_extended_connect_protocol_enabled() {
             tokio::task::yield_now().await;
         }

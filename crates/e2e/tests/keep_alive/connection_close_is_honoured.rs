@@ -1,4 +1,4 @@
-//! A client that says `Connection: close` is told so and closed after its response (KA4).
+//! A client that sends `Connection: close` gets the same in its response and is closed after it (KA4).
 
 use testkit::{Balancer, Client, Config, Target};
 
@@ -13,5 +13,5 @@ fn connection_close_is_honoured() {
     let response = client.response();
     assert_eq!((response.status(), response.field("connection")), (200, Some("close")));
     assert!(client.is_closed());
-    assert_eq!(target.requests().len(), 1, "what follows is not served");
+    assert_eq!(target.requests().len(), 1, "the pipelined request is not served");
 }

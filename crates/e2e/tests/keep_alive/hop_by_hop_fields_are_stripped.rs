@@ -1,5 +1,5 @@
-//! What is for one hop only goes no further, and neither does what `Connection` names; but `Host` and `Content-Length`
-//! stay whatever it says (KA4).
+//! Hop-by-hop fields and fields named by `Connection` are removed; but `Host` and `Content-Length` are kept
+//! whatever it names (KA4).
 
 use testkit::{Balancer, Config, Target, exchange, response};
 

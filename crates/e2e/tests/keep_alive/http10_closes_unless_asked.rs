@@ -1,4 +1,5 @@
-//! HTTP/1.0 closes after one response unless the request asks for more; then the answer says so too (KA3).
+//! An HTTP/1.0 connection closes after one response unless the request asks for keep-alive; then the response
+//! confirms it (KA3).
 
 use testkit::{Balancer, Client, Config, Target};
 

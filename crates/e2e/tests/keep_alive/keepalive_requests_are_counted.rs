@@ -14,7 +14,7 @@ fn keepalive_requests_are_counted() {
 }
 
 #[test]
-fn what_is_pipelined_beyond_is_not_served() {
+fn requests_pipelined_over_the_limit_are_not_served() {
     let target = Target::named("one");
     let balancer = Balancer::start(Config::to(&target).listener("keepalive_requests = 2"));
     let mut client = Client::connect(balancer.web());

@@ -1,4 +1,4 @@
-//! `keepalive_timeout` holds for all listeners of a load balancer, and a listener may have its own (KA2).
+//! `keepalive_timeout` applies to all listeners of a load balancer, and a listener may override it (KA2).
 
 use std::time::Duration;
 
@@ -21,5 +21,5 @@ fn listener_overrides_its_load_balancer() {
     let mut web = Client::connect(balancer.web());
     assert_eq!(web.get("/").status(), 200);
     assert!(web.closes_within(Duration::from_secs(4)), "inherited");
-    assert!(patient.is_open_and_silent(), "its own");
+    assert!(patient.is_open_and_silent(), "the listener's own timeout");
 }

@@ -12,4 +12,4 @@ mod pipelined_requests_are_answered_in_order;
 mod pool_is_shared_by_clients;
 mod reload_changes_the_idle_timeout;
 mod target_that_closes_keeps_the_client;
-mod thousands_are_pipelined;
+mod thousands_of_requests_are_pipelined;

@@ -1,4 +1,4 @@
-//! HTTP/1.1 persists by default, and pipelined requests are answered in their order (KA4).
+//! HTTP/1.1 connections persist by default, and pipelined requests are answered in order (KA4).
 
 use testkit::{Balancer, Client, Config, Target, ok};
 

@@ -1,4 +1,4 @@
-//! Idle target connections are pooled and reused across clients (KA5).
+//! Idle target connections are pooled and reused for other clients (KA5).
 
 use testkit::{Balancer, Config, Target, get, ok, wait_until};
 
@@ -22,9 +22,9 @@ fn pool_has_a_size_and_a_timeout() {
     for _ in 0..2 {
         get(web, "/");
     }
-    wait_until("nothing is kept", || target.open() == 0);
+    wait_until("no connection is kept", || target.open() == 0);
     assert_eq!(target.connections(), 2);
     let short = Balancer::start(Config::to(&target).group("keepalive = { idle_timeout = \"500ms\" }"));
     get(short.web(), "/");
-    wait_until("the idle connection ends", || target.open() == 0);
+    wait_until("the idle connection is closed", || target.open() == 0);
 }

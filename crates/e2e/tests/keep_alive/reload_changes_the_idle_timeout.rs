@@ -1,4 +1,4 @@
-//! A reload changes `keepalive_timeout` for the next idle period and drops nothing (KA2).
+//! A reload changes `keepalive_timeout` for the next idle period and closes no connection (KA2).
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn reload_changes_the_idle_timeout() {
     let mut client = Client::connect(balancer.web());
     client.get("/");
     balancer.reload(Config::to(&target).listener("keepalive_timeout = \"1s\"")).unwrap();
-    assert!(!client.closes_within(Duration::from_millis(1_300)), "this period began before");
+    assert!(!client.closes_within(Duration::from_millis(1_300)), "this idle period began before the reload");
     assert_eq!(client.get("/").text(), "one");
     let idle = elapsed(|| assert!(client.is_closed()));
     assert!(idle < Duration::from_secs(5), "{idle:?}");

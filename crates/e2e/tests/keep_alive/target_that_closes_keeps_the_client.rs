@@ -1,4 +1,5 @@
-//! The two hops are independent: a target that closes after each response does not close the client (KA5).
+//! The two sides are independent: a target that closes after each response does not close the client's
+//! connection (KA5).
 
 use testkit::{Balancer, Client, Config, Target, response};
 
@@ -15,7 +16,7 @@ fn target_that_closes_keeps_the_client() {
 }
 
 #[test]
-fn target_that_closes_without_a_word_keeps_the_client() {
+fn target_that_closes_without_notice_keeps_the_client() {
     let target = Target::once(response(200, "", "bye"));
     let balancer = Balancer::start(Config::to(&target));
     let mut client = Client::connect(balancer.web());

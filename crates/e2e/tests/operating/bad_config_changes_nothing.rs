@@ -1,4 +1,5 @@
-//! A configuration that is wrong, or cannot be served, changes nothing and says why (OP3).
+//! A configuration that is invalid, or cannot be applied, changes nothing and is reported with its reason
+//! (OP3).
 
 use testkit::{Balancer, Client, Config, Target};
 

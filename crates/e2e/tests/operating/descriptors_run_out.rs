@@ -1,5 +1,5 @@
-//! When descriptors run out, connections that are idle make room, who is served is served on, who comes beyond that is
-//! refused and counted, and it recovers (OP9, KA10).
+//! If descriptors run out, idle connections are evicted, active ones are served, new ones beyond the limit are
+//! refused and counted, and the balancer recovers (OP9, KA10).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ fn descriptors_run_out() {
         let may_answer = Arc::clone(&may_answer);
         move |request| {
             if request.target() == "/held" {
-                wait_until("an answer is allowed", || may_answer.load(Ordering::SeqCst));
+                wait_until("a response is allowed", || may_answer.load(Ordering::SeqCst));
             }
             ok("served")
         }
@@ -25,22 +25,22 @@ fn descriptors_run_out() {
     let mut busy = Client::connect(web);
     busy.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
     let crowd: Vec<_> = (0..300).map(|_| Client::connect(web)).collect();
-    wait_until("some are refused", || {
+    wait_until("some connections are refused", || {
         let labels = [("reason", "descriptors")];
         balancer.metric("evenkeel_listener_connections_refused_total", &labels) > 0.0
     });
-    assert!(idle.is_closed(), "who was idle made room first");
+    assert!(idle.is_closed(), "the idle connection was evicted first");
     may_answer.store(true, Ordering::SeqCst);
     assert_eq!(busy.response().text(), "served");
     for _ in 0..5 {
-        assert_eq!(busy.get("/").text(), "served", "who is there is served");
+        assert_eq!(busy.get("/").text(), "served", "an open connection is served");
     }
-    wait_until("who comes takes the place of who says nothing", || {
+    wait_until("a silent connection is evicted for a new one", || {
         let mut client = Client::connect(web);
         let _ = client.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         client.try_response().is_ok_and(|response| response.status() == 200)
     });
     drop(crowd);
-    wait_until("it recovers", || balancer.metric("evenkeel_listener_connections_open", &[]) <= 2.0);
+    wait_until("the balancer recovers", || balancer.metric("evenkeel_listener_connections_open", &[]) <= 2.0);
     assert_eq!(get(web, "/").text(), "served");
 }

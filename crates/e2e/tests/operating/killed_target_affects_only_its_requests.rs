@@ -1,4 +1,4 @@
-//! A target that is killed under load fails only what was in flight to it; everything else goes to the others.
+//! Killing a target under load fails only the requests in flight to it; all others go to the remaining target.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -27,10 +27,10 @@ fn killed_target_affects_only_its_requests() {
                 }
             });
         }
-        wait_until("both are busy", || doomed.requests().len() > 100 && other.requests().len() > 100);
+        wait_until("both targets are busy", || doomed.requests().len() > 100 && other.requests().len() > 100);
         let before = other.requests().len();
         doomed.kill();
-        wait_until("the other one goes on", || other.requests().len() > before + 300);
+        wait_until("the other target serves requests", || other.requests().len() > before + 300);
         ended.store(true, Ordering::SeqCst);
     });
     let failed = failed.into_inner();

@@ -1,4 +1,4 @@
-//! SIGUSR1 opens the access log anew under its path, and no line is lost over it.
+//! SIGUSR1 reopens the access log at its path, and no line is lost.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn log_is_reopened() {
     fs::rename(balancer.path("access.log"), balancer.path("rotated.log")).unwrap();
     get(balancer.web(), "/between");
     balancer.signal(Signal::USR1);
-    wait_until("the file is there again", || balancer.path("access.log").exists());
+    wait_until("the file exists again", || balancer.path("access.log").exists());
     get(balancer.web(), "/after");
     balancer.log_line("request_target", "/after");
     wait_until("no line is lost", || {

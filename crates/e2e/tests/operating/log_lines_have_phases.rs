@@ -1,4 +1,4 @@
-//! A line of the access log tells how long each phase took, and what happened (OP6).
+//! An access log line has the duration of each phase and the result (OP6).
 
 use testkit::{Balancer, Client, Config, Target, get};
 

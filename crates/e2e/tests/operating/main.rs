@@ -1,4 +1,4 @@
-//! Reloads, stops, logs and limits of a running balancer (OP3 and around it).
+//! Reloads, stops, logs and resource limits of a running balancer (OP3 and related).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,11 +1,11 @@
-//! A reload drops no connection and no request; listeners and targets come and go (OP3).
+//! A reload drops no connection and no request; listeners and targets are added and removed (OP3).
 
 use std::thread;
 
 use testkit::{Balancer, Client, Config, Target, get, ok, wait_until};
 
 #[test]
-fn connections_and_requests_go_on() {
+fn connections_and_requests_survive() {
     let (release, gate) = std::sync::mpsc::sync_channel(1);
     let gate = std::sync::Mutex::new(gate);
     let old = Target::http(move |request| {
@@ -19,7 +19,7 @@ fn connections_and_requests_go_on() {
     let (mut idle, mut busy) = (Client::connect(balancer.web()), Client::connect(balancer.web()));
     assert_eq!(idle.get("/").text(), "old");
     busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    wait_until("it is in flight", || old.requests().len() == 2);
+    wait_until("the request is in flight", || old.requests().len() == 2);
     let web = balancer.web();
     assert_eq!(balancer.reload(Config::to(&new)).unwrap()["generation"], 2);
     assert_eq!(balancer.web(), web, "the listener stays where it is");
@@ -50,7 +50,7 @@ fn nothing_fails_under_load() {
 }
 
 #[test]
-fn listeners_come_and_go() {
+fn listeners_are_added_and_removed() {
     let target = Target::named("one");
     let both = Config::to(&target).text("[listener.extra]\nbind = \"127.0.0.1:0\"\nforward = \"app\"\n");
     let both = both.to_string().replace(
@@ -63,7 +63,7 @@ fn listeners_come_and_go() {
     let mut client = Client::connect(extra);
     assert_eq!(client.get("/").text(), "one");
     balancer.reload(Config::to(&target)).unwrap();
-    assert!(client.is_closed(), "its idle connections end");
+    assert!(client.is_closed(), "its idle connections are closed");
     assert!(std::net::TcpStream::connect(extra).is_err());
     assert_eq!(get(balancer.web(), "/").text(), "one");
 }

@@ -1,4 +1,5 @@
-//! A second instance that would share a port with a running one is refused, and takes no connection from it.
+//! A second instance that would share a port with a running one fails to start, and takes no connection from
+//! it.
 
 use testkit::{Balancer, Config, Target, get};
 

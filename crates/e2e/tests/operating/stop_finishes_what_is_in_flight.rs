@@ -1,5 +1,5 @@
-//! SIGTERM: nothing new is accepted, idle connections end, requests in flight finish, exit code 0; at `stop_timeout`
-//! what is left is cut (OP4).
+//! SIGTERM: the balancer accepts no more connections, closes idle ones, finishes requests in flight and exits
+//! with code 0; at `stop_timeout` the rest is cut (OP4).
 
 use std::net::TcpStream;
 use std::sync::Mutex;
@@ -22,10 +22,10 @@ fn stop_finishes_what_is_in_flight() {
     let (mut idle, mut busy) = (Client::connect(web), Client::connect(web));
     idle.get("/");
     busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    wait_until("it is in flight", || target.requests().len() == 2);
+    wait_until("the request is in flight", || target.requests().len() == 2);
     balancer.signal(Signal::TERM);
     assert!(idle.is_closed());
-    wait_until("nothing is accepted", || TcpStream::connect(web).is_err());
+    wait_until("the port is closed", || TcpStream::connect(web).is_err());
     release.send(()).unwrap();
     let response = busy.response();
     assert_eq!((response.text().as_str(), response.field("connection")), ("finished", Some("close")));
@@ -35,17 +35,17 @@ fn stop_finishes_what_is_in_flight() {
 }
 
 #[test]
-fn at_the_deadline_it_is_cut() {
+fn at_the_deadline_requests_are_cut() {
     for second_signal in [false, true] {
         let target = Target::http(|_| Vec::new());
         let timeout = if second_signal { "60s" } else { "1s" };
         let mut balancer = Balancer::start(Config::to(&target).top(&format!("stop_timeout = \"{timeout}\"")));
         let mut client = Client::connect(balancer.web());
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        wait_until("it is in flight", || target.requests().len() == 1);
+        wait_until("the request is in flight", || target.requests().len() == 1);
         balancer.signal(Signal::TERM);
         if second_signal {
-            wait_until("it stops", || balancer.stderr().contains("stopping"));
+            wait_until("the balancer is stopping", || balancer.stderr().contains("stopping"));
             balancer.signal(Signal::TERM);
         }
         let time = elapsed(|| assert!(client.is_closed()));

@@ -1,5 +1,5 @@
-//! The source in a header of either version is the client, its destination port the port that the target is told;
-//! without addresses the connection's own hold (L47).
+//! The source address in a header of either version is the client, and its destination port is forwarded to the
+//! target. Without addresses those of the connection are used (L47).
 
 use testkit::{Balancer, Client, Config, Target, wait_until};
 
@@ -30,13 +30,13 @@ fn header_names_the_client() {
         assert_eq!(request.all("x-forwarded-port"), ["443"]);
         let line = balancer.log_line("status", 200);
         assert_eq!(line["client"], client);
-        assert_eq!(line["peer"], sender.address().to_string(), "who connected stays in the log");
+        assert_eq!(line["peer"], sender.address().to_string(), "the log keeps the address that connected");
         assert_eq!(counted(&balancer, "address"), 1.0);
     }
 }
 
 #[test]
-fn without_addresses_the_connections_own_hold() {
+fn without_addresses_those_of_the_connection_are_used() {
     for header in [
         b"PROXY UNKNOWN\r\n".to_vec(),
         b"PROXY UNKNOWN 192.0.2.1 198.51.100.7 1 2\r\n".to_vec(),
@@ -57,22 +57,24 @@ fn without_addresses_the_connections_own_hold() {
     }
 }
 
-/// A health check of the sender: it says whose connection it is, asks nothing and closes.
+/// A health check of the sender: it sends a header and no request, and closes.
 #[test]
-fn a_check_that_asks_nothing_is_no_request() {
+fn a_header_without_a_request_is_not_a_request() {
     let target = Target::named("served");
     let balancer = Balancer::start(config(&target));
     let mut sender = Client::connect_from(SENDER, balancer.web());
     sender.send(binary(0, 0, &[]));
     sender.half_close();
     assert!(sender.is_closed());
-    wait_until("it is counted", || counted(&balancer, "no_address") == 1.0);
-    wait_until("it is closed", || balancer.metric("evenkeel_listener_connections_open", &[]) == 0.0);
+    wait_until("the header is counted", || counted(&balancer, "no_address") == 1.0);
+    wait_until("the connection is closed", || {
+        balancer.metric("evenkeel_listener_connections_open", &[]) == 0.0
+    });
     assert_eq!(balancer.metric("evenkeel_listener_requests_total", &[]), 0.0);
     assert_eq!(balancer.log_lines().len(), 0);
 }
 
-/// The header's source is the peer: rules, hashes and trust see it, not who passed the connection on.
+/// The header's source is the peer: rules, hashes and trust use it, not the address of the proxy.
 #[test]
 fn the_source_is_the_peer() {
     for (trusted, source, client, list) in [
@@ -97,10 +99,11 @@ fn the_source_is_the_peer() {
     }
 }
 
-/// Who passes on a connection without saying whose it is vouches for nothing in it: neither is it the client that a
-/// list allows, nor is the client the trusted proxy. Its own connection is another matter.
+/// A proxy that sends no source address (PROXY UNKNOWN, or not TCP over IP) is not taken for the client. It is
+/// neither the client that a list allows nor a trusted proxy for it. LOCAL marks the proxy's own connection, to
+/// which both apply.
 #[test]
-fn who_is_not_named_is_nobody() {
+fn without_a_source_address_the_proxy_is_not_the_client() {
     let own = binary(0, 0x11, V4);
     for (header, is_own) in [
         (own, true),

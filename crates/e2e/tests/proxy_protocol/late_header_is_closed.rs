@@ -1,4 +1,5 @@
-//! A header must come within `header_timeout`, and a connection without one holds no stop (L47, KA12).
+//! A header must arrive within `header_timeout`, and a connection without one does not delay a stop (L47,
+//! KA12).
 
 use std::time::Duration;
 
@@ -14,26 +15,28 @@ fn late_header_is_closed() {
     let mut slow = Client::connect_from(SENDER, balancer.web());
     let mut line = b"PROXY TCP6 2001:db8::1".iter().cycle();
     let time = elapsed(|| {
-        wait_until("it is closed", || {
+        wait_until("the connection is closed", || {
             assert_eq!(get(balancer.web(), "/").status(), 200, "others are served meanwhile");
             slow.try_send([*line.next().unwrap()]).is_err() || !slow.is_open_and_silent()
         });
     });
     assert!(time < Duration::from_secs(4), "{time:?}");
     assert!(silent.is_closed());
-    wait_until("they are counted", || {
+    wait_until("both connections are counted", || {
         counted(&balancer, "timed_out") + counted(&balancer, "malformed") == 2.0
     });
 }
 
 #[test]
-fn silence_does_not_hold_a_stop() {
+fn a_silent_connection_does_not_delay_a_stop() {
     let target = Target::named("served");
     let config = Config::to(&target).listener("proxy_protocol = [\"127.0.0.2\"]");
     let mut balancer = Balancer::start(config.top("stop_timeout = \"60s\""));
     let mut sender = Client::connect_from(SENDER, balancer.web());
     sender.send("PROXY ");
-    wait_until("it is accepted", || balancer.metric("evenkeel_listener_connections_open", &[]) == 1.0);
+    wait_until("the connection is accepted", || {
+        balancer.metric("evenkeel_listener_connections_open", &[]) == 1.0
+    });
     balancer.signal(Signal::TERM);
     let time = elapsed(|| assert!(balancer.wait_exit().success()));
     assert!(time < Duration::from_secs(5), "{time:?}");

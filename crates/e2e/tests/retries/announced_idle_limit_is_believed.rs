@@ -1,4 +1,4 @@
-//! A target that says how long it keeps idle connections loses no request by it (KA6).
+//! A target that announces its idle timeout loses no request by it (KA6).
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ fn announced_idle_limit_is_believed() {
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
             assert_eq!(client.response().status(), 200, "before {pause}");
         }
-        // Nothing comes: this is the pause.
+        // Nothing arrives: this is the pause.
         assert!(!client.closes_within(Duration::from_millis(pause)));
     }
-    assert_eq!(target.connections(), 3, "the short pause cost none");
+    assert_eq!(target.connections(), 3, "the short pause needed no new connection");
 }

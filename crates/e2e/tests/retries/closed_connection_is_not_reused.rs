@@ -1,4 +1,4 @@
-//! A POST takes no idle connection whose FIN has already arrived.
+//! A POST does not use an idle connection whose FIN has already arrived.
 
 use testkit::{Balancer, Client, Config, Target, ok, wait_until};
 

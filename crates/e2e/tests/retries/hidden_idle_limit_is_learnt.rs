@@ -1,5 +1,5 @@
-//! A target with a hidden idle limit, and bursts of POSTs with pauses around it: the limit is learnt, and connections are
-//! still reused where it allows (KA6).
+//! A target has an unannounced idle timeout, and bursts of POSTs have pauses around it: the timeout is learnt,
+//! and connections are still reused before it (KA6).
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn hidden_idle_limit_is_learnt() {
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
             failures += usize::from(client.response().status() != 200);
         }
-        // Nothing comes: this is the pause.
+        // Nothing arrives: this is the pause.
         assert!(!client.closes_within(Duration::from_millis(*pause)));
     }
     assert!(failures <= 3, "{failures} failures");

@@ -1,4 +1,4 @@
-//! A GET on a reused connection that the target closes without an answer is sent again on a fresh one, once.
+//! A GET is retried once, on a new connection, if the target closes a reused connection without a response.
 
 use testkit::{Balancer, Client, Config, Target, ok, wait_until};
 
@@ -25,7 +25,7 @@ fn lost_get_is_retried() {
 }
 
 #[test]
-fn an_idempotent_body_comes_along() {
+fn an_idempotent_request_is_retried_with_its_body() {
     let target = forgetful();
     let balancer = Balancer::start(Config::to(&target));
     let mut client = Client::connect(balancer.web());
@@ -36,11 +36,11 @@ fn an_idempotent_body_comes_along() {
 }
 
 #[test]
-fn a_fresh_connection_is_not_retried() {
+fn a_request_on_a_new_connection_is_not_retried() {
     let target = Target::script(|mut connection| connection.request().map(drop));
     let balancer = Balancer::start(Config::to(&target));
     let response = Client::connect(balancer.web()).get("/");
     assert_eq!((response.status(), response.reason().as_str()), (502, "target_closed_before_response"));
-    wait_until("it was asked", || target.requests().len() == 1);
+    wait_until("the target has the request", || target.requests().len() == 1);
     assert_eq!(target.connections(), 1);
 }

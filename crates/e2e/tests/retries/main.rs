@@ -1,4 +1,4 @@
-//! When a request is sent again, and when it must not be (KA6).
+//! When a request is retried, and when it must not be (KA6).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -6,4 +6,4 @@ mod announced_idle_limit_is_believed;
 mod closed_connection_is_not_reused;
 mod hidden_idle_limit_is_learnt;
 mod lost_get_is_retried;
-mod possible_post_is_not_repeated;
+mod possibly_received_post_is_not_retried;

@@ -1,4 +1,5 @@
-//! Host, path, method, header, query, cookie and source choose among rules; where none matches, `forward`, else 404.
+//! Host, path, method, header, query, cookie and source choose among rules. If none matches, `forward` applies,
+//! else 404.
 
 use testkit::{Balancer, Client, Config, Target, exchange, get};
 
@@ -48,12 +49,12 @@ fn conditions_choose_the_rule() {
 }
 
 #[test]
-fn without_a_rule_there_is_404() {
+fn without_a_matching_rule_the_response_is_404() {
     let target = Target::named("never");
     let balancer =
         Balancer::start(Config::to(&target).without_forward().rule("path = \"/x\"\nforward = \"app\""));
     let response = get(balancer.web(), "/y");
     assert_eq!((response.status(), response.reason().as_str()), (404, "no_rule"));
-    assert_eq!(response.field("connection"), None, "the connection goes on");
+    assert_eq!(response.field("connection"), None, "the connection is kept");
     assert_eq!(target.connections(), 0);
 }

@@ -1,4 +1,4 @@
-//! `request_headers` and `response_headers` set, add and remove.
+//! `request_headers` and `response_headers` set, add and remove fields.
 
 use testkit::{Balancer, Config, Target, exchange, response};
 
@@ -26,9 +26,10 @@ fn headers_are_edited() {
     assert_eq!(target.request().field("x-forwarded-host"), Some("a"));
 }
 
-/// CGI, WSGI and PHP read `True_Client_IP` as `True-Client-IP`: what is taken from a client, it cannot say so either.
+/// CGI, WSGI and PHP read `True_Client_IP` like `True-Client-IP`. A field that a client may not send is removed
+/// in both spellings.
 #[test]
-fn an_underscore_gets_past_no_edit() {
+fn an_underscore_does_not_bypass_edits() {
     let target = Target::http(|_| response(200, "X_User: theirs\r\n", ""));
     let rule = "forward = \"app\"\n\
                 request_headers = { set = { X-User = \"ours\", X_Zone = \"z\" }, remove = [\"True-Client-IP\"] }\n\
@@ -48,7 +49,7 @@ fn an_underscore_gets_past_no_edit() {
     assert_eq!(answer.field("x_user"), Some("theirs"), "browsers tell the two apart");
 }
 
-/// What we would add ourselves is the rule's to say as well.
+/// A rule may also edit fields that we generate.
 #[test]
 fn date_is_edited_like_any_field() {
     let target = Target::http(|request| {

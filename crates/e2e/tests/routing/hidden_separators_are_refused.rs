@@ -1,4 +1,5 @@
-//! A path that hides `/`, `\` or NUL in a segment that decides a rule is refused, and so is one that leaves the root.
+//! A path with an encoded `/`, `\` or NUL in a segment that decides a rule is refused, and so is one that
+//! leaves the root.
 
 use testkit::{Balancer, Config, Target, get};
 
@@ -15,5 +16,5 @@ fn hidden_separators_are_refused() {
     assert_eq!(target.connections(), 0);
     assert_eq!(get(balancer.web(), "/admin/x").status(), 403);
     assert_eq!(get(balancer.web(), "/a/%2e%2e/%61dmin/x").status(), 403);
-    assert_eq!(get(balancer.web(), "/elsewhere/a%2Fb").text(), "served", "beyond what rules look at");
+    assert_eq!(get(balancer.web(), "/elsewhere/a%2Fb").text(), "served", "in a segment that no rule reads");
 }

@@ -1,4 +1,4 @@
-//! Rules and actions, through the real binary (HTTP1); the table itself is tested in crate `balance`.
+//! Rules and actions with the real binary (HTTP1); the table itself is tested in crate `balance`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -6,7 +6,7 @@ mod conditions_choose_the_rule;
 mod headers_are_edited;
 mod hidden_separators_are_refused;
 mod paths_are_rewritten;
-mod redirects_and_ready_responses;
+mod redirects_and_fixed_responses;
 mod scheme_is_redirected;
 mod slash_is_added;
 mod weighted_groups_share_requests;

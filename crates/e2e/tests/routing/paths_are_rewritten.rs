@@ -1,4 +1,4 @@
-//! The target sees the client's path byte for byte, or what the rule makes of it; the query stays.
+//! The target gets the client's path byte for byte, or the rewritten one; the query is unchanged.
 
 use testkit::{Balancer, Client, Config, Target, ok};
 

@@ -1,4 +1,5 @@
-//! `redirect = { scheme = "https" }` keeps host, path and query; the port is the new scheme's unless it is named (HTTP5).
+//! `redirect = { scheme = "https" }` keeps host, path and query; the port is the scheme's default unless it is
+//! given (HTTP5).
 
 use testkit::{Balancer, Client, Config, Target, exchange};
 
@@ -44,7 +45,7 @@ fn scheme_is_redirected() {
 }
 
 #[test]
-fn a_request_without_a_host_has_none_to_be_sent_to() {
+fn a_request_without_a_host_cannot_be_redirected_to_its_host() {
     let target = Target::named("never");
     let balancer = Balancer::start(
         Config::to(&target).rule(&rule("/plain", "scheme = \"https\"")).rule(&rule("/path", "to = \"/new\"")),

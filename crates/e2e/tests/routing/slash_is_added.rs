@@ -1,4 +1,4 @@
-//! `trailing_slash = "redirect"` sends `/abc` to `/abc/`, with host, port, query and method kept (HTTP5).
+//! `trailing_slash = "redirect"` redirects `/abc` to `/abc/` and keeps host, port, query and method (HTTP5).
 
 use testkit::{Balancer, Client, Config, Target};
 
@@ -42,14 +42,14 @@ fn slash_is_added() {
             assert_eq!((answer.status(), answer.field("location")), (status, location), "{method} {path}");
         }
     }
-    assert_eq!(client.get("/abc").field("x-rule"), Some("abc"), "the rule's edits are made");
+    assert_eq!(client.get("/abc").field("x-rule"), Some("abc"), "the rule's edits apply");
     client.send("GET /abc HTTP/1.0\r\n\r\n");
-    assert_eq!(client.response().field("location"), Some("/abc/"), "without a host, too");
+    assert_eq!(client.response().field("location"), Some("/abc/"), "without a host as well");
 }
 
-/// The redirect needs no target, so that nothing which keeps a request from one stands before it.
+/// The redirect needs no target, so checks that only protect targets do not run before it.
 #[test]
-fn slash_comes_before_what_targets_are_kept_from() {
+fn the_redirect_runs_before_checks_that_protect_targets() {
     let target = Target::named("app");
     let rule =
         "path = \"/abc/\"\nforward = \"app\"\ntrailing_slash = \"redirect\"\nwebsocket = { enabled = false }";

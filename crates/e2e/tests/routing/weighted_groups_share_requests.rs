@@ -1,4 +1,4 @@
-//! A rule that forwards to several groups shares requests among them by weight.
+//! A rule with several groups distributes requests among them by weight.
 
 use testkit::{Balancer, Client, Config, Target};
 

@@ -1,11 +1,11 @@
-//! With `allow` only clients whose certificates fit an entry are served (MT3).
+//! With `allow`, only clients whose certificate matches an entry are served (MT3).
 
 use testkit::{Authority, Target};
 
 use crate::{https, start_with};
 
 #[test]
-fn who_is_not_on_the_list_is_denied() {
+fn a_certificate_that_is_not_on_the_list_is_denied() {
     let (root, target) = (Authority::new("Root"), Target::named("one"));
     let [alice, carol] = ["alice", "carol"].map(|name| root.client(name).organization("Example").issue());
     let by_fingerprint = format!("fingerprint={}", carol.fingerprint());

@@ -1,4 +1,4 @@
-//! The name that a client asks for chooses the certificate: exact, then wildcard, then the first one (TLS2).
+//! The requested name chooses the certificate: exact match, then wildcard, then the first one (TLS2).
 
 use testkit::{Authority, Balancer, Client, ClientHello, Config, Leaf, Target};
 
@@ -25,7 +25,7 @@ fn certificate_follows_the_name() {
         ("www.shop.example", exact),
         ("shop.example", exact),
         ("api.shop.example", wildcard),
-        // A wildcard stands for one label.
+        // A wildcard matches one label.
         ("a.api.shop.example", default),
         ("unknown.example", default),
     ] {
@@ -35,10 +35,10 @@ fn certificate_follows_the_name() {
         assert_eq!(client.response().status(), 200, "{name}");
     }
     let client = balancer.tls_client("web").without_sni().connect();
-    assert_eq!(client.handshake().peer_chain[0], default.chain()[0].to_vec(), "no name");
+    assert_eq!(client.handshake().peer_chain[0], default.chain()[0].to_vec(), "without SNI");
 }
 
-/// TLS 1.2 shows the certificate in the clear.
+/// TLS 1.2 sends the certificate in the clear.
 #[test]
 fn case_does_not_matter() {
     let (target, leaves) = (Target::named("one"), leaves());

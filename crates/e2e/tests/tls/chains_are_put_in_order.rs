@@ -1,10 +1,10 @@
-//! A bundle in any order is served in the right one, and a broken one changes nothing (CH1, CH3).
+//! A bundle in any order is served in the right one, and a broken bundle changes nothing (CH1, CH3).
 
 use testkit::{Authority, Balancer, Leaf, Target, pem};
 
 use crate::https;
 
-/// A leaf with four intermediates, and their root: six certificates.
+/// A leaf with four intermediates, and the root: six certificates.
 fn six() -> (Authority, Leaf) {
     let root = Authority::new("Root");
     let first = root.intermediate("First").intermediate("Second");
@@ -12,7 +12,7 @@ fn six() -> (Authority, Leaf) {
     (root, leaf)
 }
 
-/// The certificates of the chain and the root, in this order; with a comment, blank lines and CRLF between them.
+/// The certificates of the chain and the root in this order, with comments, blank lines and CRLF between them.
 fn bundle(root: &Authority, leaf: &Leaf, order: [usize; 6]) -> String {
     let mut all: Vec<_> = leaf.chain().iter().map(|one| pem("CERTIFICATE", one)).collect();
     all.push(root.pem());
@@ -38,7 +38,7 @@ fn six_shuffled_certificates_are_served_as_five_in_order() {
 }
 
 #[test]
-fn a_broken_one_leaves_the_running_one_in_place() {
+fn a_broken_bundle_leaves_the_old_one_in_use() {
     let (root, leaf) = six();
     let target = Target::named("one");
     let good = bundle(&root, &leaf, [0, 1, 2, 3, 4, 5]) + &leaf.key_pem();

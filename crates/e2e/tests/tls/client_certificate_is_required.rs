@@ -1,4 +1,4 @@
-//! With `client_auth` a client without a good certificate gets the alert that says what is wrong, and nothing of it
+//! With `client_auth`, a client without a valid certificate gets the alert for its fault, and nothing it sends
 //! reaches a target (MT1, MT2).
 
 use testkit::{Alert, Authority, Balancer, Target, TlsClient, pem};
@@ -14,7 +14,7 @@ fn start(target: &Target, auth: &str, root: &Authority, crl: &str) -> Balancer {
         .start()
 }
 
-/// Both versions.
+/// Runs `check` with TLS 1.2 and with TLS 1.3.
 fn each_version(client: TlsClient, mut check: impl FnMut(TlsClient)) {
     check(client.clone().tls12());
     check(client.tls13());
@@ -26,7 +26,7 @@ fn each_fault_has_its_alert() {
     let revoked = root.client("mallory").issue();
     let balancer = start(&target, "mode = \"required\", depth = 1", &root, &root.crl(&[&revoked]));
     let deep = root.intermediate("One").intermediate("Two");
-    // By a CA of the same name.
+    // Issued by a different CA with the same name.
     let forged = Authority::new("Root").client("alice").issue();
     for (result, leaf, alert) in [
         ("client_certificate_expired", root.client("alice").expired().issue(), Alert::CertificateExpired),
@@ -51,7 +51,7 @@ fn each_fault_has_its_alert() {
 }
 
 #[test]
-fn a_good_one_is_served() {
+fn a_valid_certificate_is_served() {
     let (root, target) = (Authority::new("Root"), Target::named("one"));
     let balancer = start(&target, "mode = \"required\", depth = 1", &root, &root.crl(&[]));
     for leaf in [root.client("alice").issue(), root.client("bob").rsa().issue()] {
@@ -62,7 +62,7 @@ fn a_good_one_is_served() {
 }
 
 #[test]
-fn optional_lets_in_who_shows_none() {
+fn optional_serves_clients_without_a_certificate() {
     let (root, target) = (Authority::new("Root"), Target::named("one"));
     let balancer = start(&target, "mode = \"optional\"", &root, &root.crl(&[]));
     each_version(balancer.tls_client("web"), |client| {

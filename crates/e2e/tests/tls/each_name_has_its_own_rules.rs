@@ -1,4 +1,5 @@
-//! What is asked of clients follows from the name, and a connection is good for its own name only (MT1, MT4).
+//! Client authentication depends on the name, and a connection is valid only for the name of its handshake
+//! (MT1, MT4).
 
 use testkit::{Alert, Authority, Balancer, Config, Target};
 
@@ -19,7 +20,8 @@ fn each_name_has_its_own_rules() {
         assert_eq!(client.clone().sni(name).refusal(), Some(Alert::CertificateRequired), "{name}");
     }
     let mut open = client.clone().sni("open.example").connect();
-    // What needs a certificate does not come over a connection without, by no name of ours.
+    // A host that requires a certificate is not served over a connection without one, even under an unknown
+    // name.
     for (host, status) in [("open.example", 200), ("closed.example", 421), ("unknown.example", 421)] {
         open.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         assert_eq!(open.response().status(), status, "{host}");

@@ -1,4 +1,4 @@
-//! With `hsts` every response says it once, whoever made it (RFC 6797).
+//! With `hsts` every response has the field once, whether it is ours or a target's (RFC 6797).
 
 use testkit::{Http2Client, Message, Target, exchange};
 
@@ -23,7 +23,7 @@ fn every_response_has_hsts() {
         assert_eq!(value(&response), "max-age=86400; includeSubDomains", "{path}");
         assert_eq!(value(&http2.get(path)), "max-age=86400; includeSubDomains", "{path}");
     }
-    // RFC 6797 §7.2: not in plain text.
+    // RFC 6797 §7.2: not over plain HTTP.
     let plain = exchange(balancer.web(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!((plain.status(), value(&plain).as_str()), (400, ""));
 }

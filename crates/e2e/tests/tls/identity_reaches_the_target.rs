@@ -1,4 +1,4 @@
-//! Targets learn from headers who the client is, and from nobody else (MT3).
+//! Targets get the client's identity in headers, and only from the balancer (MT3).
 
 use testkit::{Authority, Balancer, Http2Client, Leaf, Message, Target};
 
@@ -8,7 +8,7 @@ const HEADERS: &str = "headers = { subject = \"X-Client-Subject\", san = \"X-Cli
                        fingerprint = \"X-Client-Fingerprint\", certificate = \"X-Client-Certificate\", \
                        verify = \"X-Client-Verify\" }";
 
-/// A request that claims to be from somebody else.
+/// A request that claims another identity.
 const FORGED: &str = "GET / HTTP/1.1\r\nHost: a\r\nX-Client-Subject: CN=root\r\nx_client_subject: CN=root\r\n\
                       X-Client_Verify: SUCCESS root\r\nX-CLIENT-VERIFY: SUCCESS root\r\nX_Client_San: root\r\n\
                       X-Client-Serial: root\r\nx-client-fingerprint: root\r\nX-Client-Certificate: root\r\n\r\n";
@@ -55,7 +55,7 @@ fn identity_reaches_the_target() {
 }
 
 #[test]
-fn who_shows_none_is_nobody() {
+fn without_a_certificate_there_is_no_identity() {
     let (root, target) = (Authority::new("Root"), Target::named("one"));
     let balancer = start(&target, &root);
     let mut client = balancer.tls_client("web").connect();
@@ -68,9 +68,9 @@ fn who_shows_none_is_nobody() {
     assert_eq!(names.count(), 1);
 }
 
-/// Whoever merges trailers into the head would read them there.
+/// A target that merges trailers into the head would read forged identities there.
 #[test]
-fn nothing_is_claimed_behind_a_body() {
+fn identity_trailers_are_removed() {
     let (root, target) = (Authority::new("Root"), Target::named("one"));
     let balancer = start(&target, &root);
     let mut client = balancer.tls_client("web").connect();

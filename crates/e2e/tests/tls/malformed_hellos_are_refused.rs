@@ -1,4 +1,4 @@
-//! Malformed ClientHellos get an alert or the end, and hurt nobody else (TLS2, TLS4).
+//! Malformed ClientHellos get an alert or a close, and do not affect other clients (TLS2, TLS4).
 
 use testkit::{Alert, Client, ClientHello, Target};
 
@@ -10,7 +10,7 @@ fn malformed_names_get_an_alert() {
     let balancer = start(https(&target));
     let name = |name: &[u8]| ClientHello::default().sni(name);
     for hello in [
-        // An empty list; a list and a name that are longer than what holds them; bytes behind the list.
+        // An empty list; a list and a name longer than their container; bytes after the list.
         ClientHello::default().raw_sni(&[0, 0]),
         ClientHello::default().raw_sni(&[0, 9, 0, 0, 1, b'a']),
         ClientHello::default().raw_sni(&[0, 4, 0, 0, 9, b'a']),
@@ -35,7 +35,7 @@ fn malformed_names_get_an_alert() {
 }
 
 #[test]
-fn truncated_and_repeated_hellos_end() {
+fn truncated_and_repeated_hellos_are_closed() {
     let target = Target::named("one");
     let balancer = start(https(&target));
     let hello = ClientHello::default().sni(b"localhost").bytes();
@@ -52,9 +52,9 @@ fn truncated_and_repeated_hellos_end() {
     assert_eq!(balancer.tls_client("web").connect().get("/").text(), "one");
 }
 
-/// Records may cut a ClientHello anywhere.
+/// A ClientHello may be split into records at any byte.
 #[test]
-fn cut_hellos_are_understood() {
+fn hellos_split_into_records_are_parsed() {
     let target = Target::named("one");
     let balancer = start(https(&target));
     for size in [1, 3, 50] {
@@ -66,7 +66,7 @@ fn cut_hellos_are_understood() {
 }
 
 #[test]
-fn what_is_no_hello_gets_an_alert() {
+fn other_bytes_than_a_hello_get_an_alert() {
     let target = Target::named("one");
     let balancer = start(https(&target));
     for bytes in [&[0x80, 0x2E, 1, 0, 2][..], &[22, 3, 1, 0, 4, 2, 0, 0, 0], &[23, 3, 3, 0, 1, 0], &[0; 64]] {

@@ -1,11 +1,11 @@
-//! Who offers only versions that are not spoken is told so, with `protocol_version` (TLS1).
+//! A client that offers only unsupported versions gets the alert `protocol_version` (TLS1).
 
 use testkit::{Alert, Client, ClientHello, Target};
 
 use crate::{expect_handshakes, https, start};
 
 #[test]
-fn min_version_refuses_what_is_older() {
+fn min_version_refuses_older_versions() {
     let target = Target::named("one");
     let balancer = start(https(&target).listener("tls = { min_version = \"1.3\" }"));
     let client = balancer.tls_client("web");
@@ -34,7 +34,7 @@ fn tls_10_and_11_and_ssl_are_refused() {
     expect_handshakes(&balancer, "version", 4.0);
 }
 
-/// RC4, 3DES, CBC, a key exchange of RSA, NULL: none of them is spoken.
+/// RC4, 3DES, CBC, RSA key exchange, NULL: none of them is supported.
 #[test]
 fn weak_suites_are_refused() {
     let target = Target::named("one");

@@ -1,4 +1,4 @@
-//! Where a PROXY header is due, it comes before the ClientHello, in the clear (PP1, TLS4).
+//! An expected PROXY header precedes the ClientHello, in the clear (PP1, TLS4).
 
 use testkit::{Client, ClientHello, Target};
 
@@ -10,7 +10,7 @@ fn proxy_header_comes_first() {
     let balancer = start(https(&target).listener("proxy_protocol = [\"127.0.0.0/8\"]"));
     let hello = ClientHello::default().sni(b"localhost").bytes();
     let header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
-    // Together, and one after the other in any pieces.
+    // In one write, and in two writes split at various points.
     for cut in [0, 10, header.len(), header.len() + 3] {
         let bytes = [&header[..], &hello].concat();
         let mut client = Client::connect(balancer.web());
@@ -23,7 +23,7 @@ fn proxy_header_comes_first() {
 }
 
 #[test]
-fn without_one_it_is_closed() {
+fn without_a_header_the_connection_is_closed() {
     let target = Target::named("one");
     let balancer = start(https(&target).listener("proxy_protocol = [\"127.0.0.0/8\"]"));
     let mut client = Client::connect(balancer.web());

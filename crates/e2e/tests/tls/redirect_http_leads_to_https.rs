@@ -1,4 +1,4 @@
-//! `redirect_http` sends everybody who comes without encryption to https.
+//! `redirect_http` redirects plain HTTP clients to https.
 
 use testkit::{Client, Target, refused_address};
 

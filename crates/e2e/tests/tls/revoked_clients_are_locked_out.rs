@@ -1,5 +1,5 @@
-//! A new CRL locks out whom it names: new connections at once, sessions from before, and with `close_revoked` the
-//! connections that are open (MT2, TLS3).
+//! A new CRL locks out the clients that it revokes: new connections at once, resumed sessions too, and with
+//! `close_revoked` open connections (MT2, TLS3).
 
 use testkit::{Alert, Authority, Balancer, Config, HandshakeKind, Http2Client, Target};
 
@@ -63,7 +63,9 @@ fn open_connections_are_closed_on_demand() {
         balancer.reload(&config).unwrap();
         if is_closed {
             assert!(http1.is_closed());
-            testkit::wait_until("HTTP/2 ends", || http2.try_exchange("GET", "/", &[], b"").is_err());
+            testkit::wait_until("the HTTP/2 connection is closed", || {
+                http2.try_exchange("GET", "/", &[], b"").is_err()
+            });
         } else {
             assert_eq!((http1.get("/").status(), http2.get("/").status()), (200, 200));
         }
@@ -71,9 +73,9 @@ fn open_connections_are_closed_on_demand() {
     }
 }
 
-/// A list that is new to the configuration says it as well as one that was there.
+/// A CRL that a reload adds closes connections like one that a reload changes.
 #[test]
-fn a_list_that_is_added_closes_too() {
+fn an_added_crl_closes_connections() {
     let (root, target) = (Authority::new("Root"), Target::named("one"));
     let before = https(&target).listener("client_auth = { mode = \"required\", ca = \"ca.pem\" }");
     let balancer = start(&before, &root);

@@ -1,4 +1,4 @@
-//! Certificates of one name with an RSA and an ECDSA key: each client gets one that it can verify (TLS2).
+//! One name has an RSA and an ECDSA certificate: each client gets one that it can verify (TLS2).
 
 use testkit::{Authority, Balancer, Config, Target};
 
@@ -20,7 +20,7 @@ fn rsa_and_ecdsa_side_by_side() {
             client.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
             assert_eq!(client.response().status(), 200);
         }
-        // Who can do both gets the first.
+        // A client that supports both gets the first.
         let first = if files[0] == "rsa.pem" { &rsa } else { &ecdsa };
         assert_eq!(client.connect().handshake().peer_chain[0], first.chain()[0].to_vec());
     }

@@ -1,4 +1,4 @@
-//! A client that comes again resumes its session, whichever worker takes it, and after a reload too (TLS3).
+//! A client that reconnects resumes its session on any worker, and after a reload too (TLS3).
 
 use testkit::{HandshakeKind, Target, TlsClient};
 
@@ -17,7 +17,7 @@ fn sessions_are_resumed() {
     let client = balancer.tls_client("web");
     for client in [client.clone().tls12(), client.tls13()] {
         assert_eq!(kind(&client), HandshakeKind::Full);
-        // Two workers get about half of them each.
+        // Each of the two workers gets about half of the connections.
         for round in 0..20 {
             assert_eq!(kind(&client), HandshakeKind::Resumed, "{round}");
         }

@@ -1,4 +1,4 @@
-//! A ticket is worth nothing for another host, least of all for one that asks its clients for certificates (TLS3).
+//! A ticket is not valid for another host, in particular not for one that requires client certificates (TLS3).
 
 use testkit::{Alert, Authority, Balancer, Config, HandshakeKind, Target, TlsClient};
 
@@ -33,14 +33,14 @@ fn another_host_means_a_full_handshake() {
 }
 
 #[test]
-fn a_ticket_does_not_stand_for_a_certificate() {
+fn a_ticket_does_not_replace_a_certificate() {
     let (target, root) = (Target::named("one"), Authority::new("Root"));
     let balancer = start(&target, &root);
     let alice = root.client("alice").issue();
     for client in [balancer.tls_client("web").tls12(), balancer.tls_client("web").tls13()] {
         assert_eq!(kind(&client, "open.example"), HandshakeKind::Full);
         assert_eq!(client.clone().sni("closed.example").refusal(), Some(Alert::CertificateRequired));
-        // With one the handshake is full, again and again.
+        // With a certificate every handshake is full.
         let client = client.certificate(&alice);
         for name in ["open.example", "closed.example", "closed.example"] {
             assert_eq!(kind(&client, name), HandshakeKind::Full);

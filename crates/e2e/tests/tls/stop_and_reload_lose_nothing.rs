@@ -1,4 +1,4 @@
-//! Neither a stop nor a reload loses a request that came by TLS (OP3, OP4).
+//! Neither a stop nor a reload loses a request over TLS (OP3, OP4).
 
 use std::net::TcpStream;
 use std::sync::Mutex;
@@ -24,10 +24,10 @@ fn a_stop_loses_nothing() {
     let (mut idle, mut busy) = (TlsClient::to(web).connect(), TlsClient::to(web).connect());
     idle.get("/");
     busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    wait_until("it is in flight", || target.requests().len() == 2);
+    wait_until("the request is in flight", || target.requests().len() == 2);
     balancer.signal(Signal::TERM);
     assert!(idle.is_closed());
-    wait_until("nothing is accepted", || TcpStream::connect(web).is_err());
+    wait_until("the port is closed", || TcpStream::connect(web).is_err());
     release.send(()).unwrap();
     let response = busy.response();
     assert_eq!((response.text().as_str(), response.field("connection")), ("finished", Some("close")));
@@ -35,7 +35,7 @@ fn a_stop_loses_nothing() {
     assert_eq!(balancer.wait_exit().code(), Some(0));
 }
 
-/// Every request that a reload meets is answered.
+/// Every request during a reload is answered.
 #[test]
 fn reloads_lose_nothing() {
     let root = Authority::new("Root");

@@ -1,4 +1,4 @@
-//! Connections to a target are reused under TLS too, but never for what they were not made for (TLS5).
+//! Target connections are reused with TLS too, but not after the TLS settings or the CA have changed (TLS5).
 
 use testkit::{Authority, Balancer, Config, Target, TlsServer, get, ok, refused_address};
 
@@ -18,7 +18,7 @@ fn one_connection_serves_many_requests() {
             assert_eq!(get(balancer.web(), "/").text(), "one");
         }
         assert_eq!((target.requests().len(), target.connections()), (10, 1));
-        // A reload that has nothing to do with it.
+        // A reload that changes something else.
         let same = config(&target, BY_CA).rule("path = \"/x\"\nrespond = { status = 204 }");
         balancer.reload(same).unwrap();
         assert_eq!(get(balancer.web(), "/").text(), "one");
@@ -32,7 +32,7 @@ fn another_ca_means_another_connection() {
     let target = Target::https(&TlsServer::new(&root.leaf(&[]).issue()), |_| ok("one"));
     let balancer = Balancer::prepare(config(&target, BY_CA)).file("ca.pem", &root.pem()).start();
     assert_eq!(get(balancer.web(), "/").text(), "one");
-    // The same name of the file, and other contents.
+    // The same file name with other contents.
     balancer.write("ca.pem", &other.pem());
     balancer.reload(config(&target, BY_CA)).unwrap();
     assert_eq!(get(balancer.web(), "/").reason(), "target_tls_verify");
@@ -43,7 +43,7 @@ fn another_ca_means_another_connection() {
     assert_eq!(get(balancer.web(), "/").reason(), "target_tls_verify");
 }
 
-/// Who cannot be verified is passed over as who cannot be reached.
+/// A target that fails verification is passed over like one that refuses connections.
 #[test]
 fn another_target_is_tried() {
     let (root, other) = (Authority::new("Root"), Authority::new("Other root"));
@@ -58,7 +58,7 @@ fn another_target_is_tried() {
     assert_eq!(bad.requests().len(), 0);
 }
 
-/// A target that says goodbye is not sent another request.
+/// After `close_notify` a target gets no further request on that connection.
 #[test]
 fn close_notify_ends_an_idle_connection() {
     let root = Authority::new("Root");

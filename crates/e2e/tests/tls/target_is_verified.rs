@@ -1,8 +1,8 @@
-//! A target's certificate is verified, unless that is switched off (TLS5).
+//! A target's certificate is verified unless verification is off (TLS5).
 
 use testkit::{Authority, Balancer, Config, Draft, Leaf, Target, TlsServer, get, ok};
 
-/// The status and the reason of a response, with this certificate at the target and these settings.
+/// Status, reason word and number of requests, if the target has this certificate and the group these settings.
 fn outcome(leaf: &Leaf, ca: &Authority, tls: &str) -> (u16, String, usize) {
     let target = Target::https(&TlsServer::new(leaf), |_| ok("one"));
     let config = Config::to(&target).group("protocol = \"https\"").group(tls);
@@ -19,7 +19,7 @@ fn target_is_verified() {
     let (ours, others) = (Authority::new("Root"), Authority::new("Other root"));
     let by_name = "tls = { ca = \"ca.pem\", server_name = \"app.lan.internal\" }";
     let by_address = "tls = { ca = \"ca.pem\" }";
-    let anybody = "tls = { verify = false }";
+    let unverified = "tls = { verify = false }";
     let app = || ours.leaf(&["app.lan.internal"]);
     for (what, leaf, tls, expected) in [
         ("good", app(), by_name, SERVED),
@@ -34,7 +34,7 @@ fn target_is_verified() {
         ("unknown CA", others.leaf(&["app.lan.internal"]), by_name, REFUSED),
         ("roots of the system", app(), "tls = { server_name = \"app.lan.internal\" }", REFUSED),
         ("roots of the system by default", app(), "", REFUSED),
-        ("anybody", others.leaf(&["db.lan.internal"]).expired(), anybody, SERVED),
+        ("verification off", others.leaf(&["db.lan.internal"]).expired(), unverified, SERVED),
     ] {
         let draft: Draft<'_> = leaf;
         let (status, reason, requests) = outcome(&draft.issue(), &ours, tls);
@@ -43,7 +43,7 @@ fn target_is_verified() {
 }
 
 #[test]
-fn an_intermediate_is_found() {
+fn a_chain_with_intermediates_is_verified() {
     let root = Authority::new("Root");
     let leaf = root.intermediate("Upper").intermediate("Lower").leaf(&["app.lan.internal"]).issue();
     let tls = "tls = { ca = \"ca.pem\", server_name = \"app.lan.internal\" }";

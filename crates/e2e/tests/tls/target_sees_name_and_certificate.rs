@@ -1,11 +1,11 @@
-//! A target is asked for its name, offered HTTP/1.1, and shown our certificate where it wants one (TLS5).
+//! A target gets the configured SNI and ALPN `http/1.1`, and our certificate if it requests one (TLS5).
 
 use std::sync::{Arc, Mutex};
 
 use testkit::{Authority, Balancer, Config, Handshake, ProtocolVersion, Target, TlsServer, get, ok};
 
-/// A target that notes its handshakes.
-fn noting(server: &TlsServer) -> (Target, Arc<Mutex<Vec<Handshake>>>) {
+/// A target that records its handshakes.
+fn recording(server: &TlsServer) -> (Target, Arc<Mutex<Vec<Handshake>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&seen);
     let target = Target::tls(server, move |mut connection| {
@@ -27,7 +27,7 @@ fn name_and_protocol_are_sent() {
             (TlsServer::new(&leaf), ProtocolVersion::TLSv1_3),
             (TlsServer::new(&leaf).tls12(), ProtocolVersion::TLSv1_2),
         ] {
-            let (target, seen) = noting(&server.alpn(&["h2", "http/1.1"]));
+            let (target, seen) = recording(&server.alpn(&["h2", "http/1.1"]));
             let tls = format!("tls = {{ {name} ca = \"ca.pem\" }}");
             let config = Config::to(&target).group("protocol = \"https\"").group(&tls);
             let balancer = Balancer::prepare(config).file("ca.pem", &root.pem()).start();
@@ -41,11 +41,11 @@ fn name_and_protocol_are_sent() {
 }
 
 #[test]
-fn our_certificate_is_shown() {
+fn our_certificate_is_presented() {
     let (root, clients) = (Authority::new("Root"), Authority::new("Client root"));
     let own = clients.intermediate("Issuing").client("balancer").issue();
     let server = TlsServer::new(&root.leaf(&["127.0.0.1"]).issue()).client_ca(&clients);
-    let (target, seen) = noting(&server);
+    let (target, seen) = recording(&server);
     let config = |tls: &str| Config::to(&target).group("protocol = \"https\"").group(tls);
     let balancer = Balancer::prepare(config("tls = { ca = \"ca.pem\", cert = \"own.pem\" }"))
         .file("ca.pem", &root.pem())
@@ -54,7 +54,7 @@ fn our_certificate_is_shown() {
     assert_eq!(get(balancer.web(), "/").text(), "one");
     let shown = seen.lock().unwrap()[0].peer_chain.clone();
     assert_eq!(shown, own.chain().iter().map(|one| one.to_vec()).collect::<Vec<_>>());
-    // Without it the target refuses us.
+    // Without a certificate the target refuses us.
     balancer.reload(config("tls = { ca = \"ca.pem\" }")).unwrap();
     let response = get(balancer.web(), "/");
     assert_eq!((response.status(), target.requests().len()), (502, 1), "{}", response.reason());

@@ -1,4 +1,4 @@
-//! TLS on a port of plain HTTP: a clean close, since no answer would be understood (TLS4).
+//! A TLS client on a plain HTTP port is closed cleanly, since it would not understand a response (TLS4).
 
 use testkit::{Balancer, Client, Config, Target, TlsClient, get};
 
@@ -16,16 +16,16 @@ fn tls_on_http_is_closed() {
     for length in [1, 2, 100] {
         let mut client = Client::connect(balancer.web());
         client.send(&tls.client_hello()[..length]);
-        assert_eq!(client.read().unwrap(), b"", "an end, and neither an answer nor a reset");
+        assert_eq!(client.read().unwrap(), b"", "closed without a response or a reset");
     }
     assert_eq!(refused(&balancer), 4.0);
     assert_eq!(get(balancer.web(), "/").text(), "one");
     balancer.log_line("status", 200);
-    assert_eq!(balancer.log_lines().len(), 1, "what was refused was no request");
+    assert_eq!(balancer.log_lines().len(), 1, "the refused connections are not logged as requests");
 }
 
 #[test]
-fn behind_a_proxy_header_too() {
+fn tls_after_a_proxy_header_is_closed_too() {
     let target = Target::named("one");
     let config = Config::to(&target).listener("proxy_protocol = [\"127.0.0.0/8\"]");
     let balancer = Balancer::start(config);

@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 are both served, and 1.3 with a key exchange that quantum computers do not break (TLS1).
+//! TLS 1.2 and 1.3 are both served, and 1.3 with a post-quantum key exchange (TLS1).
 
 use testkit::{ProtocolVersion, Target};
 
@@ -22,7 +22,7 @@ fn both_versions_are_served() {
 }
 
 #[test]
-fn key_exchange_is_hybrid_where_the_client_can() {
+fn key_exchange_is_hybrid_if_the_client_supports_it() {
     let target = Target::named("one");
     let balancer = start(https(&target));
     let client = balancer.tls_client("web");

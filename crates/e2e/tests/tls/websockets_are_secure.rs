@@ -1,10 +1,11 @@
-//! A WebSocket with TLS on both sides (`wss`): bytes go both ways, and each side's end reaches the other (WS1, TLS5).
+//! A WebSocket with TLS on both sides (`wss`): bytes are passed both ways, and an end of one side reaches the
+//! other (WS1, TLS5).
 
 use testkit::{Authority, Client, Target, websocket_accept, websocket_request};
 
 use crate::{https_both, server, start_with};
 
-/// Switches, and echoes until the client ends its side; then says goodbye.
+/// Switches, and echoes until the client's end of stream; then sends a last message.
 fn echo(root: &Authority) -> Target {
     Target::tls(&server(root), |mut connection| {
         let request = connection.request()?;
@@ -31,7 +32,7 @@ fn bytes_go_both_ways() {
     let balancer = start_with(&root, https_both(&target));
     for client in [balancer.tls_client("web").tls12(), balancer.tls_client("web").tls13()] {
         let mut client = client.connect();
-        // The first frame comes right behind the handshake.
+        // The first frame follows directly after the opening handshake.
         open(&mut client, "first");
         let frames: Vec<u8> = (0..=255).cycle().take(100_000).collect();
         for _ in 0..3 {

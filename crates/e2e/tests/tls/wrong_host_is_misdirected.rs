@@ -1,5 +1,5 @@
-//! A request for a host that has another certificate than the connection: 421, and the client makes another connection
-//! (TLS2).
+//! A request for a host whose certificate differs from the connection's gets 421, so that the client opens
+//! another connection (TLS2).
 
 use testkit::{Authority, Balancer, Client, Config, Http2Client, Target};
 
@@ -27,9 +27,9 @@ fn http1() {
         ("www.one.example", 200),
         ("other.example", 421),
         ("Other.Example:443", 421),
-        // The connection goes on.
+        // The connection is kept.
         ("one.example", 200),
-        // A name of nobody is served with the first certificate.
+        // An unknown name is served with the first certificate.
         ("unknown.example", 200),
         ("127.0.0.1", 200),
     ] {
@@ -39,7 +39,7 @@ fn http1() {
     assert_eq!((status(&mut client, "other.example"), status(&mut client, "one.example")), (200, 421));
     assert_eq!(target.requests().len(), 7);
     let counted = || balancer.metric("evenkeel_listener_failures_total", &[("reason", "misdirected")]);
-    testkit::wait_until("all three are counted", || counted() == 3.0);
+    testkit::wait_until("all three failures are counted", || counted() == 3.0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tunnels in full flow are drained without a torn frame: each client sees whole frames, then the Close (WS7).
+//! Busy tunnels are drained between frames: each client receives whole frames, then the Close (WS7).
 
 use std::thread;
 
@@ -6,7 +6,7 @@ use testkit::{Balancer, Config, Frame, Signal, Target, websocket_accept};
 
 use crate::{connect, switching};
 
-/// The frames of a target: of all sizes, so that their ends fall anywhere into what is read at once.
+/// The frames of a target. Their sizes vary, so that frames end at any position of a read.
 fn frame(number: usize) -> Frame {
     let size = (number * 7_919 % 40_000) >> (number % 3 * 6);
     let first = [0x82, 0x02, 0x80, 0x89][number % 4];
@@ -50,7 +50,7 @@ fn busy_tunnels_are_drained() {
                     }
                 }
                 client.send(Frame::from_client(0x88, 1012_u16.to_be_bytes()).bytes());
-                assert!(client.is_closed(), "and nothing behind the Close");
+                assert!(client.is_closed(), "nothing follows the Close");
                 seen
             })
         })
@@ -59,11 +59,11 @@ fn busy_tunnels_are_drained() {
     balancer.signal(Signal::TERM);
     for client in clients {
         let seen = client.join().unwrap();
-        assert!((40..FRAMES).contains(&seen), "{seen}: the Close came into the flow");
+        assert!((40..FRAMES).contains(&seen), "{seen}: the Close came in the middle of the frames");
     }
     assert!(balancer.wait_exit().success());
     assert_eq!(balancer.log_lines().iter().filter(|line| line["reason"] == "tunnel_drained").count(), 4);
 }
 
-/// Far more than the sockets between can hold.
+/// Many more than the sockets can buffer.
 const FRAMES: usize = 6_000;

@@ -1,5 +1,5 @@
-//! A rule has at most `max_connections` tunnels, all workers together, across reloads; one more is refused until one
-//! ends (WS3).
+//! A rule has at most `max_connections` tunnels, over all workers and across reloads; further ones are refused
+//! until one ends (WS3).
 
 use std::net::SocketAddr;
 
@@ -28,12 +28,12 @@ fn connections_are_limited() {
     for _ in 0..4 {
         assert_eq!(refusal(address).as_deref(), Some("websocket_full"));
     }
-    assert_eq!(Client::connect(address).get("/").status(), 400, "other requests go on");
+    assert_eq!(Client::connect(address).get("/").status(), 400, "other requests are served");
     balancer.reload(config(&target, 8).listener("keepalive_timeout = \"5s\"")).unwrap();
-    assert!(refusal(address).is_some(), "a reload forgets none");
+    assert!(refusal(address).is_some(), "a reload keeps the count");
     clients.pop().unwrap().reset();
-    wait_until("there is room", || refusal(address).is_none());
-    wait_until("it is free again", || target.open() == 7);
+    wait_until("a tunnel may be opened", || refusal(address).is_none());
+    wait_until("the tunnel is closed again", || target.open() == 7);
     clients.push(connect(address));
     assert!(refusal(address).is_some());
     balancer.reload(config(&target, 9)).unwrap();
@@ -42,7 +42,7 @@ fn connections_are_limited() {
 }
 
 #[test]
-fn a_refused_upgrade_counts_no_longer() {
+fn a_refused_upgrade_is_not_counted() {
     let target = Target::http(|_| ok("no"));
     let balancer = Balancer::start(config(&target, 1));
     for _ in 0..3 {
@@ -51,19 +51,19 @@ fn a_refused_upgrade_counts_no_longer() {
 }
 
 #[test]
-fn tunnels_count_that_were_opened_without_a_limit() {
+fn tunnels_opened_without_a_limit_are_counted() {
     let target = strict_server();
     let rule = "host = \"*.example\"\nforward = \"app\"";
     let balancer = Balancer::start(Config::to(&target).top("workers = 2").rule(rule));
     let _clients: Vec<_> = (0..3).map(|_| connect(balancer.web())).collect();
     balancer.reload(Config::to(&target)).unwrap();
     balancer.reload(config(&target, 3)).unwrap();
-    assert!(refusal(balancer.web()).is_some(), "even if the rule was away meanwhile");
+    assert!(refusal(balancer.web()).is_some(), "the count survives the removal of the rule");
 }
 
-/// A failed upgrade is no tunnel, however long its client takes to end: here its connection is read on for a moment.
+/// A failed upgrade is not counted as a tunnel, even while its client's connection lingers.
 #[test]
-fn a_failed_upgrade_counts_no_longer() {
+fn a_failed_upgrade_is_not_counted() {
     let target =
         Target::http(|_| b"HTTP/1.1 101 S\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n".to_vec());
     let balancer = Balancer::start(config(&target, 1));

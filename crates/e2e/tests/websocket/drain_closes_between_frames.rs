@@ -1,4 +1,5 @@
-//! With `drain_close_code`, a stop and the end of a listener end a tunnel with Close frames, between two frames (WS7).
+//! With `drain_close_code`, a stop or the removal of a listener ends a tunnel with Close frames between two
+//! frames (WS7).
 
 use std::net::TcpStream;
 use std::sync::Mutex;
@@ -15,7 +16,7 @@ fn going_away() -> [u8; 2] {
     1001_u16.to_be_bytes()
 }
 
-/// The end of a tunnel, seen by a client that does as RFC 6455 §5.5.1 says.
+/// Answers the Close as RFC 6455 §5.5.1 requires, and expects the end of the tunnel.
 fn answer_close(client: &mut Client) {
     assert_eq!(client.frame(), Frame::from_server(0x88, going_away()));
     client.send(Frame::from_client(0x88, going_away()).bytes());
@@ -41,13 +42,13 @@ fn a_stop_closes_both_sides() {
         assert!(balancer.wait_exit().success());
     });
     assert_eq!(heard.recv().unwrap(), Frame::from_client(0x88, going_away()));
-    assert!(time < Duration::from_secs(4), "it did not wait for a deadline: {time:?}");
+    assert!(time < Duration::from_secs(4), "the stop did not wait for a deadline: {time:?}");
     let line = balancer.log_line("reason", "tunnel_drained");
     assert_eq!((line["status"].as_u64(), line["detail"].as_str()), (Some(101), None));
 }
 
 #[test]
-fn a_removed_listener_closes_them_and_another_reload_does_not() {
+fn removing_a_listener_closes_its_tunnels_and_other_reloads_do_not() {
     let target = frame_server();
     let config = || Config::to(&target).rule(RULE);
     let balancer = Balancer::start(config());
@@ -55,7 +56,7 @@ fn a_removed_listener_closes_them_and_another_reload_does_not() {
     balancer.reload(config().listener("keepalive_timeout = \"5s\"")).unwrap();
     balancer.reload(Config::to(&target)).unwrap();
     client.send(Frame::from_client(0x81, "hi").bytes());
-    assert_eq!(client.frame(), Frame::from_server(0x81, "hi"), "without its rule, even");
+    assert_eq!(client.frame(), Frame::from_server(0x81, "hi"), "the tunnel survives the removal of its rule");
     balancer.reload(config().listener("bind = \"127.0.0.2:0\"")).unwrap();
     answer_close(&mut client);
     balancer.log_line("reason", "tunnel_drained");
@@ -64,7 +65,7 @@ fn a_removed_listener_closes_them_and_another_reload_does_not() {
 }
 
 #[test]
-fn a_frame_is_not_torn() {
+fn a_frame_is_not_interrupted() {
     let (go, gate) = sync_channel(0);
     let gate = Mutex::new(gate);
     let large = Frame::from_server(0x02, vec![7; 100_000]).bytes();
@@ -77,7 +78,11 @@ fn a_frame_is_not_torn() {
         gate.lock().unwrap().recv().unwrap();
         connection.send(&sent[60_000..])?;
         let frame = connection.frame()?;
-        assert_eq!(frame, Frame::from_client(0x82, vec![9; 70_000]), "it was in the middle of a frame, too");
+        assert_eq!(
+            frame,
+            Frame::from_client(0x82, vec![9; 70_000]),
+            "the upload was in the middle of a frame too"
+        );
         assert_eq!(connection.frame()?, Frame::from_client(0x88, going_away()));
         connection.send(Frame::from_server(0x88, going_away()).bytes())?;
         connection.stall()
@@ -89,12 +94,16 @@ fn a_frame_is_not_torn() {
     let mut received = client.read_exactly(60_000);
     let address = balancer.web();
     balancer.signal(Signal::TERM);
-    wait_until("the door is closed", || TcpStream::connect(address).is_err());
+    wait_until("the port is closed", || TcpStream::connect(address).is_err());
     assert!(client.is_open_and_silent(), "the Close waits for the end of the frame");
     go.send(()).unwrap();
     received.extend(client.read_exactly(large.len() - 60_000));
     assert!(received == large);
-    assert_eq!(client.frame(), Frame::from_server(0x88, going_away()), "and not for that of the message");
+    assert_eq!(
+        client.frame(),
+        Frame::from_server(0x88, going_away()),
+        "the Close does not wait for the end of the message"
+    );
     client.send(&upload[50_000..]);
     client.send(Frame::from_client(0x88, going_away()).bytes());
     assert!(client.is_closed());
@@ -102,7 +111,7 @@ fn a_frame_is_not_torn() {
 }
 
 #[test]
-fn who_does_not_answer_has_five_seconds() {
+fn a_side_that_does_not_answer_the_close_has_five_seconds() {
     let target = strict_server();
     let mut balancer = Balancer::start(Config::to(&target).rule(RULE));
     let mut client = connect(balancer.web());
@@ -121,7 +130,7 @@ fn without_a_code_a_stop_waits() {
     let mut balancer = Balancer::start(Config::to(&target));
     let mut client = connect(balancer.web());
     balancer.signal(Signal::TERM);
-    wait_until("it is stopping", || balancer.status()["stopping"] == true);
+    wait_until("the balancer is stopping", || balancer.status()["stopping"] == true);
     client.send(Frame::from_client(0x81, "still here").bytes());
     assert_eq!(client.frame(), Frame::from_server(0x81, "still here"));
     client.half_close();

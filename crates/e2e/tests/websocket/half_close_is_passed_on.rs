@@ -1,4 +1,4 @@
-//! One side's end of sending reaches the other, which can still send (KA7).
+//! A half-close of one side reaches the other, which can still send (KA7).
 
 use testkit::{Balancer, Config, Target, websocket_accept};
 

@@ -1,5 +1,5 @@
-//! A tunnel without a byte for `websocket.idle_timeout` is closed on both sides; a byte in either direction keeps it
-//! (WS3).
+//! A tunnel that is idle for `websocket.idle_timeout` is closed on both sides; a byte in either direction keeps
+//! it open (WS3).
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn a_byte_in_either_direction_keeps_it() {
         let request = connection.request()?;
         connection.send(switching(&websocket_accept(request.field("sec-websocket-key").unwrap())))?;
         for _ in 0..5 {
-            assert!(!connection.closes_within(Duration::from_millis(500)), "it is not idle");
+            assert!(!connection.closes_within(Duration::from_millis(500)), "the tunnel is not idle");
             connection.send("tick")?;
         }
         Ok(())

@@ -4,24 +4,25 @@
 
 mod busy_tunnels_are_drained;
 mod connections_are_limited;
-mod cut_tunnel_is_recorded;
-mod disabled_is_refused;
+mod cut_tunnel_is_logged;
+mod disabled_websocket_is_refused;
 mod drain_closes_between_frames;
 mod half_close_is_passed_on;
+mod http_limits_do_not_apply_in_a_tunnel;
 mod idle_tunnel_is_closed;
-mod lifetime_ends_it;
-mod limits_of_http_end_at_the_101;
-mod lost_side_reaches_the_other;
+mod lost_side_closes_the_other;
+mod max_lifetime_ends_a_tunnel;
 mod origins_are_checked;
-mod refused_upgrade_is_ordinary;
+mod refused_upgrade_is_an_ordinary_response;
 mod silent_client_is_pinged;
-mod strict_server_is_satisfied;
+mod strict_server_accepts_the_upgrade;
 mod subprotocols_are_checked;
 mod tunnel_survives_reload;
 
 use testkit::{Client, Frame, Message, Target, websocket_accept, websocket_request};
 
-/// A server as RFC 6455 §4.2 wants it: it refuses what is not exactly a handshake, and echoes bytes after it.
+/// A server as strict as RFC 6455 §4.2: it refuses everything except an exact handshake, and echoes bytes after
+/// it.
 fn strict_server() -> Target {
     Target::script(|mut connection| {
         let request = connection.request()?;
@@ -33,7 +34,7 @@ fn strict_server() -> Target {
     })
 }
 
-/// A server that speaks frames: it echoes messages, ignores Pongs and answers a Close.
+/// A server for frames: it echoes messages, ignores Pongs and answers a Close.
 fn frame_server() -> Target {
     Target::script(|mut connection| {
         let request = connection.request()?;
@@ -70,7 +71,7 @@ fn switching(accept: &str) -> String {
     )
 }
 
-/// A client whose tunnel is open.
+/// A client with an open tunnel.
 fn connect(address: std::net::SocketAddr) -> Client {
     let mut client = Client::connect(address);
     client.send(websocket_request("/chat"));

@@ -1,4 +1,5 @@
-//! Only pages of `allowed_origins` may open a WebSocket (WS3): cross-site hijacking with the user's cookies fails.
+//! Only pages of `allowed_origins` may open a WebSocket (WS3), which prevents cross-site hijacking with the
+//! user's cookies.
 
 use testkit::{Balancer, Client, Config, websocket_request};
 
@@ -18,7 +19,7 @@ fn origins_are_checked() {
         (response.status(), response.reason())
     };
     for allowed in ["https://chat.example", "HTTPS://CHAT.example:443"] {
-        // What the target makes of another spelling is its own affair.
+        // The target decides about another spelling.
         let status = origin(&format!("Origin: {allowed}\r\n")).0;
         assert!(matches!(status, 101 | 400), "{allowed}: {status}");
     }
@@ -56,5 +57,5 @@ fn null_is_an_origin_only_if_it_is_listed() {
     client.send(websocket_request("/").replace("https://chat.example", "null"));
     assert_eq!(client.response().reason(), "websocket_origin");
     client.send("GET / HTTP/1.1\r\nHost: chat.example\r\n\r\n");
-    assert_eq!(client.response().status(), 400, "other requests need none, and reach the target");
+    assert_eq!(client.response().status(), 400, "other requests need no Origin and reach the target");
 }

@@ -1,4 +1,5 @@
-//! A client that is silent for `ping_interval` gets a Ping between two frames, and its Pong keeps the tunnel (WS3).
+//! A client that is silent for `ping_interval` gets a Ping between two frames, and its Pong keeps the tunnel
+//! open (WS3).
 
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
@@ -41,7 +42,7 @@ fn a_client_that_does_not_answer_is_idle() {
 }
 
 #[test]
-fn a_frame_is_not_torn() {
+fn a_frame_is_not_interrupted() {
     let (sent, begun) = sync_channel(0);
     let begun = Mutex::new(begun);
     let target = Target::script(move |mut connection| {
@@ -71,7 +72,7 @@ fn a_frame_is_not_torn() {
 }
 
 #[test]
-fn what_is_no_frame_passes_unharmed_and_unpinged() {
+fn other_bytes_than_frames_are_passed_without_pings() {
     let target = Target::script(|mut connection| {
         let request = connection.request()?;
         connection.send(switching(&websocket_accept(request.field("sec-websocket-key").unwrap())))?;
@@ -84,7 +85,7 @@ fn what_is_no_frame_passes_unharmed_and_unpinged() {
     let noise: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     client.send(&noise);
     assert!(client.read_exactly(noise.len()) == noise);
-    assert!(client.is_closed(), "idle, and with nothing of ours before");
+    assert!(client.is_closed(), "closed as idle, without a Ping before");
     balancer.log_line("reason", "tunnel_idle");
     for from in ["client", "target"] {
         let malformed = [("from", from), ("kind", "malformed")];

@@ -1,8 +1,9 @@
-//! Only `allowed_subprotocols` are spoken: the client must offer one, and the target choose one that was offered (WS3).
+//! Only `allowed_subprotocols` are permitted: the client must offer one, and the target must choose one of
+//! those offered (WS3).
 
 use testkit::{Balancer, Client, Config, Message, Target, websocket_request};
 
-/// Switches, and chooses what the request's `X-Choose` says; `|` begins another field.
+/// Switches, and chooses the subprotocol in the request's `X-Choose`; `|` begins another field.
 fn choosing_server() -> Target {
     Target::http(|request| {
         let chosen = request.field("x-choose").unwrap_or_default();
@@ -36,7 +37,7 @@ fn subprotocols_are_checked() {
         assert_eq!(response.field("sec-websocket-protocol"), chosen);
     }
     let seen = target.requests();
-    assert_eq!(seen[1].field("sec-websocket-protocol"), Some("other, mqtt"), "the offer is untouched");
+    assert_eq!(seen[1].field("sec-websocket-protocol"), Some("other, mqtt"), "the offer is unchanged");
     for offer in ["", "Sec-WebSocket-Protocol: other\r\n", "Sec-WebSocket-Protocol: Chat, chatter\r\n"] {
         let response = ask(&balancer, offer, "chat");
         assert_eq!(
@@ -53,7 +54,7 @@ fn subprotocols_are_checked() {
     }
 }
 
-/// `Connection` cannot take away what rule and target judge the handshake by.
+/// `Connection` cannot remove fields by which the rule and the target check the handshake.
 #[test]
 fn connection_hides_no_part_of_the_handshake() {
     let target = choosing_server();
@@ -69,7 +70,7 @@ fn connection_hides_no_part_of_the_handshake() {
 }
 
 #[test]
-fn without_the_key_it_is_the_two_sides_affair() {
+fn without_allowed_subprotocols_they_are_not_checked() {
     let target = choosing_server();
     let balancer = Balancer::start(Config::to(&target));
     assert_eq!(ask(&balancer, "", "surprise").status(), 101);

@@ -1,4 +1,4 @@
-//! Tunnels live through reloads, even through one that removes their listener and their target (WS7).
+//! Tunnels survive reloads, even one that removes their listener and target (WS7).
 
 use testkit::{Balancer, Config, Target, wait_until};
 
@@ -19,5 +19,5 @@ fn tunnel_survives_reload() {
     assert_eq!(client.read_exactly(10), b"still here");
     client.half_close();
     assert!(client.is_closed());
-    wait_until("it is over", || target.open() == 0);
+    wait_until("the tunnel is closed", || target.open() == 0);
 }

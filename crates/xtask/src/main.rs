@@ -19,6 +19,7 @@ mod h2_conformance;
 mod idle_race;
 mod keepalive;
 mod licences;
+mod outcome;
 mod packages;
 mod slow;
 mod soak;
@@ -30,8 +31,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-/// A task's end: `Err` is for people and says what failed and what to do.
-type Outcome<T = ()> = Result<T, String>;
+use outcome::Outcome;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         "docs" => docs::run(),
         "keepalive" => keepalive::run(),
         "dev" => workspace::run(workspace::cargo().args(["run", "--package", "evenkeel", "--", "demo"])),
-        "tidy" => tidy::run(),
+        "tidy" => tidy::task(rest),
         "tls-audit" => tls_audit::run(rest),
         "websockets" => websockets::run(),
         "help" | "--help" | "-h" => {
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
 const USAGE: &str = "usage: cargo xtask TASK
 
   test           every check there is: format, clippy, tidy, licences, tests, documentation (also: ci)
-  tidy           floors, sizes, words and pages; a part of test
+  tidy           floors, circles, sizes, words and pages; a part of test (tidy circles [CRATE]: all import circles)
   bench [CASE…]  compare with HAProxy, nginx and the floor (--help for more)
   conformance    compare what Evenkeel forwards with what nginx, Apache, Node.js and gunicorn see
   h2-conformance the cases of RFC 9113 and 7541, by httpwg-cli

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::Text;
 use super::source::Source;
+use super::text::Text;
 
 pub(crate) fn problems(root: &Path, texts: &[Text], sources: &[Source]) -> Vec<String> {
     let words: HashSet<&str> = sources.iter().flat_map(|source| &source.words).map(String::as_str).collect();

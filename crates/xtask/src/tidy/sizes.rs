@@ -76,7 +76,7 @@ const LONGEST: usize = 5;
 
 #[cfg(test)]
 mod tests {
-    use super::super::Text;
+    use super::super::text::Text;
     use super::*;
 
     /// A file with one function of that many code lines.

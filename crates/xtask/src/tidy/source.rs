@@ -6,7 +6,9 @@ use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
-use super::Text;
+use super::attributes::{is_for_tests, of_item};
+use super::circles::imports::Scope;
+use super::text::Text;
 use crate::Outcome;
 
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Source {
     pub(crate) types: Vec<(String, usize)>,
     /// Every identifier and keyword outside comments.
     pub(crate) words: HashSet<String>,
+    /// What it declares and imports outside tests.
+    pub(crate) scope: Scope,
     /// Out-of-line modules that are compiled for tests only.
     test_modules: Vec<String>,
 }
@@ -39,8 +43,8 @@ pub(crate) struct Function {
 impl Source {
     pub(crate) fn parse(text: &Text) -> Outcome<Self> {
         let failed = |error: String| format!("{}: {error}", text.path);
-        let file = syn::parse_file(&text.text).map_err(|error| failed(error.to_string()))?;
         let tokens: TokenStream = text.text.parse().map_err(|error| failed(format!("{error}")))?;
+        let file: syn::File = syn::parse2(tokens.clone()).map_err(|error| failed(error.to_string()))?;
         let mut lexed =
             Lexed { lines: text.text.lines().collect(), code: BTreeSet::new(), words: HashSet::new() };
         lexed.walk(tokens);
@@ -49,7 +53,8 @@ impl Source {
         items.visit_file(&file);
         let Items { functions, types, test_modules, test_lines, .. } = items;
         let (tests, product) = code.iter().partition(|line| test_lines.contains(line));
-        Ok(Self { path: text.path.clone(), code: product, tests, functions, types, words, test_modules })
+        let (path, scope) = (text.path.clone(), Scope::read(&file.items));
+        Ok(Self { path, code: product, tests, functions, types, words, scope, test_modules })
     }
 
     fn become_test(&mut self) {
@@ -60,7 +65,7 @@ impl Source {
     }
 
     /// Where its out-of-line modules lie.
-    fn module_directory(&self) -> String {
+    pub(crate) fn module_directory(&self) -> String {
         let (directory, file) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
         match file {
             "lib.rs" | "main.rs" => directory.to_owned(),
@@ -172,7 +177,7 @@ impl<'a> Items<'a> {
 impl<'ast> Visit<'ast> for Items<'_> {
     fn visit_item(&mut self, item: &'ast syn::Item) {
         let outer = self.in_test;
-        if attributes(item).iter().any(is_for_tests) {
+        if of_item(item).iter().any(is_for_tests) {
             self.in_test = true;
             let span = item.span();
             self.test_lines.extend(span.start().line..=span.end().line);
@@ -222,36 +227,6 @@ impl<'ast> Visit<'ast> for Items<'_> {
     fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
         self.types.push((item.ident.to_string(), item.ident.span().start().line));
         visit::visit_item_trait(self, item);
-    }
-}
-
-fn attributes(item: &syn::Item) -> &[syn::Attribute] {
-    match item {
-        syn::Item::Const(item) => &item.attrs,
-        syn::Item::Enum(item) => &item.attrs,
-        syn::Item::Fn(item) => &item.attrs,
-        syn::Item::Impl(item) => &item.attrs,
-        syn::Item::Macro(item) => &item.attrs,
-        syn::Item::Mod(item) => &item.attrs,
-        syn::Item::Static(item) => &item.attrs,
-        syn::Item::Struct(item) => &item.attrs,
-        syn::Item::Trait(item) => &item.attrs,
-        syn::Item::Type(item) => &item.attrs,
-        syn::Item::Use(item) => &item.attrs,
-        _ => &[],
-    }
-}
-
-/// `#[test]`, `#[cfg(test)]`, `#[cfg(all(test, …))]`; not `#[cfg(not(test))]`.
-fn is_for_tests(attribute: &syn::Attribute) -> bool {
-    match &attribute.meta {
-        syn::Meta::Path(path) => path.is_ident("test"),
-        syn::Meta::List(list) if list.path.is_ident("cfg") => {
-            let condition = list.tokens.to_string();
-            let has = |word| condition.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
-            has("test") && !has("not")
-        }
-        _ => false,
     }
 }
 

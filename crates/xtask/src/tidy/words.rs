@@ -1,7 +1,7 @@
 //! Words, calls and names that are not ours.
 
-use super::Text;
 use super::source::Source;
+use super::text::Text;
 
 pub(crate) fn problems(texts: &[Text], sources: &[Source]) -> Vec<String> {
     let mut problems = Vec::new();

@@ -57,11 +57,26 @@ struct Tree {
 impl Tree {
     fn read(root: &Path) -> Outcome<Self> {
         let texts = text::read(root)?;
-        let rust = texts.iter().filter(|text| text.path.ends_with(".rs"));
-        let mut sources = rust.map(Source::parse).collect::<Outcome<Vec<_>>>()?;
+        let rust: Vec<&Text> = texts.iter().filter(|text| text.path.ends_with(".rs")).collect();
+        let mut sources = parse(&rust)?;
         source::mark_test_files(&mut sources);
         Ok(Self { sources, texts })
     }
+}
+
+/// On all cores: parsing is what takes time here.
+fn parse(texts: &[&Text]) -> Outcome<Vec<Source>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let parse = |part: &[&Text]| part.iter().map(|text| Source::parse(text)).collect::<Outcome<Vec<_>>>();
+        let parts = texts.chunks(texts.len().div_ceil(threads).max(1));
+        let threads: Vec<_> = parts.map(|part| scope.spawn(move || parse(part))).collect();
+        let mut sources = Vec::with_capacity(texts.len());
+        for thread in threads {
+            sources.extend(thread.join().map_err(|_| "a parser panicked".to_owned())??);
+        }
+        Ok(sources)
+    })
 }
 
 fn problems(root: &Path, tree: &Tree) -> Outcome<Vec<String>> {

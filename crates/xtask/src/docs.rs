@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use model::{Failure, Outcome as Row, Phase, Retry, Side};
 
-use crate::{Outcome, workspace};
+use crate::{Outcome, tidy, workspace};
 
 pub(crate) fn run() -> Outcome {
     let path = workspace::root().join(STATUS_CODES);
     std::fs::write(&path, status_codes()).map_err(|error| format!("{STATUS_CODES}: {error}"))?;
+    tidy::write_requirements()?;
     // The pages of the configuration and of certificates are made, and their staleness tested, where their tables are.
     for package in ["config", "tls"] {
         workspace::run(workspace::cargo().args(["run", "--package", package, "--example", "generate_docs"]))?;

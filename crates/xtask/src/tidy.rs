@@ -1,13 +1,15 @@
 //! `cargo xtask tidy`: what no compiler checks. It is a test too.
 //!
-//! Floors of the crates, import circles, sizes of files and functions, banned words and names, and pages that cite what
-//! does not exist.
+//! Floors of the crates, import circles, sizes of files and functions, banned words and names, pages that cite what does
+//! not exist, and tags of requirements.
 
 mod attributes;
 mod circles;
+mod comments;
 mod exceptions;
 mod floors;
 mod pages;
+mod requirements;
 mod sizes;
 mod source;
 mod text;
@@ -45,6 +47,12 @@ pub(crate) fn run() -> Outcome {
         [] => Ok(()),
         problems => Err(format!("{} problems\n{}", problems.len(), problems.join("\n"))),
     }
+}
+
+/// For `cargo xtask docs`.
+pub(crate) fn write_requirements() -> Outcome {
+    let root = workspace::root();
+    requirements::write(&root, &text::read(&root)?)
 }
 
 /// All files that are ours and are text.
@@ -85,6 +93,7 @@ fn problems(root: &Path, tree: &Tree) -> Outcome<Vec<String>> {
     problems.extend(circles::problems(&tree.texts, &tree.sources));
     problems.extend(words::problems(&tree.texts, &tree.sources));
     problems.extend(pages::problems(root, &tree.texts, &tree.sources));
+    problems.extend(requirements::problems(&tree.texts));
     Ok(problems)
 }
 

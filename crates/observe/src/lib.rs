@@ -35,5 +35,5 @@ pub use render::{
     render_listener_limits, render_listeners, render_load_balancers, render_logs, render_targets,
     render_workers,
 };
-pub use timestamp::{Timestamp, civil_date};
+pub use timestamp::Timestamp;
 pub use tunnel::{TUNNEL_FRAMES, TunnelCells, TunnelEnd, TunnelFrames};

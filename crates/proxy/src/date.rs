@@ -2,6 +2,10 @@
 
 use std::cell::RefCell;
 
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
 /// The text of the current second.
 #[derive(Debug, Default)]
 pub(crate) struct DateCache(RefCell<(u64, String)>);
@@ -26,19 +30,16 @@ impl Date<'_> {
     }
 }
 
-/// IMF-fixdate of a time in seconds since 1970.
+/// IMF-fixdate of a time in seconds since 1970. Past the year 9999, which the format cannot express, it is 1970.
 fn http_date(unix_seconds: u64) -> String {
-    let (days, seconds) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let (year, month, day) = observe::civil_date(u32::try_from(days).unwrap_or(0));
-    let weekday = DAYS[usize::try_from((days + 4) % 7).unwrap_or(0)];
-    let month = MONTHS[month as usize - 1];
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+    let time =
+        i64::try_from(unix_seconds).ok().and_then(|time| OffsetDateTime::from_unix_timestamp(time).ok());
+    // A time of the calendar can always be written in this format.
+    time.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(IMF_FIXDATE).unwrap_or_default()
 }
 
-const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const IMF_FIXDATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 //! DER, as much of it as certificates and CRLs are read with (X.690 §10). It walks over borrowed bytes, makes nothing and
 //! does not recurse: how deep something is nested costs nothing, and a length that claims more than is there is an error.
 
+use x509_parser::prelude::{ASN1Time, FromDer};
+
 /// What is no DER, or not the DER that is due here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
@@ -128,45 +130,19 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// UTCTime and GeneralizedTime as RFC 5280 §4.1.2.5 allows them, in seconds since 1970.
+/// UTCTime and GeneralizedTime in the one form that RFC 5280 §4.1.2.5 allows, in seconds since 1970. `ASN1Time` takes more
+/// forms (offsets, no seconds, fractions), which are refused here.
 pub(crate) fn seconds(time: &Element<'_>) -> Result<i64, Malformed> {
-    let (year, rest) = match time.tag {
-        UTC_TIME => {
-            let (year, rest) = decimal(time.content, 2)?;
-            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
-        }
-        GENERALIZED_TIME => decimal(time.content, 4)?,
+    let digits = match (time.tag, time.content) {
+        (UTC_TIME, [digits @ .., b'Z']) if digits.len() == "YYMMDDHHMMSS".len() => digits,
+        (GENERALIZED_TIME, [digits @ .., b'Z']) if digits.len() == "YYYYMMDDHHMMSS".len() => digits,
         _ => return Err(Malformed),
     };
-    let (month, rest) = decimal(rest, 2)?;
-    let (day, rest) = decimal(rest, 2)?;
-    let (hour, rest) = decimal(rest, 2)?;
-    let (minute, rest) = decimal(rest, 2)?;
-    let (second, rest) = decimal(rest, 2)?;
-    let is_date = (1..=12).contains(&month) && (1..=31).contains(&day);
-    if rest != b"Z" || !is_date || hour > 23 || minute > 59 || second > 59 {
-        return Err(Malformed);
-    }
-    Ok(((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
-}
-
-fn decimal(bytes: &[u8], count: usize) -> Result<(i64, &[u8]), Malformed> {
-    let (digits, rest) = bytes.split_at_checked(count).ok_or(Malformed)?;
     if !digits.iter().all(u8::is_ascii_digit) {
         return Err(Malformed);
     }
-    Ok((digits.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')), rest))
-}
-
-/// Days since 1970-01-01. Years begin in March here, so that a leap day is the last of its year.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let month = (month + 9) % 12;
-    year * 365 + year.div_euclid(4) - year.div_euclid(100)
-        + year.div_euclid(400)
-        + (month * 153 + 2) / 5
-        + day
-        - 719_469
+    let (_, time) = ASN1Time::from_der(time.whole).map_err(|_| Malformed)?;
+    Ok(time.timestamp())
 }
 
 pub(crate) const BOOLEAN: u8 = 0x01;
@@ -225,6 +201,9 @@ mod tests {
             (GENERALIZED_TIME, "99991231235959Z", Some(253_402_300_799)),
             (GENERALIZED_TIME, "20261128090115Z", Some(1_795_856_475)),
             (UTC_TIME, "701301000000Z", None),
+            (UTC_TIME, "700230000000Z", None),
+            (UTC_TIME, "700101000060Z", None),
+            (GENERALIZED_TIME, "2026112809.123Z", None),
             (UTC_TIME, "700100000000Z", None),
             (UTC_TIME, "7001010000Z", None),
             (UTC_TIME, "700101000000+0100", None),
@@ -233,7 +212,8 @@ mod tests {
         ];
         for &(tag, text, expected) in table {
             let content = text.as_bytes();
-            assert_eq!(seconds(&Element { tag, content, whole: content }).ok(), expected, "{text}");
+            let whole = [&[tag, content.len() as u8], content].concat();
+            assert_eq!(seconds(&Element { tag, content, whole: &whole }).ok(), expected, "{text}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! An entry with `until` expires at that time without a reload. Then the entry around it decides (HTTP8).
 
 use testkit::{Balancer, Config, Target, unix_seconds, wait_until};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::statuses;
 
@@ -26,25 +28,7 @@ fn entry_expires_by_itself() {
     });
 }
 
-/// Formats seconds since 1970, counting the years.
 fn rfc3339(seconds: u64) -> String {
-    let (mut days, time) = (seconds / 86_400, seconds % 86_400);
-    let is_leap =
-        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let mut year = 1970;
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(is_leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
-    format!("{year}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", days + 1)
+    let time = OffsetDateTime::from_unix_timestamp(seconds.cast_signed()).unwrap();
+    time.format(&Rfc3339).unwrap()
 }

@@ -1,7 +1,10 @@
 //! The opening handshake of RFC 6455 §4.2.2. It is implemented here again, so that the product is not tested
 //! against itself.
 
-/// A key with a known answer: `K7DJLdLooIwIG/MOpvWFB3y3FE8=`.
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// A key whose answer is known: `K7DJLdLooIwIG/MOpvWFB3y3FE8=`.
 pub const WEBSOCKET_KEY: &str = "xqBt3ImNzJbYqRINxEFlkg==";
 
 /// A WebSocket opening request for `path`.
@@ -16,7 +19,7 @@ pub fn websocket_request(path: &str) -> String {
 
 /// The `Sec-WebSocket-Accept` value for a key.
 pub fn websocket_accept(key: &str) -> String {
-    base64(&sha1(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes()))
+    STANDARD.encode(sha1(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes()))
 }
 
 /// FIPS 180-4 §6.1.
@@ -52,21 +55,6 @@ fn sha1(message: &[u8]) -> [u8; 20] {
     digest
 }
 
-/// RFC 4648 §4.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let bits =
-            three.iter().fold(0_u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - three.len()));
-        for digit in 0..4 {
-            let bits = bits >> (18 - 6 * digit) & 63;
-            text.push(if digit > three.len() { '=' } else { DIGITS[bits as usize].into() });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,14 +64,5 @@ mod tests {
         assert_eq!(websocket_accept(WEBSOCKET_KEY), "K7DJLdLooIwIG/MOpvWFB3y3FE8=");
         // The example of RFC 6455 §1.3.
         assert_eq!(websocket_accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
-
-    #[test]
-    fn base64_is_padded() {
-        for (text, encoded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(text.as_bytes()), encoded);
-        }
     }
 }

@@ -5,6 +5,8 @@
 mod authority;
 
 use authority::{Authority, Setup, crl_params};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, KeyUsagePurpose, RevocationReason,
     SerialNumber, date_time_ymd,
@@ -12,25 +14,8 @@ use rcgen::{
 use tls::{Crl, CrlError, crl};
 
 fn pem(der: &[u8], kind: &str) -> String {
-    let text = base64(der);
+    let text: String = der.chunks(48).map(|line| STANDARD.encode(line) + "\n").collect();
     format!("-----BEGIN {kind}-----\n{text}-----END {kind}-----\n")
-}
-
-fn base64(der: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for line in der.chunks(48) {
-        for group in line.chunks(3) {
-            let bits =
-                (0..3).fold(0u32, |bits, index| bits << 8 | u32::from(*group.get(index).unwrap_or(&0)));
-            for index in 0..4 {
-                let digit = DIGITS[(bits >> (18 - 6 * index) & 63) as usize];
-                text.push(if index > group.len() { '=' } else { char::from(digit) });
-            }
-        }
-        text.push('\n');
-    }
-    text
 }
 
 fn only(bytes: &[u8]) -> Crl {

@@ -1,5 +1,7 @@
 //! Request headers that tell a target who the client is.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use model::IdentityHeaders;
 
 use super::Identity;
@@ -34,32 +36,24 @@ fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
 /// PEM, percent-encoded but for letters, digits, `-`, `.`, `_` and `~`.
 pub(super) fn write_certificate(der: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"-----BEGIN%20CERTIFICATE-----%0A");
+    let mut line = [0; LINE_DIGITS];
     for bytes in der.chunks(LINE_BYTES) {
-        for group in bytes.chunks(3) {
-            write_base64(group, out);
+        // Cannot fail: a line has room for the digits of so many bytes.
+        let length = STANDARD.encode_slice(bytes, &mut line).unwrap_or(0);
+        for &digit in &line[..length] {
+            match digit {
+                b'+' => out.extend_from_slice(b"%2B"),
+                b'/' => out.extend_from_slice(b"%2F"),
+                b'=' => out.extend_from_slice(b"%3D"),
+                digit => out.push(digit),
+            }
         }
         out.extend_from_slice(b"%0A");
     }
     out.extend_from_slice(b"-----END%20CERTIFICATE-----%0A");
 }
 
-fn write_base64(group: &[u8], out: &mut Vec<u8>) {
-    let byte = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
-    let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-    for index in 0..4 {
-        if index > group.len() {
-            out.extend_from_slice(b"%3D");
-            continue;
-        }
-        match BASE64[(bits >> (18 - 6 * index) & 63) as usize] {
-            b'+' => out.extend_from_slice(b"%2B"),
-            b'/' => out.extend_from_slice(b"%2F"),
-            digit => out.push(digit),
-        }
-    }
-}
-
 const HEX: &[u8; 16] = b"0123456789abcdef";
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// A line of PEM is 64 characters.
-const LINE_BYTES: usize = 48;
+/// A line of PEM is 64 digits.
+const LINE_DIGITS: usize = 64;
+const LINE_BYTES: usize = LINE_DIGITS / 4 * 3;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses a part")]
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName, DnType, IsCa,
     KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -115,19 +117,8 @@ impl Numbers {
     }
 }
 
+/// Base64 in lines of 64 digits, as PEM has it.
 pub(crate) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for (index, chunk) in bytes.chunks(3).enumerate() {
-        if index > 0 && index % 16 == 0 {
-            text.push('\n');
-        }
-        let bits = chunk.iter().fold(0_usize, |bits, &byte| bits << 8 | usize::from(byte))
-            << (8 * (3 - chunk.len()));
-        for digit in 0..4 {
-            let is_padding = digit > chunk.len();
-            text.push(if is_padding { '=' } else { char::from(DIGITS[bits >> (18 - 6 * digit) & 63]) });
-        }
-    }
-    text
+    let lines: Vec<_> = bytes.chunks(48).map(|line| STANDARD.encode(line)).collect();
+    lines.join("\n")
 }

@@ -154,9 +154,8 @@ pub(crate) const UTC_TIME: u8 = 0x17;
 pub(crate) const GENERALIZED_TIME: u8 = 0x18;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
-/// `[0]` to `[3]`, holding other values.
+/// `[0]`, holding other values.
 pub(crate) const CONTEXT_0: u8 = 0xa0;
-pub(crate) const CONTEXT_3: u8 = 0xa3;
 
 const TAG_NUMBER: u8 = 0x1f;
 /// limit: 4 GiB, more than any file that is read.

@@ -17,7 +17,9 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::CertificateDer;
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
+use webpki::EndEntityCert;
 
+use crate::asn1::{Malformed, Signed};
 use crate::fields::{self, Fields};
 use authorities::{Authorities, Authority};
 use lists::Lists;
@@ -97,21 +99,23 @@ impl ClientPolicy {
     /// Whether a client that is connected with these certificates, its own first, has been revoked since: it, or one
     /// of the others by which it came.
     pub fn is_revoked(&self, chain: &[CertificateDer<'_>]) -> bool {
-        let certificates = chain.iter().take(CHAIN_MAX);
-        certificates
-            .filter_map(|certificate| Fields::read(certificate).ok())
-            .any(|fields| self.revokes(&fields))
+        chain.iter().take(CHAIN_MAX).any(|certificate| self.revokes(certificate))
     }
 
-    fn revokes(&self, certificate: &Fields<'_>) -> bool {
+    /// Read by webpki, as in the handshake: what it could not read was no part of the path that it verified.
+    fn revokes(&self, der: &CertificateDer<'_>) -> bool {
+        let (Ok(certificate), Ok(signed)) = (EndEntityCert::try_from(der), Signed::read(der)) else {
+            return false;
+        };
         let Policy { authorities, lists, .. } = self.policy();
         let algorithms = self.verifier.algorithms.all;
         let is_by_revoked = |authority: &Authority| {
             authority.is_revoked
-                && authority.subject == certificate.issuer
-                && fields::is_signed_by(&certificate.signed, &authority.public_key, algorithms) == Some(true)
+                && authority.subject == certificate.issuer()
+                && fields::is_signed_by(&signed, &authority.public_key, algorithms) == Some(true)
         };
-        lists.revokes(certificate, algorithms) || authorities.list.iter().any(is_by_revoked)
+        lists.revokes(certificate.issuer(), certificate.serial(), &signed, algorithms)
+            || authorities.list.iter().any(is_by_revoked)
     }
 
     /// When the first of the CRLs expires, in seconds since 1970.
@@ -184,13 +188,22 @@ fn mark_revoked(
     problems: &mut Vec<Problem>,
 ) {
     for authority in authorities {
-        let fields = Fields::read(&authority.certificate);
-        authority.is_revoked = fields.is_ok_and(|fields| lists.revokes(&fields, algorithms.all));
+        authority.is_revoked = is_revoked(&authority.certificate, lists, algorithms).unwrap_or(false);
         if authority.is_revoked {
             let message = format!("CA \"{}\" is revoked", authority.name());
             problems.push(Problem::warning(message, "clients of this CA are refused; remove it"));
         }
     }
+}
+
+/// Read by x509-parser, because a CA's certificate may be of version 1, which webpki takes only for an anchor.
+fn is_revoked(
+    authority: &CertificateDer<'_>,
+    lists: &Lists,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<bool, Malformed> {
+    let (fields, signed) = (Fields::read(authority)?, Signed::read(authority)?);
+    Ok(lists.revokes(fields.issuer, fields.serial(), &signed, algorithms.all))
 }
 
 fn epoch(policy: &Policy) -> [u8; 32] {

@@ -1,119 +1,119 @@
-//! The fields of a certificate that decide about it (RFC 5280 §4.1). Nothing is checked here but the form: signatures,
-//! times and constraints are webpki's and the verifier's.
+//! The fields of a certificate that webpki does not tell (RFC 5280 §4.1), read by x509-parser. Nothing is checked here but
+//! the form: signatures, times and constraints are checked by webpki and the verifier.
 
 use rustls::pki_types::{SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer};
 use webpki::RawPublicKeyEntity;
-
-use crate::asn1::{
-    self, BIT_STRING, BOOLEAN, CONTEXT_0, CONTEXT_3, Extension, INTEGER, Malformed, Reader, SEQUENCE, Signed,
+use x509_parser::asn1_rs::{Oid, Tag};
+use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
+use x509_parser::oid_registry::{
+    OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_CRL_DISTRIBUTION_POINTS, OID_X509_EXT_KEY_USAGE,
+    OID_X509_EXT_SUBJECT_ALT_NAME,
 };
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::x509::{X509Name, X509Version};
 
-/// Names are what their `SEQUENCE` holds, so that they compare with webpki's.
-#[derive(Clone, Copy, Debug)]
+use crate::asn1::{Malformed, Reader, SEQUENCE, Signed};
+
+/// A view on a certificate's DER. Names are the content of their `SEQUENCE`, so that they compare with webpki's.
+#[derive(Debug)]
 pub(crate) struct Fields<'a> {
-    pub(crate) signed: Signed<'a>,
-    pub(crate) is_version_1: bool,
-    /// The integer as it stands, big-endian.
-    pub(crate) serial: &'a [u8],
+    parsed: X509Certificate<'a>,
     pub(crate) issuer: &'a [u8],
-    pub(crate) not_before: i64,
-    pub(crate) not_after: i64,
     pub(crate) subject: &'a [u8],
-    /// With its tag.
-    pub(crate) public_key: &'a [u8],
-    extensions: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
     pub(crate) fn read(der: &'a [u8]) -> Result<Self, Malformed> {
-        let signed = Signed::read(der)?;
-        let mut tbs = signed.message.reader();
-        let is_version_1 = tbs.optional(CONTEXT_0)?.is_none();
-        let serial = tbs.expect(INTEGER)?.content;
-        tbs.expect(SEQUENCE)?;
-        let issuer = tbs.expect(SEQUENCE)?.content;
-        let mut validity = tbs.expect(SEQUENCE)?.reader();
-        let not_before = asn1::seconds(&validity.read()?)?;
-        let not_after = asn1::seconds(&validity.read()?)?;
-        let subject = tbs.expect(SEQUENCE)?.content;
-        let public_key = tbs.expect(SEQUENCE)?.whole;
-        let mut extensions: &[u8] = &[];
-        while !tbs.is_empty() {
-            let element = tbs.read()?;
-            // [1] and [2] are the unique identifiers, which nobody uses.
-            if element.tag == CONTEXT_3 {
-                extensions = element.reader().expect(SEQUENCE)?.content;
-            }
+        let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| Malformed)?;
+        if !rest.is_empty() {
+            return Err(Malformed);
         }
-        Ok(Self {
-            signed,
-            is_version_1,
-            serial,
-            issuer,
-            not_before,
-            not_after,
-            subject,
-            public_key,
-            extensions,
-        })
+        let issuer = content(&parsed.tbs_certificate.issuer)?;
+        let subject = content(&parsed.tbs_certificate.subject)?;
+        Ok(Self { parsed, issuer, subject })
     }
 
-    /// Whether it may issue certificates. A self-issued one of version 1 may: those have no extensions to say so.
+    /// The content of the INTEGER, big-endian.
+    pub(crate) fn serial(&self) -> &'a [u8] {
+        self.parsed.raw_serial()
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn not_before(&self) -> i64 {
+        self.parsed.validity().not_before.timestamp()
+    }
+
+    pub(crate) fn not_after(&self) -> i64 {
+        self.parsed.validity().not_after.timestamp()
+    }
+
+    /// SubjectPublicKeyInfo, with its tag.
+    pub(crate) fn public_key(&self) -> &[u8] {
+        self.parsed.public_key().raw
+    }
+
+    /// Whether it may issue certificates. A self-issued certificate of version 1 may: it has no extensions to say so.
     pub(crate) fn is_authority(&self) -> Result<bool, Malformed> {
-        let Some(constraints) = self.extension(BASIC_CONSTRAINTS)? else {
-            return Ok(self.is_version_1 && self.issuer == self.subject);
-        };
-        let mut parts = Reader::new(constraints.value).expect(SEQUENCE)?.reader();
-        Ok(parts.optional(BOOLEAN)?.is_some_and(|flag| flag.content != [0]))
+        match self.extension(&OID_X509_EXT_BASIC_CONSTRAINTS)? {
+            Some(ParsedExtension::BasicConstraints(constraints)) => Ok(constraints.ca),
+            Some(_) => Err(Malformed),
+            None => Ok(self.parsed.version() == X509Version::V1 && self.issuer == self.subject),
+        }
     }
 
-    /// Whether it may sign CRLs: where a key's use is told, that is part of it.
+    /// Whether it may sign CRLs. Without a key usage extension it may.
     pub(crate) fn signs_crls(&self) -> Result<bool, Malformed> {
-        let Some(usage) = self.extension(KEY_USAGE)? else { return Ok(true) };
-        let bits = Reader::new(usage.value).expect(BIT_STRING)?.content;
-        Ok(bits.get(1).is_some_and(|first| first & CRL_SIGN != 0))
-    }
-
-    pub(crate) fn extension(&self, id: &[u8]) -> Result<Option<Extension<'a>>, Malformed> {
-        let mut found = None;
-        asn1::each_extension(self.extensions, |extension| {
-            if extension.id == id && found.replace(extension).is_some() {
-                return Err(Malformed);
-            }
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
-    /// The addresses of its CRLs, if it names any.
-    pub(crate) fn crl_addresses(&self) -> Result<Vec<&'a [u8]>, Malformed> {
-        let mut addresses = Vec::new();
-        let Some(points) = self.extension(CRL_DISTRIBUTION_POINTS)? else { return Ok(addresses) };
-        let mut points = Reader::new(points.value).expect(SEQUENCE)?.reader();
-        while !points.is_empty() {
-            let mut point = points.expect(SEQUENCE)?.reader();
-            if let Some(name) = point.optional(CONTEXT_0)? {
-                full_names(name.content, &mut addresses)?;
-            }
+        match self.extension(&OID_X509_EXT_KEY_USAGE)? {
+            Some(ParsedExtension::KeyUsage(usage)) => Ok(usage.crl_sign()),
+            Some(_) => Err(Malformed),
+            None => Ok(true),
         }
-        Ok(addresses)
+    }
+
+    /// The URIs of its CRL distribution points; empty if there are none.
+    pub(crate) fn crl_addresses(&self) -> Result<Vec<&[u8]>, Malformed> {
+        let points = match self.extension(&OID_X509_EXT_CRL_DISTRIBUTION_POINTS)? {
+            Some(ParsedExtension::CRLDistributionPoints(points)) => points,
+            Some(_) => return Err(Malformed),
+            None => return Ok(Vec::new()),
+        };
+        let full_names = points.iter().filter_map(|point| match &point.distribution_point {
+            Some(DistributionPointName::FullName(names)) => Some(names),
+            _ => None,
+        });
+        Ok(full_names.flatten().filter_map(uri).collect())
+    }
+
+    pub(crate) fn alternative_names(&self) -> Result<&[GeneralName<'a>], Malformed> {
+        match self.extension(&OID_X509_EXT_SUBJECT_ALT_NAME)? {
+            Some(ParsedExtension::SubjectAlternativeName(names)) => Ok(&names.general_names),
+            Some(_) => Err(Malformed),
+            None => Ok(&[]),
+        }
+    }
+
+    /// The extension with this identifier. An extension that is there twice is an error.
+    fn extension(&self, id: &Oid<'_>) -> Result<Option<&ParsedExtension<'a>>, Malformed> {
+        let found = self.parsed.get_extension_unique(id).map_err(|_| Malformed)?;
+        Ok(found.map(|extension| extension.parsed_extension()))
     }
 }
 
-/// The addresses in what a `DistributionPointName` holds.
-pub(crate) fn full_names<'a>(name: &'a [u8], addresses: &mut Vec<&'a [u8]>) -> Result<(), Malformed> {
-    let Some(names) = Reader::new(name).optional(CONTEXT_0)? else { return Ok(()) };
-    let mut names = names.reader();
-    while !names.is_empty() {
-        let name = names.read()?;
-        if name.tag == GENERAL_NAME_URI {
-            addresses.push(name.content);
-        }
-    }
-    Ok(())
+/// What the name's `SEQUENCE` holds.
+fn content<'a>(name: &X509Name<'a>) -> Result<&'a [u8], Malformed> {
+    Ok(Reader::new(name.as_raw()).expect(SEQUENCE)?.content)
 }
 
-/// Whether a signature is one of this key's. `None`: it is of a kind that we do not know, or not of this kind of key.
+fn uri<'n>(name: &'n GeneralName<'_>) -> Option<&'n [u8]> {
+    match name {
+        GeneralName::URI(uri) => Some(uri.as_bytes()),
+        // Not UTF-8. It is compared as bytes, so it counts.
+        GeneralName::Invalid(URI, bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// Whether the signature is one of this key. `None`: the algorithm is unknown, or does not fit the kind of key.
 pub(crate) fn is_signed_by(
     signed: &Signed<'_>,
     public_key: &[u8],
@@ -132,11 +132,7 @@ pub(crate) fn is_signed_by(
     answer
 }
 
-const BASIC_CONSTRAINTS: &[u8] = &[0x55, 29, 19];
-const KEY_USAGE: &[u8] = &[0x55, 29, 15];
-const CRL_DISTRIBUTION_POINTS: &[u8] = &[0x55, 29, 31];
-pub(crate) const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 29, 17];
-
-/// `cRLSign` is bit 6, counted from the highest.
-const CRL_SIGN: u8 = 0x02;
-pub(crate) const GENERAL_NAME_URI: u8 = 0x86;
+// `GeneralName` (RFC 5280 §4.2.1.6), for values that are not UTF-8.
+pub(crate) const EMAIL: Tag = Tag(1);
+pub(crate) const DNS: Tag = Tag(2);
+pub(crate) const URI: Tag = Tag(6);

@@ -9,10 +9,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use model::IdentityPattern;
 use rustls::pki_types::CertificateDer;
+use x509_parser::extensions::GeneralName;
 
-use crate::asn1::{Malformed, Reader, SEQUENCE};
+use crate::asn1::Malformed;
 use crate::crl::sha256;
-use crate::fields::{Fields, GENERAL_NAME_URI, SUBJECT_ALTERNATIVE_NAME};
+use crate::fields::{DNS, EMAIL, Fields, URI};
 
 pub use headers::write_headers;
 
@@ -40,7 +41,7 @@ impl Identity {
         Ok(Self {
             subject: name::rfc4514(fields.subject)?,
             sans: alternative_names(&fields)?,
-            serial: serial(fields.serial),
+            serial: serial(fields.serial()),
             fingerprint: sha256(leaf),
             certificate: leaf.as_ref().into(),
         })
@@ -71,22 +72,22 @@ fn is_same_san(own: &str, pattern: &str) -> bool {
 
 fn alternative_names(fields: &Fields<'_>) -> Result<Vec<String>, Malformed> {
     let mut sans = Vec::new();
-    let Some(extension) = fields.extension(SUBJECT_ALTERNATIVE_NAME)? else { return Ok(sans) };
-    let mut names = Reader::new(extension.value).expect(SEQUENCE)?.reader();
-    while !names.is_empty() {
-        let name = names.read()?;
-        let kind = match name.tag {
-            EMAIL => "email:",
-            DNS => "DNS:",
-            GENERAL_NAME_URI => "URI:",
-            IP => {
-                sans.push(ip_address(name.content)?);
+    for name in fields.alternative_names()? {
+        let (kind, value) = match name {
+            GeneralName::RFC822Name(text) => ("email:", text.as_bytes()),
+            GeneralName::Invalid(EMAIL, bytes) => ("email:", *bytes),
+            GeneralName::DNSName(text) => ("DNS:", text.as_bytes()),
+            GeneralName::Invalid(DNS, bytes) => ("DNS:", *bytes),
+            GeneralName::URI(text) => ("URI:", text.as_bytes()),
+            GeneralName::Invalid(URI, bytes) => ("URI:", *bytes),
+            GeneralName::IPAddress(bytes) => {
+                sans.push(ip_address(bytes)?);
                 continue;
             }
             _ => continue,
         };
         let mut san = kind.to_owned();
-        for &byte in name.content {
+        for &byte in value {
             if byte.is_ascii_graphic() && byte != b',' && byte != b'\\' {
                 san.push(char::from(byte));
             } else {
@@ -130,7 +131,3 @@ impl std::fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
-
-const EMAIL: u8 = 0x81;
-const DNS: u8 = 0x82;
-const IP: u8 = 0x87;

@@ -27,10 +27,12 @@ fn a_crl_of_openssl_counts() {
     let path = workshop.path();
     let run = |line: &str| openssl(path, &line.split_whitespace().collect::<Vec<_>>());
     run("req -x509 -newkey rsa:2048 -nodes -subj /O=Example/CN=root -days 400 -keyout ca.key -out ca.pem");
+    // Without extensions OpenSSL makes certificates of version 1, with which no client gets in.
+    fs::write(path.join("leaf"), "basicConstraints=CA:FALSE\n").unwrap();
     for (name, serial) in [("alice", "0x8f01"), ("bob", "2")] {
         run(&format!("req -new -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"));
         run(&format!(
-            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -set_serial {serial} -days 300 -out {name}.pem"
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -set_serial {serial} -days 300 -extfile leaf -out {name}.pem"
         ));
     }
     fs::write(path.join("index"), "").unwrap();

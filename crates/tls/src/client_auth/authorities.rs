@@ -156,9 +156,9 @@ fn read(certificate: CertificateDer<'static>) -> Result<(TrustAnchor<'static>, A
     let is_authority = fields.is_authority()?;
     let authority = Authority {
         subject: fields.subject.to_vec(),
-        public_key: fields.public_key.to_vec(),
-        not_before: fields.not_before,
-        not_after: fields.not_after,
+        public_key: fields.public_key().to_vec(),
+        not_before: fields.not_before(),
+        not_after: fields.not_after(),
         signs_crls: fields.signs_crls()?,
         digest: sha256(&certificate),
         is_revoked: false,

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use model::ExpiredCrl;
 use rustls::pki_types::SignatureVerificationAlgorithm;
+use webpki::Cert;
 
 use super::authorities::Authority;
 use super::problem::Problem;
 use crate::asn1::{Malformed, Signed};
 use crate::crl::{self, Crl, CrlError};
-use crate::fields::{self, Fields};
+use crate::fields;
 use crate::identity::name;
 
 /// The newest of every issuer and scope.
@@ -76,7 +77,7 @@ impl Lists {
     /// What is said of a certificate whose issuer has this key.
     pub(super) fn status(
         &self,
-        certificate: &Fields<'_>,
+        certificate: &Cert<'_>,
         issuer_key: &[u8],
         is_client: bool,
         now: i64,
@@ -84,11 +85,11 @@ impl Lists {
     ) -> Result<Status, Malformed> {
         let mut status = Status::Unknown;
         for list in &self.list {
-            let is_issuer = list.crl.issuer == certificate.issuer && list.public_key == issuer_key;
-            if !is_issuer || !list.crl.scope.covers(certificate, is_client)? {
+            let is_issuer = list.crl.issuer == certificate.issuer() && list.public_key == issuer_key;
+            if !is_issuer || !list.crl.scope.covers(&certificate.der(), is_client)? {
                 continue;
             }
-            if list.crl.contains(certificate.serial) {
+            if list.crl.contains(certificate.serial()) {
                 return Ok(Status::Revoked);
             }
             match list.crl.next_update {
@@ -106,13 +107,15 @@ impl Lists {
     /// Whether a list of its issuer names it: one whose key signed it.
     pub(super) fn revokes(
         &self,
-        certificate: &Fields<'_>,
+        issuer: &[u8],
+        serial: &[u8],
+        signed: &Signed<'_>,
         algorithms: &[&dyn SignatureVerificationAlgorithm],
     ) -> bool {
         self.list.iter().any(|list| {
-            list.crl.issuer == certificate.issuer
-                && list.crl.contains(certificate.serial)
-                && fields::is_signed_by(&certificate.signed, &list.public_key, algorithms) == Some(true)
+            list.crl.issuer == issuer
+                && list.crl.contains(serial)
+                && fields::is_signed_by(signed, &list.public_key, algorithms) == Some(true)
         })
     }
 

@@ -15,7 +15,6 @@ use webpki::{Cert, EndEntityCert, KeyUsage, VerifiedPath};
 use super::Policy;
 use super::lists::Status;
 use crate::asn1::Malformed;
-use crate::fields::Fields;
 
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
@@ -127,11 +126,7 @@ impl Policy {
         is_client: bool,
         now: UnixTime,
     ) -> Result<(), webpki::Error> {
-        let der = certificate.der();
-        let status = Fields::read(&der).and_then(|fields| {
-            self.lists.status(&fields, issuer_key, is_client, seconds(now), self.expired_crl)
-        });
-        match status {
+        match self.lists.status(certificate, issuer_key, is_client, seconds(now), self.expired_crl) {
             Ok(Status::Good) => Ok(()),
             // Authorities often have no CRL for their intermediates. For clients there must be one.
             Ok(Status::Unknown) if !is_client => Ok(()),

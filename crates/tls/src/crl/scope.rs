@@ -2,7 +2,7 @@
 
 use super::error::CrlError;
 use crate::asn1::{CONTEXT_0, Malformed, Reader, SEQUENCE};
-use crate::fields::{self, Fields};
+use crate::fields::Fields;
 
 /// By default all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,13 +21,14 @@ enum Holders {
 }
 
 impl Scope {
-    /// The value of an issuing distribution point.
+    /// The value of an issuing distribution point. Not x509-parser's reader, which skips parts that it does not know: a list for
+    /// some certificates must not be taken for a list for all.
     pub(super) fn read(value: &[u8]) -> Result<Self, CrlError> {
         let mut scope = Self::default();
         let mut parts = Reader::new(value).expect(SEQUENCE)?.reader();
         if let Some(name) = parts.optional(CONTEXT_0)? {
             let mut addresses = Vec::new();
-            fields::full_names(name.content, &mut addresses)?;
+            full_names(name.content, &mut addresses)?;
             if addresses.is_empty() {
                 // Known by something else than an address: nothing that certificates could be compared with.
                 return Err(CrlError::CriticalExtension("2.5.29.28 without an address".to_owned()));
@@ -50,7 +51,8 @@ impl Scope {
         Ok(scope)
     }
 
-    pub(crate) fn covers(&self, certificate: &Fields<'_>, is_client: bool) -> Result<bool, Malformed> {
+    /// Whether the list speaks for this certificate, given as DER. It is read only where the scope has addresses.
+    pub(crate) fn covers(&self, certificate: &[u8], is_client: bool) -> Result<bool, Malformed> {
         let is_holder = match self.holders {
             Holders::All => true,
             Holders::Clients => is_client,
@@ -59,11 +61,26 @@ impl Scope {
         if !is_holder || self.addresses.is_empty() {
             return Ok(is_holder);
         }
-        let named = certificate.crl_addresses()?;
+        let fields = Fields::read(certificate)?;
+        let named = fields.crl_addresses()?;
         Ok(named.is_empty() || named.iter().any(|name| self.addresses.iter().any(|address| address == name)))
     }
 }
 
+/// Appends the addresses in what a `DistributionPointName` holds.
+fn full_names<'a>(name: &'a [u8], addresses: &mut Vec<&'a [u8]>) -> Result<(), Malformed> {
+    let Some(names) = Reader::new(name).optional(CONTEXT_0)? else { return Ok(()) };
+    let mut names = names.reader();
+    while !names.is_empty() {
+        let name = names.read()?;
+        if name.tag == GENERAL_NAME_URI {
+            addresses.push(name.content);
+        }
+    }
+    Ok(())
+}
+
+const GENERAL_NAME_URI: u8 = 0x86;
 const ONLY_CLIENTS: u8 = 0x81;
 const ONLY_AUTHORITIES: u8 = 0x82;
 /// A bit string.

@@ -1,5 +1,5 @@
 //! Prints how long a typical head takes to parse: `cargo run --release -p proto --example parse_speed [NAME]`.
-//! Times flicker; instructions do not: `perf stat -e instructions:u` with one NAME.
+//! Times vary between runs, instruction counts do not: `perf stat -e instructions:u` with one NAME.
 
 #![allow(
     clippy::print_stdout,

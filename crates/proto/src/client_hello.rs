@@ -1,11 +1,10 @@
-//! A look at the ClientHello that opens a TLS connection (RFC 8446 §4.1.2), before any state is made for it: which
-//! name is asked for, and which versions are offered. Nothing else is judged here; the TLS stack reads the same bytes
-//! again.
+//! Reads the ClientHello that opens a TLS connection (RFC 8446 §4.1.2) before any state is made for it: the requested
+//! name and the offered versions. It checks nothing else, because the TLS stack reads the same bytes again.
 
 /// What a ClientHello says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientHello {
-    /// RFC 6066 §3, in lower case and without a dot behind; `None`: no name, or an address in its place.
+    /// The server name (RFC 6066 §3), in lower case and without a trailing dot. `None`: no name, or an IP address.
     pub server_name: Option<String>,
     pub offers_tls12: bool,
     pub offers_tls13: bool,
@@ -15,13 +14,13 @@ pub struct ClientHello {
 pub enum Peek {
     NeedMore,
     Complete(ClientHello),
-    /// The first bytes are a request in plain text.
+    /// The first bytes are a plain-text request.
     PlainHttp,
-    /// Ends the connection with this alert.
+    /// End the connection with this alert.
     Refused(Alert, &'static str),
 }
 
-/// Alerts that are ours to send (RFC 8446 §6.2).
+/// Alerts that we may send (RFC 8446 §6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alert {
     UnexpectedMessage = 10,
@@ -34,13 +33,13 @@ pub enum Alert {
 }
 
 impl Alert {
-    /// A record of its own, in plain text: no keys are agreed yet.
+    /// The alert as a record in plain text: no keys are agreed yet.
     pub fn record(self) -> [u8; 7] {
         [ALERT, 3, 3, 0, 2, FATAL, self as u8]
     }
 }
 
-/// Looks at all that has come so far.
+/// Reads all bytes that have arrived so far.
 pub fn peek(bytes: &[u8]) -> Peek {
     match bytes.first() {
         None => Peek::NeedMore,
@@ -50,7 +49,7 @@ pub fn peek(bytes: &[u8]) -> Peek {
     }
 }
 
-/// Puts the message together, which may be cut into records anywhere.
+/// Reassembles the message, which may be split into records at any byte.
 fn records(mut bytes: &[u8]) -> Peek {
     let mut message = Vec::new();
     loop {
@@ -78,7 +77,7 @@ fn records(mut bytes: &[u8]) -> Peek {
     }
 }
 
-/// `None`: more of the message is to come.
+/// `None`: the message is incomplete.
 fn whole(message: &[u8]) -> Option<Peek> {
     let (head, rest) = message.split_at_checked(MESSAGE_HEAD_BYTES)?;
     let len = usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
@@ -101,11 +100,11 @@ fn hello(body: &mut Reader<'_>) -> Option<Result<ClientHello, &'static str>> {
     body.vector8()?;
     let mut found = ClientHello {
         server_name: None,
-        // Without `supported_versions` this is the highest that is offered.
+        // Without `supported_versions` this is the highest version that the client offers.
         offers_tls12: legacy_version >= TLS12,
         offers_tls13: false,
     };
-    // RFC 5246 §7.4.1.2: they may be left out as a whole.
+    // RFC 5246 §7.4.1.2: the extensions may be absent.
     if body.0.is_empty() {
         return Some(Ok(found));
     }
@@ -134,7 +133,7 @@ fn hello(body: &mut Reader<'_>) -> Option<Result<ClientHello, &'static str>> {
     body.0.is_empty().then_some(Ok(found))
 }
 
-/// RFC 6066 §3: a list, in which only one name of one kind has ever been defined.
+/// RFC 6066 §3: a list. Only one kind of name was ever defined, and only one name of a kind may be in it.
 fn server_name(data: &mut Reader<'_>) -> Option<Result<Option<String>, &'static str>> {
     let mut list = Reader(data.vector16()?);
     if list.0.is_empty() || !data.0.is_empty() {
@@ -154,7 +153,7 @@ fn server_name(data: &mut Reader<'_>) -> Option<Result<Option<String>, &'static 
             None => return Some(Err("a server name that is none")),
         }
     }
-    // Some clients send an address, which is no name (RFC 6066 §3): as if it had not been sent.
+    // Some clients send an IP address, which is not a name (RFC 6066 §3). It is ignored.
     Some(Ok(found.filter(|name| name.parse::<std::net::IpAddr>().is_err())))
 }
 
@@ -183,13 +182,13 @@ impl<'a> Reader<'a> {
         self.take(2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
-    /// Behind a length of one byte.
+    /// Reads a value with a one-byte length prefix.
     fn vector8(&mut self) -> Option<&'a [u8]> {
         let len = self.take(1)?[0];
         self.take(len.into())
     }
 
-    /// Behind a length of two bytes.
+    /// Reads a value with a two-byte length prefix.
     fn vector16(&mut self) -> Option<&'a [u8]> {
         let len = self.u16()?;
         self.take(len.into())
@@ -210,7 +209,7 @@ const RECORD_HEAD_BYTES: usize = 5;
 const MESSAGE_HEAD_BYTES: usize = 4;
 /// RFC 8446 §5.1.
 const RECORD_BYTES_MAX: usize = 1 << 14;
-// limit: real ones have 200 to 2,000 bytes, with keys against quantum computers in them.
+// limit: real ones have 200 to 2,000 bytes, including post-quantum key shares.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 /// RFC 1035 §2.3.4.
 const HOST_NAME_BYTES_MAX: usize = 253;

@@ -1,8 +1,8 @@
-//! Compression of responses (RFC 9110 §8.4, §12.5.3): whether one is compressed and how ([`negotiate`], [`Survey`]),
-//! what its head then says ([`HeadEdits`]), and the streams themselves ([`Encoder`], [`Encoders`]).
+//! Compression of responses (RFC 9110 §8.4, §12.5.3): whether and how a response is compressed ([`negotiate`],
+//! [`Survey`]), how its head changes ([`HeadEdits`]), and the encoders ([`Encoder`], [`Encoders`]).
 //!
-//! `proxy` asks when the head of a target's response is here. What is compressed is another representation than the
-//! target's: its length, digests, ranges and strong validator do not hold for it.
+//! `proxy` asks when the head of a target's response has arrived. The compressed response is a different representation
+//! from the target's, so the target's length, digests, ranges and strong validator do not apply to it.
 
 mod accept;
 mod edits;

@@ -1,9 +1,8 @@
 //! HTTP/1.0 and HTTP/1.1 (RFC 9112), strict and incremental.
 //!
-//! `proxy` reads every HTTP/1 message with it, on both sides. A head is parsed in place: what comes out are
-//! [`Span`]s into the caller's bytes, so that a message can be forwarded by copying what stands there, with the
-//! sender's spelling and order. Whatever two readers could take differently is refused (HTTP3): one request in is
-//! exactly one request out.
+//! `proxy` reads every HTTP/1 message with it, on both sides. A head is parsed in place: the results are [`Span`]s into
+//! the caller's bytes, so that a message can be forwarded by copying its bytes, in the sender's spelling and order.
+//! Anything that two readers could take differently is refused (HTTP3): one request in is exactly one request out.
 
 mod chunks;
 pub mod encode;
@@ -28,8 +27,8 @@ pub use request::{BodyLength, RequestHead};
 pub use request_line::{Method, TargetForm};
 pub use response::{ResponseBody, ResponseHead};
 
-/// A range of bytes, as offsets from the start of the message: it stays true when a partial head moves to
-/// another buffer.
+/// A range of bytes as offsets from the start of the message. It stays valid when a partial head moves to another
+/// buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     pub start: u32,
@@ -37,7 +36,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The bytes of the span; empty where `buf` does not hold them.
+    /// The bytes of the span; empty if `buf` does not contain them.
     #[inline]
     pub fn of(self, buf: &[u8]) -> &[u8] {
         buf.get(self.start as usize..self.end as usize).unwrap_or_default()
@@ -53,14 +52,14 @@ impl Span {
         self.len() == 0
     }
 
-    /// The part of this span from `from` to `to`, both counted from its start.
+    /// The part of this span from `from` to `to`, both relative to its start.
     #[inline]
     const fn part(self, from: usize, to: usize) -> Self {
         Self { start: self.start + from as u32, end: self.start + to as u32 }
     }
 }
 
-/// The protocol version of a message (RFC 9112 §2.3); others are refused.
+/// The protocol version of a message (RFC 9112 §2.3); other versions are refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
     Http10,
@@ -68,20 +67,20 @@ pub enum Version {
     Http11,
 }
 
-/// What a call of `parse` came to.
+/// The result of a call of `parse`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The head does not end within these bytes: call again with the same bytes and more behind them.
+    /// The head is incomplete: call again with the same bytes and more after them.
     NeedMore,
     /// The head is complete; the body begins at `head_bytes`.
     Complete { head_bytes: usize },
 }
 
-/// Why a head is refused. The connection cannot go on: where the next message begins is unknown.
+/// Why a head is refused. The connection must close: the start of the next message is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadError {
     pub failure: Failure,
-    /// The exact cause, for log and error page.
+    /// The exact cause, for the log and the error page.
     pub detail: &'static str,
 }
 

@@ -1,10 +1,11 @@
-//! HTTP/2 (RFC 9113), translated from and to the one language that the story of a request speaks: HTTP/1.1 as bytes.
+//! Translates HTTP/2 (RFC 9113) to HTTP/1.1 text and back. The request handling of `proxy` reads and writes HTTP/1.1
+//! only.
 //!
-//! `proxy` uses it at its edges, with a crate that does frames, HPACK and flow control. A client's stream is read as a
-//! request ([`write_request`], [`BodyText`]) and takes a response ([`read_response`], [`BodyPieces`]); a target's stream
-//! the other way round ([`read_request`], [`write_response`]). The text of a head goes through the strict parser of
-//! [`crate::http1`] like any other, so that every rule, limit and check is the same for both versions. [`meter`] counts
-//! the frames that the crate does not show.
+//! `proxy` uses this at its edges, together with a crate that does frames, HPACK and flow control. A client's stream is
+//! read as a request ([`write_request`], [`BodyText`]) and takes a response ([`read_response`], [`BodyPieces`]); a
+//! target's stream does the reverse ([`read_request`], [`write_response`]). The text of a head goes through the strict
+//! parser of [`crate::http1`], so that every rule, limit and check is the same for both versions. [`meter`] counts the
+//! frames that the crate does not expose.
 
 mod body;
 pub mod meter;
@@ -26,23 +27,23 @@ use model::HttpLimits;
 
 use crate::http1::Known;
 
-/// Why a message is refused: its stream is reset (RFC 9113 §8.1.1), its connection goes on.
+/// Why a message is refused. Its stream is reset (RFC 9113 §8.1.1); the connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// The exact cause, for the log.
     pub detail: &'static str,
 }
 
-/// How a body stands in the text.
+/// How the body is framed in the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
-    /// There is none: the stream ends with the head.
+    /// No body: the stream ends with the head.
     #[default]
     None,
-    /// As it is, so many bytes.
+    /// Unframed, so many bytes.
     Length(u64),
     Chunked,
-    /// As it is, to the end of the stream: a tunnel, or a response whose end its connection tells.
+    /// Unframed, to the end of the stream: a tunnel, or a response that the end of the connection ends.
     Raw,
 }
 
@@ -57,7 +58,7 @@ const fn malformed<T>(detail: &'static str) -> Result<T, Malformed> {
     Err(Malformed { detail })
 }
 
-/// Whether no message of HTTP/2 may carry the field (RFC 9113 §8.2.2).
+/// Whether a field is forbidden in HTTP/2 (RFC 9113 §8.2.2).
 const fn is_of_connection(known: Known) -> bool {
     matches!(
         known,
@@ -69,7 +70,7 @@ const fn is_of_connection(known: Known) -> bool {
     )
 }
 
-/// A value without the white space that RFC 9113 §8.2.1 forbids around it; its type keeps out control bytes.
+/// The value without surrounding white space, which RFC 9113 §8.2.1 forbids. The type excludes control bytes.
 fn value_of(value: &HeaderValue) -> Result<&[u8], Malformed> {
     match value.as_bytes() {
         [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => malformed("white space around a field value"),
@@ -85,7 +86,7 @@ fn write_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Adds a field that was read as text; its name goes into lower case.
+/// Adds a field that was read as text, with its name in lower case.
 fn append(fields: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), Malformed> {
     let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) else {
         return malformed("a field that HTTP/2 cannot carry");
@@ -96,7 +97,7 @@ fn append(fields: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), Malfo
     }
 }
 
-/// limit: heads that the story has written are as large as it let them become, no larger than its buffers.
+/// limit: a head that `proxy` has written is at most as large as its buffers.
 const OWN_LIMITS: HttpLimits = HttpLimits {
     request_line_bytes: u32::MAX,
     field_bytes: u32::MAX,

@@ -1,4 +1,4 @@
-//! Sans-I/O wire formats: bytes in, messages out, and back. No sockets, no clock.
+//! Wire formats without I/O: bytes in, messages out, and back. No sockets, no clock.
 
 pub mod client_hello;
 pub mod compression;

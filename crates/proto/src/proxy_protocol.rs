@@ -1,49 +1,50 @@
-//! The PROXY protocol, versions 1 and 2, as its receiver reads it (haproxy.org, `proxy-protocol.txt`, §2).
+//! Receiver for the PROXY protocol, versions 1 and 2 (haproxy.org, `proxy-protocol.txt`, §2).
 //!
-//! Whoever passes a TCP connection on says in front of its first byte where it came from. A receiver must know from
-//! whom such a header comes, never guess: where one is due, anything else is refused, and nothing is forgiven.
+//! A proxy sends this header before the first byte of a TCP connection to say where the connection came from. A
+//! receiver must be told which senders use the header; it must never guess. Where a header is required, anything else
+//! is refused.
 
 mod binary;
 mod text;
 
 use std::net::SocketAddr;
 
-/// The two ends of the connection that the sender of the header accepted. IPv4-mapped addresses are in IPv4 form.
+/// Source and destination of the connection that the sender accepted. IPv4-mapped addresses are in IPv4 form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
     pub source: SocketAddr,
     pub destination: SocketAddr,
 }
 
-/// What a header tells about its connection.
+/// What a header says about its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
     /// The sender's own connection, such as a health check (`LOCAL`).
     Own,
-    /// Somebody's, and the header does not say whose (`UNKNOWN`, or no TCP over IP).
+    /// A proxied connection without addresses (`UNKNOWN`, or not TCP over IP).
     Unknown,
     Ends(Ends),
 }
 
-/// What a call of [`parse`] came to.
+/// The result of a call of [`parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The header does not end within these bytes: call again with the same bytes and more behind them.
+    /// The header is incomplete: call again with the same bytes and more after them.
     NeedMore,
-    /// What follows the header begins at `header_bytes`.
+    /// The bytes after the header start at `header_bytes`.
     Complete { told: Told, header_bytes: usize },
 }
 
-/// Why there is no header to believe. The connection cannot go on.
+/// Why there is no valid header. The connection must close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderError {
-    /// What came is something else.
+    /// The bytes are not a PROXY header.
     Missing,
-    /// It began as a header; the exact fault.
+    /// A PROXY header with a fault; the exact cause.
     Malformed(&'static str),
 }
 
-/// Reads the header that `bytes`, the first of a connection, begin with.
+/// Reads the header at the start of `bytes`, the first bytes of a connection.
 pub fn parse(bytes: &[u8]) -> Result<Progress, HeaderError> {
     if begins(bytes, text::START) {
         text::parse(bytes).map_err(HeaderError::Malformed)
@@ -54,10 +55,10 @@ pub fn parse(bytes: &[u8]) -> Result<Progress, HeaderError> {
     }
 }
 
-/// As far as both go.
+/// Whether both are equal up to the length of the shorter one.
 fn begins(bytes: &[u8], start: &[u8]) -> bool {
     bytes.iter().zip(start).all(|(byte, expected)| byte == expected)
 }
 
-// limit: bytes of a whole header; what real senders attach stays far below.
+// limit: length of a whole header; real headers are far shorter.
 pub const HEADER_BYTES_MAX: usize = 4 * 1024;

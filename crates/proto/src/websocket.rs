@@ -1,5 +1,5 @@
-//! WebSocket framing (RFC 6455 §5.2), as far as a relay needs it: where frames end, so that a control frame of ours can
-//! go between two of them. Nothing is unmasked, and what a frame carries is not looked at.
+//! WebSocket framing (RFC 6455 §5.2), as far as a relay needs it: it finds the ends of frames, so that the relay can
+//! insert a control frame between two of them. Nothing is unmasked, and payloads are not looked at.
 
 /// The kinds of frames (RFC 6455 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,25 +12,25 @@ pub enum FrameKind {
     Pong,
 }
 
-/// What came of some bytes.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A frame ended after so many of them.
+    /// A frame ended after so many bytes.
     Frame { kind: FrameKind, bytes: usize },
-    /// They all belong to a frame that goes on, or there were none.
+    /// All bytes belong to an unfinished frame, or there were none.
     Within,
-    /// They are not what RFC 6455 allows in this direction: where frames end is not known from here on.
+    /// RFC 6455 does not allow these bytes in this direction. The ends of frames are unknown from here on.
     Lost,
 }
 
-/// Who sends the frames; a client masks them and a server does not (RFC 6455 §5.1).
+/// The sender of the frames: a client masks them and a server does not (RFC 6455 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
     Client,
     Server,
 }
 
-/// Follows the frames of one direction, however its bytes are cut.
+/// Follows the frames of one direction, at any split of the bytes.
 #[derive(Clone, Debug)]
 pub struct Frames {
     sender: Sender,
@@ -44,7 +44,7 @@ enum State {
         bytes: [u8; 10],
         len: u8,
     },
-    /// Mask and payload, of which so much is still to come.
+    /// Bytes of mask and payload that are still to come.
     Rest {
         kind: FrameKind,
         left: u64,
@@ -57,8 +57,8 @@ impl Frames {
         Self { sender, state: BETWEEN }
     }
 
-    /// Whether the last byte so far was the last one of a frame, or none has come: a control frame may stand here,
-    /// also within a fragmented message (RFC 6455 §5.4).
+    /// Whether the stream is at a frame boundary: a control frame may be inserted here, also within a fragmented
+    /// message (RFC 6455 §5.4).
     pub fn is_between(&self) -> bool {
         matches!(self.state, State::Header { len: 0, .. })
     }
@@ -67,8 +67,7 @@ impl Frames {
         matches!(self.state, State::Lost)
     }
 
-    /// Follows `bytes` to the first end of a frame, or to their own end. What is behind [`Step::Frame`] was not looked
-    /// at.
+    /// Reads `bytes` up to the first end of a frame, or to their end. Bytes after a [`Step::Frame`] are not looked at.
     pub fn step(&mut self, bytes: &[u8]) -> Step {
         let mut taken = 0;
         loop {
@@ -95,7 +94,7 @@ impl Frames {
     }
 }
 
-/// The state after the first `len` bytes of a frame, which is at least 1.
+/// The state after the first `len` bytes of a frame; `len` is at least 1.
 fn after(sender: Sender, header: [u8; 10], len: u8) -> State {
     let Some(kind) = kind(header[0]) else { return State::Lost };
     if len < 2 {
@@ -125,7 +124,7 @@ fn after(sender: Sender, header: [u8; 10], len: u8) -> State {
     State::Rest { kind, left: payload + if is_masked { MASK_BYTES } else { 0 } }
 }
 
-/// The extension bits beside the opcode are for the two ends: `permessage-deflate` sets one.
+/// The reserved bits belong to extensions of the two ends: `permessage-deflate` sets one.
 fn kind(first: u8) -> Option<FrameKind> {
     Some(match first & OPCODE {
         0x0 => FrameKind::Continuation,
@@ -151,7 +150,7 @@ impl ControlFrame {
         Self::new(0x9, PING_PAYLOAD, mask)
     }
 
-    /// With a status and no reason (RFC 6455 §5.5.1).
+    /// A Close with a status and no reason (RFC 6455 §5.5.1).
     pub fn close(code: u16, mask: Option<[u8; 4]>) -> Self {
         Self::new(0x8, &code.to_be_bytes(), mask)
     }
@@ -164,7 +163,7 @@ impl ControlFrame {
         let mut frame = Self { bytes: [0; 6 + OWN_PAYLOAD_MAX], len: 0 };
         let is_masked = if mask.is_some() { MASKED } else { 0 };
         frame.push(FINAL | opcode);
-        // A payload of ours is short.
+        // Our payloads are short.
         frame.push(is_masked | payload.len() as u8);
         mask.into_iter().flatten().for_each(|byte| frame.push(byte));
         let key = mask.unwrap_or_default();
@@ -188,6 +187,6 @@ const LENGTH: u8 = 0x7F;
 const MASK_BYTES: u64 = 4;
 /// RFC 6455 §5.5.
 const CONTROL_BYTES_MAX: u8 = 125;
-/// Not empty, so that its Pong is not taken for the answer to an empty Ping of the target's.
+/// Not empty, so that its Pong is not taken for the answer to an empty Ping of the target.
 const PING_PAYLOAD: &[u8] = b"evenkeel";
 const OWN_PAYLOAD_MAX: usize = PING_PAYLOAD.len();

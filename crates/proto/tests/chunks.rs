@@ -19,7 +19,7 @@ fn the_decoder_is_small() {
 }
 
 #[test]
-fn data_is_moved_to_the_start_and_the_end_is_exact() {
+fn data_is_moved_to_the_start_and_nothing_after_the_body_is_consumed() {
     for (text, data, left_over) in [
         ("5\r\nhello\r\n0\r\n\r\n", "hello", 0),
         ("0\r\n\r\n", "", 0),
@@ -40,7 +40,7 @@ fn data_is_moved_to_the_start_and_the_end_is_exact() {
 }
 
 #[test]
-fn a_chunk_that_readers_take_differently_is_refused() {
+fn an_ambiguous_chunk_is_refused() {
     for (text, detail) in [
         ("\r\n", "chunk without a size"),
         (";x\r\n", "chunk without a size"),
@@ -77,7 +77,7 @@ fn a_chunk_that_readers_take_differently_is_refused() {
 }
 
 #[test]
-fn extensions_are_bounded_in_a_line_and_against_the_data() {
+fn extensions_are_limited_per_line_and_relative_to_the_data() {
     let line = |bytes: usize| format!("3;{}\r\nabc\r\n0\r\n\r\n", "x".repeat(bytes - 1));
     assert!(decode(line(256).as_bytes()).is_ok());
     assert_eq!(decode(line(257).as_bytes()).map(|_| ()), Err("chunk extension too long"));
@@ -89,7 +89,7 @@ fn extensions_are_bounded_in_a_line_and_against_the_data() {
 }
 
 #[test]
-fn trailers_are_kept_but_those_a_head_alone_may_carry() {
+fn trailers_are_kept_except_fields_that_only_a_head_may_carry() {
     let text = b"0\r\nX-Sum: 1\r\nHost: b\r\ncontent-length: 3\r\nTransfer_Encoding: chunked\r\nX-Forwarded-For: c\r\n\
         Content-Type: d\r\nAuthorization: e\r\nIf-Match: f\r\ngrpc-status: 0\r\nConnection: g\r\n\r\n";
     let (_, consumed, chunks) = decode(text).unwrap();
@@ -99,7 +99,7 @@ fn trailers_are_kept_but_those_a_head_alone_may_carry() {
 }
 
 #[test]
-fn trailers_are_bounded_like_fields() {
+fn trailers_are_limited_like_fields() {
     let limits = HttpLimits { field_bytes: 20, fields_bytes: 30, fields_count: 3, ..HttpLimits::default() };
     for (trailers, detail) in [
         ("X: 4567890123456789012", "trailers too large"),
@@ -114,7 +114,7 @@ fn trailers_are_bounded_like_fields() {
 }
 
 #[test]
-fn what_is_encoded_is_decoded() {
+fn encoded_chunks_are_decoded() {
     let mut out = Vec::new();
     for piece in [&b"hello"[..], b"", &[b'x'; 70_000]] {
         encode::write_chunk_head(&mut out, piece.len() as u64);

@@ -1,4 +1,4 @@
-//! The look at a ClientHello: what it finds, what it refuses, and that cuts do not matter.
+//! Reading a ClientHello: what is found, what is refused, and that the split of the bytes does not matter.
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
 
@@ -60,7 +60,7 @@ fn names_and_versions_are_found() {
 }
 
 #[test]
-fn what_is_no_hello_is_refused() {
+fn other_bytes_are_refused() {
     let of = |extensions: &[_]| records(&message(0x0303, Some(extensions)), &[1 << 14]);
     let name = || name_list(&[(0, b"a.example")]);
     let cases = [

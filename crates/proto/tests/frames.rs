@@ -4,7 +4,7 @@
 
 use proto::websocket::{ControlFrame, FrameKind, Frames, Sender, Step};
 
-/// The kinds of the frames that end in `bytes`, and how it then stands.
+/// The kinds of the frames that end in `bytes`, and the state after them.
 fn follow(sender: Sender, bytes: &[u8]) -> (Vec<FrameKind>, Frames) {
     let (mut frames, mut kinds, mut rest) = (Frames::new(sender), Vec::new(), bytes);
     while let Step::Frame { kind, bytes } = frames.step(rest) {
@@ -49,7 +49,7 @@ fn the_examples_of_the_rfc_are_frames() {
 }
 
 #[test]
-fn what_the_rfc_forbids_loses_the_thread() {
+fn frames_that_the_rfc_forbids_end_the_tracking() {
     for (sender, bytes, why) in [
         (Sender::Server, &[0x83][..], "a reserved opcode"),
         (Sender::Server, &[0x0b], "a reserved control opcode"),
@@ -61,18 +61,18 @@ fn what_the_rfc_forbids_loses_the_thread() {
     ] {
         let (found, mut frames) = follow(sender, bytes);
         assert!(found.is_empty() && frames.is_lost() && !frames.is_between(), "{why}");
-        assert_eq!(frames.step(&[0x81, 0]), Step::Lost, "{why}: for good");
+        assert_eq!(frames.step(&[0x81, 0]), Step::Lost, "{why}: the state is final");
         let (_, before) = follow(sender, &bytes[..bytes.len() - 1]);
-        assert!(!before.is_lost(), "{why}: not before its byte has come");
+        assert!(!before.is_lost(), "{why}: only once the invalid byte has arrived");
     }
-    // Extension bits, a length that could be shorter, and the longest of all are none of our business.
+    // Reserved bits, a length that is not minimal, and the maximum length are accepted.
     for bytes in [&[0xf1, 0][..], &[0x82, 126, 0, 0], &[0x82, 127, 0x7f, 255, 255, 255, 255, 255, 255, 255]] {
         assert!(!follow(Sender::Server, bytes).1.is_lost());
     }
 }
 
 #[test]
-fn frames_of_ours_are_as_the_rfc_writes_them() {
+fn our_frames_match_the_rfc() {
     assert_eq!(ControlFrame::ping(None).bytes(), b"\x89\x08evenkeel");
     assert_eq!(ControlFrame::close(1001, None).bytes(), [0x88, 2, 0x03, 0xe9]);
     let key = [0x37, 0xfa, 0x21, 0x3d];
@@ -86,6 +86,6 @@ fn frames_of_ours_are_as_the_rfc_writes_them() {
 }
 
 #[test]
-fn following_costs_little_memory() {
+fn the_state_is_small() {
     assert!(size_of::<Frames>() <= 32, "{}", size_of::<Frames>());
 }

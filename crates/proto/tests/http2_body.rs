@@ -1,4 +1,4 @@
-//! Bodies between DATA frames and text, however they are cut.
+//! Bodies between DATA frames and text, for any split of the bytes.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -15,7 +15,7 @@ fn trailers() -> HeaderMap {
     trailers
 }
 
-/// All of the data as text, through rooms of these sizes.
+/// All of the data as text, written through outputs of these sizes.
 fn encoded(framing: Framing, data: &[u8], rooms: &[usize], trailers: Option<&HeaderMap>) -> Vec<u8> {
     let mut body = BodyText::new(framing);
     let (mut out, mut rest) = (Vec::new(), data);
@@ -34,7 +34,7 @@ fn encoded(framing: Framing, data: &[u8], rooms: &[usize], trailers: Option<&Hea
 }
 
 #[test]
-fn data_is_framed_as_the_head_has_announced() {
+fn data_is_framed_as_the_head_announced() {
     let trailers = trailers();
     for (framing, data, text) in [
         (Framing::None, "", ""),
@@ -64,7 +64,7 @@ fn data_that_contradicts_the_head_is_refused() {
 }
 
 #[test]
-fn trailers_become_fields_and_are_no_fields_of_the_connection() {
+fn trailers_become_fields_without_hop_by_hop_fields() {
     let read = read_trailers(b"Grpc-Status: 0\r\nx-sum:  a b \r\n").unwrap();
     assert_eq!(read, trailers());
     assert_eq!(read_trailers(b"").unwrap(), HeaderMap::new());
@@ -76,7 +76,7 @@ fn trailers_become_fields_and_are_no_fields_of_the_connection() {
 }
 
 #[test]
-fn the_end_needs_no_room_for_data() {
+fn the_end_is_read_without_a_window_for_data() {
     let mut pieces = BodyPieces::new(Framing::Chunked);
     let text = b"3\r\nabc\r\n0\r\nx: y\r\n\r\nrest";
     let piece = pieces.next(text, 2).unwrap();
@@ -132,7 +132,7 @@ proptest! {
 }
 
 #[test]
-fn a_tunnel_is_over_only_with_its_stream() {
+fn only_the_end_of_the_stream_ends_a_tunnel() {
     for (framing, is_delimited) in
         [(Framing::Raw, false), (Framing::Chunked, true), (Framing::Length(0), true)]
     {

@@ -1,4 +1,4 @@
-//! Floods of frames, and clients that only look like one.
+//! Floods of frames, and clients that only resemble one.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -31,7 +31,7 @@ fn meter() -> FrameMeter {
     meter
 }
 
-/// How many of these frames are taken at one time.
+/// How many of these frames are accepted at one time.
 fn taken(frame: &[u8], most: usize) -> (usize, Option<Fault>) {
     let mut meter = meter();
     for count in 0..most {
@@ -43,7 +43,7 @@ fn taken(frame: &[u8], most: usize) -> (usize, Option<Fault>) {
 }
 
 #[test]
-fn frames_that_may_not_be_have_their_own_word() {
+fn each_protocol_violation_has_its_own_word() {
     let ended = frame(HEADERS, 5, 1, &[0; 3]);
     let window = [&[0, 3, 0, 0, 0, 9][..], &[0, 4, 0x80, 0, 0, 0]].concat();
     for (before, wrong, violation) in [
@@ -82,7 +82,7 @@ fn a_stream_ends_when_the_client_says_so() {
     for stream in [1, 3, 5] {
         assert_eq!(data_on(stream), Err(Fault::Broken(Violation::StreamClosed)), "{stream}");
     }
-    assert_eq!(data_on(7), Ok(()), "one that was never begun is another error");
+    assert_eq!(data_on(7), Ok(()), "a stream that never began is another error");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn every_kind_of_flood_ends() {
 }
 
 #[test]
-fn what_says_something_is_free() {
+fn frames_with_content_are_not_counted() {
     for frame in [
         frame(DATA, 0, 1, b"x"),
         frame(DATA, PADDED, 1, &[1, b'x', 0]),
@@ -124,7 +124,7 @@ fn what_says_something_is_free() {
 }
 
 #[test]
-fn rapid_reset_ends_however_slowly_it_is_done() {
+fn rapid_reset_ends_the_connection_at_any_rate() {
     for per_second in [30, 100, 1000, 100_000] {
         let mut meter = meter();
         let flood = (0..100_000_u64).find_map(|count| {
@@ -136,9 +136,9 @@ fn rapid_reset_ends_however_slowly_it_is_done() {
     }
 }
 
-/// The numbers are resets at one time: those of the client's, and behind them those that it had us make.
+/// The numbers are resets at one time: by the client, and then those that the client caused us to make.
 #[test]
-fn resets_that_the_client_had_us_make_count_as_its_own() {
+fn resets_that_the_client_causes_count_as_its_own() {
     for (resets, answers, made) in
         [(0, 0, 150), (100, 0, 50), (149, 0, 1), (150, 0, 0), (150, 20, 20), (0, 20, 150)]
     {
@@ -147,12 +147,12 @@ fn resets_that_the_client_had_us_make_count_as_its_own() {
         (0..answers).for_each(|_| meter.answered());
         assert!((0..made).all(|_| meter.made_reset(0).is_ok()), "{resets} {answers}");
         assert_eq!(meter.made_reset(0), Err(Fault::Flood(Flood::Reset)), "{resets} {answers}");
-        assert_eq!(meter.made_reset(1000), Ok(()), "some come back with each second");
+        assert_eq!(meter.made_reset(1000), Ok(()), "the budget refills every second");
     }
 }
 
 #[test]
-fn an_answer_to_a_ping_does_not_pay_for_the_next() {
+fn an_answer_to_a_ping_gives_no_credit_for_the_next() {
     let mut meter = meter();
     let ping = frame(PING, 0, 0, &[0; 8]);
     let pings = (0..10_000).find(|_| {
@@ -162,9 +162,9 @@ fn an_answer_to_a_ping_does_not_pay_for_the_next() {
     assert!(pings.is_some_and(|pings| pings < 1000), "{pings:?}");
 }
 
-/// A browser leaves a page of a hundred pictures every five seconds.
+/// A browser that leaves a page of a hundred pictures every five seconds.
 #[test]
-fn a_browser_that_leaves_pages_goes_on() {
+fn a_browser_that_leaves_pages_stays_connected() {
     let mut meter = meter();
     let mut stream = 1;
     for page in 0..200_u64 {
@@ -182,9 +182,9 @@ fn a_browser_that_leaves_pages_goes_on() {
     }
 }
 
-/// `grpc-go` measures the path with a PING for each answer; some clients reset every stream that they are done with.
+/// `grpc-go` measures the path with a PING for each answer; some clients reset every finished stream.
 #[test]
-fn pings_and_resets_that_follow_answers_go_on() {
+fn pings_and_resets_after_answers_are_accepted() {
     let mut meter = meter();
     for count in 0..50_000_u32 {
         meter.observe(&frame(HEADERS, 5, 2 * count + 1, &[0; 30]), 0).unwrap();
@@ -195,9 +195,9 @@ fn pings_and_resets_that_follow_answers_go_on() {
     }
 }
 
-/// A slow reader of single bytes opens both windows for each.
+/// A slow reader of single bytes, which opens both windows for each byte.
 #[test]
-fn windows_opened_for_what_was_sent_go_on() {
+fn window_updates_for_sent_bytes_are_accepted() {
     let mut meter = meter();
     for _ in 0..50_000 {
         meter.wrote(10);
@@ -207,7 +207,7 @@ fn windows_opened_for_what_was_sent_go_on() {
 }
 
 #[test]
-fn a_keepalive_ping_goes_on_for_days() {
+fn a_keepalive_ping_is_accepted_for_days() {
     let mut meter = meter();
     for count in 0..100_000 {
         meter.observe(&frame(PING, 0, 0, &[0; 8]), count * 10_000).unwrap();
@@ -215,13 +215,13 @@ fn a_keepalive_ping_goes_on_for_days() {
 }
 
 #[test]
-fn a_flood_has_a_word() {
+fn every_flood_has_a_word() {
     for (place, flood) in Flood::ALL.iter().enumerate() {
         assert!(Flood::ALL[place + 1..].iter().all(|other| other.reason() != flood.reason()));
     }
 }
 
-/// Frames of all kinds, also such as are too long or cut off.
+/// Frames of all kinds, including ones that are too long or truncated.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let one = (0u8..18, any::<u8>(), 0u32..40, proptest::collection::vec(any::<u8>(), 0..40))
         .prop_map(|(kind, flags, stream, payload)| frame(kind, flags, stream, &payload));
@@ -229,7 +229,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(many, 0..12).prop_map(|frames| frames.concat())
 }
 
-/// Where the bytes are when the verdict falls does not matter, but that it falls and what it is.
+/// How far the bytes were read when the verdict falls does not matter, only that there is one and which.
 fn verdict(bytes: &[u8], cuts: &[usize]) -> Option<Fault> {
     let mut meter = meter();
     let mut rest = bytes;

@@ -99,7 +99,7 @@ fn a_request_becomes_text() {
 }
 
 #[test]
-fn what_means_nothing_or_two_things_is_refused() {
+fn meaningless_or_ambiguous_requests_are_refused() {
     for (method, uri, fields, ends, detail) in [
         ("GET", "ftp://a/", &[][..], true, ":scheme is neither http nor https"),
         ("GET", "https://me:secret@a/", &[][..], true, "userinfo in :authority"),
@@ -148,7 +148,7 @@ fn what_means_nothing_or_two_things_is_refused() {
 }
 
 #[test]
-fn what_the_strict_parser_refuses_is_left_to_it() {
+fn requests_that_the_strict_parser_refuses_are_left_to_it() {
     for (method, uri, fields, failure) in [
         ("CONNECT", "a:443", &[][..], Failure::RequestMethod),
         ("GET", "/", &[][..], Failure::RequestHost),
@@ -167,7 +167,7 @@ fn what_the_strict_parser_refuses_is_left_to_it() {
 }
 
 #[test]
-fn crumbs_are_joined_unless_they_are_too_many() {
+fn cookie_fields_are_joined_unless_they_are_too_many() {
     let crumbs = |count: usize| {
         let mut head = parts("GET", "https://a/", &[]);
         for _ in 0..count {
@@ -197,7 +197,7 @@ fn an_extended_connect_becomes_an_upgrade() {
 }
 
 #[test]
-fn an_extended_connect_that_is_no_websocket_is_refused() {
+fn an_extended_connect_to_another_protocol_is_refused() {
     let head = parts("CONNECT", "https://a/chat", &[]);
     let to = |protocol| Asked { protocol: Some(protocol), ..asked(false) };
     assert_eq!(text(&head, to("connect-udp")), Err(Refused::Protocol));
@@ -221,7 +221,7 @@ fn text_becomes_a_request() {
 }
 
 #[test]
-fn what_http2_cannot_say_is_refused() {
+fn requests_that_http2_cannot_express_are_refused() {
     for (text, detail) in [
         ("GET / HTTP/1.1\r\nHost: a\r\n", "an incomplete head"),
         (
@@ -237,7 +237,7 @@ fn what_http2_cannot_say_is_refused() {
 }
 
 proptest! {
-    /// Whatever a client's types can hold comes out as one message, or not at all; and goes back as it came.
+    /// Any value of a client's types becomes exactly one message or is refused; converted back, it is unchanged.
     #[test]
     fn a_request_survives_the_way_through_text(
         method in "[A-Z]{1,8}",

@@ -26,7 +26,7 @@ fn parts(status: u16, fields: &[(&str, &str)]) -> response::Parts {
 }
 
 #[test]
-fn the_text_of_a_response_goes_to_its_stream() {
+fn a_response_as_text_becomes_a_head() {
     for (text, method, status, framing, expected) in [
         (
             "HTTP/1.1 200 OK\r\nContent-Type: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\n",
@@ -78,7 +78,7 @@ fn the_text_of_a_response_goes_to_its_stream() {
 }
 
 #[test]
-fn a_switch_becomes_success_when_its_proof_is_true() {
+fn a_101_becomes_200_if_its_accept_value_is_correct() {
     let text = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: proof\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
     let answer = read(text, Method::Get, Some("proof")).unwrap().unwrap();
@@ -102,7 +102,7 @@ fn a_switch_becomes_success_when_its_proof_is_true() {
 }
 
 #[test]
-fn a_target_s_response_becomes_text() {
+fn a_response_of_a_target_becomes_text() {
     for (status, given, ends, method, expected, framing) in [
         (
             200,
@@ -173,7 +173,7 @@ fn a_target_s_response_becomes_text() {
 
 /// Go's server sends a length together with trailers.
 #[test]
-fn a_length_does_not_cost_the_trailers() {
+fn trailers_survive_a_content_length() {
     let grpc = ("content-type", "application/grpc+proto");
     for (field, status, method, framing) in [
         (grpc, 200, Method::Post, Framing::Chunked),
@@ -193,14 +193,14 @@ fn a_length_does_not_cost_the_trailers() {
     }
     let mut out = Vec::new();
     let written = write_response(&parts(200, &[grpc, ("content-length", "0")]), true, Method::Post, &mut out);
-    assert_eq!(written, Ok(Framing::Length(0)), "it has ended with its head");
+    assert_eq!(written, Ok(Framing::Length(0)), "the stream ended with the head");
     let twice = parts(200, &[grpc, ("content-length", "3"), ("content-length", "3")]);
     let written = write_response(&twice, false, Method::Post, &mut Vec::new());
     assert_eq!(written.map_err(|error| error.detail), Err("several content-length fields"));
 }
 
 #[test]
-fn a_target_must_not_say_some_things() {
+fn invalid_responses_of_a_target_are_refused() {
     for (status, given, ends, detail) in [
         (101, &[][..], false, "101 in HTTP/2"),
         (103, &[][..], true, "an interim response that ends its stream"),

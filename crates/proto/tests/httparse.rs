@@ -1,4 +1,4 @@
-//! What httparse lets pass and we refuse, and why: the other direction is in the oracle.
+//! Messages that httparse accepts and we refuse, and why. The oracle checks the other direction.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,4 @@
-//! The normal form of paths (RFC 3986 §6.2.2) and what is not to be decided by it.
+//! The normal form of paths (RFC 3986 §6.2.2), and the paths that rules must not decide by.
 
 use proto::http1::path::{is_normal, normalize};
 
@@ -9,7 +9,7 @@ fn normal(path: &str) -> Result<(String, Option<usize>), &'static str> {
 }
 
 #[test]
-fn an_ordinary_path_is_returned_as_it_is() {
+fn a_normal_path_is_returned_unchanged() {
     for path in [
         "/",
         "/a",
@@ -34,7 +34,7 @@ fn an_ordinary_path_is_returned_as_it_is() {
 }
 
 #[test]
-fn spellings_of_one_path_become_one() {
+fn equivalent_paths_have_one_normal_form() {
     for (path, expected) in [
         ("", "/"),
         ("/%61%2D%2e%5F%7e%39", "/a-._~9"),
@@ -60,7 +60,7 @@ fn spellings_of_one_path_become_one() {
 }
 
 #[test]
-fn a_hidden_separator_is_shown_with_the_place_it_spoils() {
+fn a_hidden_separator_is_reported_with_its_offset() {
     for (path, expected, hidden_at) in [
         ("/api%2fadmin", "/api%2Fadmin", 1),
         ("/api/a%5cb/c", "/api/a%5Cb/c", 5),

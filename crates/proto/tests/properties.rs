@@ -1,5 +1,5 @@
-//! Properties of the formats over invented input: mostly near misses of real messages, because random bytes
-//! alone are refused too early to find anything.
+//! Properties of the formats over generated input: mostly near misses of real messages, because random bytes are
+//! refused too early to find anything.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Pieces of messages, joined in any order by the strategies below.
+/// Fragments of messages, which the strategies below join in any order.
 fn pieces(known: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         12 => select(known).prop_map(|text| text.as_bytes().to_vec()),
@@ -91,7 +91,7 @@ const PATH_PIECES: &[&str] = &[
 const PROXY_PIECES: &[&str] =
     &["PROXY ", "TCP4 ", "TCP6 ", "UNKNOWN", "192.0.2.1 ", "::1 ", "80 ", "443", " ", "\r\n", "\n", "0"];
 
-/// A block behind the signature, its length mostly right.
+/// A block after the signature, usually with a correct length.
 fn proxy_block() -> impl Strategy<Value = Vec<u8>> {
     let block = prop_oneof![
         vec(any::<u8>(), 0..60),
@@ -110,7 +110,7 @@ fn proxy_block() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A frame, mostly one that may be sent.
+/// A frame, usually a valid one.
 fn frame() -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
         12 => select(&[0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8A, 0xC1, 0x41][..]),

@@ -1,4 +1,4 @@
-//! What a request head may be, rule by rule of RFC 9112 and RFC 9110, and the exact refusal of what it may not.
+//! Valid and invalid request heads, rule by rule of RFC 9112 and RFC 9110, with the exact failure.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -43,7 +43,7 @@ fn text(span: Span, bytes: &str) -> &str {
 }
 
 #[test]
-fn a_plain_request_is_taken_apart() {
+fn a_plain_request_is_parsed() {
     let bytes = "GET /a/b?c=d?e HTTP/1.1\r\nHost: Example.com:8080\r\nAccept:  */* \r\n\r\n";
     let head = complete(bytes);
     assert_eq!((head.method(), text(head.method_span(), bytes)), (Method::Get, "GET"));
@@ -101,7 +101,7 @@ fn a_target_is_origin_absolute_or_asterisk() {
 }
 
 #[test]
-fn a_request_line_that_readers_take_differently_is_refused() {
+fn an_ambiguous_request_line_is_refused() {
     use Failure::{RequestHost, RequestMalformed, RequestMethod, RequestVersion};
     for (line, failure, detail) in [
         ("GET  / HTTP/1.1", RequestMalformed, "white space in the request line"),
@@ -143,7 +143,7 @@ fn a_request_line_that_readers_take_differently_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_http_is_refused_by_its_first_byte() {
+fn bytes_that_cannot_be_http_are_refused_at_the_first_byte() {
     for (bytes, detail) in [
         (&b"\x16"[..], "not HTTP"),
         (b"\x00", "not HTTP"),
@@ -160,7 +160,7 @@ fn what_cannot_be_http_is_refused_by_its_first_byte() {
 }
 
 #[test]
-fn one_empty_line_before_the_request_is_forgiven() {
+fn one_empty_line_before_the_request_is_accepted() {
     let bytes = "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let head = complete(bytes);
     assert_eq!((head.message_start(), text(head.method_span(), bytes)), (2, "GET"));
@@ -170,7 +170,7 @@ fn one_empty_line_before_the_request_is_forgiven() {
 }
 
 #[test]
-fn lines_end_with_crlf_and_hold_no_control_bytes() {
+fn lines_end_with_crlf_and_contain_no_control_bytes() {
     for (lines, detail) in [
         ("X: a\nY: b", "bare LF"),
         ("X: a\rY: b", "bare CR"),
@@ -220,7 +220,7 @@ fn http_1_1_has_exactly_one_valid_host() {
 }
 
 #[test]
-fn http_1_0_may_do_without_host() {
+fn http_1_0_may_omit_host() {
     assert_eq!(complete("GET / HTTP/1.0\r\n\r\n").host(), None);
     assert!(complete("GET / HTTP/1.0\r\nHost: a\r\n\r\n").host().is_some());
     let several = b"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n";
@@ -228,7 +228,7 @@ fn http_1_0_may_do_without_host() {
 }
 
 #[test]
-fn an_absolute_target_decides_and_must_equal_host() {
+fn an_absolute_target_takes_precedence_and_must_equal_host() {
     let bytes = "GET http://A.example:81/x HTTP/1.1\r\nHost: a.EXAMPLE:81\r\n\r\n";
     let head = complete(bytes);
     assert_eq!(head.host().map(|host| text(host, bytes)), Some("A.example:81"));
@@ -251,7 +251,7 @@ fn an_absolute_target_decides_and_must_equal_host() {
 }
 
 #[test]
-fn the_body_ends_in_one_way_only() {
+fn the_body_has_exactly_one_end() {
     for (lines, body) in [
         ("X: y", BodyLength::None),
         ("Content-Length: 0", BodyLength::Length(0)),
@@ -259,7 +259,7 @@ fn the_body_ends_in_one_way_only() {
         ("Content-Length: 9223372036854775807", BodyLength::Length(i64::MAX as u64)),
         ("Transfer-Encoding: chunked", BodyLength::Chunked),
         ("transfer-encoding: CHUNKED", BodyLength::Chunked),
-        // An alias frames nothing here; whoever forwards must drop it.
+        // An alias does not frame the body here; the proxy must drop it.
         ("Content_Length: 5", BodyLength::None),
         ("Transfer_Encoding: chunked\r\nContent-Length: 5", BodyLength::Length(5)),
     ] {
@@ -318,7 +318,7 @@ fn an_ambiguous_body_is_refused() {
 }
 
 #[test]
-fn connection_decides_about_persistence() {
+fn connection_decides_persistence() {
     for (version, lines, persists) in [
         ("1.1", "", true),
         ("1.1", "Connection: close\r\n", false),
@@ -336,7 +336,7 @@ fn connection_decides_about_persistence() {
 }
 
 #[test]
-fn connection_names_fields_but_never_those_that_make_the_message() {
+fn connection_cannot_list_fields_that_define_the_message() {
     let bytes = with(
         "X-Own: 1\r\nConnection: x-OWN, host, content-length, cookie, x-forwarded-for\r\nContent-Length: 0\r\n\
          Content-Type: t\r\nCookie: c\r\nx-own: 2\r\nX-Owned: 3\r\nX-Forwarded-For: 4\r\nX_Forwarded_For: 5\r\n\
@@ -392,13 +392,13 @@ fn only_100_continue_can_be_expected() {
 }
 
 #[test]
-fn te_trailers_is_seen_among_others() {
+fn te_trailers_is_found_among_others() {
     assert!(complete(&with("TE: gzip;q=0.5, Trailers")).te_trailers());
     assert!(!complete(&with("TE: gzip, trailer")).te_trailers());
 }
 
 #[test]
-fn limits_apply_as_soon_as_they_are_passed() {
+fn limits_apply_as_soon_as_they_are_exceeded() {
     use Failure::{RequestFieldsTooLarge, RequestLineTooLong};
     let limits = HttpLimits {
         request_line_bytes: 16,
@@ -424,7 +424,7 @@ fn limits_apply_as_soon_as_they_are_passed() {
 }
 
 #[test]
-fn a_refusal_stays_until_cleared_and_a_head_is_used_again() {
+fn a_refusal_persists_until_clear_and_the_head_is_reusable() {
     let limits = HttpLimits::default();
     let mut head = RequestHead::new();
     let error = head.parse(b"GET / HTTP/9.9\r\n", &limits);
@@ -443,7 +443,7 @@ fn a_refusal_stays_until_cleared_and_a_head_is_used_again() {
 }
 
 #[test]
-fn fields_stand_together_unless_one_needs_a_look() {
+fn fields_form_one_span_unless_one_needs_a_check() {
     let names = Names::of(&[Known::Host, Known::Accept, Known::ContentLength]);
     for (lines, together) in [
         ("Accept: b", true),

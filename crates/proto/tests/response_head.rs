@@ -1,4 +1,4 @@
-//! What a response head may be, rule by rule of RFC 9112, and the exact refusal of what it may not.
+//! Valid and invalid response heads, rule by rule of RFC 9112, with the exact failure.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -32,7 +32,7 @@ fn refusal(text: &str) -> (Failure, &'static str) {
 }
 
 #[test]
-fn a_status_line_is_a_version_a_status_and_perhaps_a_reason() {
+fn a_status_line_is_a_version_a_status_and_an_optional_reason() {
     for (line, version, status, reason) in [
         ("HTTP/1.1 200 OK", Version::Http11, 200, "OK"),
         ("HTTP/1.1 404 Not\tFound \u{e4}", Version::Http11, 404, "Not\tFound \u{e4}"),
@@ -128,7 +128,7 @@ fn an_ambiguous_body_is_refused() {
 }
 
 #[test]
-fn persistence_and_its_time_are_read() {
+fn persistence_and_its_timeout_are_read() {
     for (version, lines, persists, timeout) in [
         ("1.1", "", true, None),
         ("1.1", "Connection: close\r\n", false, None),

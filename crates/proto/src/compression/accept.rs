@@ -4,8 +4,8 @@ use model::ContentCoding;
 
 use crate::http1::token;
 
-/// The coding that the client likes best, of equals the first of `offered`. `None`: the response goes as it is, which
-/// is also the answer to a field that is malformed or not there, and to a client that refuses everything.
+/// The coding that the client prefers; among equals, the first of `offered`. `None`: send the response unchanged. This
+/// is also the answer if the field is malformed or absent, and if the client refuses every coding.
 pub fn negotiate<'a>(
     fields: impl IntoIterator<Item = &'a [u8]>,
     offered: &[ContentCoding],
@@ -52,7 +52,7 @@ impl Wishes {
         } else if let Some(coding) = ContentCoding::ALL.into_iter().find(|coding| is(coding.as_str())) {
             self.codings[coding.index()] = Some(weight);
         } else if is("x-gzip") {
-            // RFC 9110 §8.4.1.3: the same coding.
+            // RFC 9110 §8.4.1.3: `x-gzip` is the same coding.
             self.codings[ContentCoding::Gzip.index()].get_or_insert(weight);
         }
         Some(())
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_liked_is_taken_and_of_equals_our_first() {
+    fn the_preferred_coding_is_chosen_and_among_equals_our_first() {
         for (field, expected) in [
             ("gzip", Some(Gzip)),
             ("GZip", Some(Gzip)),
@@ -110,11 +110,11 @@ mod tests {
         ] {
             assert_eq!(of(&[field]), expected, "{field}");
         }
-        assert_eq!(of(&["deflate", "gzip"]), Some(Gzip), "fields are one list");
+        assert_eq!(of(&["deflate", "gzip"]), Some(Gzip), "several fields form one list");
     }
 
     #[test]
-    fn identity_where_nothing_else_is_wished() {
+    fn identity_if_the_client_accepts_nothing_we_offer() {
         for field in [
             "",
             "identity",
@@ -151,11 +151,11 @@ mod tests {
         ] {
             assert_eq!(of(&[field]), None, "{field}");
         }
-        assert_eq!(of(&["gzip", "br;q=x"]), None, "the list as a whole");
+        assert_eq!(of(&["gzip", "br;q=x"]), None, "one malformed element spoils the list");
     }
 
     #[test]
-    fn only_what_is_offered_is_taken() {
+    fn only_an_offered_coding_is_chosen() {
         assert_eq!(negotiate([&b"br, zstd"[..]], &[Gzip]), None);
         assert_eq!(negotiate([&b"br, gzip"[..]], &[Gzip, Br]), Some(Gzip));
     }

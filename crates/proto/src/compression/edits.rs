@@ -1,28 +1,28 @@
-//! What the head of a response says when it is compressed, or could have been.
+//! The edits of a response head if the response is compressed, or could have been.
 
 use model::ContentCoding;
 
 use super::Survey;
 use crate::http1::token;
 
-/// Changes to the head of a response. Without one of them, it stays as it is.
+/// Changes to the head of a response. By default it stays unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeadEdits {
-    /// The body is coded so.
+    /// The content coding that is applied to the body.
     pub coding: Option<ContentCoding>,
     adds_vary: bool,
     weakens_etag: bool,
 }
 
 impl HeadEdits {
-    /// Of a response that may be compressed, and is with `coding`. That it might not have been, or might have been, is
-    /// said in either case: a cache must not give one client's to the other.
+    /// Edits for a response that may be compressed, and is compressed if `coding` is set. `Vary` is written in either
+    /// case: otherwise a cache could give the compressed response to a client that does not accept it.
     pub fn of_response(survey: &Survey<'_>, coding: Option<ContentCoding>) -> Self {
         Self { coding, adds_vary: !survey.varies, weakens_etag: coding.is_some() }
     }
 
-    /// Of a 304. The client may ask about what was compressed for it; then the validator that it reads must be the one
-    /// that it has, or its cache could not use the answer (RFC 9111 §4.3.4).
+    /// Edits for a 304. If the client's conditional request has the validator of a compressed response, the 304 must
+    /// carry the same validator, or the client's cache could not use the answer (RFC 9111 §4.3.4).
     pub fn of_not_modified<'a>(
         survey: &Survey<'_>,
         if_none_match: impl IntoIterator<Item = &'a [u8]>,
@@ -42,7 +42,7 @@ impl HeadEdits {
         self == Self::default()
     }
 
-    /// Whether the target's field of this name does not go on.
+    /// Whether the target's field of this name is dropped.
     pub fn drops(self, name: &[u8]) -> bool {
         match self.coding {
             Some(_) => holds_for_one_coding(name),
@@ -50,7 +50,7 @@ impl HeadEdits {
         }
     }
 
-    /// Writes the fields that are new. `etag` is the target's.
+    /// Writes the added fields. `etag` is the target's.
     pub fn write(self, etag: Option<&[u8]>, out: &mut Vec<u8>) {
         if let Some(coding) = self.coding {
             write_field(b"Content-Encoding", &[coding.as_str().as_bytes()], out);
@@ -61,13 +61,13 @@ impl HeadEdits {
         match etag.filter(|_| self.weakens_etag) {
             Some(etag) if is_strong(etag) => write_field(b"ETag", &[b"W/", etag], out),
             Some(etag) if etag.starts_with(b"W/") => write_field(b"ETag", &[etag], out),
-            // What is no entity tag cannot be made a weak one.
+            // A value that is not an entity tag cannot be made weak.
             _ => {}
         }
     }
 }
 
-/// Whether a field of this name tells about the bytes of a body, and so about one coding of it only.
+/// Whether a field of this name describes the bytes of a body, and is therefore valid for one coding only.
 pub(super) fn holds_for_one_coding(name: &[u8]) -> bool {
     let is = |known: &[u8]| token::eq_ignore_case(name, known);
     match name.len() {
@@ -80,7 +80,7 @@ pub(super) fn holds_for_one_coding(name: &[u8]) -> bool {
     }
 }
 
-/// The trailer lines that hold for a compressed body too.
+/// The trailer lines that also apply to a compressed body.
 pub fn keep_trailers(trailers: &[u8], out: &mut Vec<u8>) {
     for line in trailers.split_inclusive(|&byte| byte == b'\n') {
         let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_response_says_so() {
+    fn a_compressed_response_has_content_encoding_and_vary() {
         let plain = survey(&[]);
         assert_eq!(
             written(HeadEdits::of_response(&plain, Some(Br)), &plain),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn vary_is_said_once() {
+    fn vary_is_written_once() {
         for (vary, expected) in [
             ("Origin", "Vary: Accept-Encoding\r\n"),
             ("", "Vary: Accept-Encoding\r\n"),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_for_the_bytes_of_the_target_goes() {
+    fn fields_about_the_uncompressed_bytes_are_dropped() {
         let edits = HeadEdits::of_response(&survey(&[]), Some(Gzip));
         for (name, expected) in [
             ("Accept-Ranges", true),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn not_modified_is_said_about_what_the_client_has() {
+    fn a_304_carries_the_validator_that_the_client_has() {
         for (etag, asked, weakens) in [
             ("\"x\"", &["W/\"x\""][..], true),
             ("\"x\"", &["W/\"y\", W/\"x\""], true),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_about_the_bytes_of_the_target_go() {
+    fn trailers_about_the_uncompressed_bytes_are_dropped() {
         let mut out = Vec::new();
         keep_trailers(
             b"Repr-Digest: sha-256=:x:\r\nServer-Timing: a\r\nETag: \"x\"\r\nX: y: z\r\n",

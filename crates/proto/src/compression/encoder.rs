@@ -1,6 +1,7 @@
-//! The encoders, behind one face: bytes in, bytes out, as much as there is room for.
+//! The encoders behind one interface: bytes in, bytes out, as far as the output buffer has space.
 //!
-//! gzip is RFC 1952, `br` RFC 7932, `zstd` RFC 8878. An encoder's memory does not grow with what goes through it.
+//! gzip is RFC 1952, `br` RFC 7932, `zstd` RFC 8878. The memory of an encoder does not grow with the length of the
+//! stream.
 
 use brotli::enc::StandardAlloc;
 use brotli::enc::encode::{BrotliEncoderOperation, BrotliEncoderParameter, BrotliEncoderStateStruct};
@@ -21,27 +22,27 @@ enum Kind {
     Gzip(Compress),
 }
 
-/// What is asked of a step.
+/// What a step is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// Takes input; output comes when the encoder likes.
+    /// Take input. The encoder decides when output appears.
     Push,
-    /// All that was taken comes out: what the receiver has then tells it everything so far.
+    /// Flush: the receiver can decode everything that was taken so far.
     Flush,
-    /// The stream ends.
+    /// End the stream.
     Finish,
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     pub read: usize,
     pub written: usize,
-    /// All input was taken, and of a flush or an end all has come out. If not: again, with room.
+    /// All input was taken, and the output of a flush or an end is complete. If `false`, call again with more space.
     pub is_done: bool,
 }
 
-/// An encoder failed: out of memory, or a bug. What it has made so far has no valid end.
+/// An encoder failed: out of memory, or a bug. Its output so far has no valid end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodeError;
 
@@ -52,10 +53,10 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// limit: with less room than the mark of a flush takes, gzip would write that mark again and again.
+    /// limit: with less space than a flush marker needs, gzip would write the marker again and again.
     pub const ROOM_MIN: usize = 16;
 
-    /// A new stream of `length` bytes, where that is known; exactly so many must then come.
+    /// Begins a stream of `length` bytes, if that is known; exactly so many bytes must follow.
     pub fn new(coding: ContentCoding, level: u8, length: Option<u64>) -> Result<Self, EncodeError> {
         let kind = match coding {
             ContentCoding::Zstd => Kind::Zstd(zstd(level, length)?),
@@ -79,7 +80,7 @@ impl Encoder {
         self.level
     }
 
-    /// Begins another stream in the memory of the last one, wherever that stood. `false`: this kind cannot.
+    /// Begins another stream in the same memory, wherever the last stream stopped. `false`: this kind cannot.
     pub fn renew(&mut self, length: Option<u64>) -> bool {
         match &mut self.kind {
             Kind::Zstd(context) => {
@@ -94,7 +95,7 @@ impl Encoder {
         }
     }
 
-    /// The memory that such an encoder comes to at most.
+    /// The upper bound of the memory of such an encoder.
     pub const fn state_bytes_max(coding: ContentCoding, level: u8) -> usize {
         match (coding, level) {
             (ContentCoding::Gzip, _) => 384 * 1024,
@@ -106,7 +107,8 @@ impl Encoder {
         }
     }
 
-    /// One step. Where there is [`Self::ROOM_MIN`] it does something, or fails; where there is less, nothing.
+    /// Makes one step. With at least [`Self::ROOM_MIN`] bytes of output it makes progress or fails; with less it does
+    /// nothing.
     pub fn step(&mut self, op: Op, input: &[u8], output: &mut [u8]) -> Result<Step, EncodeError> {
         if output.len() < Self::ROOM_MIN {
             return Ok(Step { read: 0, written: 0, is_done: false });
@@ -201,17 +203,17 @@ fn step_gzip(compress: &mut Compress, op: Op, input: &[u8], output: &mut [u8]) -
     let (read, written) = (count(compress.total_in(), read)?, count(compress.total_out(), written)?);
     let is_out = match op {
         Op::Push => true,
-        // Room was left, so nothing is.
+        // There is space left in the output, so the encoder holds nothing back.
         Op::Flush => written < output.len(),
         Op::Finish => status == Status::StreamEnd,
     };
     Ok(Step { read, written, is_done: read == input.len() && is_out })
 }
 
-// limit: windows and tables, and with them the memory of an encoder, are those for pages; larger ones would save a
-// percent or two.
+// limit: windows and tables, and with them the memory of an encoder, are sized for web pages; larger ones would save
+// one or two percent.
 const GZIP_WINDOW_LOG: u8 = 15;
-// Not 16: the library then takes a search that is twenty times as slow.
+// Not 16: the library would then use a search that is twenty times slower.
 const BR_WINDOW_LOG: u32 = 17;
 const ZSTD_WINDOW_LOG: u32 = 17;
 const ZSTD_HASH_LOG: u32 = 16;

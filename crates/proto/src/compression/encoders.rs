@@ -1,10 +1,10 @@
-//! One worker's encoders: how many there may be, and those that wait for their next stream.
+//! The encoders of one worker: a limit on those in use, and a cache of idle ones.
 
 use model::ContentCoding;
 
 use super::Encoder;
 
-/// Lends encoders up to a limit of memory.
+/// Lends encoders up to a memory limit.
 #[derive(Debug)]
 pub struct Encoders {
     idle: Vec<Encoder>,
@@ -13,13 +13,13 @@ pub struct Encoders {
 }
 
 impl Encoders {
-    /// `bytes_max` is for what is lent at a time.
+    /// `bytes_max` limits the encoders that are lent at the same time.
     pub fn new(bytes_max: usize) -> Self {
         Self { idle: Vec::new(), lent_bytes: 0, bytes_max }
     }
 
-    /// An encoder at the beginning of a stream of `length` bytes, where that is known. `None`: so many are lent already
-    /// that this one would be too much, or there is no memory.
+    /// Lends an encoder at the start of a stream of `length` bytes, if that is known. `None`: the memory limit would be
+    /// exceeded, or there is no memory.
     pub fn lend(&mut self, coding: ContentCoding, level: u8, length: Option<u64>) -> Option<Encoder> {
         let bytes = Encoder::state_bytes_max(coding, level);
         if self.lent_bytes + bytes > self.bytes_max {
@@ -36,7 +36,7 @@ impl Encoders {
         Some(encoder)
     }
 
-    /// Takes one back, wherever its stream stood; one that is not sound is not lent again.
+    /// Takes an encoder back, wherever its stream stopped. One that is not sound is dropped.
     pub fn give_back(&mut self, encoder: Encoder, is_sound: bool) {
         let bytes = Encoder::state_bytes_max(encoder.coding(), encoder.level());
         self.lent_bytes = self.lent_bytes.saturating_sub(bytes);
@@ -46,7 +46,7 @@ impl Encoders {
     }
 }
 
-// limit: what waits for its next stream; at most some 10 MiB.
+// limit: idle encoders that are kept; at most about 10 MiB.
 const IDLE_MAX: usize = 8;
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_wait_have_a_limit_too() {
+    fn idle_encoders_are_limited_too() {
         let mut encoders = Encoders::new(usize::MAX);
         let lent: Vec<_> = (0..20).filter_map(|_| encoders.lend(Gzip, 2, None)).collect();
         lent.into_iter().for_each(|encoder| encoders.give_back(encoder, true));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_sound_is_not_lent_again() {
+    fn an_unsound_encoder_is_not_lent_again() {
         let mut encoders = Encoders::new(usize::MAX);
         let encoder = encoders.lend(Gzip, 2, None).unwrap();
         encoders.give_back(encoder, false);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_stream_has_nothing_of_the_last() {
+    fn a_reused_encoder_leaks_nothing_of_the_last_stream() {
         let mut encoders = Encoders::new(usize::MAX);
         for coding in [Zstd, Br, Gzip] {
             let mut streams = Vec::new();
@@ -97,7 +97,7 @@ mod tests {
                 assert!(step.is_done);
                 streams.push(out[..step.written].to_vec());
                 encoders.give_back(encoder, true);
-                // Another is broken off in the middle.
+                // The other one is abandoned in the middle of a stream.
                 let mut encoder = encoders.lend(coding, 2, None).unwrap();
                 encoder.step(Op::Push, b"something else", &mut out).unwrap();
                 encoders.give_back(encoder, true);

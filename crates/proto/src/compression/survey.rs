@@ -1,24 +1,24 @@
-//! What a response's fields say about compressing it.
+//! Decides from the fields of a response whether it may be compressed.
 
 use model::Compression;
 
 use super::edits::holds_for_one_coding;
 use crate::http1::token;
 
-/// What was found so far. The fields are noted as the client would get them without compression.
+/// The findings so far. Call it with the fields as the client would get them without compression.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Survey<'a> {
     content_type: Option<&'a [u8]>,
     pub(super) etag: Option<&'a [u8]>,
     pub(super) varies: bool,
-    /// It must go as it is: coded already, a part, or not to be transformed.
+    /// The response must stay unchanged: already coded, partial, or `no-transform`.
     pub(super) is_final: bool,
 }
 
 impl<'a> Survey<'a> {
-    /// A field of the target's.
+    /// Notes a field from the target.
     pub fn note(&mut self, name: &[u8], value: &'a [u8]) {
-        // Most names end here: the length is compared first, and it is free.
+        // Most names end here: comparing the length first costs nothing.
         match name.len() {
             4 if is(name, b"vary") => self.varies |= names_accept_encoding(value),
             4 if is(name, b"etag") => self.etag = self.etag.or(Some(value)),
@@ -33,14 +33,14 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// A field that the operator's rule writes. What would have to be changed in it must not be: the response is left
-    /// as it is.
+    /// Notes a field that the operator's rule writes. Compression must not change such a field; if it would have to,
+    /// the response is not compressed.
     pub fn note_own(&mut self, name: &[u8], value: &'a [u8]) {
         self.is_final |= holds_for_one_coding(name);
         self.note(name, value);
     }
 
-    /// Whether the response is compressed for a client that takes it so. `length` is that of its body, where known.
+    /// Whether the response is compressed for a client that accepts it. `length` is the length of its body, if known.
     pub fn may_compress(&self, settings: &Compression, status: u16, length: Option<u64>) -> bool {
         let has_whole_body = status >= 200 && !matches!(status, 204 | 205 | 206 | 304);
         has_whole_body
@@ -64,7 +64,7 @@ fn is_listed(content_type: &[u8], types: &[String]) -> bool {
     types.iter().any(|listed| matches(listed.as_bytes(), name))
 }
 
-/// A stand-in does not reach event streams: there, flushing each event may cost more than it saves.
+/// A wildcard does not match event streams: flushing each event may cost more than compression saves.
 fn matches(listed: &[u8], name: &[u8]) -> bool {
     let Some(star) = listed.iter().position(|&byte| byte == b'*') else { return is(listed, name) };
     let (front, back) = (&listed[..star], &listed[star + 1..]);
@@ -106,7 +106,7 @@ pub(super) mod tests {
     const HTML: (&str, &str) = ("Content-Type", "text/html; charset=utf-8");
 
     #[test]
-    fn whole_bodies_of_listed_types_may() {
+    fn complete_bodies_of_listed_types_are_compressed() {
         assert!(may(&[HTML], 200, None));
         for (status, expected) in [
             (101, false),
@@ -128,7 +128,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn types_are_listed_or_not() {
+    fn types_match_the_configured_list() {
         for (value, expected) in [
             ("text/html", true),
             ("TEXT/HTML", true),
@@ -155,7 +155,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_must_not_be_changed_is_not() {
+    fn responses_that_must_not_be_transformed_are_not_compressed() {
         for (field, expected) in [
             (("Content-Encoding", "gzip"), false),
             (("content-encoding", "identity"), false),
@@ -171,7 +171,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_an_operator_wrote_is_not_changed() {
+    fn fields_of_the_operators_rule_prevent_compression() {
         for (name, expected) in [
             ("ETag", false),
             ("Accept-Ranges", false),

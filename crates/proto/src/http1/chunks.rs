@@ -1,34 +1,34 @@
-//! The chunked transfer coding, read (RFC 9112 §7.1).
+//! Decoder for the chunked transfer coding (RFC 9112 §7.1).
 
 use model::HttpLimits;
 
 use super::trailers::Trailers;
 
-/// Why a chunked body is refused: the connection cannot go on.
+/// Why a chunked body is refused. The connection must close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkError {
     pub detail: &'static str,
 }
 
-/// What a call of [`Chunks::decode`] came to.
+/// The result of a call of [`Chunks::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded {
-    /// Bytes of the input that were read. The rest belongs to the next message; there is one only when the body is
-    /// complete.
+    /// Bytes of the input that were consumed. The rest belongs to the next message, and is only non-empty if the body
+    /// is complete.
     pub consumed: usize,
-    /// Bytes of the body, which now stand at the start of the buffer.
+    /// Bytes of the body, which are now at the start of the buffer.
     pub data: usize,
 }
 
 /// Decodes one chunked body as it arrives.
 #[derive(Debug, Default)]
 pub struct Chunks {
-    /// Data bytes of this chunk still to come; while the size is read, the size so far.
+    /// Data bytes left in this chunk; while the size line is read, the size so far.
     left: u64,
     trailers: Option<Box<Trailers>>,
-    /// Bytes of extensions beyond what data has paid for.
+    /// Extension bytes in excess of what the data allows.
     debt: u32,
-    /// Bytes of extension in this line.
+    /// Extension bytes in this line.
     extension: u16,
     digits: u8,
     state: State,
@@ -38,7 +38,7 @@ pub struct Chunks {
 enum State {
     #[default]
     Size,
-    /// White space behind the size: only an extension may follow it.
+    /// White space after the size: only an extension may follow.
     Blank,
     Extension,
     SizeLf,
@@ -56,10 +56,10 @@ impl Chunks {
         Self::default()
     }
 
-    /// Reads `buf`, the bytes that follow those of the last call, and moves the data in it to its start.
+    /// Decodes `buf`, which continues the bytes of the last call, and moves the data to the start of `buf`.
     ///
     /// # Errors
-    /// The first fault in the order of the bytes. The decoder is of no use after it.
+    /// The first fault in byte order. The decoder cannot be used after an error.
     pub fn decode(&mut self, buf: &mut [u8], limits: &HttpLimits) -> Result<Decoded, ChunkError> {
         let (mut at, mut data) = (0, 0);
         while at < buf.len() && self.state != State::Complete {
@@ -83,11 +83,11 @@ impl Chunks {
         Ok(Decoded { consumed: at, data })
     }
 
-    /// Reads what stands before the next data, or to the end of the body; returns how many bytes that is. Who uses this
-    /// takes the data where it stands, and tells of it by [`Self::took_data`].
+    /// Reads up to the next data or to the end of the body; returns how many bytes that is. The caller takes the data
+    /// where it is and reports it with [`Self::took_data`].
     ///
     /// # Errors
-    /// As those of [`Self::decode`].
+    /// The same as for [`Self::decode`].
     pub(crate) fn read_framing(&mut self, bytes: &[u8], limits: &HttpLimits) -> Result<usize, ChunkError> {
         let mut at = 0;
         while at < bytes.len() && !matches!(self.state, State::Data | State::Complete) {
@@ -100,23 +100,23 @@ impl Chunks {
         Ok(at)
     }
 
-    /// Bytes of data that come next.
+    /// Bytes of data that follow now.
     pub(crate) fn data_left(&self) -> u64 {
         if self.state == State::Data { self.left } else { 0 }
     }
 
-    /// The last chunk and the trailers behind it have been read.
+    /// True after the last chunk and the trailers.
     pub fn is_complete(&self) -> bool {
         self.state == State::Complete
     }
 
-    /// The trailer fields that may be passed on, as lines with CRLF, when the body is complete. Left out are those
-    /// that only a head may carry (RFC 9110 §6.5.1) and those that are for the next hop.
+    /// The trailer fields that may be forwarded, as lines with CRLF, once the body is complete. Fields that are only
+    /// valid in a head (RFC 9110 §6.5.1) and hop-by-hop fields are left out.
     pub fn trailers(&self) -> &[u8] {
         self.trailers.as_ref().map_or(&[], |trailers| trailers.kept())
     }
 
-    /// Counts data that was taken, no more than is left.
+    /// Counts data that the caller took, at most what is left.
     pub(crate) fn took_data(&mut self, bytes: usize) {
         if bytes == 0 {
             return;
@@ -128,7 +128,7 @@ impl Chunks {
         }
     }
 
-    /// Takes one byte outside of data and trailers; `false` when it is the first of what comes next.
+    /// Consumes one byte outside data and trailers; `false` if it is the first byte of the next part.
     #[inline]
     fn step(&mut self, byte: u8) -> Result<bool, ChunkError> {
         self.state = match (self.state, byte) {
@@ -162,7 +162,7 @@ impl Chunks {
     }
 
     fn digit(&mut self, digit: u8) -> Result<bool, ChunkError> {
-        // invariant: sixteen digits fit into 64 bits, so the shift loses nothing
+        // invariant: sixteen digits fit into 64 bits, so the shift loses no bits
         if self.digits == SIZE_DIGITS_MAX {
             return refuse("chunk size too long");
         }
@@ -171,7 +171,7 @@ impl Chunks {
         Ok(true)
     }
 
-    /// Counts one byte of an extension, which is read and dropped.
+    /// Counts one extension byte, which is dropped.
     fn extend(&mut self, state: State) -> Result<State, ChunkError> {
         self.extension += 1;
         self.debt += 1;
@@ -208,6 +208,6 @@ const fn refuse<T>(detail: &'static str) -> Result<T, ChunkError> {
 const SIZE_DIGITS_MAX: u8 = 16;
 /// limit: bytes of extensions and white space in one size line.
 const EXTENSION_BYTES_MAX: u16 = 256;
-/// limit: bytes of extensions that a body may be ahead of its data, so that none is made of them. A chunk of one
-/// byte without extensions is legal and costs six.
+/// limit: extension bytes in excess of the data, so that a body cannot consist of extensions only. A chunk of one byte
+/// without extensions is legal and costs six bytes.
 const EXTENSION_DEBT_MAX: u32 = 16 * 1024;

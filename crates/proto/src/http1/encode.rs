@@ -1,9 +1,9 @@
-//! Writing HTTP/1: chunks, numbers, and fields copied as they came.
+//! Writes HTTP/1: chunks, numbers, and fields that are copied unchanged.
 
 use super::{Field, token};
 
-/// Appends the size line of a chunk (RFC 9112 §7.1). The data and a CRLF follow it. A chunk of 0 bytes would end
-/// the body and is not written.
+/// Appends the size line of a chunk (RFC 9112 §7.1). The caller appends the data and a CRLF. A chunk of 0 bytes would
+/// end the body, so nothing is written for it.
 #[inline]
 pub fn write_chunk_head(out: &mut Vec<u8>, len: u64) {
     if len == 0 {
@@ -43,13 +43,13 @@ pub fn write_decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&text[start..]);
 }
 
-/// Whether a length stands as we write it ourselves. Leading zeros are octal to some readers.
+/// Whether the length is spelt as we write it. Leading zeros mean octal to some readers.
 #[inline]
 pub fn is_plain_length(value: &[u8]) -> bool {
     !matches!(value, [b'0', _, ..])
 }
 
-/// Appends the field for a length that is not plain.
+/// Appends a field for a length that is not spelt so.
 #[cold]
 pub fn write_length(out: &mut Vec<u8>, value: &[u8]) {
     if let Some(length) = token::number(value) {
@@ -68,7 +68,7 @@ pub fn write_status(out: &mut Vec<u8>, status: u16) {
 
 /// Appends an IPv4 address.
 pub fn write_ipv4(out: &mut Vec<u8>, octets: [u8; 4]) {
-    // Put together on the stack, each octet over the end of the one before: every request has such an address.
+    // Assembled on the stack, each octet overwriting the end of the one before: every request has such an address.
     let mut text = [0; 16];
     let mut end = 0;
     for octet in octets {
@@ -78,8 +78,8 @@ pub fn write_ipv4(out: &mut Vec<u8>, octets: [u8; 4]) {
     out.extend_from_slice(&text[..end - 1]);
 }
 
-/// Appends the lines of the fields that `keep` keeps, in the sender's spelling and order. Lines that stand next to
-/// each other in `buf` are copied in one go.
+/// Appends the lines of the fields that `keep` accepts, in the sender's spelling and order. Lines that are adjacent in
+/// `buf` are copied at once.
 pub fn copy_fields(out: &mut Vec<u8>, buf: &[u8], fields: &[Field], mut keep: impl FnMut(&Field) -> bool) {
     let mut run = super::Span::default();
     for field in fields {
@@ -96,7 +96,7 @@ pub fn copy_fields(out: &mut Vec<u8>, buf: &[u8], fields: &[Field], mut keep: im
     out.extend_from_slice(run.of(buf));
 }
 
-/// Octets in decimal, with dots behind.
+/// Octets in decimal, each followed by a dot.
 static OCTETS: [[u8; 4]; 256] = {
     let mut octets = [[b'.'; 4]; 256];
     let mut octet = 0;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_copied_in_order_and_without_those_left_out() {
+    fn kept_fields_are_copied_in_order() {
         let buf = b"GET\r\nA:1\r\nB:2\r\nC:3\r\nD:4\r\n\r\n";
         let fields: Vec<Field> = (0..4)
             .map(|place| Field {

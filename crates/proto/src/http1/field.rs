@@ -3,39 +3,38 @@
 use super::known::Key;
 use super::{Known, Span, lines, token, word};
 
-/// One field of a head, as it stands in the sender's bytes.
+/// One field of a head, as spans into the sender's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// The whole line with its CRLF: what is copied when the field is passed on.
+    /// The whole line with its CRLF; copied when the field is forwarded.
     pub line: Span,
     pub name: Span,
-    /// Without the white space around it.
+    /// The value without surrounding white space.
     pub value: Span,
     pub known: Known,
-    /// The name is only an alias of `known`, with `_` for `-`. It means nothing here, but targets that hand
-    /// fields to programs as CGI does cannot tell the two apart: a proxy that sets `known` must drop it.
+    /// The name is an alias of `known`, with `_` in place of `-`. We ignore such a field, but targets that pass fields
+    /// to programs as CGI does cannot tell the two apart: a proxy that sets `known` must drop it.
     pub alias: bool,
-    /// `Connection` lists the name, so the field is for us alone (RFC 9110 §7.6.1). True only in a complete head,
-    /// and never for a field whose loss would change the message.
+    /// `Connection` lists the name, so the field is hop-by-hop (RFC 9110 §7.6.1). Valid only in a complete head, and
+    /// never set for a field whose loss would change the message.
     pub named_by_connection: bool,
 }
 
 impl Field {
-    /// Whether this is that field, properly spelt.
+    /// Whether this is that field, spelt correctly.
     #[inline]
     pub const fn is(&self, known: Known) -> bool {
         self.known as u8 == known as u8 && !self.alias
     }
 
-    /// Whether the field is for the next hop only, by its own name or by `Connection`.
+    /// Whether the field is hop-by-hop, by its own name or because `Connection` lists it.
     #[inline]
     pub const fn is_hop_by_hop(&self) -> bool {
         self.named_by_connection || self.known.is_hop_by_hop()
     }
 
-    /// Reads the line that begins at `start` if it is a complete and ordinary one of at most `limit` bytes, in one
-    /// pass. `None`: [`Lines`](super::lines::Lines) and [`Self::parse`] must look closer, to find the same field or what
-    /// is wrong or missing.
+    /// Reads the line at `start` in one pass, if it is complete, ordinary and at most `limit` bytes long. `None`: use
+    /// [`Lines`](super::lines::Lines) and [`Self::parse`], which either find the same field or report the fault.
     #[inline]
     pub(super) fn ordinary(buf: &[u8], start: usize, limit: usize) -> Option<Self> {
         let rest = buf.get(start..)?;
@@ -65,7 +64,7 @@ impl Field {
         })
     }
 
-    /// Reads the line at `at`, which is not empty and holds no control byte but HTAB.
+    /// Reads the line at `at`, which is not empty and contains no control byte but HTAB.
     #[inline]
     pub(super) fn parse(buf: &[u8], at: Span) -> Result<Self, &'static str> {
         let line = at.of(buf);
@@ -99,7 +98,7 @@ impl Field {
     }
 }
 
-/// The span `at` of `value`, which begins with the colon, without the colon and the white space around.
+/// The span `at` of `value`, which starts with the colon; without the colon and the surrounding white space.
 #[inline]
 fn trimmed(value: &[u8], at: Span) -> Span {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
@@ -140,7 +139,7 @@ mod tests {
     use super::super::lines::Lines;
     use super::*;
 
-    /// What the two steps make of the line at `start` that [`Field::ordinary`] replaces.
+    /// The result of the two steps that [`Field::ordinary`] replaces, for the line at `start`.
     fn in_two_steps(buf: &[u8], start: usize, limit: usize) -> Option<Field> {
         let mut lines = Lines::default();
         lines.begin_at(start as u32);
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_field_is_read_at_once_wherever_it_stands() {
+    fn an_ordinary_field_is_read_in_one_pass_at_any_offset() {
         for name in ["Host", "Accept-Language", "Content-Length", "transfer-encoding", "X-B3-TraceId", "a"] {
             for value in
                 ["", " ", " a", "  text/html; q=0.1  ", " \u{e9}\u{e9}\u{e9}, \u{e9} and more than a word"]
@@ -169,7 +168,7 @@ mod tests {
     }
 
     proptest! {
-        /// Bytes that matter are frequent, so that a good part of the lines are fields.
+        /// Generates the significant bytes often, so that many of the lines are fields.
         #[test]
         fn what_is_read_at_once_is_what_two_steps_read(
             name in "[hH][oO][sS][tT]|[a-zA-Z-]{0,20}|[ -~\\x00-\\xff]{0,9}|(x-)?[a-z_0-9 \\r\\n\\t-]{1,30}",
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_readers_take_differently_is_refused() {
+    fn an_ambiguous_line_is_refused() {
         for (line, detail) in [
             ("Host : a", "space before colon"),
             ("Host\t: a", "space before colon"),
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_is_marked_as_one() {
+    fn an_alias_is_marked() {
         assert_eq!(parse("x_forwarded-For: 1").map(|f| (f.2, f.3)), Ok((Known::XForwardedFor, true)));
         assert_eq!(parse("X-Forwarded-For: 1").map(|f| (f.2, f.3)), Ok((Known::XForwardedFor, false)));
         assert_eq!(parse("x_other: 1").map(|f| (f.2, f.3)), Ok((Known::Other, false)));

@@ -1,5 +1,5 @@
-//! The fields of a head, and what they say about the connection and the length of the body. Requests and responses
-//! share it; which failure a fault is, they say themselves.
+//! The fields of a head, and what they say about the connection and the length of the body. Shared by requests and
+//! responses, which map a fault to their own failure.
 
 use model::HttpLimits;
 
@@ -10,19 +10,19 @@ use super::{Field, Known, Names, Span, token};
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     list: Vec<Field>,
-    /// Bytes of their lines, without CRLF.
+    /// Bytes of the lines, without CRLF.
     bytes: usize,
-    /// The known names among them, as bits; aliases do not count.
+    /// The known names that occur, as bits. Aliases are not included.
     seen: u32,
     has_alias: bool,
     content_length: Option<u64>,
-    /// As it was sent.
+    /// The value as it was sent.
     length_value: Span,
     transfer_encoding: Option<Span>,
     connection: Connection,
 }
 
-/// What the `Connection` fields say.
+/// The content of the `Connection` fields.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Connection {
     pub(super) close: bool,
@@ -30,7 +30,7 @@ pub(super) struct Connection {
     pub(super) upgrade: bool,
 }
 
-/// How the fields say that the body ends.
+/// How the body ends, according to the fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     Unsaid,
@@ -42,9 +42,9 @@ pub(super) enum Framing {
 pub(super) enum Fault {
     Malformed,
     TooLarge,
-    /// More than one way to read where the body ends.
+    /// The end of the body is ambiguous.
     Framing,
-    /// A transfer coding that nobody here knows.
+    /// A transfer coding that we do not know.
     Coding,
 }
 
@@ -52,7 +52,7 @@ pub(super) enum Fault {
 pub(super) type Refusal = (Fault, &'static str);
 
 impl Fields {
-    /// Forgets the fields but not the memory for them.
+    /// Removes the fields and keeps their memory.
     #[inline]
     pub(super) fn clear(&mut self) {
         self.list.clear();
@@ -77,7 +77,7 @@ impl Fields {
         self.seen & known.bit() != 0
     }
 
-    /// All field lines in one piece, if all names that are known are among these and none is an alias.
+    /// All field lines as one span, if every known name in the head is one of `names` and no field is an alias.
     pub(super) fn together(&self, names: Names) -> Option<Span> {
         let (first, last) = (self.list.first()?, self.list.last()?);
         let all = Span { start: first.line.start, end: last.line.end };
@@ -89,14 +89,14 @@ impl Fields {
         self.length_value
     }
 
-    /// The fields of this name, in their order.
+    /// The fields of this name, in order.
     pub(super) fn all(&self, known: Known) -> impl Iterator<Item = &Field> {
-        // The bit spares the walk in the common case that there is none.
+        // The bit avoids the walk in the common case that there is none.
         let list = if self.has(known) { self.list.as_slice() } else { &[] };
         list.iter().filter(move |field| field.is(known))
     }
 
-    /// Reads the lines that have arrived; `true` when the empty line that ends the head was among them.
+    /// Reads the lines that have arrived; `true` once the empty line at the end of the head is read.
     pub(super) fn read(
         &mut self,
         lines: &mut Lines,
@@ -132,10 +132,10 @@ impl Fields {
         }
     }
 
-    /// Reads lines as long as they are ordinary; `true` when the empty line was among them.
+    /// Reads lines while they are ordinary; `true` once the empty line is read.
     #[inline]
     fn read_ordinary(&mut self, lines: &mut Lines, buf: &[u8], limits: &HttpLimits) -> Result<bool, Refusal> {
-        // invariant: only a line that nobody has looked at, so that none is looked at more than twice.
+        // invariant: only lines that were not scanned before, so that no line is scanned more than twice.
         while lines.is_fresh() {
             let start = lines.start();
             if buf.get(start..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
@@ -152,7 +152,7 @@ impl Fields {
         Ok(false)
     }
 
-    /// How long the next line may be.
+    /// The maximum length of the next line.
     fn room(&self, limits: &HttpLimits) -> usize {
         (limits.fields_bytes as usize).saturating_sub(self.bytes).min(limits.field_bytes as usize)
     }
@@ -165,7 +165,7 @@ impl Fields {
         Ok(())
     }
 
-    /// Reads `Connection` once all fields are there, and marks the fields that it names.
+    /// Reads `Connection` once all fields are there, and marks the fields that it lists.
     pub(super) fn apply_connection(&mut self, buf: &[u8]) -> Result<(), Refusal> {
         if !self.has(Known::Connection) {
             return Ok(());
@@ -177,7 +177,7 @@ impl Fields {
                 continue;
             }
             let value = field.value.of(buf);
-            // What nearly every client sends names no field, unless there is a `Keep-Alive`.
+            // The value that nearly every client sends lists no field, unless there is a `Keep-Alive`.
             if token::eq_ignore_case(value, b"keep-alive") && !self.has(Known::KeepAlive) {
                 self.connection.keep_alive = true;
                 continue;
@@ -194,7 +194,7 @@ impl Fields {
         Ok(())
     }
 
-    /// Where the body ends, as far as the fields alone tell (RFC 9112 §6.3).
+    /// Where the body ends, according to the fields alone (RFC 9112 §6.3).
     pub(super) fn framing(&self, buf: &[u8]) -> Result<Framing, Refusal> {
         match (self.transfer_encoding, self.content_length) {
             (None, None) => Ok(Framing::Unsaid),
@@ -204,7 +204,7 @@ impl Fields {
         }
     }
 
-    /// Keeps what decides the framing; a repeated field of that kind is refused, even where all say the same.
+    /// Stores what decides the framing. A repeated framing field is refused, even if the values are equal.
     #[inline]
     fn note(&mut self, buf: &[u8], field: &Field) -> Result<(), Refusal> {
         if field.known == Known::Other || field.alias {
@@ -256,8 +256,8 @@ impl Fields {
     }
 }
 
-/// Whether `Connection` cannot make a field of this name hop-by-hop (KA4): without it the message would be
-/// another, or begin or end elsewhere, or lack what the other side judges it by.
+/// Fields that `Connection` cannot make hop-by-hop (KA4): without them the message would change its meaning or its
+/// length, or lack what the other side judges it by.
 fn is_end_to_end(known: Known, name: &[u8]) -> bool {
     match known {
         Known::Host
@@ -279,7 +279,7 @@ fn is_end_to_end(known: Known, name: &[u8]) -> bool {
     }
 }
 
-/// Refuses every Transfer-Encoding but `chunked`, once and bare (RFC 9112 §6.1).
+/// Refuses every Transfer-Encoding except a single `chunked` without parameters (RFC 9112 §6.1).
 fn check_coding(value: &[u8]) -> Result<(), Refusal> {
     if token::eq_ignore_case(value, b"chunked") {
         return Ok(());
@@ -299,7 +299,7 @@ fn check_coding(value: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// limit: a length beyond it is negative to a reader that keeps it signed.
+/// limit: a larger length would be negative for a reader that stores it as a signed number.
 const LENGTH_MAX: u64 = i64::MAX as u64;
 /// limit: options in all `Connection` fields of a head.
 const CONNECTION_OPTIONS_MAX: usize = 64;

@@ -6,15 +6,15 @@ use std::str;
 /// The parts of `uri-host [ ":" port ]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Authority {
-    /// Bytes of the name, from the start; an IPv6 literal keeps its brackets.
+    /// Length of the name, which comes first; an IPv6 literal includes its brackets.
     pub(super) name_bytes: usize,
-    /// `None` also for an empty one.
+    /// `None` also if the port is empty.
     pub(super) port: Option<u16>,
 }
 
 impl Authority {
-    /// Percent-encoding is refused although RFC 3986 §3.2.2 knows it: no DNS name needs it, and rules could be
-    /// dodged with it.
+    /// Percent-encoding is refused although RFC 3986 §3.2.2 allows it: no DNS name needs it, and it could be used to
+    /// evade rules.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
         let name_bytes = match bytes.strip_prefix(b"[") {
             Some(literal) => ipv6_bytes(literal)?,
@@ -31,7 +31,7 @@ impl Authority {
     }
 }
 
-/// Bytes of the literal with both brackets; `literal` begins behind the first.
+/// Length of the literal with both brackets; `literal` starts after the first bracket.
 fn ipv6_bytes(literal: &[u8]) -> Result<usize, &'static str> {
     let end = literal.iter().take(IPV6_BYTES_MAX + 1).position(|byte| *byte == b']');
     let address = end.and_then(|end| str::from_utf8(&literal[..end]).ok());
@@ -53,7 +53,7 @@ fn port(digits: &[u8]) -> Result<Option<u16>, &'static str> {
     u16::try_from(port).map(Some).map_err(|_| INVALID)
 }
 
-/// The longest text of an address: six groups and a dotted quad.
+/// The longest text form of an address: six groups and a dotted quad.
 const IPV6_BYTES_MAX: usize = 45;
 
 /// `unreserved` and `sub-delims` (RFC 3986 §2).
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_a_name_and_perhaps_a_port() {
+    fn a_host_is_a_name_and_an_optional_port() {
         for (text, name, port) in [
             ("example.com", "example.com", None),
             ("example.com.", "example.com.", None),

@@ -1,16 +1,16 @@
-//! The field names that a proxy decides by.
+//! The field names that affect the decisions of a proxy.
 
 use super::token::plain;
 use super::word;
 
 macro_rules! names {
     ($($known:ident $name:literal,)*) => {
-        /// A field name that this product has a reason to know; every other is [`Known::Other`].
+        /// A field name with a meaning for this product; every other name is [`Known::Other`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Known {
             $($known,)*
-            /// What a proxy in front claims of a request and we do not write: see [`Known::is_claim`].
+            /// A proxy's claim about a request that we do not write: see [`Known::is_claim`].
             Claim,
             Other,
         }
@@ -20,12 +20,12 @@ macro_rules! names {
             $(pub(super) const $known: super::Key = super::Key::new($name.as_bytes());)*
         }
 
-        /// Every name at the place that its key says; [`Known::Other`] where there is none.
+        /// A table with every name at the index that its key hashes to; [`Known::Other`] in the free entries.
         static PLACES: [(Key, Known); PLACES_COUNT] = {
             let mut places = [(Key([0; 3]), Known::Other); PLACES_COUNT];
             $(
                 let place = &mut places[keys::$known.place()];
-                assert!(matches!(place.1, Known::Other), "two names at one place: take another `SPREAD`");
+                assert!(matches!(place.1, Known::Other), "two names collide: choose another `SPREAD`");
                 *place = (keys::$known, Known::$known);
             )*
             places
@@ -67,14 +67,14 @@ names! {
 }
 
 impl Known {
-    /// Which name this is, in any case of its letters.
+    /// The name, compared without case.
     pub fn of(name: &[u8]) -> Self {
         let is_possible = name.len() <= KEY_BYTES && !name.contains(&b'\r');
         if is_possible { Key::new(name).known() } else { Self::Other }
     }
 
-    /// Whether targets believe a field of this name, with `_` for `-` too, to be a proxy's word on where a request came
-    /// from or what it asked for. `name` is none of the known ones.
+    /// Whether targets trust a field of this name (with `_` for `-` too) as a proxy's statement about the origin or
+    /// target of a request. `name` is not one of the known names.
     #[inline]
     pub fn is_claim(name: &[u8]) -> bool {
         matches!(name, [b'x' | b'X', b'-' | b'_', ..]) && Self::is_claim_of_x(name)
@@ -93,8 +93,8 @@ impl Known {
         }
     }
 
-    /// Which name this is for a reader who takes `_` for `-`, as CGI and its heirs do; `None` where the name has
-    /// no `_` or is no alias.
+    /// The name for a reader that treats `_` as `-`, as CGI does. `None` if the name contains no `_` or is not an
+    /// alias.
     pub fn alias_of(name: &[u8]) -> Option<Self> {
         if !name.contains(&b'_') {
             return None;
@@ -110,8 +110,7 @@ impl Known {
         }
     }
 
-    /// Whether a field of this name is meant for the next hop only, named by `Connection` or not
-    /// (RFC 9110 §7.6.1).
+    /// Whether a field of this name is hop-by-hop even if `Connection` does not list it (RFC 9110 §7.6.1).
     pub const fn is_hop_by_hop(self) -> bool {
         matches!(
             self,
@@ -127,13 +126,13 @@ impl Known {
         )
     }
 
-    /// A set of one, for sets of names as bits.
+    /// The name as a set with one member; sets of names are bit masks.
     pub(super) const fn bit(self) -> u32 {
         1 << self as u32
     }
 }
 
-/// A set of names that are known.
+/// A set of known names.
 #[derive(Clone, Copy, Debug)]
 pub struct Names(u32);
 
@@ -147,22 +146,22 @@ impl Names {
         Self(names)
     }
 
-    /// Whether it holds all of these bits.
+    /// Whether it contains all of these bits.
     pub(super) const fn hold(self, bits: u32) -> bool {
         bits & !self.0 == 0
     }
 }
 
-/// A name of at most 24 bytes as numbers: in lower case, with zeros behind it.
+/// A name of at most 24 bytes as numbers: in lower case and padded with zeros.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key([u64; KEY_BYTES / 8]);
 
 impl Key {
-    /// The key and the length of the name at the start of these bytes, which a colon or a CR ends. `None`: it is too
-    /// long or too near the end to be read in words.
+    /// The key and the length of the name at the start of these bytes, which ends at a colon or CR. `None`: it is too
+    /// long, or too near the end of the buffer to be read in whole words.
     #[inline(always)]
     pub(super) fn at_start(bytes: &[u8]) -> Option<(Self, usize)> {
-        // Written out, because an array that a loop fills goes through memory.
+        // Unrolled, because an array filled in a loop would go through memory.
         let (first, end) = word_of_name(bytes, 0)?;
         if let Some(len) = end {
             return Some((Self([first, 0, 0]), len));
@@ -181,7 +180,7 @@ impl Key {
         if key == self { known } else { Known::Other }
     }
 
-    /// Where the name stands in [`PLACES`] if it stands there.
+    /// The index of the name in [`PLACES`], if it is there.
     #[inline(always)]
     const fn place(self) -> usize {
         let [first, middle, last] = self.0;
@@ -201,11 +200,11 @@ impl Key {
     }
 }
 
-/// The word of a key that stands at `place`, and the name's length if it ends among these bytes.
+/// The word of a key at `place`, and the length of the name if it ends in this word.
 #[inline(always)]
 fn word_of_name(bytes: &[u8], place: usize) -> Option<(u64, Option<usize>)> {
     let read = word::at(bytes, place)?;
-    // No name goes on behind a CR, and `LOWER` would make a `-` of it.
+    // No name continues after a CR, and `LOWER` would turn a CR into `-`.
     let ends = word::equal(read, b':') | word::equal(read, b'\r');
     if ends == 0 {
         return Some((read | LOWER, None));
@@ -215,13 +214,13 @@ fn word_of_name(bytes: &[u8], place: usize) -> Option<(u64, Option<usize>)> {
 
 const KEY_BYTES: usize = 24;
 
-/// Spreads keys over places so that no two names meet; found by trying, checked where [`PLACES`] is made.
+/// Hashes keys to table indexes without collisions. Found by trial; checked where [`PLACES`] is built.
 const SPREAD: u64 = 0xb25e_2867_78ec_a501;
 const PLACES_COUNT: usize = 64;
 const PLACES_SHIFT: u32 = 64 - PLACES_COUNT.ilog2();
 
-/// Sets the bit by which lower case differs from upper. Of the bytes that can stand in a field line only a letter
-/// becomes a lower-case letter by it, only `-` a `-`, and none a zero: equal keys mean equal names.
+/// Sets the bit that distinguishes lower case from upper case. Among the bytes that a field line may contain, only
+/// letters become lower-case letters, only `-` becomes `-`, and none becomes zero: equal keys mean equal names.
 const LOWER: u64 = word::splat(0x20);
 
 const NAME_BYTES_MAX: usize = 19;
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_known_in_any_case() {
+    fn every_name_is_recognised_in_any_case() {
         for (name, known) in NAMES {
             assert_eq!(Known::of(name.as_bytes()), *known);
             assert_eq!(Known::of(name.to_ascii_uppercase().as_bytes()), *known);
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_differs_in_one_byte_is_another() {
+    fn a_name_with_one_byte_changed_is_not_recognised() {
         for (name, _) in NAMES {
             let name = name.as_bytes();
             for place in 0..name.len() {
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_is_what_targets_believe() {
+    fn fields_that_targets_trust_are_claims() {
         for (name, expected) in [
             ("X-Real-IP", true),
             ("x-real_ip", true),

@@ -1,20 +1,20 @@
-//! Lines of a head, found as their bytes arrive (RFC 9112 §2.2).
+//! Finds the lines of a head as their bytes arrive (RFC 9112 §2.2).
 //!
-//! One scan both finds the end of a line and refuses the control bytes that may stand in none, so that whoever
-//! parses a line need not look for them again.
+//! A single scan finds the end of a line and refuses control bytes, so that the parsers of a line need not look for
+//! them.
 
 use super::{Span, word};
 
-/// Where the next line begins, and how far it has been looked at.
+/// Start of the next line, and how far it has been scanned.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lines {
     start: u32,
-    /// invariant: no line end and no refused byte stands in `start..searched`; a byte is scanned once however
-    /// small the pieces are in which it arrives.
+    /// invariant: `start..searched` contains no line end and no refused byte. Every byte is scanned once, however small
+    /// the pieces are in which it arrives.
     searched: u32,
 }
 
-/// Why there is no line.
+/// Why a line is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineFault {
     TooLong,
@@ -22,25 +22,25 @@ pub(super) enum LineFault {
 }
 
 impl Lines {
-    /// The offset at which the next line begins.
+    /// The offset of the next line.
     pub(super) const fn start(&self) -> usize {
         self.start as usize
     }
 
-    /// Begins the next line at `offset`.
+    /// Sets the offset of the next line.
     pub(super) const fn begin_at(&mut self, offset: u32) {
         self.start = offset;
         self.searched = offset;
     }
 
-    /// Whether nothing of the next line has been looked at.
+    /// Whether no byte of the next line has been scanned.
     pub(super) const fn is_fresh(&self) -> bool {
         self.searched == self.start
     }
 
-    /// The next line without its CRLF, or `None` when its end has not arrived. `limit` bounds its bytes.
+    /// The next line without its CRLF; `None` if its end has not arrived. `limit` is the maximum length.
     ///
-    /// The fault is that of the first byte that makes the line impossible, whichever way the bytes are cut.
+    /// The fault is that of the first invalid byte, independent of how the bytes are split.
     #[inline]
     pub(super) fn next(&mut self, buf: &[u8], limit: usize) -> Result<Option<Span>, LineFault> {
         let last = self.start().saturating_add(limit).min(HEAD_BYTES_MAX);
@@ -72,17 +72,17 @@ impl Lines {
     }
 }
 
-/// Marks control bytes, HTAB among them: it is the caller's to let pass.
+/// Marks control bytes, including HTAB, which the caller must accept.
 #[inline]
 pub(super) const fn control(bytes: u64) -> u64 {
-    // The two subtractions of `word::less` and `word::equal`; where 0x7f is looked for, the mask can be shared,
-    // because its top bit is 0.
+    // The two subtractions of `word::less` and `word::equal`. They can share the mask, because the top bit of 0x7f is
+    // 0.
     let marks =
         bytes.wrapping_sub(word::splat(0x20)) | (bytes ^ word::splat(0x7f)).wrapping_sub(word::splat(1));
     marks & word::high(!bytes)
 }
 
-/// limit: offsets are kept in 32 bits; no configuration makes a head longer than this.
+/// limit: offsets have 32 bits; no configuration allows a longer head.
 pub(super) const HEAD_BYTES_MAX: usize = 1 << 30;
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_exact_and_applies_before_the_end_is_seen() {
+    fn the_limit_is_exact_and_applies_before_the_line_is_complete() {
         assert_eq!(line_of(b"abcd\r\n", 4), Ok(Some(Span { start: 0, end: 4 })));
         assert_eq!(line_of(b"abcd\r", 4), Ok(None));
         assert_eq!(line_of(b"abcd", 4), Ok(None));
@@ -128,12 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_arrives_byte_by_byte_is_scanned_once() {
+    fn each_byte_is_scanned_once_when_a_line_arrives_byte_by_byte() {
         let text = b"some line of text\r\n";
         let mut lines = Lines::default();
         for end in 0..text.len() {
             assert_eq!(lines.next(&text[..end], 100), Ok(None));
-            // All but a CR whose LF may follow is behind us.
+            // Everything is scanned except a CR that an LF may follow.
             assert_eq!(lines.searched as usize, end.min(text.len() - 2));
         }
         assert_eq!(lines.next(text, 100), Ok(Some(Span { start: 0, end: 17 })));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shrunken_buffer_or_limit_is_survived() {
+    fn a_smaller_buffer_or_limit_does_not_panic() {
         let mut lines = Lines::default();
         assert_eq!(lines.next(b"0123456789", 100), Ok(None));
         assert_eq!(lines.next(b"012", 100), Ok(None));

@@ -1,7 +1,7 @@
-//! Paths in the one form by which rules match them (RFC 3986 §6.2.2).
+//! Paths in the normal form that rules match (RFC 3986 §6.2.2).
 //!
-//! Only matching sees the normal form: the target receives the client's own bytes. So whatever the target could
-//! decode to another path than the one that was matched must be visible here, as [`Normalized::hidden_at`].
+//! Only matching uses the normal form; the target receives the client's bytes unchanged. Therefore anything that the
+//! target could decode to another path than the matched one must be reported here, as [`Normalized::hidden_at`].
 
 use super::word;
 
@@ -9,28 +9,28 @@ use super::word;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Normalized<'a> {
     pub path: &'a [u8],
-    /// From where on `path` depends on how the target reads a hidden `/`, `\` or NUL: the start of the first segment
-    /// that hides one, or 0 where `..` could then climb elsewhere. A rule that looks at bytes from here on must not
-    /// decide; the request is refused.
+    /// From this offset on, `path` depends on how the target reads an encoded `/`, `\` or NUL: the start of the first
+    /// segment that contains one, or 0 if `..` could then climb elsewhere. A rule that looks at bytes after the offset
+    /// must not decide; the request is refused.
     pub hidden_at: Option<usize>,
 }
 
 impl Normalized<'_> {
-    /// Whether some segment hides a separator or NUL (`%2F`, `%5C`, `\`, `%00`).
+    /// Whether a segment contains an encoded separator or NUL (`%2F`, `%5C`, `\`, `%00`).
     pub fn hides_separator(&self) -> bool {
         self.hidden_at.is_some()
     }
 }
 
-/// Why a path has no normal form: `Failure::RequestPath`.
+/// Why a path has no normal form. Reported as `Failure::RequestPath`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathError {
     pub detail: &'static str,
 }
 
-/// Brings a path into normal form: `%XX` of unreserved bytes decoded and other `%XX` in upper case, dot segments
-/// removed, repeated slashes merged. The ordinary path is in normal form and is returned as it is; another is written
-/// to `scratch`. An empty path is `/`; `*` stays.
+/// Normalises a path: decodes `%XX` of unreserved bytes, writes other `%XX` in upper case, removes dot segments, merges
+/// repeated slashes. A path that is already normal is returned unchanged; any other is written to `scratch`. An empty
+/// path becomes `/`; `*` stays.
 ///
 /// # Errors
 /// A `%` without two hexadecimal digits, `..` above the root, a path that does not begin with `/`.
@@ -57,7 +57,7 @@ pub fn normalize<'a>(path: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<Normali
     Ok(Normalized { path: scratch, hidden_at })
 }
 
-/// Whether this is a path that [`normalize`] returns as it is, and that hides nothing.
+/// Whether [`normalize`] returns this path unchanged and it hides no separator.
 pub fn is_normal(path: &[u8]) -> bool {
     normalize(path, &mut Vec::new())
         .is_ok_and(|normal| normal.path == path && !path.is_empty() && !normal.hides_separator())
@@ -66,12 +66,12 @@ pub fn is_normal(path: &[u8]) -> bool {
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
     hidden_at: Option<usize>,
-    /// The last segment is a name: no slash follows it.
+    /// The last segment is a name, without a slash after it.
     ends_in_name: bool,
 }
 
 impl Writer<'_> {
-    /// Writes one segment and a slash, or takes the segment before back. `out` ends with a slash before and after.
+    /// Writes one segment and a slash, or removes the segment before it. `out` ends with a slash before and after.
     fn segment(&mut self, segment: &[u8]) -> Result<(), PathError> {
         let start = self.out.len();
         self.decode(segment)?;
@@ -87,20 +87,20 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Removes the `..` that begins at `start`, and the segment before it.
+    /// Removes the `..` at `start`, and the segment before it.
     fn take_back(&mut self, start: usize) -> Result<(), PathError> {
         let Some(before) = self.out[..start - 1].iter().rposition(|byte| *byte == b'/') else {
             return Err(PathError { detail: "path leaves the root" });
         };
         self.out.truncate(before + 1);
-        // A target that reads a hidden separator as one takes another segment back than we do.
+        // A target that decodes the hidden separator removes another segment than we do.
         self.hidden_at = self.hidden_at.map(|_| 0);
         Ok(())
     }
 
     fn decode(&mut self, segment: &[u8]) -> Result<(), PathError> {
         let start = self.out.len();
-        // What a target that reads hidden separators sees as a segment begins here.
+        // The start of a segment as a target sees it that decodes hidden separators.
         let mut inner_start = start;
         let mut rest = segment;
         while let Some(plain) = rest.iter().position(|byte| matches!(byte, b'%' | b'\\')) {
@@ -132,7 +132,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Notes a hidden segment at `start`; `out[inner_start..]` is a part of it between hidden separators.
+    /// Records a hidden segment at `start`; `out[inner_start..]` is its last part between hidden separators.
     fn hide_from(&mut self, start: usize, inner_start: usize) {
         let from = if &self.out[inner_start..] == b".." { 0 } else { start };
         self.hidden_at = Some(self.hidden_at.map_or(from, |at| at.min(from)));
@@ -148,7 +148,7 @@ fn decoded(high: u8, low: u8) -> Result<u8, PathError> {
     Ok((digit(high)? * 16 + digit(low)?) as u8)
 }
 
-/// Whether the path is in normal form at first sight: no `%`, `\`, `//` and `/.` in it.
+/// Whether the path is normal at first sight: it contains no `%`, `\`, `//` and `/.`.
 #[inline]
 fn looks_normal(path: &[u8]) -> bool {
     let (Some((last, here)), Some((_, next))) = (path.split_last(), path.split_first()) else { return false };

@@ -14,15 +14,15 @@ pub enum BodyLength {
     /// There is none.
     #[default]
     None,
-    /// So many bytes, as `Content-Length` says; it may say 0.
+    /// So many bytes, from `Content-Length`, which may be 0.
     Length(u64),
     Chunked,
 }
 
-/// The head of a request, read as it arrives. One is kept per connection and used again: it does not allocate once
+/// The head of a request, parsed as it arrives. There is one per connection, which is reused: it does not allocate once
 /// its list of fields has grown.
 ///
-/// The accessors mean something when [`Self::parse`] has said [`Progress::Complete`].
+/// The accessors are only valid after [`Self::parse`] has returned [`Progress::Complete`].
 #[derive(Debug, Default)]
 pub struct RequestHead {
     state: State,
@@ -59,7 +59,7 @@ impl RequestHead {
         Self::default()
     }
 
-    /// Makes ready for the next message.
+    /// Resets it for the next message.
     pub fn clear(&mut self) {
         self.state = State::Start;
         self.lines = Lines::default();
@@ -71,11 +71,11 @@ impl RequestHead {
         self.te_trailers = false;
     }
 
-    /// Reads on in `buf`, which begins where the message begins and holds at least what it held at the last call.
-    /// Lines that were read are not read again; the whole work is linear, however small the pieces.
+    /// Continues to parse `buf`, which starts at the start of the message and contains at least the bytes of the last
+    /// call. Lines are read once; the total work is linear, however small the pieces.
     ///
     /// # Errors
-    /// The first fault in the order of the bytes, then those of the whole head. It stays until [`Self::clear`].
+    /// The first fault in byte order, then the faults of the head as a whole. It persists until [`Self::clear`].
     pub fn parse(&mut self, buf: &[u8], limits: &HttpLimits) -> Result<Progress, HeadError> {
         let step = self.step(buf, limits);
         match step {
@@ -86,7 +86,7 @@ impl RequestHead {
         step
     }
 
-    /// Bytes of the empty line before the request line, 0 or 2: one is forgiven (RFC 9112 §2.2).
+    /// Length of the empty line before the request line, 0 or 2: one such line is accepted (RFC 9112 §2.2).
     pub fn message_start(&self) -> usize {
         self.line.method_span.start as usize
     }
@@ -108,12 +108,12 @@ impl RequestHead {
         self.line.target.form
     }
 
-    /// The path as it was sent; empty where an absolute target has none, which means `/`; `*` in asterisk-form.
+    /// The path as it was sent; empty if an absolute target has none, which means `/`; `*` in asterisk-form.
     pub fn path(&self) -> Span {
         self.line.target.path
     }
 
-    /// The query without its `?`.
+    /// The query without the `?`.
     pub fn query(&self) -> Option<Span> {
         self.line.target.query
     }
@@ -126,8 +126,8 @@ impl RequestHead {
         self.fields.list()
     }
 
-    /// All field lines in one piece, if all names that are [`Known`] are among these and none is an alias. Without
-    /// [`Known::Connection`] among them, no field is named by one.
+    /// All field lines as one span, if every [`Known`] name in the head is one of `names` and no field is an alias. If
+    /// [`Known::Connection`] is not one of them, no field is listed by a `Connection` field.
     pub fn fields_together(&self, names: Names) -> Option<Span> {
         self.fields.together(names)
     }
@@ -137,22 +137,22 @@ impl RequestHead {
         self.fields.length_value()
     }
 
-    /// The fields of this name, properly spelt, in their order.
+    /// The fields of this name, spelt correctly, in order.
     pub fn fields_of(&self, known: Known) -> impl Iterator<Item = &Field> {
         self.fields.all(known)
     }
 
-    /// The authority that decides, name and port: that of an absolute target, else `Host`. `None` only in HTTP/1.0.
+    /// The authority that counts, name and port: that of an absolute target, else `Host`. `None` only in HTTP/1.0.
     pub fn host(&self) -> Option<Span> {
         self.host.map(|host| host.span)
     }
 
-    /// The name without the port; an IPv6 literal keeps its brackets. Empty where `Host` is.
+    /// The name without the port; an IPv6 literal includes its brackets. Empty if `Host` is.
     pub fn host_name(&self) -> Option<Span> {
         self.host.map(|host| host.name)
     }
 
-    /// The port that the host names.
+    /// The port in the authority.
     pub fn port(&self) -> Option<u16> {
         self.host.and_then(|host| host.port)
     }
@@ -171,24 +171,24 @@ impl RequestHead {
         self.fields.connection().keep_alive
     }
 
-    /// Whether the client would send another request on this connection (RFC 9112 §9.3).
+    /// Whether the client keeps the connection alive (RFC 9112 §9.3).
     pub fn persists(&self) -> bool {
         !self.close() && (self.version() == Version::Http11 || self.keep_alive())
     }
 
-    /// The client asks for another protocol: `Connection` and `Upgrade` both say so. HTTP/1.0 cannot ask.
+    /// The client asks for an upgrade: both `Connection` and `Upgrade` say so. HTTP/1.0 cannot ask for one.
     pub fn upgrade(&self) -> bool {
         self.version() == Version::Http11
             && self.fields.connection().upgrade
             && self.fields.has(Known::Upgrade)
     }
 
-    /// The client waits for `100 Continue` before it sends the body. HTTP/1.0 does not.
+    /// The client waits for `100 Continue` before it sends the body. Not in HTTP/1.0.
     pub fn expect_continue(&self) -> bool {
         self.expect_continue
     }
 
-    /// The client takes trailers (`TE: trailers`).
+    /// The client accepts trailers (`TE: trailers`).
     pub fn te_trailers(&self) -> bool {
         self.te_trailers
     }
@@ -229,7 +229,7 @@ impl RequestHead {
         }
     }
 
-    /// What only the whole head can tell.
+    /// Checks what only the complete head shows.
     fn finish(&mut self, buf: &[u8]) -> Result<(), HeadError> {
         self.body = match self.fields.framing(buf).map_err(refused)? {
             Framing::Unsaid => BodyLength::None,
@@ -275,8 +275,8 @@ impl RequestHead {
     }
 }
 
-/// Where the request line begins, or `None` when that is not yet known. What cannot be HTTP is refused by its first
-/// byte, so that a TLS client is not left waiting.
+/// Where the request line starts; `None` if that is not known yet. Bytes that cannot be HTTP are refused at the first
+/// byte, so that a TLS client does not wait.
 fn message_start(buf: &[u8]) -> Result<Option<u32>, HeadError> {
     let start = if buf.starts_with(b"\r\n") { 2 } else { 0 };
     match buf.get(start) {

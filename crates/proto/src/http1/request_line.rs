@@ -36,12 +36,12 @@ impl Method {
         }
     }
 
-    /// Asks for no change (RFC 9110 §9.2.1).
+    /// Safe: asks for no change (RFC 9110 §9.2.1).
     pub const fn is_safe(self) -> bool {
         matches!(self, Self::Get | Self::Head | Self::Options | Self::Trace)
     }
 
-    /// Twice has the effect of once (RFC 9110 §9.2.2).
+    /// Idempotent: sending it twice has the effect of once (RFC 9110 §9.2.2).
     pub const fn is_idempotent(self) -> bool {
         self.is_safe() || matches!(self, Self::Put | Self::Delete)
     }
@@ -56,7 +56,7 @@ pub enum TargetForm {
     Asterisk,
 }
 
-/// A request line, taken apart.
+/// A parsed request line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RequestLine {
     pub(super) method: Method,
@@ -71,13 +71,13 @@ pub(super) struct Target {
     pub(super) form: TargetForm,
     /// In absolute-form only.
     pub(super) authority: Option<Span>,
-    /// Empty where an absolute-form ends with its authority.
+    /// Empty if an absolute-form ends with its authority.
     pub(super) path: Span,
     pub(super) query: Option<Span>,
 }
 
 impl RequestLine {
-    /// Reads the line at `at`, which holds no control byte but HTAB.
+    /// Reads the line at `at`, which contains no control byte but HTAB.
     #[inline]
     pub(super) fn parse(&mut self, buf: &[u8], at: Span) -> Result<(), HeadError> {
         let line = at.of(buf);
@@ -104,8 +104,8 @@ impl RequestLine {
 }
 
 impl Target {
-    /// Reads the target at `at`. Every part is written to its place as it is found: a target that is built and then
-    /// moved costs more than reading it.
+    /// Reads the target at `at`. Every part is written in place as it is found: building a target and moving it costs
+    /// more than reading it.
     #[inline]
     fn parse(&mut self, buf: &[u8], at: Span, method: Method) -> Result<(), HeadError> {
         let bytes = at.of(buf);
@@ -131,7 +131,7 @@ impl Target {
         Ok(())
     }
 
-    /// Makes an absolute-form of a target that does not begin with `/`.
+    /// Reads the absolute-form of a target that does not start with `/`.
     fn split_authority(&mut self, buf: &[u8]) -> Result<(), HeadError> {
         let before_query = self.path.of(buf);
         let scheme_bytes = [&b"http://"[..], b"https://"]
@@ -153,7 +153,8 @@ impl Target {
     }
 }
 
-/// A method that is none of ours. Some targets take `get` for `GET`, so that it would pass a rule for `GET` by.
+/// Reads a method that is not one of the known ones. Some targets take `get` for `GET`, so it could evade a rule for
+/// `GET`.
 fn check_other(name: &[u8]) -> Result<(), HeadError> {
     if !token::is_token(name) {
         return Err(malformed("method is not a token"));
@@ -164,7 +165,7 @@ fn check_other(name: &[u8]) -> Result<(), HeadError> {
     Ok(())
 }
 
-/// Splits the version and the single space before it from the end of the line.
+/// Splits the version and the single space before it off the end of the line.
 fn split_version(line: &[u8]) -> Result<(&[u8], Version), HeadError> {
     let Some((rest, version)) = line.split_last_chunk::<9>() else {
         return Err(malformed("no HTTP version"));
@@ -181,16 +182,16 @@ fn split_version(line: &[u8]) -> Result<(&[u8], Version), HeadError> {
     }
 }
 
-/// Marks what can stand in no target: white space, bytes that are not ASCII, and `#`, which no client may send.
+/// Marks bytes that no target may contain: white space, non-ASCII bytes, and `#`, which clients must not send.
 #[inline]
 const fn unfit_in_target(bytes: u64) -> u64 {
-    // As in `word::less` and `word::equal`, but bytes with the top bit need no mask: they are marked themselves.
+    // As in `word::less` and `word::equal`, but without a mask for bytes with the top bit: they are marked themselves.
     let marks =
         bytes.wrapping_sub(word::splat(0x21)) | (bytes ^ word::splat(b'#')).wrapping_sub(word::splat(1));
     word::high(marks | bytes)
 }
 
-/// Marks the same and `?`.
+/// Marks the same bytes, and `?`.
 #[inline]
 const fn ends_path(bytes: u64) -> u64 {
     unfit_in_target(bytes) | word::high((bytes ^ word::splat(b'?')).wrapping_sub(word::splat(1)))

@@ -9,15 +9,15 @@ use super::{Field, HeadError, Known, Method, Names, Progress, Span, Version, tok
 /// How the body of a response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseBody {
-    /// There is none, whatever the fields say.
+    /// No body, whatever the fields say.
     None,
     Length(u64),
     Chunked,
-    /// The connection's end is the body's end.
+    /// The end of the connection ends the body.
     UntilClose,
 }
 
-/// The head of a response, read as it arrives; used again like [`super::RequestHead`].
+/// The head of a response, parsed as it arrives; reused like [`super::RequestHead`].
 #[derive(Debug)]
 pub struct ResponseHead {
     state: State,
@@ -58,7 +58,7 @@ impl ResponseHead {
         Self::default()
     }
 
-    /// Makes ready for the next message.
+    /// Resets it for the next message.
     pub fn clear(&mut self) {
         self.state = State::StatusLine;
         self.lines = Lines::default();
@@ -70,7 +70,8 @@ impl ResponseHead {
         self.keep_alive_timeout = None;
     }
 
-    /// Reads on in `buf`, as [`super::RequestHead::parse`] does. The status line counts as a field for the limits.
+    /// Continues to parse `buf`, as [`super::RequestHead::parse`] does. The status line counts as a field for the
+    /// limits.
     ///
     /// # Errors
     /// `TargetResponseMalformed`, `TargetResponseFraming` or `TargetResponseFieldsTooLarge`.
@@ -102,8 +103,8 @@ impl ResponseHead {
         self.fields.list()
     }
 
-    /// All field lines in one piece, if all names that are [`Known`] are among these and none is an alias. Without
-    /// [`Known::Connection`] among them, no field is named by one.
+    /// All field lines as one span, if every [`Known`] name in the head is one of `names` and no field is an alias. If
+    /// [`Known::Connection`] is not one of them, no field is listed by a `Connection` field.
     pub fn fields_together(&self, names: Names) -> Option<Span> {
         self.fields.together(names)
     }
@@ -113,7 +114,7 @@ impl ResponseHead {
         self.fields.length_value()
     }
 
-    /// The fields of this name, properly spelt, in their order.
+    /// The fields of this name, spelt correctly, in order.
     pub fn fields_of(&self, known: Known) -> impl Iterator<Item = &Field> {
         self.fields.all(known)
     }
@@ -128,22 +129,22 @@ impl ResponseHead {
         self.fields.connection().keep_alive
     }
 
-    /// Whether the target would take another request on this connection, once the body has ended (RFC 9112 §9.3).
+    /// Whether the target keeps the connection alive after the end of the body (RFC 9112 §9.3).
     pub fn persists(&self) -> bool {
         !self.close() && (self.version == Version::Http11 || self.keep_alive())
     }
 
-    /// Seconds for which the target keeps an idle connection, as `Keep-Alive: timeout=` says.
+    /// The seconds for which the target keeps an idle connection, from `Keep-Alive: timeout=`.
     pub fn keep_alive_timeout(&self) -> Option<u32> {
         self.keep_alive_timeout
     }
 
-    /// The target names the protocol that it changes to: `Connection` and `Upgrade` both say so.
+    /// The target names the protocol that it switches to: both `Connection` and `Upgrade` say so.
     pub fn upgrade(&self) -> bool {
         self.fields.connection().upgrade && self.fields.has(Known::Upgrade)
     }
 
-    /// How the body ends, in answer to that method (RFC 9112 §6.3).
+    /// How the body ends, in a response to this method (RFC 9112 §6.3).
     pub fn body_length(&self, request_method: Method) -> ResponseBody {
         if request_method == Method::Head || has_no_body(self.status) || self.status == 304 {
             return ResponseBody::None;
@@ -190,7 +191,7 @@ impl ResponseHead {
             b"HTTP/1.0 " => Version::Http10,
             _ => return Err(malformed(NOT_HTTP)),
         };
-        // The space after the status must be there (RFC 9112 §4), but servers that send no reason often leave it out.
+        // The space after the status is required (RFC 9112 §4), but servers that send no reason often omit it.
         let (status, reason_start) = match rest {
             [a, b, c] => ([a, b, c], 12),
             [a, b, c, b' ', ..] => ([a, b, c], 13),
@@ -212,7 +213,7 @@ impl ResponseHead {
         if self.framing == Framing::Chunked && self.version == Version::Http10 {
             return Err(refused((Fault::Framing, "Transfer-Encoding in HTTP/1.0")));
         }
-        // Bytes that follow such a head would be taken for the next response by one reader and for a body by another.
+        // Some readers would take bytes after such a head for the next response, others for a body.
         if has_no_body(self.status) && !matches!(self.framing, Framing::Unsaid | Framing::Length(0)) {
             return Err(refused((Fault::Framing, "a body where the status allows none")));
         }
@@ -230,14 +231,14 @@ impl ResponseHead {
     }
 }
 
-/// What cannot become a status line is refused before its end is there.
+/// Refuses bytes that cannot become a status line before the line is complete.
 fn check_start(buf: &[u8]) -> Result<(), HeadError> {
     let expected = b"HTTP/1.";
     let seen = buf.len().min(expected.len());
     if buf[..seen] == expected[..seen] { Ok(()) } else { Err(malformed(NOT_HTTP)) }
 }
 
-/// 304 is none of these: its fields speak of the body that a 200 would have had.
+/// 304 is not one of these: its fields describe the body that a 200 would have had.
 const fn has_no_body(status: u16) -> bool {
     matches!(status, 100..200 | 204)
 }

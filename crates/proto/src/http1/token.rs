@@ -6,32 +6,32 @@ pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && classes(bytes) & TOKEN != 0
 }
 
-/// Whether this byte may stand in a token.
+/// Whether a token may contain this byte.
 #[inline]
 pub const fn is_token_byte(byte: u8) -> bool {
     CLASS[byte as usize] & TOKEN != 0
 }
 
-/// Equality of names: letters of either case are the same (RFC 9110 §5.1).
+/// Compares names without case (RFC 9110 §5.1).
 #[inline]
 pub fn eq_ignore_case(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
-/// Equality of names for CGI and its heirs, which make the same variable of `X-A` and `X_A` (RFC 3875 §4.1.18).
+/// Compares names as CGI does, which makes the same variable of `X-A` and `X_A` (RFC 3875 §4.1.18).
 #[inline]
 pub fn is_same_variable(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(&a, &b)| plain(a) == plain(b))
 }
 
-/// A byte of a name in lower case, `_` as `-`.
+/// A byte of a name in lower case, with `_` as `-`.
 #[inline]
 pub(super) const fn plain(byte: u8) -> u8 {
     if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }
 
-/// The elements of a comma-separated list, white space trimmed and empty ones left out (RFC 9110 §5.6.1.2).
-/// Quoted strings are not understood: for lists of tokens only.
+/// The elements of a comma-separated list, trimmed and without empty ones (RFC 9110 §5.6.1.2). Quoted strings are not
+/// supported: for lists of tokens only.
 pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim).filter(|element| !element.is_empty())
 }
@@ -48,7 +48,7 @@ pub fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// A number as RFC 9110 writes it, `1*DIGIT`; `None` for anything else and beyond 2⁶⁴ − 1.
+/// A number in the form of RFC 9110, `1*DIGIT`; `None` for anything else and above 2⁶⁴ − 1.
 pub fn number(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() {
         return None;
@@ -59,7 +59,7 @@ pub fn number(bytes: &[u8]) -> Option<u64> {
     })
 }
 
-/// The classes that all these bytes are in. [`PLAIN`] is lost by the first `_`.
+/// The classes that contain all these bytes. The first `_` clears [`PLAIN`].
 #[inline]
 pub(super) fn classes(bytes: &[u8]) -> u8 {
     bytes.iter().fold(TOKEN | PLAIN, |classes, byte| classes & CLASS[*byte as usize])
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_made_of_tchar_only() {
+    fn a_token_contains_tchar_only() {
         let tchar = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         for byte in 0..=255 {
             assert_eq!(is_token(&[b'a', byte]), tchar.contains(&byte), "{byte}");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_its_elements_trimmed_and_no_empty_ones() {
+    fn list_elements_are_trimmed_and_empty_ones_dropped() {
         let elements: Vec<&[u8]> = list(b" ,close,\t keep-alive ,, x y,").collect();
         assert_eq!(elements, [&b"close"[..], b"keep-alive", b"x y"]);
         assert_eq!(list(b"").count(), 0);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_has_no_dash() {
+    fn dash_and_underscore_make_the_same_variable() {
         assert!(is_same_variable(b"True-Client-IP", b"true_client-ip"));
         assert!(is_same_variable(b"a_b", b"A-B"));
         for (a, b) in [("a-b", "ab"), ("a-b", "a.b"), ("a-b", "a-b-"), ("a", "b")] {

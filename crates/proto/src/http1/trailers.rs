@@ -5,14 +5,14 @@ use model::HttpLimits;
 use super::lines::{LineFault, Lines};
 use super::{Field, Known, Span, token};
 
-/// Trailer lines: those that may be passed on, and behind them the one that is being read.
+/// Trailer lines: those that may be forwarded, followed by the line that is being read.
 #[derive(Debug, Default)]
 pub(super) struct Trailers {
     bytes: Vec<u8>,
-    /// Where the line that is being read begins.
+    /// Offset of the line that is being read.
     kept: usize,
     lines: Lines,
-    /// Bytes of all lines without CRLF, and their number, dropped ones too.
+    /// Bytes of all lines without CRLF, and their number, including dropped lines.
     read_bytes: usize,
     read_count: usize,
 }
@@ -22,7 +22,7 @@ impl Trailers {
         &self.bytes[..self.kept]
     }
 
-    /// Takes bytes up to the end of the line; returns how many, and whether the line is complete.
+    /// Consumes bytes up to the end of the line; returns how many, and whether the line is complete.
     pub(super) fn take(&mut self, bytes: &[u8], limits: &HttpLimits) -> Result<(usize, bool), &'static str> {
         if self.read_count >= usize::from(limits.fields_count) {
             return Err("too many trailers");
@@ -31,7 +31,7 @@ impl Trailers {
         let limit = room.min(limits.field_bytes as usize);
         let line_bytes = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
         let held = self.bytes.len() - self.kept;
-        // limit: no more is kept of a line than shows that it is too long
+        // limit: keeps only enough of a line to see that it is too long
         let taken = line_bytes.min((limit + 3).saturating_sub(held));
         self.bytes.extend_from_slice(&bytes[..taken]);
         match self.lines.next(&self.bytes, limit) {
@@ -55,8 +55,8 @@ impl Trailers {
     }
 }
 
-/// Every name that a proxy decides by is left out, in its true spelling or in an alias: whoever merges trailers
-/// into the head would decide by it after the fact.
+/// Every name that affects a proxy is dropped, spelt correctly or as an alias: a recipient that merges trailers into
+/// the head would let them change decisions afterwards.
 fn may_trail(field: &Field, bytes: &[u8]) -> bool {
     let name = field.name.of(bytes);
     field.known == Known::Other

@@ -1,10 +1,10 @@
-//! Eight bytes at a time, in safe code: the scanning under lines, targets, names and paths.
+//! Scans eight bytes at a time, in safe code. Used for lines, targets, names and paths.
 //!
-//! A mark function sets the top bit of every byte of a word that it looks for. Marks made by subtraction borrow
-//! from the byte above, so only the lowest mark is exact; [`find`] uses no other. Where marks are combined with
-//! `&`, use [`equal_exact`].
+//! A mark function sets the top bit of every byte of a word that it looks for. Marks made by subtraction borrow from
+//! the byte above, so only the lowest mark is exact; [`find`] uses only that one. Where marks are combined with `&`,
+//! use [`equal_exact`].
 
-/// Eight times the same byte.
+/// The same byte eight times.
 pub(super) const fn splat(byte: u8) -> u64 {
     0x0101_0101_0101_0101 * byte as u64
 }
@@ -29,21 +29,20 @@ pub(super) const fn equal_exact(word: u64, byte: u8) -> u64 {
     !(((differs & !HIGH) + !HIGH) | differs) & HIGH
 }
 
-/// Marks bytes of 128 and above.
+/// Marks bytes of at least 128.
 #[inline]
 pub(super) const fn high(word: u64) -> u64 {
     word & HIGH
 }
 
-/// The place of the first byte that `mark` marks. `mark` must not mark the letter `a`, which fills up the last
-/// word.
+/// The index of the first byte that `mark` marks. `mark` must not mark the letter `a`, which pads the last word.
 #[inline]
 pub(super) fn find(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
     let (pairs, rest) = bytes.as_chunks::<16>();
     for (place, pair) in pairs.iter().enumerate() {
         let pair = u128::from_le_bytes(*pair);
         let [low, high] = [mark(pair as u64), mark((pair >> 64) as u64)];
-        // Two words for one jump: it is the jumps and counters around the words that cost, not the marks.
+        // Two words per iteration: the jumps and counters around the words are the cost, not the marks.
         if low | high != 0 {
             return Some(16 * place + if low != 0 { lowest(low) } else { 8 + lowest(high) });
         }
@@ -51,7 +50,7 @@ pub(super) fn find(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
     find_in_rest(rest, mark).map(|place| bytes.len() - rest.len() + place)
 }
 
-/// [`find`] in fewer than sixteen bytes.
+/// [`find`] for fewer than sixteen bytes.
 #[inline]
 fn find_in_rest(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
     let (word, rest) = match bytes.split_first_chunk::<8>() {
@@ -66,7 +65,7 @@ fn find_in_rest(bytes: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
     (marks != 0).then(|| 8 + lowest(marks))
 }
 
-/// Less than eight bytes as a number: two reads that overlap instead of a loop.
+/// Less than eight bytes as a number: two overlapping reads instead of a loop.
 #[inline]
 const fn short(bytes: &[u8]) -> u64 {
     if let (Some(low), Some(high)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
@@ -81,19 +80,19 @@ const fn short(bytes: &[u8]) -> u64 {
     }
 }
 
-/// All bits of the bytes below the lowest mark; there must be one.
+/// A mask of the bytes below the lowest mark; there must be a mark.
 #[inline]
 pub(super) const fn below(marks: u64) -> u64 {
     ((marks & marks.wrapping_neg()) >> 7) - 1
 }
 
-/// The eight bytes at `place`, where there are so many.
+/// The eight bytes at `place`, if there are so many.
 #[inline]
 pub(super) fn at(bytes: &[u8], place: usize) -> Option<u64> {
     bytes.get(place..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
 }
 
-/// The place of the byte of the lowest mark.
+/// The index of the byte with the lowest mark.
 pub(super) const fn lowest(marks: u64) -> usize {
     (marks.trailing_zeros() / 8) as usize
 }
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_the_lowest_mark() {
+    fn below_masks_the_bytes_before_the_lowest_mark() {
         for (marks, bits, place) in
             [(0x80, 0, 0), (0x8000, 0xff, 1), (0x8080_0000, 0xffff, 2), (1 << 63, u64::MAX >> 8, 7)]
         {

@@ -1,4 +1,4 @@
-//! Bodies: DATA frames on one side, bytes of HTTP/1.1 on the other.
+//! Translates bodies between DATA frames and HTTP/1.1 text.
 
 use http::HeaderMap;
 use model::HttpLimits;
@@ -6,18 +6,18 @@ use model::HttpLimits;
 use super::{Framing, Malformed, OWN_LIMITS, malformed, read_trailers, write_trailers};
 use crate::http1::{Chunks, encode};
 
-/// Makes text of a body that comes in DATA frames.
+/// Converts a body from DATA frames to text.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyText {
     framing: Framing,
 }
 
-/// What a call of [`BodyText::fill`] came to.
+/// The result of a call of [`BodyText::fill`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filled {
-    /// Bytes of the data that are done.
+    /// Bytes of the data that were consumed.
     pub taken: usize,
-    /// Bytes of the room that are filled.
+    /// Bytes of the output that were written.
     pub written: usize,
 }
 
@@ -26,10 +26,10 @@ impl BodyText {
         Self { framing }
     }
 
-    /// Writes as much of `data` as has room. Into less than [`ROOM_MIN`] bytes nothing may go.
+    /// Writes as much of `data` as fits. With less than [`ROOM_MIN`] bytes of output it may write nothing.
     ///
     /// # Errors
-    /// More data than the head has announced.
+    /// More data than the head announced.
     pub fn fill(&mut self, data: &[u8], room: &mut [u8]) -> Result<Filled, Malformed> {
         match &mut self.framing {
             _ if data.is_empty() => Ok(Filled { taken: 0, written: 0 }),
@@ -48,12 +48,12 @@ impl BodyText {
         }
     }
 
-    /// Appends what stands behind the last of the data. Where the framing has no place for trailers they are lost.
+    /// Appends the end of the body. Trailers are dropped if the framing has no place for them.
     ///
     /// # Errors
-    /// Less data than the head has announced, or trailers that must not be.
+    /// Less data than the head announced, or invalid trailers.
     pub fn end(&mut self, trailers: Option<&HeaderMap>, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        // A tunnel has no end in its text, also when it is over: its reader must see the stream's.
+        // The text of a tunnel has no end of its own, even when it is over: the end of the stream ends it.
         if self.framing == Framing::Raw {
             return Ok(());
         }
@@ -62,7 +62,7 @@ impl BodyText {
             Framing::Chunked => {
                 encode::write_last_chunk(out, &[]);
                 if let Some(trailers) = trailers {
-                    // They go before the empty line.
+                    // The trailers go before the empty line.
                     out.truncate(out.len() - 2);
                     write_trailers(trailers, out)?;
                     out.extend_from_slice(b"\r\n");
@@ -73,7 +73,7 @@ impl BodyText {
         Ok(())
     }
 
-    /// Whether the text has an end of its own: a reader of the text knows it without the stream's end.
+    /// Whether the text is self-delimiting: a reader knows its end without the end of the stream.
     pub const fn is_delimited(&self) -> bool {
         !matches!(self.framing, Framing::Raw)
     }
@@ -85,7 +85,7 @@ fn copy(data: &[u8], room: &mut [u8]) -> usize {
     count
 }
 
-/// One chunk, as long as there is room for it.
+/// Writes one chunk, as long as fits.
 fn fill_chunk(data: &[u8], room: &mut [u8]) -> Filled {
     let none = Filled { taken: 0, written: 0 };
     let Some(space) = room.len().checked_sub(CHUNK_FRAMING_BYTES).filter(|&space| space > 0) else {
@@ -113,7 +113,7 @@ fn hexadecimal(mut number: usize, text: &mut [u8; SIZE_DIGITS]) -> &[u8] {
     &text[start..]
 }
 
-/// Takes a body that the story has written apart.
+/// Converts a body that `proxy` has written as text to pieces of data.
 #[derive(Debug)]
 pub struct BodyPieces(Pieces);
 
@@ -125,12 +125,12 @@ enum Pieces {
     Raw,
 }
 
-/// What a call of [`BodyPieces::next`] came to.
+/// The result of a call of [`BodyPieces::next`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// Bytes of the text that are done.
+    /// Bytes of the text that were consumed.
     pub consumed: usize,
-    /// What of them is data.
+    /// The data among them.
     pub data: &'a [u8],
 }
 
@@ -144,7 +144,7 @@ impl BodyPieces {
         })
     }
 
-    /// The body is over. A raw one ends with its stream only.
+    /// The body is complete. An unframed one only ends with its stream.
     pub fn is_complete(&self) -> bool {
         match &self.0 {
             Pieces::Complete => true,
@@ -153,11 +153,11 @@ impl BodyPieces {
         }
     }
 
-    /// The next piece of `text`, with at most `data_max` bytes of data. Nothing is consumed where only data is left
-    /// and none may go, or the body is complete.
+    /// The next piece of `text`, with at most `data_max` bytes of data. Consumes nothing if only data follows and
+    /// `data_max` is 0, or if the body is complete.
     ///
     /// # Errors
-    /// Chunks that are none: a fault of ours.
+    /// Invalid chunks: a bug of ours.
     pub fn next<'a>(&mut self, text: &'a [u8], data_max: usize) -> Result<Piece<'a>, Malformed> {
         let mut framing = 0;
         let data_max = match &mut self.0 {
@@ -185,7 +185,7 @@ impl BodyPieces {
         Ok(Piece { consumed: framing + data.len(), data })
     }
 
-    /// The trailers of a complete body, where it has any.
+    /// The trailers of a complete body, if it has any.
     ///
     /// # Errors
     /// See [`read_trailers`].
@@ -204,9 +204,9 @@ fn at_most(left: u64, data_max: usize) -> usize {
 }
 
 const LIMITS: HttpLimits = OWN_LIMITS;
-/// Room in which there is always a way to go on.
+/// Output of this size always allows progress.
 pub const ROOM_MIN: usize = 64;
-/// limit: bytes of one chunk that we make.
+/// limit: bytes of one chunk that we write.
 const CHUNK_BYTES_MAX: usize = 0xf_ffff;
 const SIZE_DIGITS: usize = 5;
 const CHUNK_FRAMING_BYTES: usize = SIZE_DIGITS + 4;

@@ -1,10 +1,9 @@
-//! Counts the frames that a client sends, so that no kind of them is a way to make us work for nothing.
+//! Counts the frames that a client sends, so that a flood of any kind of frame ends the connection.
 //!
-//! It reads the bytes before the crate that does HTTP/2 gets them: heads of frames only, however the bytes are cut. Each
-//! kind of frame that costs the client next to nothing has a [`Budget`]: a burst, so much a second, and what the work
-//! that we do for the client earns it. Resets are earned by responses (CVE-2023-44487), answers to PING and
-//! WINDOW_UPDATE by what we send: clients that measure the path, or open their window for each piece, stay far from
-//! their limit however fast they are.
+//! It reads the bytes before the HTTP/2 crate does: frame headers only, at any split of the bytes. Each kind of frame
+//! that costs the client next to nothing has a [`Budget`]: a burst, a rate, and credit for the work that we do for the
+//! client. Responses give credit for resets (CVE-2023-44487), sent bytes give credit for PING and WINDOW_UPDATE:
+//! clients that measure the path, or open their window for each piece, stay far below their limit at any speed.
 
 mod form;
 mod frame;
@@ -14,7 +13,7 @@ use frame::{Frame, Frames};
 
 pub use form::Violation;
 
-/// Why a connection is to end.
+/// Why a connection must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     Flood(Flood),
@@ -22,7 +21,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// One word for log and metrics.
+    /// The reason as one word, for log and metrics.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Flood(flood) => flood.reason(),
@@ -31,22 +30,22 @@ impl Fault {
     }
 }
 
-/// Of what a client sends too much. Its connection ends with `ENHANCE_YOUR_CALM`.
+/// The kind of flood. The connection ends with `ENHANCE_YOUR_CALM`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flood {
     /// Streams that are reset before they are answered.
     Reset,
     /// A head in too many frames.
     Continuation,
-    /// A head of too many bytes.
+    /// A head with too many bytes.
     HeadBytes,
     Settings,
     Ping,
-    /// DATA that holds nothing and ends nothing.
+    /// DATA that is empty and does not end the stream.
     EmptyData,
     Priority,
     WindowUpdate,
-    /// GOAWAY, PUSH_PROMISE, and frames that nobody knows.
+    /// GOAWAY, PUSH_PROMISE, and unknown frames.
     Other,
 }
 
@@ -63,7 +62,7 @@ impl Flood {
         Self::Other,
     ];
 
-    /// One word for log, metrics and the debug data of GOAWAY.
+    /// The kind as one word, for log, metrics and the debug data of GOAWAY.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Reset => "reset_flood",
@@ -84,11 +83,11 @@ impl Flood {
 pub struct FrameMeter {
     frames: Frames,
     form: Form,
-    /// CONTINUATION frames of the head that is being read.
+    /// CONTINUATION frames of the current head.
     continuations: u32,
     head_bytes: u64,
     last_stream: u32,
-    /// What was sent and has not earned a whole token yet, by the rate of each.
+    /// Sent bytes that have not given a whole frame of credit yet, per rate.
     unpaid_bytes: [u32; 2],
     buckets: [Bucket; BUDGETS.len()],
 }
@@ -113,10 +112,10 @@ impl FrameMeter {
         }
     }
 
-    /// Counts the frames whose heads are in these bytes, which follow those of the last call.
+    /// Counts the frames that begin in these bytes, which continue those of the last call.
     ///
     /// # Errors
-    /// The first budget that is spent, or the first frame that may not be. The connection is to end.
+    /// The first exceeded budget, or the first invalid frame. The connection must end.
     pub fn observe(&mut self, mut bytes: &[u8], now_millis: u64) -> Result<(), Fault> {
         while let Some(frame) = self.frames.next(&mut bytes) {
             self.check_payloads()?;
@@ -130,7 +129,7 @@ impl FrameMeter {
         self.frames.violation().map_or(Ok(()), |violation| Err(Fault::Broken(violation)))
     }
 
-    /// Tells of bytes that were sent to the client.
+    /// Reports bytes that were sent to the client.
     pub fn wrote(&mut self, bytes: usize) {
         for (place, (kind, price)) in EARNED_BY_BYTES.into_iter().enumerate() {
             let unpaid = u64::from(self.unpaid_bytes[place]) + bytes as u64;
@@ -139,18 +138,17 @@ impl FrameMeter {
         }
     }
 
-    /// Tells of a stream that was answered to its end.
+    /// Reports a stream that was answered completely.
     pub fn answered(&mut self) {
         for kind in [Flood::Reset, Flood::Ping] {
             self.earn(kind, 1);
         }
     }
 
-    /// Tells of a stream that we had to reset because of what the client sent on it. It counts as one that the client has
-    /// reset.
+    /// Reports a stream that we reset because of what the client sent on it. It counts as a reset by the client.
     ///
     /// # Errors
-    /// The budget is spent. The connection is to end.
+    /// The budget is exceeded. The connection must end.
     pub fn made_reset(&mut self, now_millis: u64) -> Result<(), Fault> {
         self.spend(Flood::Reset, now_millis).map_err(Fault::Flood)
     }
@@ -184,7 +182,7 @@ impl FrameMeter {
         }
     }
 
-    /// Browsers give every stream a priority and a window, and some a frame that nobody knows.
+    /// Browsers give every stream a priority and a window, and some send an unknown frame.
     fn opened(&mut self) {
         for kind in [Flood::Priority, Flood::WindowUpdate, Flood::Other] {
             self.earn(kind, EARNED_BY_STREAM);
@@ -210,16 +208,16 @@ impl FrameMeter {
     }
 }
 
-/// How many frames of one kind a client has free.
+/// How many frames of one kind a client may send.
 #[derive(Clone, Copy, Debug)]
 struct Budget {
-    /// At once.
+    /// Burst.
     burst: u32,
-    /// Again in each second.
+    /// Refill per second.
     per_second: u32,
 }
 
-/// What is left of a budget, in thousandths of a frame.
+/// The rest of a budget, in thousandths of a frame.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     left: u64,
@@ -232,7 +230,7 @@ impl Bucket {
     }
 
     fn spend(&mut self, (_, budget): &(Flood, Budget), now: u64) -> bool {
-        // A clock that goes back gives nothing.
+        // A clock that goes back gives no credit.
         let passed = now.saturating_sub(self.filled_at.unwrap_or(now));
         self.filled_at = Some(now);
         self.add(budget, passed.saturating_mul(u64::from(budget.per_second)));
@@ -260,9 +258,9 @@ fn place_of(kind: Flood) -> Option<usize> {
 
 const WHOLE: u64 = 1000;
 
-// limit: frames beyond those that are earned.
+// limit: frames without credit.
 const BUDGETS: [(Flood, Budget); 7] = [
-    // A page that is left resets all it waits for, the usual 100 streams, and half a page more.
+    // Leaving a page resets all its pending streams, usually 100, and half a page more.
     (Flood::Reset, Budget { burst: 150, per_second: 20 }),
     (Flood::Settings, Budget { burst: 20, per_second: 2 }),
     // Some clients send one with every reset.
@@ -272,11 +270,11 @@ const BUDGETS: [(Flood, Budget); 7] = [
     (Flood::WindowUpdate, Budget { burst: 1000, per_second: 100 }),
     (Flood::Other, Budget { burst: 100, per_second: 10 }),
 ];
-/// How many sent bytes earn a frame. An answer to a PING has 17 bytes: it must not earn the next. The smallest DATA has
-/// 10, and is answered by two WINDOW_UPDATE at most.
+/// Sent bytes that give credit for one frame. An answer to a PING has 17 bytes and must not pay for the next PING. The
+/// smallest DATA has 10, and is answered by two WINDOW_UPDATE at most.
 const EARNED_BY_BYTES: [(Flood, u32); 2] = [(Flood::Ping, 32), (Flood::WindowUpdate, 5)];
 const EARNED_BY_STREAM: u64 = 3;
-/// limit: CONTINUATION frames of one head; 16 KiB each is what clients put into them.
+/// limit: CONTINUATION frames of one head; clients put 16 KiB into each.
 const CONTINUATIONS_MAX: u32 = 16;
-/// limit: bytes of one head as it is compressed. One that is too large for the listener is answered all the same.
+/// limit: compressed bytes of one head. A head that is only too large for the listener is still answered.
 const HEAD_BYTES_MAX: u64 = 256 * 1024;

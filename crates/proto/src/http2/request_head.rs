@@ -1,4 +1,4 @@
-//! The request that the story has written, for a target's stream.
+//! Converts a request that `proxy` has written as text, for a target's stream.
 
 use http::header::HeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -7,10 +7,10 @@ use http::{Method, Request, Uri, Version, header};
 use super::{Framing, Malformed, OWN_LIMITS, append, malformed};
 use crate::http1::{BodyLength, Known, Progress, RequestHead};
 
-/// Reads the head at the start of `bytes`, which is complete; returns where the body begins, too. `head` is used again.
+/// Reads the complete head at the start of `bytes`; also returns where the body starts. `head` is reused.
 ///
 /// # Errors
-/// What HTTP/2 cannot say: a request for another protocol, no host, or a target that the crate's types do not take.
+/// A request that HTTP/2 cannot express: an upgrade to another protocol, no host, or a target that the types refuse.
 pub fn read_request(
     head: &mut RequestHead,
     bytes: &[u8],
@@ -29,7 +29,7 @@ pub fn read_request(
     let fields = request.headers_mut();
     fields.reserve(head.fields().len());
     for field in head.fields() {
-        // `Host` is the authority now.
+        // `Host` becomes the authority.
         if field.alias || !(field.known == Known::Host || field.is_hop_by_hop()) {
             append(fields, field.name.of(bytes), field.value.of(bytes))?;
         }
@@ -53,7 +53,7 @@ fn uri_of(head: &RequestHead, bytes: &[u8], scheme: Scheme) -> Result<Uri, Malfo
     else {
         return malformed("a host or a path that HTTP/2 cannot carry");
     };
-    // The type cuts a fragment off and takes what else it takes as it is.
+    // The type cuts off a fragment and accepts the rest unchanged.
     if path.as_str().as_bytes() != head.target().of(bytes) {
         return malformed("a path that HTTP/2 cannot carry");
     }

@@ -1,11 +1,11 @@
-//! A client's request as text (RFC 9113 §8.3.1, RFC 8441).
+//! Converts a client's request to text (RFC 9113 §8.3.1, RFC 8441).
 
 use http::{Uri, header, request};
 
 use super::{Framing, Malformed, is_of_connection, malformed, value_of, write_field};
 use crate::http1::{Known, token};
 
-/// What stands beside the head of a request.
+/// The parts of a request outside its head.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// `:protocol` of an extended CONNECT.
@@ -14,23 +14,23 @@ pub struct Asked<'a> {
     pub ends: bool,
     /// `Sec-WebSocket-Key` for a target that speaks HTTP/1.1: HTTP/2 has none.
     pub key: &'a [u8],
-    /// How many fields the listener takes.
+    /// How many fields the listener accepts.
     pub fields_count: u16,
 }
 
-/// Why there is no text.
+/// Why a request cannot be written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     Malformed(Malformed),
-    /// An extended CONNECT to a protocol that nobody here speaks: 501 (RFC 9220 §3).
+    /// An extended CONNECT to an unknown protocol: 501 (RFC 9220 §3).
     Protocol,
 }
 
-/// Appends the head of a request as HTTP/1.1. What the strict parser refuses anyway is left to it: it knows the status
-/// and the story logs it.
+/// Appends the head of a request as HTTP/1.1. Anything that the strict parser refuses is left to it: it knows the
+/// status, and the refusal is then logged as usual.
 ///
 /// # Errors
-/// What has no meaning in HTTP/2, or two.
+/// A request that has no meaning in HTTP/2, or an ambiguous one.
 pub fn write_request(head: &request::Parts, asked: Asked<'_>, out: &mut Vec<u8>) -> Result<Framing, Refused> {
     let is_connect = head.method == http::Method::CONNECT;
     let is_tunnel = match asked.protocol {
@@ -45,7 +45,7 @@ pub fn write_request(head: &request::Parts, asked: Asked<'_>, out: &mut Vec<u8>)
         return refuse("CONNECT without :authority");
     }
     if is_connect && !is_tunnel {
-        // The parser answers it as it answers every CONNECT, by its first line.
+        // The parser answers it as any CONNECT, by its first line.
         write_connect(authority, out);
         return Ok(Framing::None);
     }
@@ -78,7 +78,7 @@ fn refuse<T>(detail: &'static str) -> Result<T, Refused> {
     Err(Refused::Malformed(Malformed { detail }))
 }
 
-/// `:authority`, and that `:scheme` is one of ours. Without an authority the scheme is not kept in a [`Uri`].
+/// Checks `:authority`, and that `:scheme` is supported. Without an authority a [`Uri`] does not keep the scheme.
 fn authority_of(uri: &Uri) -> Result<Option<&[u8]>, Malformed> {
     if uri
         .scheme()
@@ -94,7 +94,7 @@ fn authority_of(uri: &Uri) -> Result<Option<&[u8]>, Malformed> {
     Ok(Some(bytes))
 }
 
-/// `:path`. Its type keeps out control bytes and spaces.
+/// `:path`. Its type excludes control bytes and spaces.
 fn target_of(head: &request::Parts) -> Result<&[u8], Malformed> {
     if head.uri.path().is_empty() {
         return malformed("no :path");
@@ -122,21 +122,21 @@ fn write_fields(
     is_tunnel: bool,
     out: &mut Vec<u8>,
 ) -> Result<Framing, Malformed> {
-    // Crumbs that are too many stay apart, so that the parser counts them.
+    // If there are too many cookie fields they stay apart, so that the parser counts them.
     let joins = head.headers.len() <= usize::from(asked.fields_count);
     let (mut is_in_cookie, mut length) = (false, None);
     for (name, value) in &head.headers {
         let (name_bytes, value) = (name.as_str().as_bytes(), value_of(value)?);
         match Known::of(name_bytes) {
             known if is_of_connection(known) => return malformed("a field of the connection"),
-            // With an authority it stands there already.
+            // With an authority, the host is already written.
             Known::Host if authority.is_some_and(|other| token::eq_ignore_case(other, value)) => {}
             Known::Host if authority.is_some() => return malformed("Host contradicts :authority"),
             Known::Te if token::eq_ignore_case(value, b"trailers") => {
                 out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
             }
             Known::Te => return malformed("TE other than trailers"),
-            // The crumbs of a cookie follow each other in the map (RFC 9113 §8.2.3).
+            // The cookie fields are adjacent in the map (RFC 9113 §8.2.3).
             Known::Cookie if is_in_cookie && joins => {
                 out.truncate(out.len() - 2);
                 for part in [b"; ", value, b"\r\n"] {

@@ -1,11 +1,11 @@
-//! The response that the story has written, for a client's stream (RFC 9113 §8.3.2).
+//! Converts a response that `proxy` has written as text, for a client's stream (RFC 9113 §8.3.2).
 
 use http::{Response, StatusCode, header};
 
 use super::{Framing, Malformed, OWN_LIMITS, append, malformed};
 use crate::http1::{Known, Method, Progress, ResponseBody, ResponseHead, token};
 
-/// A head, and where the next message or the body begins.
+/// A head, and the offset where the next head or the body starts.
 #[derive(Debug)]
 pub struct ClientResponse {
     /// Interim if its status is informational: another head follows.
@@ -14,9 +14,9 @@ pub struct ClientResponse {
     pub head_bytes: usize,
 }
 
-/// Reads on in `bytes`, which begin where the head begins; `None`: it is not complete. `head` is used again.
+/// Reads the head at the start of `bytes`; `None`: it is incomplete. `head` is reused.
 ///
-/// `accept`: what `Sec-WebSocket-Accept` must say, where the request was an extended CONNECT (RFC 8441 §5).
+/// `accept`: the required value of `Sec-WebSocket-Accept`, if the request was an extended CONNECT (RFC 8441 §5).
 ///
 /// # Errors
 /// A head that a client could misread.
@@ -75,7 +75,7 @@ fn copy_fields(
     Ok(())
 }
 
-/// What the target's side of the handshake proves, HTTP/2 has no need of; but it is to be true.
+/// HTTP/2 does not need the proof of the target's handshake, but it must be correct.
 fn check_accept(head: &ResponseHead, bytes: &[u8], accept: &[u8]) -> Result<(), Malformed> {
     let mut proofs = head.fields().iter().filter(|field| is_accept(field.name.of(bytes)));
     match (proofs.next(), proofs.next()) {

@@ -1,4 +1,4 @@
-//! A target's response as text (RFC 9113 §8.3.2).
+//! Converts a target's response to text (RFC 9113 §8.3.2).
 
 use http::{header, response};
 
@@ -8,7 +8,7 @@ use crate::http1::{Known, Method, encode, token};
 /// Appends the head of a response as HTTP/1.1. `ends`: the stream ended with it.
 ///
 /// # Errors
-/// What a target must not send.
+/// A response that a target must not send.
 pub fn write_response(
     head: &response::Parts,
     ends: bool,
@@ -47,8 +47,8 @@ pub fn write_response(
     Ok(framing)
 }
 
-/// Some servers announce the length of a body that trailers follow. As text only chunks have a place for them; that the
-/// length is true, the crate sees to.
+/// Some servers announce the length of a body that trailers follow. In text only chunks have a place for trailers; the
+/// crate checks the length.
 fn may_have_trailers(head: &response::Parts) -> bool {
     let kind = head.headers.get(header::CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
     head.headers.contains_key(header::TRAILER)

@@ -1,14 +1,14 @@
-//! Trailers: a last block of fields in HTTP/2, lines behind the last chunk in HTTP/1.1.
+//! Trailers: a final block of fields in HTTP/2, lines after the last chunk in HTTP/1.1.
 
 use http::HeaderMap;
 
 use super::{Malformed, append, is_of_connection, malformed, value_of, write_field};
 use crate::http1::{Known, token};
 
-/// Appends trailers as lines. Which of them may go on, who reads the chunks decides.
+/// Appends trailers as lines. The reader of the chunks decides which of them are forwarded.
 ///
 /// # Errors
-/// What RFC 9113 §8.2 forbids.
+/// Trailers that RFC 9113 §8.2 forbids.
 pub fn write_trailers(trailers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), Malformed> {
     for (name, value) in trailers {
         let name = name.as_str().as_bytes();

@@ -1,4 +1,4 @@
-//! Version 2: a block of known length, with addresses and what else the sender tells as type, length and value.
+//! Version 2: a block of known length with the addresses, followed by extensions as type, length and value.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,7 +25,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Progress, &'static str> {
         return Err("header too long");
     }
     let Some(block) = rest.get(..length) else { return Ok(Progress::NeedMore) };
-    // Whatever the block says, the sender's own connection is not what it is about.
+    // Whatever the block contains, the connection is the sender's own.
     let told = if command == PROXY { told(family, block, &bytes[..header_bytes])? } else { Told::Own };
     Ok(Progress::Complete { told, header_bytes })
 }
@@ -35,7 +35,7 @@ fn told(family: u8, block: &[u8], header: &[u8]) -> Result<Told, &'static str> {
         return Err("unknown transport");
     }
     let (ends, rest) = match family >> 4 {
-        // Nothing is said about the block, not even where addresses end.
+        // The format of the block is unspecified, including where the addresses end.
         UNSPEC => return Ok(Told::Unknown),
         INET => take::<4, 12>(block)?,
         INET6 => take::<16, 36>(block)?,
@@ -43,11 +43,11 @@ fn told(family: u8, block: &[u8], header: &[u8]) -> Result<Told, &'static str> {
         _ => return Err("unknown address family"),
     };
     check_values(rest, header)?;
-    // A TCP connection cannot have come as anything else.
+    // A TCP connection cannot have arrived as anything else.
     Ok(ends.filter(|_| family & 15 == STREAM).map_or(Told::Unknown, Told::Ends))
 }
 
-/// Two addresses of `N` bytes each and two ports, `ALL` bytes together; and what follows them.
+/// Two addresses of `N` bytes and two ports, `ALL` bytes in total; and the bytes after them.
 fn take<const N: usize, const ALL: usize>(block: &[u8]) -> Result<(Option<Ends>, &[u8]), &'static str>
 where
     IpAddr: From<[u8; N]>,
@@ -60,7 +60,7 @@ where
     Ok((Some(Ends { source: end(*source, [a, b]), destination: end(*destination, [c, d]) }), rest))
 }
 
-/// Walks through what follows the addresses; only a checksum means something to us.
+/// Walks through the extensions; only the checksum is used.
 fn check_values(mut rest: &[u8], header: &[u8]) -> Result<(), &'static str> {
     let mut is_sealed = false;
     while let Some((&kind, after)) = rest.split_first() {
@@ -136,7 +136,7 @@ mod tests {
         [&[kind][..], &u16::try_from(value.len()).unwrap().to_be_bytes(), value].concat()
     }
 
-    /// A header about [`V4`] with a checksum that is right.
+    /// A header for [`V4`] with a correct checksum.
     fn sealed() -> Vec<u8> {
         let mut bytes = header(0x21, 0x11, &[V4, &value(4, b"noop"), &value(CRC32C, &[0; 4])].concat());
         let place = bytes.len() - 4;
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_is_the_known_one() {
+    fn the_checksum_matches_the_known_value() {
         assert_eq!(crc32c(b"123456789", 100), 0xe306_9283);
         assert_eq!(crc32c(&[0; 32], 3), 0x8a91_36aa);
     }
@@ -162,7 +162,7 @@ mod tests {
             (0x21, 0x11, [V4, &value(1, b"h2"), &value(0xe0, &[])].concat(), v4),
             (0x21, 0x21, v6.clone(), Some("[2001:db8::1]:1 [::1]:2")),
             (0x21, 0x21, mapped, Some("192.0.2.1:1 198.51.100.7:2")),
-            // No TCP over IP.
+            // Not TCP over IP.
             (0x21, 0x12, V4.to_vec(), None),
             (0x21, 0x22, v6, None),
             (0x21, 0x10, V4.to_vec(), None),
@@ -171,7 +171,7 @@ mod tests {
             (0x21, 0x00, Vec::new(), None),
             (0x21, 0x00, vec![255; 100], None),
             (0x21, 0x01, vec![1], None),
-            // The proxy's own: only its length counts.
+            // The proxy's own connection: only the length counts.
             (0x20, 0x00, Vec::new(), Some("own")),
             (0x20, 0x11, V4.to_vec(), Some("own")),
             (0x20, 0xff, vec![255; 7], Some("own")),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_forgiven() {
+    fn malformed_headers_are_refused() {
         for (version, family, block, detail) in [
             (0x11, 0x11, V4.to_vec(), "unknown version"),
             (0x31, 0x11, V4.to_vec(), "unknown version"),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn one_checksum_is_enough() {
+    fn a_second_checksum_is_refused() {
         let mut bytes = header(0x21, 0x11, &[V4, &value(CRC32C, &[0; 4]), &value(CRC32C, &[0; 4])].concat());
         let place = SIGNATURE.len() + 4 + V4.len() + 3;
         let sum = crc32c(&bytes, place).to_be_bytes();
@@ -234,6 +234,6 @@ mod tests {
         assert_eq!(ends_of(0x20, 0, &vec![0; most]), Ok(Some("own".to_owned())));
         let over = header(0x20, 0, &vec![0; most + 1]);
         assert_eq!(parse(&over), Err("header too long"));
-        assert_eq!(parse(&over[..16]), Err("header too long"), "before the rest has come");
+        assert_eq!(parse(&over[..16]), Err("header too long"), "before the rest has arrived");
     }
 }

@@ -18,14 +18,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Progress, &'static str> {
     Ok(Progress::Complete { told: told(line)?, header_bytes: end + 1 })
 }
 
-/// What stands behind `PROXY `.
+/// Reads the text after `PROXY `.
 fn told(line: &[u8]) -> Result<Told, &'static str> {
     if line.contains(&b'\r') {
         return Err("CR within the line");
     }
     let line = std::str::from_utf8(line).map_err(|_| "not ASCII")?;
     match line.split_once(' ').unwrap_or((line, "")) {
-        // The receiver ignores what follows, whatever it is.
+        // The specification says to ignore the rest of the line.
         ("UNKNOWN", _) => Ok(Told::Unknown),
         ("TCP4", rest) => addresses::<Ipv4Addr>(rest).map(Told::Ends),
         ("TCP6", rest) => addresses::<Ipv6Addr>(rest).map(Told::Ends),
@@ -59,7 +59,7 @@ fn port(word: &str) -> Result<u16, &'static str> {
     number.ok_or("not a port")
 }
 
-// limit: of the whole line with its CRLF; the protocol's own.
+// limit: the whole line with its CRLF, as specified.
 const LINE_BYTES_MAX: usize = 107;
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_forgiven() {
+    fn malformed_lines_are_refused() {
         for (line, detail) in [
             ("TCP4 192.0.2.1 198.51.100.7 56324", "too few words"),
             ("TCP4 192.0.2.1 198.51.100.7 56324 443 ", "too many words"),

@@ -1,9 +1,9 @@
-//! What must hold for the bytes of one direction of a WebSocket, whatever they are.
+//! Invariants of WebSocket framing for the bytes of one direction, for any input.
 
 use proto::websocket::{ControlFrame, FrameKind, Frames, Sender, Step};
 
-/// The same frames, with the same ends, however the bytes are cut, and those that a reading of the whole gives; and a
-/// frame of ours wherever it may stand changes nothing else.
+/// The frames and their ends are the same for any split of the bytes, and equal to those found by reading the whole; a
+/// frame of ours at any frame boundary changes nothing else.
 pub(crate) fn frames(bytes: &[u8]) {
     for sender in [Sender::Client, Sender::Server] {
         let whole = read(bytes, sender);
@@ -21,7 +21,7 @@ pub(crate) fn frames(bytes: &[u8]) {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Read {
-    /// With the place behind each.
+    /// With the offset after each.
     frames: Vec<(FrameKind, usize)>,
     end: End,
 }
@@ -62,7 +62,7 @@ fn follow(pieces: &[&[u8]], sender: Sender) -> Read {
     read
 }
 
-/// Frame by frame, from the figure in RFC 6455 §5.2.
+/// Frame by frame, after the figure in RFC 6455 §5.2.
 fn read(bytes: &[u8], sender: Sender) -> Read {
     let (mut frames, mut at) = (Vec::new(), 0);
     let end = loop {

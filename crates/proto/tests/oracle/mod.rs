@@ -1,5 +1,5 @@
-//! What must hold for any bytes whatever. The fuzz targets call these checks with what they invent, the tests beside
-//! this file with the corpus and with properties.
+//! Invariants that hold for any input. The fuzz targets call these checks with generated input, the tests beside this
+//! file with the corpus and with properties.
 
 #![allow(dead_code, reason = "every test and fuzz target uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a check fails by panicking")]
@@ -16,7 +16,7 @@ use proto::http1::{
 };
 use proto::proxy_protocol;
 
-/// Limits that short inputs reach too.
+/// Limits that even short inputs reach.
 pub(crate) const TIGHT: HttpLimits = HttpLimits {
     request_line_bytes: 40,
     field_bytes: 48,
@@ -25,7 +25,7 @@ pub(crate) const TIGHT: HttpLimits = HttpLimits {
     body_bytes: None,
 };
 
-/// A request head: the same however it is cut, and never another than httparse reads.
+/// A request head: the result is the same for any split, and never differs from what httparse reads.
 pub(crate) fn request_head(bytes: &[u8]) {
     for limits in [HttpLimits::default(), TIGHT] {
         let mut head = RequestHead::new();
@@ -54,7 +54,7 @@ pub(crate) fn request_head(bytes: &[u8]) {
     }
 }
 
-/// A response head, in the same way.
+/// A response head: the same.
 pub(crate) fn response_head(bytes: &[u8]) {
     for limits in [HttpLimits::default(), TIGHT] {
         let mut head = ResponseHead::new();
@@ -83,7 +83,7 @@ pub(crate) fn response_head(bytes: &[u8]) {
     }
 }
 
-/// A chunked body: the same data, end and fault however it is cut, and the data that httparse's sizes give.
+/// A chunked body: the same data, end and fault for any split, and the data that httparse's sizes give.
 pub(crate) fn chunks(bytes: &[u8]) {
     for limits in [HttpLimits::default(), TIGHT] {
         let whole = decode(&[bytes], &limits);
@@ -99,7 +99,7 @@ pub(crate) fn chunks(bytes: &[u8]) {
     }
 }
 
-/// A path: in normal form at most once, and nothing before `hidden_at` depends on who decodes when.
+/// A path: normalising is idempotent, and nothing before `hidden_at` depends on when the target decodes.
 pub(crate) fn path(bytes: &[u8]) {
     let mut scratch = b"left over".to_vec();
     let Ok(normal) = path::normalize(bytes, &mut scratch) else {
@@ -132,7 +132,7 @@ pub(crate) fn path(bytes: &[u8]) {
     }
 }
 
-/// A PROXY header: what a beginning of it came to, more bytes do not change; and it ends where it says.
+/// A PROXY header: once there is a result, more bytes do not change it; and the header ends where it says.
 pub(crate) fn proxy_header(bytes: &[u8]) {
     use proxy_protocol::{HEADER_BYTES_MAX, Progress, parse};
     let whole = parse(bytes);
@@ -177,7 +177,7 @@ fn decode(pieces: &[&[u8]], limits: &HttpLimits) -> Result<Body, &'static str> {
     Ok(body)
 }
 
-/// Cuts in two at every place (at places spread over a long input), and in pieces of equal size.
+/// Splits in two at every place (at spread places in a long input), and into pieces of equal size.
 fn for_every_cut(bytes: &[u8], mut check: impl FnMut(&[&[u8]])) {
     for at in (0..=bytes.len()).step_by(bytes.len() / 64 + 1) {
         let (before, after) = bytes.split_at(at);
@@ -190,7 +190,7 @@ fn for_every_cut(bytes: &[u8], mut check: impl FnMut(&[&[u8]])) {
     }
 }
 
-/// Hands over a growing head, each time in other memory and of the exact size.
+/// Passes a growing head, each time in new memory of the exact size.
 fn feed(
     pieces: &[&[u8]],
     mut parse: impl FnMut(&[u8]) -> Result<Progress, HeadError>,
@@ -290,7 +290,7 @@ fn chunks_as_httparse(mut bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The path as a target sees it that decodes everything first; `None` where it then leaves the root.
+/// The path as seen by a target that decodes everything first; `None` if it leaves the root.
 fn decode_then_clean(path: &[u8], backslash: u8) -> Option<Vec<u8>> {
     let decoded = decode_all(path, backslash);
     let mut kept: Vec<&[u8]> = Vec::new();
@@ -332,7 +332,7 @@ fn decode_all(path: &[u8], backslash: u8) -> Vec<u8> {
     decoded
 }
 
-/// A ClientHello: what is said of it once stays true whatever follows, and every part of it says that more is to come.
+/// A ClientHello: a result stays the same whatever follows, and every prefix of it needs more bytes.
 pub(crate) fn client_hello(bytes: &[u8]) {
     let whole = peek(bytes);
     let said = (0..=bytes.len()).map(|count| peek(&bytes[..count])).find(|said| *said != Peek::NeedMore);

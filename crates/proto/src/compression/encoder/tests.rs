@@ -1,4 +1,4 @@
-//! Tests of the encoders, against decoders of other origin where there are any.
+//! Tests of the encoders, against independent decoders where they exist.
 
 use std::io::{Cursor, Read};
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// With decoders that share nothing with the encoder, those of gzip and zstd of other projects.
+/// Decodes with decoders that share no code with the encoder; those of gzip and zstd are from other projects.
 fn decoded(coding: ContentCoding, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut out = Vec::new();
     match coding {
@@ -47,7 +47,7 @@ fn text(length: usize) -> Vec<u8> {
         .collect()
 }
 
-/// Bytes that no encoder makes smaller.
+/// Bytes that no encoder can compress.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let next = || {
@@ -58,7 +58,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn long_streams_come_back_at_every_level() {
+fn long_streams_round_trip_at_every_level() {
     for coding in ContentCoding::ALL {
         for level in 1..=6 {
             for data in [text(400_000), noise(400_000), vec![0; 400_000]] {
@@ -69,7 +69,7 @@ fn long_streams_come_back_at_every_level() {
                 }
                 run(&mut encoder, Op::Finish, b"", 16 * 1024, &mut out);
                 assert!(decoded(coding, &out).unwrap() == data, "{coding:?} {level}");
-                // What cannot be made smaller grows by little: gzip's first level gives a bit a byte at most.
+                // Incompressible input grows little: gzip's first level adds one bit per byte at most.
                 assert!(out.len() < data.len() + data.len() / 16, "{coding:?} {level}: {}", out.len());
             }
         }
@@ -77,7 +77,7 @@ fn long_streams_come_back_at_every_level() {
 }
 
 #[test]
-fn what_was_flushed_can_be_read() {
+fn flushed_output_can_be_decoded() {
     for coding in ContentCoding::ALL {
         let mut encoder = Encoder::new(coding, 2, None).unwrap();
         let mut out = Vec::new();
@@ -94,7 +94,7 @@ fn what_was_flushed_can_be_read() {
 }
 
 #[test]
-fn every_room_is_enough_or_not_used() {
+fn output_of_any_size_makes_progress_or_is_left_untouched() {
     for coding in ContentCoding::ALL {
         for room in Encoder::ROOM_MIN..100 {
             let mut encoder = Encoder::new(coding, 2, None).unwrap();
@@ -111,7 +111,7 @@ fn every_room_is_enough_or_not_used() {
     }
 }
 
-/// What a decoder makes of the front of a stream.
+/// Decodes the beginning of a stream.
 fn readable(coding: ContentCoding, bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![0; 4096];
     let mut reader: Box<dyn Read + '_> = match coding {
@@ -135,7 +135,7 @@ fn readable(coding: ContentCoding, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_stream_without_its_end_is_seen_to_be_cut() {
+fn a_truncated_stream_is_detected() {
     for coding in ContentCoding::ALL {
         let mut encoder = Encoder::new(coding, 2, None).unwrap();
         let mut out = Vec::new();
@@ -146,7 +146,7 @@ fn a_stream_without_its_end_is_seen_to_be_cut() {
 }
 
 #[test]
-fn a_length_that_was_told_must_hold() {
+fn an_announced_length_must_be_kept() {
     let mut out = [0; 4096];
     let mut encoder = Encoder::new(Zstd, 2, Some(10)).unwrap();
     encoder.step(Op::Push, b"one short", &mut out).unwrap();
@@ -159,7 +159,7 @@ fn a_length_that_was_told_must_hold() {
 }
 
 #[test]
-fn zstd_keeps_to_its_memory() {
+fn zstd_stays_within_its_memory_bound() {
     for level in 1..=9 {
         let mut encoder = Encoder::new(Zstd, level, None).unwrap();
         run(&mut encoder, Op::Push, &noise(1_000_000), 16 * 1024, &mut Vec::new());

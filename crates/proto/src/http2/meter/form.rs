@@ -1,18 +1,18 @@
-//! What a frame must be by its head, and by what the client has said before: the connection errors for which RFC 9113
-//! has a code of its own. The crate behind the meter refuses them too, but all as PROTOCOL_ERROR.
+//! Checks frames by their header and by the earlier frames, for the connection errors that have an error code of their
+//! own in RFC 9113. The HTTP/2 crate refuses them too, but always with PROTOCOL_ERROR.
 
 use super::frame::{self, Head};
 
-/// What a client does that no client may. Its connection ends.
+/// A violation of the protocol by the client. The connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Violation {
-    /// A frame of a kind that has one length, with another (RFC 9113 §4.2).
+    /// A frame whose kind has a fixed length, with another length (RFC 9113 §4.2).
     FrameSize,
-    /// A window larger than there can be (§6.5.2).
+    /// A window larger than the maximum (§6.5.2).
     Window,
-    /// DATA or HEADERS behind what the client itself said to be the end of the stream (§5.1).
+    /// DATA or HEADERS after the end of the client's stream (§5.1).
     StreamClosed,
-    /// Clients do not push (§8.4).
+    /// Clients must not push (§8.4).
     Push,
 }
 
@@ -29,14 +29,15 @@ impl Violation {
     }
 }
 
-/// Which streams a client may still send on.
+/// The streams on which a client may still send.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Form {
     last: u32,
-    /// Those that the client ended last, in a ring. What is older, or was never begun, is left to the crate.
+    /// A ring of the last streams that the client ended. Older streams, and those that never began, are left to the
+    /// crate.
     ended: [u32; ENDED_KEPT],
     next: usize,
-    /// A head goes on in CONTINUATION frames, between which nothing else may come: that is another error.
+    /// A head continues in CONTINUATION frames. Another frame between them is an error that the crate reports.
     is_in_head: bool,
 }
 
@@ -82,7 +83,7 @@ impl Form {
     }
 }
 
-/// Reads SETTINGS for the one value that has an error of its own.
+/// Reads the value in SETTINGS that has an error code of its own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     entry: [u8; SETTING_BYTES as usize],
@@ -112,5 +113,5 @@ const SETTING_BYTES: u32 = 6;
 const INITIAL_WINDOW_SIZE: [u8; 2] = [0, 4];
 const WINDOW_MAX: u32 = 0x7fff_ffff;
 const END_HEADERS: u8 = 4;
-// limit: streams that are remembered to be ended.
+// limit: ended streams that are remembered.
 const ENDED_KEPT: usize = 16;

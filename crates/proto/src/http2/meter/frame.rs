@@ -1,11 +1,11 @@
-//! Where frames begin and what kind they are (RFC 9113 §4.1), however the bytes are cut.
+//! Finds frame headers in a byte stream (RFC 9113 §4.1), at any split of the bytes.
 
 use super::form::{Settings, Violation};
 
-/// A frame, as far as the meter looks at it.
+/// A frame, as far as the meter needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame {
-    /// Holds nothing and ends nothing, or does not.
+    /// Whether it is empty and does not end the stream.
     Data {
         is_idle: bool,
     },
@@ -24,7 +24,7 @@ pub(super) enum Frame {
     Other,
 }
 
-/// The head of a frame, as it stands there.
+/// A frame header as it was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) kind: u8,
@@ -33,17 +33,17 @@ pub(super) struct Head {
     pub(super) bytes: u32,
 }
 
-/// Finds the heads of frames in a stream of bytes.
+/// Finds the frame headers in a stream of bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Frames {
-    /// Bytes to be skipped before the next head: of a payload, or of the preface.
+    /// Bytes to skip before the next header: of a payload, or of the preface.
     skip: u32,
     head: [u8; HEAD_BYTES],
     held: u8,
-    /// The head of DATA whose first byte of payload says how much of it is padding.
+    /// The header of a padded DATA frame, whose first payload byte is the length of the padding.
     padded: Option<u32>,
     last: Head,
-    /// Of the SETTINGS that is being skipped.
+    /// State of the SETTINGS payload that is being skipped.
     settings: Settings,
     violation: Option<Violation>,
 }
@@ -62,7 +62,7 @@ impl Frames {
         }
     }
 
-    /// The next frame, taking from the front of `bytes` what was looked at; `None`: they are used up.
+    /// The next frame; removes the consumed bytes from the front of `bytes`. `None`: all bytes are consumed.
     pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Frame> {
         loop {
             if let Some(payload_bytes) = self.padded {
@@ -88,17 +88,17 @@ impl Frames {
         }
     }
 
-    /// The head of the frame that was found last.
+    /// The header of the last frame that was found.
     pub(super) fn head(&self) -> Head {
         self.last
     }
 
-    /// What was wrong within a payload.
+    /// The error found within a payload.
     pub(super) fn violation(&self) -> Option<Violation> {
         self.violation
     }
 
-    /// Takes bytes of a head; `true`: it is complete.
+    /// Takes bytes of a header; `true` once it is complete.
     fn hold_head(&mut self, bytes: &mut &[u8]) -> bool {
         let held = usize::from(self.held);
         let count = bytes.len().min(HEAD_BYTES - held);
@@ -108,7 +108,7 @@ impl Frames {
         usize::from(self.held) == HEAD_BYTES
     }
 
-    /// `None`: what it is shows in the payload.
+    /// `None`: the kind depends on the payload.
     fn read_head(&mut self) -> Option<Frame> {
         let [a, b, c, kind, flags, stream @ ..] = self.head;
         let bytes = u32::from_be_bytes([0, a, b, c]);
@@ -136,7 +136,7 @@ impl Frames {
     }
 }
 
-/// `PRI * HTTP/2.0…` (RFC 9113 §3.4). Whether it is that, the crate behind the meter sees.
+/// `PRI * HTTP/2.0…` (RFC 9113 §3.4). The HTTP/2 crate checks its content.
 const PREFACE_BYTES: u32 = 24;
 const HEAD_BYTES: usize = 9;
 const STREAM_MASK: u32 = 0x7fff_ffff;

@@ -1,4 +1,4 @@
-//! What a long CRL costs: `cargo run --release -p tls --example crl_load [ENTRIES]`.
+//! Measures the cost of a long CRL: `cargo run --release -p tls --example crl_load [ENTRIES]`.
 
 #![allow(
     clippy::print_stdout,
@@ -66,7 +66,7 @@ fn resident_kib() -> u64 {
     status("VmRSS")
 }
 
-/// 0 where the kernel does not say.
+/// 0 if the kernel does not report it.
 fn status(key: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Writes the table of codes into `docs/certificates.md`; the prose around it stands there.
+//! Writes the table of codes into `docs/certificates.md`; the text around it is written there.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub(crate) fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/certificates.md")
 }
 
-/// The page with the table as it is now.
+/// The page with the current table.
 pub(crate) fn with_table(page: &str) -> String {
     let mut out = page.split_inclusive(BEGIN).next().unwrap_or_default().to_owned();
     out.push_str("\n\n| code | severity | what is wrong | what to do |\n|---|---|---|---|\n");

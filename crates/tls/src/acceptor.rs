@@ -1,4 +1,5 @@
-//! What a listener does with a ClientHello: the certificate for its name, and what is asked of the client (TLS2, MT1).
+//! What a listener does with a ClientHello: it chooses the certificate for the name, and what it requires of the client
+//! (TLS2, MT1).
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,42 +24,42 @@ use crate::ticket::TicketKeys;
 pub struct Acceptor {
     hosts: Vec<Arc<Host>>,
     exact: HashMap<Box<str>, usize>,
-    /// By what stands behind `*.`.
+    /// Keyed by the part after `*.`.
     wildcard: HashMap<Box<str>, usize>,
     is_strict: bool,
     certificates: Vec<Arc<CertificateInfo>>,
 }
 
-/// What names that are served alike have in common.
+/// The settings that names with the same certificates share.
 #[derive(Debug)]
 pub struct Host {
     pub config: Arc<ServerConfig>,
-    /// `None`: clients are not asked for a certificate.
+    /// `None`: no client certificate is requested.
     pub client: Option<ClientRules>,
-    /// The same for another host with the same certificates, whether renewed or not, and the same rules for clients.
+    /// Equal for two hosts with the same certificates (before or after a renewal) and the same rules for clients.
     identity: u64,
 }
 
-/// What is asked of clients, and what is done with what they show.
+/// The requirements on client certificates, and how a verified certificate is used.
 #[derive(Debug)]
 pub struct ClientRules {
     pub auth: ClientAuth,
     pub policy: Arc<ClientPolicy>,
 }
 
-/// Which host a name leads to.
+/// The result of looking up a name.
 #[derive(Debug)]
 pub enum Choice<'a> {
     Host(&'a Arc<Host>),
-    /// `sni_strict`: nobody has this name, or none was asked for.
+    /// `sni_strict`: no host has this name, or the client sent none.
     Unrecognized,
 }
 
-/// Where the pieces of a listener's TLS come from.
+/// The sources from which a listener's TLS is built.
 #[derive(Debug)]
 pub struct Setting<'a> {
     pub tls: &'a ListenerTls,
-    /// Binds its tickets.
+    /// Binds the listener's tickets.
     pub listener: &'a str,
     pub offers_http2: bool,
     /// Hosts that its rules name, to warn about those that no certificate covers.
@@ -67,7 +68,7 @@ pub struct Setting<'a> {
 }
 
 impl Acceptor {
-    /// `None`: something cannot be served, which `files` was told.
+    /// `None`: something cannot be served, and the problem was reported to `files`.
     pub fn build(setting: &Setting<'_>, files: &mut Files<'_>) -> Option<Self> {
         let mut entries = Vec::with_capacity(setting.tls.certificates.len());
         let mut is_complete = true;
@@ -96,7 +97,7 @@ impl Acceptor {
         Some(acceptor)
     }
 
-    /// For the name that a client asks for, in lower case.
+    /// The host for the name that a client asks for, in lower case.
     pub fn choose(&self, name: Option<&str>) -> Choice<'_> {
         match name.and_then(|name| self.find(name)) {
             Some(host) => Choice::Host(host),
@@ -105,22 +106,24 @@ impl Acceptor {
         }
     }
 
-    /// Whether a request for `name` may come over a connection whose handshake led to `host`. Where not, its client is to
-    /// make another connection (421): the name has another certificate, or other rules for clients.
+    /// Whether a request for `name` may use a connection whose handshake chose `host`. If not, the client must open
+    /// another connection (421): the name has another certificate, or other rules for clients.
     pub fn may_serve(&self, name: &str, host: &Host) -> bool {
         if let Some(wanted) = self.find(name) {
             return wanted.identity == host.identity;
         }
-        // Rules match hosts of any depth below `*.`, certificates of one: what is asked of clients holds for all of them.
+        // Rules match hosts of any depth below `*.`, certificates of one label: the rules for clients hold for all of
+        // them.
         if let Some(parent) = self.parents(name).find(|parent| parent.client.is_some()) {
             return parent.identity == host.identity;
         }
-        // A name of nobody is the default's; who got in by other rules has no business there.
+        // An unknown name belongs to the default host; a client that was admitted by another host's rules may not use
+        // it.
         let default = self.default_host();
         default.identity == host.identity || (default.client.is_none() && host.client.is_none())
     }
 
-    /// The same host in this generation, if it is still there.
+    /// The same host in this generation, if it still exists.
     pub fn successor(&self, host: &Host) -> Option<&Arc<Host>> {
         self.hosts.iter().find(|other| other.identity == host.identity)
     }
@@ -129,12 +132,12 @@ impl Acceptor {
         &self.certificates
     }
 
-    /// What is asked of clients, for each host that asks.
+    /// The requirements on clients, for each host that has any.
     pub fn clients(&self) -> impl Iterator<Item = &ClientRules> {
         self.hosts.iter().filter_map(|host| host.client.as_ref())
     }
 
-    /// Exact before the longest wildcard, which stands for one label (RFC 9525 §6.3).
+    /// Exact names before the longest wildcard, which stands for one label (RFC 9525 §6.3).
     fn find(&self, name: &str) -> Option<&Arc<Host>> {
         let place = self.exact.get(name).or_else(|| {
             let (_, parent) = name.split_once('.')?;
@@ -143,20 +146,20 @@ impl Acceptor {
         self.hosts.get(*place)
     }
 
-    /// Hosts whose wildcards stand above this name, however far.
+    /// Hosts with a wildcard above this name, at any depth.
     fn parents(&self, name: &str) -> impl Iterator<Item = &Arc<Host>> {
         let dots = name.match_indices('.').map(|(place, _)| &name[place + 1..]);
         dots.filter_map(|parent| self.wildcard.get(parent)).filter_map(|&place| self.hosts.get(place))
     }
 
     fn default_host(&self) -> &Arc<Host> {
-        // invariant: there is at least one, and the first is the default's.
+        // invariant: there is at least one host, and the first one is the default.
         &self.hosts[0]
     }
 }
 
-/// A name that two entries have, of which one asks more of clients, would be served by the first without a word.
-/// `false`: there is one, which `files` was told.
+/// Reports a name that two entries share while one of them requires more of clients: the first entry would serve it
+/// without that requirement. `false`: there is such a name, and it was reported to `files`.
 fn refuse_contradictions(entries: &[Ready<'_>], files: &mut Files<'_>) -> bool {
     let mut first: HashMap<&str, &Ready<'_>> = HashMap::new();
     let mut is_fine = true;
@@ -178,7 +181,7 @@ fn refuse_contradictions(entries: &[Ready<'_>], files: &mut Files<'_>) -> bool {
     is_fine
 }
 
-/// An entry with its files read.
+/// An entry and the contents of its files.
 struct Ready<'a> {
     entry: &'a CertificateEntry,
     loaded: Arc<Loaded>,
@@ -202,7 +205,7 @@ fn ready<'a>(entry: &'a CertificateEntry, tls: &'a ListenerTls, files: &mut File
 struct Builder<'a> {
     setting: &'a Setting<'a>,
     provider: Arc<CryptoProvider>,
-    /// By the places of their entries.
+    /// Keyed by the position of the entries.
     known: HashMap<Vec<usize>, usize>,
     hosts: Vec<Arc<Host>>,
 }
@@ -214,7 +217,7 @@ impl<'a> Builder<'a> {
     }
 
     fn build(mut self, entries: &[Ready<'_>]) -> Option<Acceptor> {
-        // The default is the first entry, with those of other kinds of keys for the same names.
+        // The default is the first entry, together with entries that have other kinds of keys for the same names.
         let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
         for (place, ready) in entries.iter().enumerate() {
             for name in &ready.loaded.info.names {
@@ -253,13 +256,14 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Whether an entry is served beside those: the first for a kind of key counts, and all ask the same of clients.
+/// Whether an entry can be served beside the given ones: only the first counts for each kind of key, and all must
+/// require the same of clients.
 fn is_beside(entries: &[Ready<'_>], places: &[usize], place: usize) -> bool {
     let kind = |place: usize| entries[place].loaded.kind;
     places.iter().all(|&other| kind(other) != kind(place) && ask_the_same(&entries[other], &entries[place]))
 }
 
-/// Whether both ask the same of clients, wherever that is written.
+/// Whether both require the same of clients, independent of how that is written.
 fn ask_the_same(one: &Ready<'_>, other: &Ready<'_>) -> bool {
     let rules =
         |ready: &Ready<'_>| ready.auth.map(|auth| ClientAuth { place: Place::default(), ..auth.clone() });
@@ -283,7 +287,7 @@ fn host(entries: &[&Ready<'_>], setting: &Setting<'_>, provider: &Arc<CryptoProv
     config.alpn_protocols = if setting.offers_http2 { vec![H2.to_vec()] } else { Vec::new() };
     config.alpn_protocols.push(HTTP1.to_vec());
     match &first.policy {
-        // A resumed session does not ask the verifier again: who is revoked would still come in.
+        // A resumed session does not call the verifier again: a revoked client would still get in.
         Some(_) => without_resumption(&mut config),
         None => {
             config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -296,7 +300,7 @@ fn host(entries: &[&Ready<'_>], setting: &Setting<'_>, provider: &Arc<CryptoProv
     Some(Host { config: Arc::new(config), client, identity })
 }
 
-/// By what an operator sees, so that it is the same after a renewal and on another node.
+/// Derived from what an operator configures, so that it is equal after a renewal and on another node.
 fn identity(entries: &[&Ready<'_>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for ready in entries {
@@ -324,7 +328,7 @@ fn binding(listener: &str, host: u64, epoch: [u8; 32]) -> [u8; 32] {
 struct Keys(Vec<Arc<CertifiedKey>>);
 
 impl ResolvesServerCert for Keys {
-    /// The first that the client can verify.
+    /// The first key that the client can verify.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
         self.0.iter().find(fits).or_else(|| self.0.first()).cloned()

@@ -1,13 +1,19 @@
-//! DER, as much of it as certificates and CRLs are read with (X.690 §10). It walks over borrowed bytes, makes nothing and
-//! does not recurse: how deep something is nested costs nothing, and a length that claims more than is there is an error.
+//! A reader for the part of DER that CRLs and distinguished names need (X.690 §10). It walks over borrowed bytes
+//! without allocating or recursing, so that deep nesting costs nothing; a length beyond the end of the bytes is an
+//! error.
+//!
+//! Certificates are read by webpki and x509-parser. CRLs are not: x509-parser builds a structure for each entry,
+//! several times the size of the file for a list of a million entries, while a set of serial numbers needs twenty bytes
+//! for each. It also skips parts that it does not know, and an unknown part can limit the certificates that a list
+//! covers.
 
 use x509_parser::prelude::{ASN1Time, FromDer};
 
-/// What is no DER, or not the DER that is due here.
+/// The bytes are not DER, or not the expected DER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// One value: its tag, what it holds, and both with the length between them.
+/// One value: its tag, its content, and the bytes of the whole.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Element<'a> {
     pub(crate) tag: u8,
@@ -15,7 +21,7 @@ pub(crate) struct Element<'a> {
     pub(crate) whole: &'a [u8],
 }
 
-/// What is left of a sequence of values.
+/// The rest of a sequence of values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -57,11 +63,11 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Length of tag and length, and the length that they tell.
+/// The length of the header (tag and length), and the length of the content.
 fn head(bytes: &[u8]) -> Result<(usize, usize), Malformed> {
     let (&tag, &first) = (bytes.first().ok_or(Malformed)?, bytes.get(1).ok_or(Malformed)?);
     if tag & TAG_NUMBER == TAG_NUMBER {
-        // Tags of several bytes occur in neither certificates nor CRLs.
+        // Neither certificates nor CRLs contain tags of several bytes.
         return Err(Malformed);
     }
     if first < 0x80 {
@@ -73,14 +79,14 @@ fn head(bytes: &[u8]) -> Result<(usize, usize), Malformed> {
     }
     let digits = bytes.get(2..2 + count).ok_or(Malformed)?;
     let length = digits.iter().fold(0usize, |sum, &digit| sum << 8 | usize::from(digit));
-    // DER has one form for every length, the shortest.
+    // DER requires the shortest form of a length.
     if digits[0] == 0 || length < 0x80 {
         return Err(Malformed);
     }
     Ok((2 + count, length))
 }
 
-/// An extension of a certificate, of a CRL or of its entry.
+/// An extension of a CRL or of one of its entries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extension<'a> {
     pub(crate) id: &'a [u8],
@@ -88,7 +94,7 @@ pub(crate) struct Extension<'a> {
     pub(crate) value: &'a [u8],
 }
 
-/// Calls `visit` for every extension in what a `SEQUENCE OF Extension` holds.
+/// Calls `visit` for every extension in the content of a `SEQUENCE OF Extension`.
 pub(crate) fn each_extension<'a, E: From<Malformed>>(
     extensions: &'a [u8],
     mut visit: impl FnMut(Extension<'a>) -> Result<(), E>,
@@ -105,12 +111,12 @@ pub(crate) fn each_extension<'a, E: From<Malformed>>(
     Ok(())
 }
 
-/// `tbs`, algorithm and signature: the form of certificates and CRLs alike.
+/// The outer form of certificates and CRLs: the signed part, the algorithm and the signature.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed<'a> {
-    /// What was signed, with its tag.
+    /// The signed part, with its tag.
     pub(crate) message: Element<'a>,
-    /// What the algorithm's identifier holds.
+    /// The content of the algorithm identifier.
     pub(crate) algorithm: &'a [u8],
     pub(crate) signature: &'a [u8],
 }
@@ -124,14 +130,14 @@ impl<'a> Signed<'a> {
         let algorithm = parts.expect(SEQUENCE)?.content;
         let bits = parts.expect(BIT_STRING)?.content;
         parts.end()?;
-        // A signature is whole bytes: none of the bits of the last one is unused.
+        // A signature has no unused bits in its last byte.
         let signature = bits.strip_prefix(&[0]).ok_or(Malformed)?;
         Ok(Self { message, algorithm, signature })
     }
 }
 
-/// UTCTime and GeneralizedTime in the one form that RFC 5280 §4.1.2.5 allows, in seconds since 1970. `ASN1Time` takes more
-/// forms (offsets, no seconds, fractions), which are refused here.
+/// UTCTime and GeneralizedTime in the one form that RFC 5280 §4.1.2.5 allows, in seconds since 1970. `ASN1Time` takes
+/// more forms (offsets, no seconds, fractions), which are refused here.
 pub(crate) fn seconds(time: &Element<'_>) -> Result<i64, Malformed> {
     let digits = match (time.tag, time.content) {
         (UTC_TIME, [digits @ .., b'Z']) if digits.len() == "YYMMDDHHMMSS".len() => digits,
@@ -166,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_have_one_form_and_never_more_than_is_there() {
+    fn lengths_are_minimal_and_within_the_input() {
         let good: &[(&[u8], &[u8])] = &[(&[4, 0], &[]), (&[4, 2, 7, 8], &[7, 8])];
         for (bytes, content) in good {
             assert_eq!(Reader::new(bytes).read().map(|element| element.content), Ok(*content));

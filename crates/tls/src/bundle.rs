@@ -1,5 +1,5 @@
-//! A certificate with its chain and key, from an operator's files to what is served, and what is wrong with it
-//! (CH1, CH2). Bytes in, DER out; called by the load of a configuration and by `evenkeel cert check`.
+//! Reads a certificate with its chain and key from an operator's files, and diagnoses problems (CH1, CH2). Bytes in,
+//! DER out; called when a configuration is loaded, and by `evenkeel cert check`.
 
 mod certificate;
 mod chain;
@@ -34,23 +34,23 @@ use self::problem::{Part, Problems};
 use self::sections::{FILE_BYTES_MAX, Sections};
 use crate::names;
 
-/// What can be served.
+/// A bundle that can be served.
 #[derive(Debug)]
 pub struct Bundle {
-    /// The leaf, then its intermediates, without the root.
+    /// The leaf, followed by its intermediates, without the root.
     pub chain: Vec<CertificateDer<'static>>,
     pub key: PrivateKeyDer<'static>,
     /// The same key, ready to sign: parsing it is most of the work.
     pub signing_key: Arc<dyn SigningKey>,
     pub key_kind: KeyKind,
-    /// DNS names in lower case, wildcards as `*.example.com`; addresses as text. The common name where there are none.
+    /// DNS names in lower case, wildcards as `*.example.com`; addresses as text. The common name if there are none.
     pub names: Vec<String>,
-    /// The leaf's, in seconds since 1970.
+    /// Start of the leaf's validity, in seconds since 1970.
     pub not_before: u64,
-    /// When the first certificate of the chain ends.
+    /// When the first certificate of the chain expires.
     pub not_after: u64,
     pub leaf_not_after: u64,
-    /// As RFC 4514 writes it.
+    /// In the form of RFC 4514.
     pub subject: String,
     pub issuer: String,
     /// Hexadecimal digits.
@@ -67,7 +67,7 @@ pub enum KeyKind {
     Ed25519,
 }
 
-/// One certificate of a chain, for people.
+/// One certificate of a chain, for display.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub subject: String,
@@ -80,7 +80,7 @@ pub struct Summary {
     pub key: String,
 }
 
-/// What a check finds, whether or not it can be served.
+/// The result of a check, whether the bundle can be served or not.
 #[derive(Debug, Default)]
 pub struct Report {
     /// What would be served, as far as it is known.
@@ -91,7 +91,7 @@ pub struct Report {
     pub problems: Vec<Problem>,
 }
 
-/// A file's bytes for [`read`]: of one that is too large only as many as tell that it is.
+/// The bytes of a file for [`read`]. A file that is too large is only read up to the point that shows it.
 pub fn file(path: &Path) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
@@ -101,13 +101,13 @@ pub fn file(path: &Path) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// Reads a chain's file, and the key's where it has its own; `now` in seconds since 1970. The errors come with the
-/// warnings.
+/// Reads the file of a chain, and the file of the key if it is separate; `now` in seconds since 1970. Errors are
+/// returned together with the warnings.
 pub fn read(chain: &[u8], key: Option<&[u8]>, now: u64) -> Result<Bundle, Vec<Problem>> {
     read_below(chain, key, now, &KnownRoots::default())
 }
 
-/// The same; a chain whose last issuer is one of `roots` is complete.
+/// Like `read`, but a chain whose last issuer is one of `roots` is complete.
 pub fn read_below(
     chain: &[u8],
     key: Option<&[u8]>,
@@ -117,7 +117,7 @@ pub fn read_below(
     examine(chain, key, now, roots, |_, _, _| ()).0
 }
 
-/// Says everything about a bundle that is to serve `hosts`.
+/// Reports everything about a bundle that shall serve `hosts`.
 pub fn check(chain: &[u8], key: Option<&[u8]>, hosts: &[String], now: u64, roots: &KnownRoots) -> Report {
     let summaries = |certificates: &[Certificate<'_>], chain: &Chain, names: &[String]| {
         (chain.served.iter().map(|&place| summary(&certificates[place])).collect(), names.to_vec())
@@ -164,7 +164,7 @@ fn covers(names: &[String], host: &str) -> bool {
     names.iter().any(|name| *name == host || name.strip_prefix("*.").is_some_and(|rest| parent == Some(rest)))
 }
 
-/// Everything that is done with the two files, and what `show` makes of the chain while its certificates are parsed.
+/// Does everything that is done with the two files; `show` is called while the certificates of the chain are parsed.
 fn examine<Shown>(
     chain_file: &[u8],
     key_file: Option<&[u8]>,
@@ -182,7 +182,7 @@ fn examine<Shown>(
         }
         return (Err(problems.into_vec()), None);
     }
-    // Part of a chain has nothing in it that could be called missing.
+    // In a part of a chain no certificate can be called missing.
     if problems.has(Code::TooManyCertificates) {
         return (Err(problems.into_vec()), None);
     }
@@ -219,8 +219,8 @@ fn parsed<'a>(certificates: &'a [Vec<u8>], problems: &mut Problems) -> Vec<Certi
     parsed
 }
 
-/// The certificate that the key belongs to; of several (a renewed one beside the old) the one that is best now. Without
-/// a key the first that is no CA.
+/// The certificate that the key belongs to. If there are several (one renewed), the one that is best now. Without a
+/// key, the first certificate that is not a CA.
 fn leaf(certificates: &[Certificate<'_>], key: Option<&Key>, now: u64, problems: &mut Problems) -> usize {
     let first = certificates.iter().position(|certificate| !certificate.is_ca()).unwrap_or(0);
     let Some(key) = key else { return first };
@@ -271,7 +271,7 @@ fn summary(certificate: &Certificate<'_>) -> Summary {
     }
 }
 
-/// What the certificate is for (RFC 5280 §4.2.1.6).
+/// The purposes of the certificate (RFC 5280 §4.2.1.6).
 fn alternative_names(certificate: &Certificate<'_>, problems: &mut Problems) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for extension in certificate.parsed.iter_extensions() {
@@ -288,7 +288,7 @@ fn alternative_names(certificate: &Certificate<'_>, problems: &mut Problems) -> 
     names
 }
 
-/// What can be the name of a host; nothing else is matched, or quoted in messages.
+/// Whether a text can be a host name. Other texts are neither matched nor quoted in messages.
 fn is_host(name: &str) -> bool {
     // limit: RFC 1035 §2.3.4.
     (1..=253).contains(&name.len())
@@ -309,7 +309,7 @@ fn host_name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// Said of the chain's file, or of all of it.
+/// Reported for the chain's file, or for the whole.
 const EXPLAINS_NO_CERTIFICATE: &[Code] = &[
     Code::TooLarge,
     Code::NotPem,

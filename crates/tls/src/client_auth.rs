@@ -1,5 +1,5 @@
-//! Client certificates (MT1, MT2): what a listener asks of its clients, from files to the verifier that rustls asks in every
-//! handshake. Loading is slow with long CRLs and is done off the workers; what it makes never changes.
+//! Client certificates (MT1, MT2): what a listener requires of its clients, from the files to the verifier that rustls
+//! calls in every handshake. Loading long CRLs is slow and is done off the workers; the result is immutable.
 
 mod authorities;
 mod lists;
@@ -26,7 +26,7 @@ use lists::Lists;
 pub use problem::Problem;
 use verifier::ClientVerifier;
 
-/// What clients must show, with the files read and checked.
+/// The requirements on client certificates, with their files read and checked.
 #[derive(Clone, Debug)]
 pub struct ClientPolicy {
     verifier: Arc<ClientVerifier>,
@@ -43,7 +43,7 @@ struct Policy {
 }
 
 impl ClientPolicy {
-    /// Reads the files with `read` and checks them; all errors are told at once. What comes beside the policy are warnings.
+    /// Reads the files with `read` and checks them. Returns all errors at once, or the policy and its warnings.
     pub fn load(
         auth: &ClientAuth,
         read: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
@@ -90,19 +90,19 @@ impl ClientPolicy {
         self.policy().is_required
     }
 
-    /// Changes when a certificate that was good may no longer be: with the CAs, the CRLs, the depth and the modes. What was
-    /// decided under one epoch (a session that could be resumed) is worth nothing under another.
+    /// Changes whenever a certificate that was accepted might be refused: with the CAs, the CRLs, the depth and the
+    /// modes. A decision made under one epoch (a session that could be resumed) is invalid under another.
     pub fn epoch(&self) -> [u8; 32] {
         self.epoch
     }
 
-    /// Whether a client that is connected with these certificates, its own first, has been revoked since: it, or one
-    /// of the others by which it came.
+    /// Whether a connected client, given its certificate chain with its own certificate first, has been revoked since:
+    /// its certificate, or an intermediate of the chain.
     pub fn is_revoked(&self, chain: &[CertificateDer<'_>]) -> bool {
         chain.iter().take(CHAIN_MAX).any(|certificate| self.revokes(certificate))
     }
 
-    /// Read by webpki, as in the handshake: what it could not read was no part of the path that it verified.
+    /// Uses webpki, as the handshake does: a certificate that it cannot read was not part of the verified path.
     fn revokes(&self, der: &CertificateDer<'_>) -> bool {
         let (Ok(certificate), Ok(signed)) = (EndEntityCert::try_from(der), Signed::read(der)) else {
             return false;
@@ -141,20 +141,20 @@ impl ClientPolicy {
     }
 }
 
-/// The epoch of a policy, and one of its own where clients are asked for nothing.
+/// The epoch of a policy, and a fixed one if no client certificate is requested.
 pub fn fingerprint_of_policy(policy: Option<&ClientPolicy>) -> [u8; 32] {
     policy.map_or([0; 32], ClientPolicy::epoch)
 }
 
-/// Takes every way to resume a session from a configuration. rustls takes a client's certificates from the session and does
-/// not ask the verifier again, so that who is revoked would still come in by a ticket.
+/// Disables session resumption in a configuration. rustls takes a client's certificates from the session and does not
+/// call the verifier again, so a revoked client would still get in with a ticket.
 pub fn without_resumption(config: &mut ServerConfig) {
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Arc::new(NoTickets);
 }
 
-/// Makes no ticket and takes none.
+/// A ticketer that neither makes nor accepts tickets.
 #[derive(Debug)]
 struct NoTickets;
 
@@ -180,7 +180,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
     Problem::error(format!("{}: {error}", path.display()), "the file must exist and be readable for us")
 }
 
-/// An intermediate in the bundle is trusted by itself; but not when its own issuer, there too, revokes it.
+/// An intermediate in the bundle is trusted on its own, but not if its issuer, also in the bundle, has revoked it.
 fn mark_revoked(
     authorities: &mut [Authority],
     lists: &Lists,
@@ -196,7 +196,7 @@ fn mark_revoked(
     }
 }
 
-/// Read by x509-parser, because a CA's certificate may be of version 1, which webpki takes only for an anchor.
+/// Uses x509-parser, because the certificate of a CA may be of version 1, which webpki accepts only as an anchor.
 fn is_revoked(
     authority: &CertificateDer<'_>,
     lists: &Lists,
@@ -209,7 +209,7 @@ fn is_revoked(
 fn epoch(policy: &Policy) -> [u8; 32] {
     let mut parts: Vec<[u8; 32]> = policy.authorities.list.iter().map(|authority| authority.digest).collect();
     let mut crls: Vec<[u8; 32]> = policy.lists.list.iter().map(|list| list.crl.digest).collect();
-    // In which order files name them means nothing.
+    // The order in which the configuration names the files has no meaning.
     parts.sort_unstable();
     crls.sort_unstable();
     let mut context = digest::Context::new(&digest::SHA256);
@@ -225,5 +225,5 @@ fn epoch(policy: &Policy) -> [u8; 32] {
     value
 }
 
-/// limit: certificates of a client that are looked up; webpki takes no longer path.
+/// limit: certificates of a client that are checked; webpki accepts no longer path.
 const CHAIN_MAX: usize = 16;

@@ -21,19 +21,19 @@ use crate::{Session, provider};
 #[derive(Debug)]
 pub struct Connector {
     config: Arc<ClientConfig>,
-    /// `None`: the target's address.
+    /// `None`: the address of the target.
     name: Option<ServerName<'static>>,
-    /// The same for connectors that make connections of the same worth.
+    /// Equal for connectors whose connections are interchangeable.
     identity: u64,
 }
 
 impl Connector {
-    /// Whether a connection that was secured with one may be used where the other is asked for.
+    /// Whether a connection that was secured by one may be used where the other is required.
     pub fn are_same(one: Option<&Arc<Self>>, other: Option<&Arc<Self>>) -> bool {
         one.map(|one| one.identity) == other.map(|other| other.identity)
     }
 
-    /// `None`: something cannot be used, which `files` was told.
+    /// `None`: something cannot be used, and the problem was reported to `files`.
     pub fn build(tls: &TargetTls, protocol: TargetProtocol, files: &mut Files<'_>) -> Option<Self> {
         let provider = provider();
         let identity = identity(tls, protocol, files);
@@ -43,11 +43,11 @@ impl Connector {
                 let built = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
                 match built {
                     Ok(verifier) => verifier,
-                    // Without a root nobody can be verified, and nobody is let pass for that.
-                    Err(_) => Arc::new(Nobody(Arc::clone(&provider))),
+                    // Without a root no target can be verified, so every connection fails.
+                    Err(_) => Arc::new(RefuseAll(Arc::clone(&provider))),
                 }
             }
-            None => Arc::new(Anybody(Arc::clone(&provider))),
+            None => Arc::new(AcceptAny(Arc::clone(&provider))),
         };
         let builder =
             ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
@@ -81,7 +81,7 @@ impl Connector {
         Session::connect(Arc::clone(&self.config), name)
     }
 
-    /// For clients of other kinds: probes.
+    /// For other clients: the probes.
     pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }
@@ -91,7 +91,7 @@ impl Connector {
     }
 }
 
-/// Of settings and files' contents.
+/// A digest of the settings and the contents of the files.
 fn identity(tls: &TargetTls, protocol: TargetProtocol, files: &mut Files<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     (protocol, &tls.server_name, &tls.ca, tls.verifies).hash(&mut hasher);
@@ -102,13 +102,13 @@ fn identity(tls: &TargetTls, protocol: TargetProtocol, files: &mut Files<'_>) ->
     hasher.finish()
 }
 
-/// `verify = false`: whoever answers is the target. It must have the key that it shows, all the same.
+/// `verify = false`: accepts any certificate, but the target must still prove that it has the key.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AcceptAny(Arc<CryptoProvider>);
 
-/// Verification without a single root.
+/// Verification without any root.
 #[derive(Debug)]
-struct Nobody(Arc<CryptoProvider>);
+struct RefuseAll(Arc<CryptoProvider>);
 
 macro_rules! verifies_signatures {
     ($name:ident, $certificate:expr) => {
@@ -151,8 +151,8 @@ macro_rules! verifies_signatures {
     };
 }
 
-verifies_signatures!(Anybody, Ok(ServerCertVerified::assertion()));
-verifies_signatures!(Nobody, Err(Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)));
+verifies_signatures!(AcceptAny, Ok(ServerCertVerified::assertion()));
+verifies_signatures!(RefuseAll, Err(Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)));
 
-// limit: sessions kept of one group's targets.
+// limit: cached sessions for the targets of one group.
 const SESSIONS_MAX: usize = 256;

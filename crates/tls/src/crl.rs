@@ -1,6 +1,6 @@
-//! Certificate revocation lists (RFC 5280 §5): from a file's bytes to a set of serial numbers. Reading is a plain function that
-//! takes its time with a million entries, so it is called off the workers. Memory: the file, its DER where it was PEM,
-//! and twenty bytes for each entry; nothing that a list claims to be long is believed before it is there.
+//! Certificate revocation lists (RFC 5280 §5): reads a file into sets of serial numbers. Reading a million entries is
+//! slow, so it is done off the workers. Memory: the file, its DER if it was PEM, and twenty bytes per entry; no
+//! allocation depends on a length that the list only claims.
 
 mod error;
 mod parse;
@@ -17,10 +17,10 @@ pub use error::CrlError;
 pub(crate) use scope::Scope;
 use serials::{Serial, Serials};
 
-/// One list. Whether its signature is the issuer's is for the caller to see: `ClientPolicy::load` does.
+/// One list. The caller must verify its signature, as `ClientPolicy::load` does.
 #[derive(Debug)]
 pub struct Crl {
-    /// What the name's `SEQUENCE` holds.
+    /// The content of the name's `SEQUENCE`.
     pub(crate) issuer: Vec<u8>,
     pub(crate) this_update: i64,
     pub(crate) next_update: Option<i64>,
@@ -36,13 +36,13 @@ impl Crl {
         self.serials.len()
     }
 
-    /// Whether the list names this number, an INTEGER's bytes.
+    /// Whether the list contains this serial number, given as the content of an INTEGER.
     pub fn contains(&self, integer: &[u8]) -> bool {
         serials::serial(integer).is_some_and(|serial| self.serials.contains(&serial))
     }
 
-    /// Whether it says more recent things than another of the same issuer and scope: a higher number, or where one of them
-    /// has none, a later `thisUpdate`.
+    /// Whether it is newer than another list of the same issuer and scope: by its number, or if one of them has none,
+    /// by `thisUpdate`.
     pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
         match (self.number, other.number) {
             (Some(own), Some(others)) if own != others => own > others,
@@ -51,7 +51,7 @@ impl Crl {
     }
 }
 
-/// All lists in a file, PEM or DER, without a look at their signatures. For tests and fuzzing.
+/// Reads all lists in a file, PEM or DER, without verifying signatures. For tests and fuzzing.
 pub fn read(bytes: &[u8]) -> Result<Vec<Crl>, CrlError> {
     let mut crls = Vec::new();
     each(bytes, |crl, _| {
@@ -61,7 +61,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Crl>, CrlError> {
     Ok(crls)
 }
 
-/// Calls `accept` for every list in a file, one after the other, so that only one's DER is held at a time.
+/// Calls `accept` for each list in a file in turn, so that the DER of only one is in memory.
 pub(crate) fn each(
     bytes: &[u8],
     mut accept: impl FnMut(Crl, &Signed<'_>) -> Result<(), CrlError>,
@@ -111,7 +111,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     value
 }
 
-/// limit: of one file. The smallest entry takes twenty bytes, so this limits the entries too, to five millions.
+/// limit: size of one file. The smallest entry has twenty bytes, so there are at most five million entries.
 pub const FILE_BYTES_MAX: usize = 100 << 20;
 /// limit: lists in one file.
 const LISTS_MAX: usize = 1000;

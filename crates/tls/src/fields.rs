@@ -1,5 +1,5 @@
-//! The fields of a certificate that webpki does not tell (RFC 5280 §4.1), read by x509-parser. Nothing is checked here but
-//! the form: signatures, times and constraints are checked by webpki and the verifier.
+//! The fields of a certificate that webpki does not expose (RFC 5280 §4.1), read by x509-parser. Only the form is
+//! checked here: webpki and the verifier check signatures, times and constraints.
 
 use rustls::pki_types::{SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer};
 use webpki::RawPublicKeyEntity;
@@ -92,14 +92,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The extension with this identifier. An extension that is there twice is an error.
+    /// The extension with this identifier. A duplicate is an error.
     fn extension(&self, id: &Oid<'_>) -> Result<Option<&ParsedExtension<'a>>, Malformed> {
         let found = self.parsed.get_extension_unique(id).map_err(|_| Malformed)?;
         Ok(found.map(|extension| extension.parsed_extension()))
     }
 }
 
-/// What the name's `SEQUENCE` holds.
+/// The content of the name's `SEQUENCE`.
 fn content<'a>(name: &X509Name<'a>) -> Result<&'a [u8], Malformed> {
     Ok(Reader::new(name.as_raw()).expect(SEQUENCE)?.content)
 }
@@ -107,7 +107,7 @@ fn content<'a>(name: &X509Name<'a>) -> Result<&'a [u8], Malformed> {
 fn uri<'n>(name: &'n GeneralName<'_>) -> Option<&'n [u8]> {
     match name {
         GeneralName::URI(uri) => Some(uri.as_bytes()),
-        // Not UTF-8. It is compared as bytes, so it counts.
+        // Not UTF-8. URIs are compared as bytes, so it counts.
         GeneralName::Invalid(URI, bytes) => Some(bytes),
         _ => None,
     }

@@ -1,4 +1,5 @@
-//! Reads what a configuration names, once for all listeners, and says what is wrong at the place that named it.
+//! Reads the files that a configuration names, each once for all listeners, and reports problems at the place that
+//! names them.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,7 +16,7 @@ use crate::bundle::{self, Bundle, KnownRoots, Problem, Severity};
 use crate::client_auth::ClientPolicy;
 use crate::provider;
 
-/// Something about a file, and where it is named.
+/// A note about a file, and where the file is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub place: Place,
@@ -24,7 +25,7 @@ pub struct Finding {
     pub hint: String,
 }
 
-/// One certificate that is served, for status and metrics.
+/// A certificate that is served, for status and metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateInfo {
     pub path: PathBuf,
@@ -33,7 +34,7 @@ pub struct CertificateInfo {
     pub serial: String,
     pub fingerprint: String,
     pub names: Vec<String>,
-    /// In seconds since 1970: when the first certificate of the chain ends.
+    /// In seconds since 1970: when the first certificate of the chain expires.
     pub not_after: u64,
 }
 
@@ -45,14 +46,14 @@ pub(crate) struct Loaded {
     pub(crate) info: Arc<CertificateInfo>,
 }
 
-/// What was read so far, and what was found.
+/// What was read so far, and the notes.
 pub struct Files<'r> {
     read: &'r dyn Fn(&Path) -> io::Result<Vec<u8>>,
     now_seconds: u64,
     certificates: HashMap<(PathBuf, Option<PathBuf>), Option<Arc<Loaded>>>,
     policies: Vec<(ClientAuth, Option<Arc<ClientPolicy>>)>,
     system_roots: Option<Arc<RootCertStore>>,
-    /// Names of the roots that clients have: chains that end below one are complete.
+    /// Subjects of the roots that clients have: chains that end below one are complete.
     known_roots: Option<KnownRoots>,
     findings: Vec<Finding>,
 }
@@ -64,7 +65,7 @@ impl std::fmt::Debug for Files<'_> {
 }
 
 impl<'r> Files<'r> {
-    /// `read` gives a whole file and bounds its size; `now_seconds` since 1970.
+    /// `read` returns a whole file and limits its size; `now_seconds` is since 1970.
     pub fn new(read: &'r dyn Fn(&Path) -> io::Result<Vec<u8>>, now_seconds: u64) -> Self {
         Self {
             read,
@@ -77,7 +78,7 @@ impl<'r> Files<'r> {
         }
     }
 
-    /// What was found; an error means that the configuration cannot be served.
+    /// The notes; if there is an error the configuration cannot be served.
     pub fn into_findings(self) -> Vec<Finding> {
         self.findings
     }
@@ -86,7 +87,7 @@ impl<'r> Files<'r> {
         self.findings.push(Finding { place: place.clone(), severity, message, hint: hint.to_owned() });
     }
 
-    /// `None`: it cannot be served, which was said.
+    /// `None`: it cannot be served, which was reported.
     pub(crate) fn certificate(&mut self, files: &CertificateFiles) -> Option<Arc<Loaded>> {
         let known = (files.chain.clone(), files.key.clone());
         if let Some(loaded) = self.certificates.get(&known) {
@@ -142,12 +143,12 @@ impl<'r> Files<'r> {
         }
     }
 
-    /// The bytes of a file, to know it again.
+    /// A digest of a file's bytes, to detect changes.
     pub(crate) fn content(&self, path: &Path) -> Option<Vec<u8>> {
         (self.read)(path).ok()
     }
 
-    /// `None`: it cannot be served, which was said.
+    /// `None`: it cannot be served, which was reported.
     pub(crate) fn client_policy(&mut self, auth: &ClientAuth) -> Option<Arc<ClientPolicy>> {
         if let Some((_, policy)) = self.policies.iter().find(|(known, _)| known == auth) {
             return policy.clone();
@@ -165,7 +166,7 @@ impl<'r> Files<'r> {
         policy
     }
 
-    /// Whom targets are verified against.
+    /// The roots that targets are verified against.
     pub(crate) fn roots(&mut self, tls: &TargetTls) -> Option<Arc<RootCertStore>> {
         match &tls.ca {
             Some(path) => self.roots_of_file(path, &tls.place),
@@ -240,5 +241,5 @@ fn loaded(bundle: Bundle, path: &Path) -> Loaded {
     }
 }
 
-// limit: of certificates in a file of CAs.
+// limit: certificates in a file of CAs.
 const ROOTS_MAX: usize = 10_000;

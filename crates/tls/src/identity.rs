@@ -1,5 +1,5 @@
-//! Who a client is, from its verified certificate (MT3): for headers to targets and for allow-lists. Everything here is
-//! text that stands in a header as it is: visible ASCII, whatever the certificate holds.
+//! The identity of a client, from its verified certificate (MT3), for headers to targets and for allow-lists. All texts
+//! are visible ASCII whatever the certificate contains, so that they can be used in a header unchanged.
 
 mod headers;
 pub(crate) mod name;
@@ -19,10 +19,11 @@ pub use headers::write_headers;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// As RFC 4514 writes it. Bytes that are no visible ASCII are `\` and two hexadecimal digits.
+    /// In the form of RFC 4514. Bytes that are not visible ASCII are written as `\` and two hexadecimal digits.
     pub subject: String,
-    /// `DNS:…`, `email:…`, `URI:…`, `IP:…` in the certificate's order; other kinds are left out. `,`, `\` and bytes that
-    /// are no visible ASCII are `\` and two digits, so that joining them with `, ` loses nothing.
+    /// `DNS:…`, `email:…`, `URI:…`, `IP:…` in the certificate's order; other kinds are left out. `,`, `\` and bytes
+    /// that are not visible ASCII are written as `\` and two digits, so that joining the names with `, ` is
+    /// unambiguous.
     pub sans: Vec<String>,
     /// Hexadecimal, upper-case, two digits a byte.
     pub serial: String,
@@ -31,7 +32,7 @@ pub struct Identity {
     certificate: Box<[u8]>,
 }
 
-/// A certificate whose names cannot be read.
+/// The names in the certificate cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
@@ -47,7 +48,7 @@ impl Identity {
         })
     }
 
-    /// Whether one of the patterns fits, or there are none: an empty list lets everybody in.
+    /// Whether one of the patterns matches. An empty list matches every client.
     pub fn matches(&self, patterns: &[IdentityPattern]) -> bool {
         patterns.is_empty() || patterns.iter().any(|pattern| self.fits(pattern))
     }
@@ -60,7 +61,7 @@ impl Identity {
         }
     }
 
-    /// Appends the certificate as PEM in percent encoding, as nginx's `$ssl_client_escaped_cert` has it.
+    /// Appends the certificate as percent-encoded PEM, in the form of nginx's `$ssl_client_escaped_cert`.
     pub fn write_certificate(&self, out: &mut Vec<u8>) {
         headers::write_certificate(&self.certificate, out);
     }
@@ -108,7 +109,7 @@ fn ip_address(bytes: &[u8]) -> Result<String, Malformed> {
 }
 
 fn serial(integer: &[u8]) -> String {
-    // The zero that only tells a number from a negative one is not part of it.
+    // A leading zero only marks the number as positive.
     let digits = if integer.len() > 1 && integer[0] == 0 { &integer[1..] } else { integer };
     let mut text = String::with_capacity(digits.len() * 2);
     for byte in digits {

@@ -1,5 +1,5 @@
-//! Certificates and handshakes: what is read from an operator's files, what of it is wrong, which certificate a client
-//! gets, who a client is. No sockets: bytes come in and go out as slices; time is an argument.
+//! Certificates and handshakes: reads and diagnoses an operator's files, chooses the certificate for a client, and
+//! identifies clients. No sockets: bytes come in and go out as slices; time is an argument.
 
 mod acceptor;
 mod asn1;

@@ -1,4 +1,5 @@
-//! Everything about TLS that a configuration needs, read and checked as a whole: all of it, or nothing (CH3).
+//! All TLS settings of a configuration, read and checked as a whole: either all of them are valid, or none is used
+//! (CH3).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crate::connector::Connector;
 use crate::files::Files;
 use crate::ticket::TicketKeys;
 
-/// What the data plane compiles into its snapshot, by the names of the configuration.
+/// The data plane compiles this into its snapshot. Keyed by the names of the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Material {
     pub acceptors: HashMap<ListenerName, Arc<Acceptor>>,
@@ -18,7 +19,7 @@ pub struct Material {
 }
 
 impl Material {
-    /// `None`: something cannot be served, which `files` was told; everything else was looked at all the same.
+    /// `None`: something cannot be served, and was reported to `files`. Everything else was checked all the same.
     pub fn load(config: &Config, tickets: &Arc<TicketKeys>, files: &mut Files<'_>) -> Option<Self> {
         let mut material = Self::default();
         let mut is_complete = true;

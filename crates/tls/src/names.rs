@@ -1,5 +1,5 @@
-//! Small texts of certificates. Distinguished names are written in `identity/name.rs`, and nowhere else: what a check of a
-//! certificate shows is what an allow-list must say.
+//! Short texts from certificates. Distinguished names are only formatted in `identity/name.rs`, so that `evenkeel cert
+//! check` prints them in the form that an allow-list requires.
 
 use std::fmt::Write;
 

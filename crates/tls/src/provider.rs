@@ -1,4 +1,4 @@
-//! The one crypto provider: aws-lc-rs, chosen here and passed on explicitly.
+//! The only crypto provider: aws-lc-rs, chosen here and passed explicitly.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use model::{CipherSuite, TlsVersion};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
 
-/// With every suite that is safe, and X25519MLKEM768 first among the key exchanges.
+/// With every safe suite, and X25519MLKEM768 as the preferred key exchange.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// With these suites, in their order.
+/// With these suites, in this order.
 pub(crate) fn provider_with(suites: &[CipherSuite]) -> Arc<CryptoProvider> {
     let cipher_suites = suites.iter().map(|&suite| of_rustls(suite)).collect();
     Arc::new(CryptoProvider { cipher_suites, ..aws_lc_rs::default_provider() })
@@ -30,7 +30,7 @@ pub(crate) fn versions(min: TlsVersion, suites: &[CipherSuite]) -> Vec<&'static 
     versions
 }
 
-/// Which of ours it is.
+/// The matching suite of our own type.
 pub(crate) fn suite_of(suite: rustls::CipherSuite) -> Option<CipherSuite> {
     CipherSuite::ALL.into_iter().find(|&ours| of_rustls(ours).suite() == suite)
 }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_suite_is_the_one_of_its_name() {
+    fn every_suite_maps_to_the_suite_with_its_name() {
         for suite in CipherSuite::ALL {
             let ours = suite.name();
             let theirs = format!("{:?}", of_rustls(suite).suite()).replace("TLS13_", "TLS_");

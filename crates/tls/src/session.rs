@@ -1,6 +1,6 @@
 //! One TLS connection without I/O: records come in as a slice, plain bytes and records go out.
 //!
-//! rustls' unbuffered connection, so that an idle one holds no buffer: records that are not complete stay with the caller.
+//! Uses rustls' unbuffered connection, so that an idle one holds no buffer: incomplete records stay with the caller.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use rustls::{ClientConfig, Error, HandshakeKind, ProtocolVersion, ServerConfig};
 /// Either end of a connection.
 pub struct Session {
     role: Box<Role>,
-    /// The peer's `close_notify` was met while writing, where nobody could be told.
+    /// `close_notify` of the peer was found while writing, where it could not be reported.
     has_ended: bool,
     has_failed: bool,
 }
@@ -24,21 +24,21 @@ enum Role {
     Client(UnbufferedClientConnection),
 }
 
-/// What came of some records.
+/// The result of reading records.
 #[derive(Debug, Default)]
 pub struct Read {
-    /// Bytes at the front of what was given that are done with, whatever else is said here.
+    /// Bytes at the front of the input that were consumed, valid in every case.
     pub consumed: usize,
     /// The peer has sent its last byte (`close_notify`).
     pub has_ended: bool,
-    /// The session is over. The alert that says so has been written.
+    /// The session has failed. The alert for the peer has been written.
     pub error: Option<Error>,
 }
 
-/// What one look at the records led to.
+/// The result of one step.
 enum Step {
     Again,
-    /// A record of plain bytes was handed on.
+    /// A record of plain bytes was passed to the caller.
     Plain,
     Blocked,
     Ended,
@@ -50,7 +50,7 @@ impl Session {
         Ok(Self::of(Role::Server(UnbufferedServerConnection::new(config)?)))
     }
 
-    /// Its first [`Self::read`], of nothing, writes the ClientHello.
+    /// The first [`Self::read`], with no input, writes the ClientHello.
     pub fn connect(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, Error> {
         Ok(Self::of(Role::Client(UnbufferedClientConnection::new(config, name)?)))
     }
@@ -59,8 +59,8 @@ impl Session {
         Self { role: Box::new(role), has_ended: false, has_failed: false }
     }
 
-    /// Takes complete records from the front of `records`, which is changed in place, until `plain` returns `false` for
-    /// the bytes of one, or no more is complete. What has to be sent in answer is appended to `out`.
+    /// Takes complete records from the front of `records`, which is decrypted in place, until `plain` returns `false`
+    /// for the bytes of one, or no complete record is left. Appends the bytes that must be sent in answer to `out`.
     pub fn read(
         &mut self,
         records: &mut [u8],
@@ -98,15 +98,15 @@ impl Session {
         }
     }
 
-    /// What a failed session still owes its peer.
-    // invariant: rustls is always shown all that it has not done with. It remembers where in that the messages stand
-    // which it has begun, and would look for them in vain, and panic, in a slice without them.
+    /// Writes what a failed session still has to send to its peer.
+    // invariant: rustls always gets all bytes that it has not consumed. It stores the offsets of started messages, and
+    // would panic if they were outside the slice.
     fn write_alert(&mut self, records: &mut [u8], out: &mut Vec<u8>) {
         let mut nothing = |_: &[u8]| {};
-        // limit: a session that fails has an alert to send, and perhaps one flight before it.
+        // limit: a session that fails sends an alert, and perhaps one flight before it.
         for _ in 0..ALERT_STEPS_MAX {
-            // invariant: rustls is not shown the record again that it has failed at: it would fail again, and assert
-            // that it had not yet said so.
+            // invariant: rustls does not get a record again that it has failed at: it would fail again, and hit an
+            // assertion that the error is not reported twice.
             if !self.owes_bytes() {
                 break;
             }
@@ -120,7 +120,7 @@ impl Session {
         }
     }
 
-    /// Whether rustls has made records that were not taken from it.
+    /// Whether rustls has records to send that were not taken from it.
     fn owes_bytes(&self) -> bool {
         match &*self.role {
             Role::Server(connection) => connection.wants_write(),
@@ -128,12 +128,12 @@ impl Session {
         }
     }
 
-    /// Encrypts `plain` into `room`, which has [`sealed_len`] bytes at least; returns how many it took. Behind what else
-    /// waits to be sent, which is appended to `out`: send that first. `records` is what [`Self::read`] has left, among
-    /// which nothing is complete.
+    /// Encrypts `plain` into `room`, which has at least [`sealed_len`] bytes; returns how many bytes were consumed.
+    /// Other pending output is appended to `out` and must be sent first. `records` are the bytes that [`Self::read`]
+    /// has left, which contain no complete record.
     ///
     /// # Errors
-    /// When the handshake has not come to its end, or the session is over.
+    /// If the handshake is not finished, or the session is over.
     pub fn write(
         &mut self,
         records: &mut [u8],
@@ -184,7 +184,7 @@ impl Session {
         }
     }
 
-    /// What ALPN agreed on.
+    /// The protocol that ALPN negotiated.
     pub fn protocol(&self) -> Option<&[u8]> {
         match &*self.role {
             Role::Server(connection) => connection.alpn_protocol(),
@@ -199,7 +199,7 @@ impl Session {
         }
     }
 
-    /// `1.2` or `1.3`, or nothing before the handshake's end.
+    /// `1.2` or `1.3`, or nothing before the end of the handshake.
     pub fn version_text(&self) -> &'static str {
         match self.version() {
             Some(ProtocolVersion::TLSv1_2) => "1.2",
@@ -208,7 +208,7 @@ impl Session {
         }
     }
 
-    /// As IANA names it, or nothing before the handshake's end.
+    /// The IANA name, or nothing before the end of the handshake.
     pub fn suite_name(&self) -> &'static str {
         let suite = self.suite().map(|suite| suite.suite());
         suite.and_then(provider::suite_of).map_or("", model::CipherSuite::name)
@@ -229,7 +229,7 @@ impl Session {
         kind == Some(HandshakeKind::Resumed)
     }
 
-    /// What the peer showed and proved to have the key of, its own certificate first.
+    /// The peer's certificate chain, its own certificate first. The peer has proved that it has the key.
     pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         match &*self.role {
             Role::Server(connection) => connection.peer_certificates(),
@@ -244,7 +244,7 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// How much room the records of `plain_len` bytes take at most.
+/// The maximum length of the records for `plain_len` bytes.
 pub const fn sealed_len(plain_len: usize) -> usize {
     plain_len + (plain_len / (FRAGMENT_BYTES - RECORD_OVERHEAD_MAX) + 1) * RECORD_OVERHEAD_MAX
 }
@@ -273,14 +273,14 @@ fn step<Data>(
         }
         Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Step::Ended,
         Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => Step::Blocked,
-        // Early data is never accepted, and a state that is not known cannot be served.
+        // Early data is never accepted, and an unknown state cannot be handled.
         Ok(_) => Step::Failed(Error::General("unexpected state".into())),
         Err(error) => Step::Failed(error),
     };
     (discard, step)
 }
 
-/// As [`step`], with `close_notify` where it can be sent.
+/// Like [`step`], but sends `close_notify` if it can be sent.
 fn last<Data>(
     mut status: UnbufferedStatus<'_, '_, Data>,
     plain: &mut impl FnMut(&[u8]),
@@ -339,7 +339,7 @@ fn seal<Data>(
             data.done();
             Ok(None)
         }
-        // It is said once; the other direction is still there.
+        // Reported once; the other direction stays open.
         Ok(ConnectionState::PeerClosed) => {
             *has_ended = true;
             Ok(None)
@@ -349,10 +349,10 @@ fn seal<Data>(
     }
 }
 
-/// Of the records that we make. rustls copies each twice, and where the C library copies more than 8 KiB with `rep movsb`
-/// that costs more than half of a large response; a record's own costs do not show at this size.
+/// Maximum size of our records. rustls copies each record twice, and the C library's `rep movsb` for copies above 8 KiB
+/// took more than half of the time of a large response; the cost per record is not measurable at this size.
 pub(crate) const FRAGMENT_BYTES: usize = 8_000;
-/// Of a record: its head, an explicit nonce (TLS 1.2), the content type (TLS 1.3) and the tag, with some room.
+/// Overhead of a record: header, explicit nonce (TLS 1.2), content type (TLS 1.3) and tag, with a margin.
 const RECORD_OVERHEAD_MAX: usize = 64;
 const CLOSE_BYTES_MAX: usize = 64;
 const ALERT_STEPS_MAX: usize = 8;

@@ -1,9 +1,9 @@
-//! Tickets, by which a client resumes a session without a full handshake (TLS3).
+//! Tickets, with which a client resumes a session without a full handshake (TLS3).
 //!
 //! All workers share one ring of keys. A ticket names its key, and is sealed together with what it may be used for: the
-//! listener, the host and the policy that held when it was made. With another of these, as with a key that is gone, it
-//! opens nothing, and the client gets a full handshake. Nothing in that is of one process: nodes that share the ring
-//! understand each other's tickets.
+//! listener, the host and the policy that were valid when it was made. If one of these has changed, or the key is gone,
+//! the ticket is refused and the client does a full handshake. Nothing in a ticket depends on the process: nodes that
+//! share the ring accept each other's tickets.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -11,14 +11,14 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::rand;
 use rustls::server::ProducesTickets;
 
-/// The keys that tickets are sealed with.
+/// The keys that seal tickets.
 #[derive(Debug)]
 pub struct TicketKeys(RwLock<Ring>);
 
 #[derive(Debug)]
 struct Ring {
     current: Option<Key>,
-    /// Opens what it sealed; seals nothing.
+    /// Opens tickets that it has sealed; seals no new ones.
     previous: Option<Key>,
     /// In seconds of the caller's clock.
     rotated: u64,
@@ -31,14 +31,14 @@ struct Key {
 }
 
 impl TicketKeys {
-    /// With a first key, where the machine has randomness; without one no tickets are given.
+    /// Creates the first key. Without a source of randomness no tickets are made.
     pub fn new(now_seconds: u64) -> Arc<Self> {
         let ring = Ring { current: Key::random(), previous: None, rotated: now_seconds };
         Arc::new(Self(RwLock::new(ring)))
     }
 
-    /// Has a new key seal from here on, when the current one has done so for long enough. The one before it is gone
-    /// then, and with it every ticket that is older than [`TICKET_SECONDS`].
+    /// Rotates the keys if the current one is old enough. The key before it is removed, and with it every ticket that
+    /// is older than [`TICKET_SECONDS`].
     pub fn rotate(&self, now_seconds: u64) {
         let mut ring = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if now_seconds.saturating_sub(ring.rotated) < ROTATE_SECONDS {
@@ -50,7 +50,7 @@ impl TicketKeys {
         }
     }
 
-    /// Tickets that open with `binding` alone.
+    /// A ticketer whose tickets only open with the same `binding`.
     pub fn bound_to(self: &Arc<Self>, binding: [u8; 32]) -> Arc<dyn ProducesTickets> {
         Arc::new(Tickets { keys: Arc::clone(self), binding })
     }
@@ -109,7 +109,7 @@ impl ProducesTickets for Tickets {
 
 const ID_BYTES: usize = 8;
 const ROTATE_SECONDS: u64 = 6 * 3600;
-/// The longest that a ticket can be of use.
+/// The longest time for which a ticket can be used.
 const TICKET_SECONDS: u64 = 2 * ROTATE_SECONDS;
 
 #[cfg(test)]
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ticket_opens_for_what_it_was_made_for() {
+    fn a_ticket_opens_only_with_its_binding_and_keys() {
         let keys = TicketKeys::new(0);
         let (one, other) = (keys.bound_to([1; 32]), keys.bound_to([2; 32]));
         let ticket = one.encrypt(b"session").unwrap();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ticket_opens_nothing() {
+    fn malformed_tickets_are_refused() {
         let tickets = TicketKeys::new(0).bound_to([0; 32]);
         let ticket = tickets.encrypt(b"session").unwrap();
         for cut in 0..ticket.len() {

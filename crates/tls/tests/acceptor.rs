@@ -1,4 +1,4 @@
-//! Which host a name leads to, which requests may come over its connections, and what contradicts itself.
+//! Which host a name selects, which requests may use its connections, and contradictory entries.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -14,7 +14,7 @@ use model::{
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tls::{Acceptor, Choice, Files, Finding, Host, Material, TicketKeys};
 
-/// With these entries: names, and whether clients are asked for certificates.
+/// Loads these entries: names, and whether client certificates are required.
 fn load(entries: &[(&[&str], bool)]) -> Result<std::sync::Arc<Acceptor>, Vec<Finding>> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -95,7 +95,7 @@ fn host<'a>(acceptor: &'a Acceptor, name: &str) -> &'a Host {
 }
 
 #[test]
-fn what_is_asked_below_a_wildcard_is_asked_at_any_depth() {
+fn rules_for_clients_below_a_wildcard_hold_at_any_depth() {
     let acceptor = load(&[(&["www.example"], false), (&["*.corp.example"], true)]).unwrap();
     let open = host(&acceptor, "www.example");
     for (name, may) in [
@@ -113,13 +113,13 @@ fn what_is_asked_below_a_wildcard_is_asked_at_any_depth() {
 }
 
 #[test]
-fn one_name_asks_one_thing() {
+fn entries_with_one_name_must_require_the_same() {
     let findings = load(&[(&["a.example", "b.example"], false), (&["b.example"], true)]).unwrap_err();
     assert!(
         findings.iter().any(|found| found.place.line == 2 && found.message.contains("b.example")),
         "{findings:?}"
     );
-    assert!(load(&[(&["a.example"], true), (&["a.example"], true)]).is_ok(), "wherever it is written");
+    assert!(load(&[(&["a.example"], true), (&["a.example"], true)]).is_ok(), "in separate entries too");
 }
 
 const NOW: u64 = 1_790_000_000;

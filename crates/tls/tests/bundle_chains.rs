@@ -1,4 +1,4 @@
-//! The order in which a bundle is served, whatever the order and the state of its file (CH1).
+//! The order in which a bundle is served, for any order and state of its file (CH1).
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests; seeds are printed")]
 
@@ -43,9 +43,9 @@ fn six_certificates_are_served_as_five_in_order() {
     assert_eq!(bundle.fingerprint.len(), 64);
 }
 
-/// What people's files look like.
+/// The formatting of real files.
 #[test]
-fn the_state_of_the_file_changes_nothing() {
+fn the_formatting_of_the_file_does_not_matter() {
     let six = six();
     let expected: Vec<_> = six[..5].iter().collect();
     let other = leaf("other.example.com", &root("Other"));
@@ -90,7 +90,7 @@ fn disguised(pem: &str, numbers: &mut Numbers) -> String {
 }
 
 #[test]
-fn keys_come_in_three_forms_and_from_a_file_of_their_own() {
+fn keys_are_read_in_three_forms_and_from_a_separate_file() {
     let ca = root("Root");
     for algorithm in [
         &rcgen::PKCS_ECDSA_P256_SHA256,
@@ -104,14 +104,14 @@ fn keys_come_in_three_forms_and_from_a_file_of_their_own() {
         let (chain, key) = (pem(&[&ca, &holder]), holder.key().serialize_pem());
         let bundle = bundle::read(chain.as_bytes(), Some(key.as_bytes()), NOW).unwrap();
         assert_serves(&bundle, &[&holder]);
-        // The same key in both files is one key; certificates in the key's file are not looked at.
+        // The same key in both files counts as one key; certificates in the key's file are ignored.
         let both = key.clone() + &chain;
         assert_serves(&bundle::read(both.as_bytes(), Some(both.as_bytes()), NOW).unwrap(), &[&holder]);
     }
 }
 
 #[test]
-fn of_two_leaves_the_key_decides_and_then_the_date() {
+fn the_key_and_then_the_date_selects_one_of_two_leaves() {
     let ca = root("Root");
     let (mine, other) = (leaf("mine.example", &ca), leaf("other.example", &ca));
     let bundle = read(&pem_with_key(&[&mine, &other, &ca]));
@@ -131,7 +131,7 @@ fn of_two_leaves_the_key_decides_and_then_the_date() {
 }
 
 #[test]
-fn of_two_certificates_of_a_ca_the_valid_one_is_served() {
+fn the_valid_one_of_two_certificates_of_a_ca_is_served() {
     let top = root("Root");
     let old = ca("CA", &top);
     let mut params = ca_params("CA");
@@ -146,9 +146,9 @@ fn of_two_certificates_of_a_ca_the_valid_one_is_served() {
     }
 }
 
-/// A CA that has its own root and a certificate from an older root: the way to the root that is here is taken.
+/// A CA with a root of its own and a certificate from an older root: the path to the root in the bundle is taken.
 #[test]
-fn cross_signed_cas_end_at_the_root_that_is_here() {
+fn cross_signed_cas_end_at_the_root_in_the_bundle() {
     let (old_root, new_root) = (root("Old"), root("New"));
     let new_key = || KeyPair::from_pem(&new_root.key().serialize_pem()).unwrap();
     let cross = Holder::signed_by(ca_params("New"), new_key(), &old_root).unwrap();
@@ -161,7 +161,7 @@ fn cross_signed_cas_end_at_the_root_that_is_here() {
 }
 
 #[test]
-fn the_dates_are_those_of_the_chain() {
+fn the_earliest_expiry_in_the_chain_counts() {
     let top = root("Root");
     let mut params = ca_params("CA");
     params.not_after = date_time_ymd(2026, 12, 1);
@@ -173,7 +173,7 @@ fn the_dates_are_those_of_the_chain() {
 }
 
 #[test]
-fn names_are_lower_case_and_addresses_text() {
+fn names_are_lower_case_and_addresses_are_text() {
     let mut params = leaf_params("WWW.Example.com");
     params.subject_alt_names.push(rcgen::SanType::DnsName("*.Example.org".try_into().unwrap()));
     params.subject_alt_names.push(rcgen::SanType::IpAddress("192.0.2.1".parse().unwrap()));
@@ -212,14 +212,14 @@ fn a_known_root_completes_a_chain() {
     let roots = KnownRoots::new([top.der()]);
     let bundle = bundle::read_below(file.as_bytes(), None, NOW, &roots).unwrap();
     assert_eq!(codes(&bundle), []);
-    // What remains is then merely unrelated.
+    // The remaining certificates are then only unrelated.
     let file = file + &root("Another").pem();
     let bundle = bundle::read_below(file.as_bytes(), None, NOW, &roots).unwrap();
     assert_eq!(codes(&bundle), [Code::Unrelated]);
 }
 
 #[test]
-fn the_key_that_is_kept_signs_for_the_leaf() {
+fn the_kept_key_signs_for_the_leaf() {
     let holder = Holder::self_signed(leaf_params("a.example"), key()).unwrap();
     let bundle = read(&pem_with_key(&[&holder]));
     let certified = rustls::sign::CertifiedKey::new(bundle.chain, bundle.signing_key);

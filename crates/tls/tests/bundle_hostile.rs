@@ -1,4 +1,4 @@
-//! Files that want to hurt: whatever the bytes, the answer is bounded and comes.
+//! Malicious files: for any bytes there is an answer, with bounded size and effort.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests; seeds are printed")]
 
@@ -22,7 +22,7 @@ fn problems(chain: &[u8], key: Option<&[u8]>) -> Vec<Problem> {
 #[test]
 fn ten_thousand_certificates_are_too_many() {
     let holder = leaf("a.example", &root("Root"));
-    // Small enough for the file's limit: what stands in the sections is not even looked at.
+    // Below the limit for files: the content of the sections is not even read.
     let tiny = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".repeat(10_000);
     let found = problems(tiny.as_bytes(), None);
     assert!(found.iter().any(|problem| problem.code == Code::TooManyCertificates), "{found:?}");
@@ -43,9 +43,9 @@ fn ten_mebibytes_are_not_read() {
     assert_eq!(found.len(), 2);
 }
 
-/// A hundred CAs of one name that all certify each other, and one that leads nowhere.
+/// A hundred CAs that all certify each other.
 #[test]
-fn tangles_end() {
+fn cas_that_certify_each_other_are_handled() {
     let shared = key();
     let copy = || KeyPair::from_pem(&shared.serialize_pem()).unwrap();
     let top = Holder::self_signed(ca_params("A"), copy()).unwrap();
@@ -60,7 +60,7 @@ fn tangles_end() {
 }
 
 #[test]
-fn damaged_bundles_do_no_harm() {
+fn damaged_bundles_are_handled() {
     let file = pem_with_key(&six().iter().collect::<Vec<_>>()).into_bytes();
     for seed in 0..400 {
         println!("seed {seed}");
@@ -79,9 +79,9 @@ fn damaged_bundles_do_no_harm() {
     }
 }
 
-/// The DER inside of good PEM is damaged, so that the parser of certificates sees it.
+/// Damages the DER inside valid PEM, so that the certificate parser sees it.
 #[test]
-fn damaged_certificates_do_no_harm() {
+fn damaged_certificates_are_handled() {
     let top = root("Root");
     let holder = leaf("a.example", &top);
     let key = holder.key().serialize_pem();
@@ -103,7 +103,7 @@ fn damaged_certificates_do_no_harm() {
 }
 
 #[test]
-fn long_names_are_cut_in_messages() {
+fn long_names_are_truncated_in_messages() {
     let holder = Holder::self_signed(
         {
             let mut params = leaf_params("a.example");

@@ -1,5 +1,5 @@
-//! Bundles as OpenSSL makes them: the chain of six, one broken in each of the ways that happen, and the conversions that
-//! our hints name.
+//! Bundles made by OpenSSL: a chain of six, broken in each of the ways that occur in practice, and the conversions in
+//! our hints.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use tls::Code;
 use tls::bundle::{self, Problem};
 
-/// A directory in which `openssl` works.
+/// A directory in which `openssl` runs.
 struct Workshop {
     directory: tempfile::TempDir,
 }
@@ -58,7 +58,7 @@ impl Workshop {
         ));
     }
 
-    /// One file of several.
+    /// Joins several files.
     fn file(&self, names: &[&str]) -> Vec<u8> {
         names.iter().flat_map(|name| fs::read(self.path(name)).unwrap()).collect()
     }
@@ -88,7 +88,7 @@ const LEAF: &str = "subjectAltName=DNS:www.example.com,IP:192.0.2.1\nextendedKey
                     subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n";
 
 #[test]
-fn six_certificates_in_disorder_become_five_in_order_that_verify() {
+fn six_unordered_certificates_become_five_in_order_that_verify() {
     let workshop = Workshop::with_six();
     let file = workshop.file(&["i2.pem", "root.pem", "leaf.key", "i4.pem", "i1.pem", "leaf.pem", "i3.pem"]);
     let bundle = bundle::read(&file, None, workshop.now()).unwrap();
@@ -96,7 +96,7 @@ fn six_certificates_in_disorder_become_five_in_order_that_verify() {
     let served: Vec<_> = bundle.chain.iter().map(|der| tls::Identity::of(der).unwrap().subject).collect();
     assert_eq!(served, ["leaf", "i4", "i3", "i2", "i1"].map(|name| format!("CN={name},O=Example")),);
     assert_eq!(bundle.names, ["www.example.com", "192.0.2.1"]);
-    // What we send is what OpenSSL needs.
+    // OpenSSL verifies what we send.
     for (place, der) in bundle.chain.iter().enumerate() {
         fs::write(workshop.path(&format!("{place}.der")), der).unwrap();
         workshop.openssl(&format!("x509 -inform DER -in {place}.der -out {place}.pem"));
@@ -107,7 +107,7 @@ fn six_certificates_in_disorder_become_five_in_order_that_verify() {
 
 /// Sixteen broken bundles, fifteen diagnoses, each of them the only one.
 #[test]
-fn broken_bundles_have_a_diagnosis_each() {
+fn every_broken_bundle_has_exactly_one_diagnosis() {
     let workshop = Workshop::with_six();
     workshop.issue("sha1", "i4", LEAF, EC, "-sha1");
     workshop.issue("weak", "i4", LEAF, "-newkey rsa:1024", "");
@@ -153,7 +153,7 @@ fn broken_bundles_have_a_diagnosis_each() {
         (with(&["leaf.key", "leaf.pem", "other.pem"]), Code::Unrelated, "CN=other,O=Example"),
         (vec!["root.key", "root.pem"], Code::SelfSigned, "CN=root"),
     ] {
-        // The lone root has no name for hosts either.
+        // The lone root has no host names either.
         let mut problems = workshop.problems(&names);
         problems.retain(|problem| problem.code != Code::NoAlternativeName);
         assert_eq!(problems.len(), 1, "{names:?}: {problems:#?}");
@@ -173,7 +173,7 @@ fn broken_bundles_have_a_diagnosis_each() {
     assert!(weak.iter().all(|problem| problem.code == Code::WeakKey) && !weak.is_empty(), "{weak:#?}");
 }
 
-/// Runs the command of a hint, as an operator would.
+/// Runs the command in a hint, as an operator would.
 fn convert(workshop: &Workshop, problem: Problem, file: &str) {
     let problem = problem.in_files(file.as_ref(), None);
     let command = problem.hint.split('`').nth(1).unwrap().strip_prefix("openssl ").unwrap();
@@ -227,7 +227,7 @@ fn the_conversions_in_hints_work() {
     assert_eq!(workshop.problems(&["sec1.key", "leaf.pem", "above.pem"]), []);
 }
 
-/// PKCS#1, and RSA all the way.
+/// PKCS#1, and RSA for the whole chain.
 #[test]
 fn rsa_chains_are_served_too() {
     let workshop = Workshop { directory: tempfile::tempdir().unwrap() };

@@ -14,7 +14,7 @@ use rcgen::{BasicConstraints, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd};
 use tls::bundle::{self, Problem};
 use tls::{Code, Severity};
 
-/// Everything that is said about a chain's file, and a key's.
+/// All problems of the file of a chain and the file of a key.
 fn problems(chain: impl AsRef<[u8]>, key: Option<&str>) -> Vec<Problem> {
     match bundle::read(chain.as_ref(), key.map(str::as_bytes), NOW) {
         Ok(bundle) => {
@@ -32,7 +32,7 @@ fn codes(problems: &[Problem]) -> Vec<Code> {
     problems.iter().map(|problem| problem.code).collect()
 }
 
-/// Exactly one problem.
+/// The only problem.
 fn only(chain: impl AsRef<[u8]>, key: Option<&str>) -> Problem {
     let mut problems = problems(chain, key);
     assert_eq!(problems.len(), 1, "{problems:#?}");
@@ -40,7 +40,7 @@ fn only(chain: impl AsRef<[u8]>, key: Option<&str>) -> Problem {
 }
 
 #[test]
-fn a_gap_in_the_chain_is_named_from_both_sides() {
+fn a_gap_in_the_chain_is_reported_with_both_sides() {
     let six = six();
     for gap in 1..=4 {
         let kept: Vec<_> = (0..6).filter(|&place| place != gap).map(|place| &six[place]).collect();
@@ -53,7 +53,7 @@ fn a_gap_in_the_chain_is_named_from_both_sides() {
 }
 
 #[test]
-fn a_leaf_whose_issuer_can_be_fetched_misses_it() {
+fn a_leaf_with_a_fetchable_issuer_has_a_missing_link() {
     let middle = ca("CA", &root("Root"));
     let mut params = leaf_params("a.example");
     params.custom_extensions.push(issuer_url("http://ca.example/it's.crt"));
@@ -68,7 +68,7 @@ fn a_leaf_whose_issuer_can_be_fetched_misses_it() {
     );
 }
 
-/// Every public CA's intermediate certificate says where its root is, and none sends it.
+/// The intermediate of every public CA has a URL of its root, and no server sends the root.
 #[test]
 fn an_issuer_that_may_be_a_root_is_a_warning() {
     let top = root("Root");
@@ -162,7 +162,7 @@ fn dates_are_compared_with_now() {
         ((2025, 1, 1), (2026, 6, 30), Code::Expired),
         ((2026, 7, 2), (2027, 1, 1), Code::NotYetValid),
         ((2026, 1, 1), (2026, 7, 14), Code::ExpiresSoon),
-        // Six days' life: the last two.
+        // A validity of six days: the last two.
         ((2026, 6, 26), (2026, 7, 2), Code::ExpiresSoon),
     ] {
         for is_ca in [false, true] {
@@ -184,7 +184,7 @@ fn dates_are_compared_with_now() {
 }
 
 #[test]
-fn keys_must_fit() {
+fn the_key_must_match_the_certificate() {
     let top = root("Root");
     let (mine, other) = (leaf("a.example", &top), leaf("b.example", &top));
     let other_key = other.key().serialize_pem();
@@ -210,7 +210,7 @@ fn keys_must_fit() {
 }
 
 #[test]
-fn other_forms_are_recognised() {
+fn other_formats_are_recognised() {
     let holder = leaf("a.example", &root("Root"));
     let der = holder.der().to_vec();
     let key = holder.key().serialize_der();
@@ -239,7 +239,7 @@ fn other_forms_are_recognised() {
 }
 
 #[test]
-fn damaged_files_are_named() {
+fn damaged_files_are_reported() {
     let holder = leaf("a.example", &root("Root"));
     let key = holder.key().serialize_pem();
     let pem = holder.pem();
@@ -260,7 +260,7 @@ fn damaged_files_are_named() {
 }
 
 #[test]
-fn circles_end() {
+fn loops_are_reported() {
     let (a_key, b_key) = (key(), key());
     let copy = |key: &KeyPair| KeyPair::from_pem(&key.serialize_pem()).unwrap();
     let a_root = Holder::self_signed(ca_params("A"), copy(&a_key)).unwrap();
@@ -268,13 +268,13 @@ fn circles_end() {
     let a = Holder::signed_by(ca_params("A"), copy(&a_key), &b).unwrap();
     let holder = leaf("a.example", &a);
     assert_eq!(only(pem_with_key(&[&holder, &a, &b]), None).code, Code::Loop);
-    // The root breaks it, and nobody needs the other CA any more.
+    // The root breaks the loop, and the other CA is unused.
     let problem = only(pem_with_key(&[&holder, &a, &b, &a_root]), None);
     assert_eq!((problem.code, problem.subject.as_str()), (Code::Unrelated, "CN=B"));
 }
 
 #[test]
-fn unrelated_certificates_are_named() {
+fn unrelated_certificates_are_reported() {
     let top = root("Root");
     let extra = leaf("b.example", &top);
     let problem = only(pem_with_key(&[&leaf("a.example", &top), &extra, &top]), None);
@@ -282,7 +282,7 @@ fn unrelated_certificates_are_named() {
 }
 
 #[test]
-fn a_common_name_is_no_name_for_clients() {
+fn clients_do_not_use_the_common_name() {
     let top = root("Root");
     let file = pem_with_key(&[&issued(params("Www.example.com"), &top), &top]);
     let bundle = bundle::read(file.as_bytes(), None, NOW).unwrap();
@@ -299,9 +299,9 @@ fn hosts_must_be_covered() {
     assert!(problems[0].message.contains("is for www.example.com"));
 }
 
-/// All of a file's problems are reported at once.
+/// All problems of a file are reported at once.
 #[test]
-fn problems_add_up() {
+fn several_problems_are_all_reported() {
     let top = root("Root");
     let mut expired = leaf_params("a.example");
     expired.not_after = date_time_ymd(2026, 2, 1);

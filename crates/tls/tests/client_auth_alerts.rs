@@ -1,4 +1,4 @@
-//! Which alert which client gets (MT1, MT2), in TLS 1.2 and 1.3.
+//! The alert that a refused client gets (MT1, MT2), in TLS 1.2 and 1.3.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -13,7 +13,7 @@ use rustls::AlertDescription::{self as Alert};
 use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, SupportedProtocolVersion};
 
-/// `None`: the client gets in.
+/// `None`: the client is accepted.
 fn meet(setup: &Setup, version: &'static SupportedProtocolVersion, chain: Option<Chain>) -> Option<Alert> {
     let server = Server::new(setup.policy().verifier(), tls::without_resumption);
     match server.meet(&server.client(version, chain)) {
@@ -29,7 +29,7 @@ fn check(what: &str, setup: &Setup, chain: impl Fn() -> Chain, expected: Option<
 }
 
 #[test]
-fn a_good_certificate_gets_in_and_is_known() {
+fn a_client_with_a_valid_certificate_is_accepted_and_identified() {
     let (root, chain) = (Authority::root("root"), Authority::root("other"));
     let middle = root.intermediate("middle", 9);
     let (direct, indirect) = (root.client("direct", 1), middle.client("indirect", 2));
@@ -43,22 +43,22 @@ fn a_good_certificate_gets_in_and_is_known() {
 }
 
 #[test]
-fn without_a_certificate() {
+fn a_client_without_a_certificate_is_refused_if_one_is_required() {
     let root = Authority::root("root");
     let required = Setup::new(&[&root]);
     assert_eq!(meet(&required, &TLS13, None), Some(Alert::CertificateRequired));
-    // FIXME: RFC 5246 §7.4.6 has handshake_failure for this; rustls sends the alert of TLS 1.3 here too.
+    // FIXME: RFC 5246 §7.4.6 requires handshake_failure; rustls sends the alert of TLS 1.3 here too.
     assert_eq!(meet(&required, &TLS12, None), Some(Alert::CertificateRequired));
     let optional = Setup::new(&[&root]).change(|auth| auth.is_required = false);
     assert_eq!(meet(&optional, &TLS13, None), None);
     assert_eq!(meet(&optional, &TLS12, None), None);
-    // Optional means none or a good one.
+    // Optional means no certificate or a valid one.
     let stranger = Authority::root("stranger").client("mallory", 1);
     check("bad where optional", &optional, || Chain::of(&stranger, &[]), Some(Alert::UnknownCA));
 }
 
 #[test]
-fn out_of_its_time() {
+fn an_expired_or_future_certificate_is_refused() {
     let root = Authority::root("root");
     let setup = Setup::new(&[&root]);
     let expired = root.client_with("late", 1, |params| params.not_after = date_time_ymd(2026, 11, 27));
@@ -73,13 +73,13 @@ fn out_of_its_time() {
 }
 
 #[test]
-fn of_an_unknown_authority() {
+fn a_certificate_of_an_unknown_authority_is_refused() {
     let (root, stranger) = (Authority::root("root"), Authority::root("stranger"));
     let client = stranger.client("mallory", 1);
     let setup = Setup::new(&[&root]);
     check("unknown CA", &setup, || Chain::of(&client, &[]), Some(Alert::UnknownCA));
     check("brings its own CA", &setup, || Chain::of(&client, &[&stranger]), Some(Alert::UnknownCA));
-    // A client's certificate is no CA.
+    // The certificate of a client is not a CA.
     let signer = root.client("alice", 2);
     let signer = Authority {
         certificate: signer.certificate,
@@ -93,18 +93,18 @@ fn of_an_unknown_authority() {
 }
 
 #[test]
-fn forged() {
+fn a_forged_certificate_is_refused() {
     let (root, fake) = (Authority::root("root"), Authority::root("root"));
     let setup = Setup::new(&[&root]);
     let client = fake.client("mallory", 1);
     check("signed by a namesake", &setup, || Chain::of(&client, &[]), Some(Alert::DecryptError));
-    // Alice's certificate without Alice's key: the CertificateVerify does not fit.
+    // Alice's certificate without Alice's key: the CertificateVerify does not match.
     let (alice, mallory) = (root.client("alice", 1), root.client("mallory", 2));
     check("stolen", &setup, || Chain::with_key(&alice, &[], &mallory), Some(Alert::DecryptError));
 }
 
 #[test]
-fn too_deep() {
+fn a_chain_that_is_too_long_is_refused() {
     let root = Authority::root("root");
     let first = root.intermediate("first", 1);
     let second = first.intermediate("second", 2);
@@ -115,13 +115,13 @@ fn too_deep() {
         let setup = Setup::new(&[&root]).change(|auth| auth.depth = depth);
         check(&format!("depth {depth}"), &setup, || Chain::of(&client, &[&second, &first]), expected);
     }
-    // What is in the bundle is trusted by itself, and chains are counted from there.
+    // Every certificate in the bundle is an anchor, and chains are counted from there.
     let setup = Setup::new(&[&root, &second]).change(|auth| auth.depth = 0);
     check("intermediate in the bundle", &setup, || Chain::of(&client, &[&second, &first]), None);
 }
 
 #[test]
-fn for_another_purpose() {
+fn a_certificate_for_another_purpose_is_refused() {
     let root = Authority::root("root");
     let server = root.client_with("a server's", 1, |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -133,7 +133,7 @@ fn for_another_purpose() {
 }
 
 #[test]
-fn revoked() {
+fn a_revoked_certificate_is_refused() {
     let (root, other) = (Authority::root("root"), Authority::root("other"));
     let middle = root.intermediate("middle", 9);
     let (alice, bob) = (root.client("alice", 1), root.client("bob", 2));
@@ -154,7 +154,7 @@ fn revoked() {
 }
 
 #[test]
-fn by_an_expired_crl() {
+fn an_expired_crl_refuses_clients_unless_configured_to_warn() {
     let root = Authority::root("root");
     let (alice, bob) = (root.client("alice", 1), root.client("bob", 2));
     let old = root.crl_with(&[1], |params| params.next_update = date_time_ymd(2026, 11, 20));
@@ -167,7 +167,7 @@ fn by_an_expired_crl() {
 }
 
 #[test]
-fn nobody_comes_back_by_a_ticket() {
+fn no_client_resumes_with_a_ticket() {
     let root = Authority::root("root");
     let alice = root.client("alice", 1);
     let before = Setup::new(&[&root]).crl(root.crl(&[])).policy();
@@ -185,9 +185,9 @@ fn nobody_comes_back_by_a_ticket() {
     }
 }
 
-/// The hole that `without_resumption` closes: should rustls close it one day, this test says so.
+/// The gap that `without_resumption` closes. If rustls closes it one day, this test fails.
 #[test]
-fn rustls_resumes_without_asking_the_verifier() {
+fn rustls_resumes_without_calling_the_verifier() {
     let root = Authority::root("root");
     let alice = root.client("alice", 1);
     let before = Setup::new(&[&root]).crl(root.crl(&[])).policy();
@@ -200,20 +200,20 @@ fn rustls_resumes_without_asking_the_verifier() {
         let open = server.reload(after.verifier(), |config| config.ticketer = ticketer.clone());
         let End::Open { kind, .. } = open.meet(&client) else { panic!("refused") };
         assert_eq!(kind, HandshakeKind::Resumed);
-        // A ticket from before is no way in either.
+        // An older ticket is refused too.
         let closed = open.reload(after.verifier(), tls::without_resumption);
         assert_eq!(closed.meet(&client), End::Alert(Alert::CertificateRevoked), "{version:?}");
     }
 }
 
 #[test]
-fn clients_are_told_which_cas_there_are() {
+fn clients_get_the_names_of_the_cas() {
     let root = Authority::root("root");
     let verifier = Setup::new(&[&root]).policy().verifier();
     let hints: Vec<_> = verifier.root_hint_subjects().iter().map(|hint| hint.as_ref().to_vec()).collect();
     assert_eq!(hints.len(), 1);
     assert!(root.der().windows(hints[0].len()).any(|window| window == hints[0]));
-    // More names than are good for a handshake: none, which means any.
+    // Too many names for a handshake: none is sent, which means any.
     let many: Vec<_> = (0..200).map(|index| Authority::root(&format!("{index:0100}"))).collect();
     let policy = Setup::new(&many.iter().collect::<Vec<_>>()).policy();
     assert_eq!(policy.ca_count(), 200);

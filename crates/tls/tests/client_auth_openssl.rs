@@ -1,4 +1,4 @@
-//! CAs, CRLs and subjects as OpenSSL makes and prints them.
+//! CAs, CRLs and subjects as made and printed by OpenSSL.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,14 +20,14 @@ fn openssl(directory: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// `openssl ca` makes lists of version 1 where its settings don't say otherwise.
+/// `openssl ca` makes CRLs of version 1 unless configured otherwise.
 #[test]
-fn a_crl_of_openssl_counts() {
+fn crls_made_by_openssl_are_accepted() {
     let workshop = tempfile::tempdir().unwrap();
     let path = workshop.path();
     let run = |line: &str| openssl(path, &line.split_whitespace().collect::<Vec<_>>());
     run("req -x509 -newkey rsa:2048 -nodes -subj /O=Example/CN=root -days 400 -keyout ca.key -out ca.pem");
-    // Without extensions OpenSSL makes certificates of version 1, with which no client gets in.
+    // Without extensions OpenSSL makes certificates of version 1, which are refused in every handshake.
     fs::write(path.join("leaf"), "basicConstraints=CA:FALSE\n").unwrap();
     for (name, serial) in [("alice", "0x8f01"), ("bob", "2")] {
         run(&format!("req -new -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"));
@@ -59,9 +59,9 @@ fn a_crl_of_openssl_counts() {
     }
 }
 
-/// What `-nameopt RFC2253` prints can be copied into `allow`.
+/// The output of `-nameopt RFC2253` can be copied into `allow`.
 #[test]
-fn subjects_are_those_that_openssl_prints() {
+fn subjects_equal_those_that_openssl_prints() {
     let workshop = tempfile::tempdir().unwrap();
     let root = Authority::root("root");
     let names =

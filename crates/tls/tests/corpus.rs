@@ -1,4 +1,4 @@
-//! The fuzz corpus, replayed on the stable toolchain: what once was interesting stays checked.
+//! The fuzz corpus, replayed on the stable toolchain.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "the last file named is the one that failed")]
 

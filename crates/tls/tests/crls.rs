@@ -1,4 +1,4 @@
-//! Which CRLs and CA bundles are taken, and what is said about the others (MT1, MT2).
+//! Which CRLs and CA bundles are accepted, and the problems of the others (MT1, MT2).
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,7 +25,7 @@ fn only(bytes: &[u8]) -> Crl {
 }
 
 #[test]
-fn pem_and_der_and_several_in_one_file() {
+fn crls_are_read_from_pem_and_der_and_several_from_one_file() {
     let (root, other) = (Authority::root("root"), Authority::root("other"));
     let der = root.crl(&[1, 2, 0xff]);
     let crl = only(&der);
@@ -43,7 +43,7 @@ fn pem_and_der_and_several_in_one_file() {
 }
 
 #[test]
-fn a_file_that_is_no_crl() {
+fn a_file_without_a_valid_crl_is_refused() {
     let root = Authority::root("root");
     let der = root.crl(&[1, 2, 3]);
     let mut damaged = der.clone();
@@ -77,9 +77,9 @@ fn a_file_that_is_no_crl() {
     assert!(missing[0].starts_with("missing.crl: "), "{missing:?}");
 }
 
-/// Every byte of a CRL, changed: refused, and never a panic.
+/// Changes every byte of a CRL: it is refused, without a panic.
 #[test]
-fn any_damage_is_noticed() {
+fn any_damage_is_detected() {
     let root = Authority::root("root");
     let der = root.crl(&[1, 2]);
     for index in 0..der.len() {
@@ -93,14 +93,14 @@ fn any_damage_is_noticed() {
 }
 
 #[test]
-fn only_lists_of_known_authorities_count() {
+fn only_lists_of_known_authorities_are_accepted() {
     let (root, stranger, namesake) =
         (Authority::root("root"), Authority::root("stranger"), Authority::root("root"));
     let problems = Setup::new(&[&root]).crl(stranger.crl(&[])).problems();
     assert_eq!(problems, ["0.crl: issued by \"CN=stranger\", which is not among the CAs"]);
     let problems = Setup::new(&[&root]).crl(namesake.crl(&[])).problems();
     assert_eq!(problems, ["0.crl: its signature is not one of \"CN=root\""]);
-    // Of two authorities with one name each has its own list.
+    // Two authorities with one name have separate lists.
     let policy = Setup::new(&[&root, &namesake]).crl(namesake.crl(&[1])).crl(root.crl(&[2])).policy();
     assert_eq!(policy.crl_count(), 2);
     assert!(policy.is_revoked(&[namesake.client("a", 1).der()]));
@@ -115,7 +115,7 @@ fn only_lists_of_known_authorities_count() {
 }
 
 #[test]
-fn times_are_warned_about() {
+fn unusual_times_cause_warnings() {
     let root = Authority::root("root");
     let of = |change: fn(&mut rcgen::CertificateRevocationListParams)| {
         Setup::new(&[&root]).crl(root.crl_with(&[], change)).problems()
@@ -131,7 +131,7 @@ fn times_are_warned_about() {
 }
 
 #[test]
-fn of_several_lists_the_newest_counts() {
+fn the_newest_of_several_lists_is_used() {
     let root = Authority::root("root");
     let with_number =
         |serials: &[u8], number: u64| root.crl_with(serials, |params| params.crl_number = number.into());
@@ -149,7 +149,7 @@ fn of_several_lists_the_newest_counts() {
 }
 
 #[test]
-fn lists_for_a_part_of_the_certificates() {
+fn a_list_applies_only_to_the_certificates_in_its_scope() {
     let root = Authority::root("root");
     let scoped = |uri: &str, scope, serials: &[u8]| {
         root.crl_with(serials, |params| {
@@ -180,14 +180,14 @@ fn lists_for_a_part_of_the_certificates() {
     assert_eq!(verify(9, "http://crl.test/1"), Ok(()));
     assert_eq!(verify(1, "http://crl.test/1"), revoked);
     assert_eq!(verify(2, "http://crl.test/2"), revoked);
-    // Its list is not there, and the others say nothing about it.
+    // Its list is missing, and the others do not cover it.
     let unknown = Err("invalid peer certificate: UnknownRevocationStatus".to_owned());
     assert_eq!(verify(9, "http://crl.test/3"), unknown);
     assert_eq!(verify(9, "http://crl.test/ca"), unknown);
 }
 
 #[test]
-fn ca_bundles_that_are_refused() {
+fn unusable_ca_bundles_are_refused() {
     let root = Authority::root("root");
     let client = root.client("alice", 1);
     let mixed = format!("{}{}", root.certificate.pem(), client.certificate.pem()).into_bytes();
@@ -214,7 +214,7 @@ fn ca_bundles_that_are_refused() {
 }
 
 #[test]
-fn an_epoch_is_of_everything_that_decides() {
+fn the_epoch_changes_with_everything_that_decides() {
     let (root, other) = (Authority::root("root"), Authority::root("other"));
     let (first, second) = (root.crl(&[1]), root.crl_with(&[1], |params| params.crl_number = 2.into()));
     let variants = [
@@ -232,13 +232,13 @@ fn an_epoch_is_of_everything_that_decides() {
     epochs.sort_unstable();
     epochs.dedup();
     assert_eq!(epochs.len(), variants.len() + 1);
-    // Signatures of one list differ, so the lists are made once.
+    // The signatures of one list differ, so each list is made once.
     let same = Setup::new(&[&root]).crl(first.clone()).policy().epoch();
     assert_eq!(same, Setup::new(&[&root]).crl(first).policy().epoch());
 }
 
 #[test]
-fn a_hundred_thousand_entries() {
+fn a_list_of_a_hundred_thousand_entries_is_searched() {
     let root = Authority::root("root");
     let number = |index: u32| SerialNumber::from_slice(&[&[0x5a; 12][..], &index.to_be_bytes()].concat());
     let mut params = crl_params((0..100_000).map(number));
@@ -255,9 +255,9 @@ fn a_hundred_thousand_entries() {
     }
 }
 
-/// What claims to be long, or is nested without end, costs nothing.
+/// Claimed lengths and endless nesting cost nothing.
 #[test]
-fn bombs() {
+fn claimed_lengths_and_deep_nesting_are_refused_cheaply() {
     let huge = [0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 0x30, 0x84, 0xff, 0xff, 0xff, 0xf0];
     assert_eq!(crl::read(&huge).unwrap_err(), CrlError::Malformed);
     let nested: Vec<u8> = std::iter::repeat_n([0x30, 0x80], 1 << 20).flatten().collect();

@@ -1,4 +1,4 @@
-//! The page of certificates is that of the code.
+//! The documentation of certificates matches the code.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,4 @@
-//! Who a client is (MT3): as text that stands in a header, whatever the certificate holds.
+//! The identity of a client (MT3) as text for headers, whatever the certificate contains.
 
 #![allow(clippy::unwrap_used)]
 
@@ -45,7 +45,7 @@ fn headers(identity: Option<&Identity>) -> Vec<(String, String)> {
 }
 
 #[test]
-fn subjects_are_written_as_rfc_4514_has_them() {
+fn subjects_are_written_in_the_form_of_rfc_4514() {
     let root = Authority::root("root");
     let table: &[(&[(DnType, &str)], &str)] = &[
         (&[(DnType::OrganizationName, "Example"), (DnType::CommonName, "alice")], "CN=alice,O=Example"),
@@ -79,7 +79,7 @@ fn subjects_are_written_as_rfc_4514_has_them() {
 }
 
 #[test]
-fn everything_goes_into_headers() {
+fn all_headers_are_written() {
     let root = Authority::root("root");
     let client = root.client_with("alice", 1, |params| {
         params.serial_number = Some(SerialNumber::from_slice(&[0xab, 0x0c, 1]));
@@ -114,7 +114,7 @@ fn everything_goes_into_headers() {
 }
 
 #[test]
-fn without_a_certificate_only_that_is_told() {
+fn without_a_certificate_only_verify_is_written() {
     assert_eq!(headers(None), [("X-Client-Verify".to_owned(), "NONE".to_owned())]);
     let mut out = Vec::new();
     write_headers(None, &IdentityHeaders::default(), &mut out);
@@ -122,7 +122,7 @@ fn without_a_certificate_only_that_is_told() {
 }
 
 #[test]
-fn allow_lists() {
+fn allow_lists_match_subjects_names_and_fingerprints() {
     let root = Authority::root("root");
     let alice = identity(&root, |params| {
         params.subject_alt_names = vec![
@@ -189,7 +189,7 @@ proptest! {
             prop_assert!(value.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{}", value);
             prop_assert_eq!(value.trim(), value);
         }
-        // Joined and taken apart again they are the same, and each is of one name.
+        // Joined and split again the names are unchanged, and each contains one name.
         prop_assert_eq!(identity.sans.len(), names.len());
         if !names.is_empty() {
             let joined = identity.sans.join(", ");
@@ -198,7 +198,7 @@ proptest! {
         for (san, (_, bytes)) in identity.sans.iter().zip(&names) {
             prop_assert_eq!(&unescaped(san.split_once(':').unwrap().1), bytes);
         }
-        // Two parts, whatever is in them.
+        // Two parts, whatever they contain.
         let commas = identity.subject.replace("\\\\", "").replace("\\,", "");
         prop_assert_eq!(commas.matches(',').count(), 1, "{}", identity.subject);
         let common_value = identity.subject.strip_prefix("CN=").unwrap();

@@ -1,4 +1,4 @@
-//! A peer that speaks something else gets one alert, whatever else it sends.
+//! A peer that speaks another protocol gets one alert, whatever else it sends.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -8,13 +8,13 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, RootCertStore};
 use tls::Session;
 
-/// `unexpected_message`, `decode_error` and the like, in the clear.
+/// `unexpected_message`, `decode_error` and the like, unencrypted.
 fn is_alert(bytes: &[u8]) -> bool {
     matches!(bytes, [21, 3, _, 0, 2, 2, _])
 }
 
 #[test]
-fn a_server_that_speaks_something_else_gets_one_alert() {
+fn a_server_that_speaks_another_protocol_gets_one_alert() {
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -23,11 +23,11 @@ fn a_server_that_speaks_something_else_gets_one_alert() {
     let config = Arc::new(config);
     for answer in [
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
-        // An empty handshake record; one of a version that does not exist; application data.
+        // An empty handshake record; a record of a version that does not exist; application data.
         b"\x16\x03\x03\x00\x00\x16\x03\x03\x00\x00",
         b"\x16\x09\x09\x00\x01\x00",
         b"\x17\x03\x03\x00\x01\x00\x17\x03\x03\x00\x01\x00",
-        // A ServerHello that cannot be read, and more behind it.
+        // A ServerHello that cannot be parsed, and more bytes after it.
         b"\x16\x03\x03\x00\x05\x02\x00\x00\x01\x00GET / HTTP/1.1\r\n\r\n",
     ] {
         let mut session = Session::connect(Arc::clone(&config), "a.example".try_into().unwrap()).unwrap();

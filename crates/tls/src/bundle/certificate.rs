@@ -1,4 +1,4 @@
-//! One certificate of a bundle, as the building of chains and their diagnosis see it. Lives only while a bundle is read.
+//! One certificate of a bundle, as needed to build a chain and to diagnose it. Lives only while a bundle is read.
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -24,17 +24,17 @@ pub(super) struct Certificate<'a> {
     may_sign: bool,
 }
 
-/// What a signature proved.
+/// The result of checking a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signature {
     Good,
     Bad,
-    /// The kind of signature or key is unknown, or too weak to be accepted.
+    /// The algorithm or key is unknown, or too weak to be accepted.
     Unchecked,
 }
 
 impl<'a> Certificate<'a> {
-    /// `None` where it is no certificate, or something follows it.
+    /// `None` if this is not a certificate, or if bytes follow it.
     pub(super) fn parse(der: &'a [u8]) -> Option<Self> {
         let (rest, parsed) = X509Certificate::from_der(der).ok()?;
         if !rest.is_empty() {
@@ -70,7 +70,7 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// As RFC 4514 writes it, cut to a length for messages.
+    /// In the form of RFC 4514, truncated for messages.
     pub(super) fn subject(&self) -> String {
         shown(name_text(self.parsed.subject().as_raw()), self)
     }
@@ -87,8 +87,8 @@ impl<'a> Certificate<'a> {
         self.parsed.subject().as_raw() == self.parsed.issuer().as_raw()
     }
 
-    /// Its own issuer: a root, or a leaf that nobody certified. What a root says of itself is not checked by clients
-    /// either, so a signature of an old kind is believed.
+    /// A root, or a leaf that is its own issuer. Clients do not check the signature of a root either, so one with an
+    /// old algorithm is accepted.
     pub(super) fn is_self_signed(&self) -> bool {
         self.is_self_issued() && self.key_ids_agree(self) && self.signed_by(self) != Signature::Bad
     }
@@ -97,12 +97,12 @@ impl<'a> Certificate<'a> {
         self.is_ca
     }
 
-    /// As a leaf: rustls reads less than we do, such as no certificates before version 3.
+    /// Whether rustls accepts it as a leaf: it does not accept certificates before version 3.
     pub(super) fn is_served(&self) -> bool {
         webpki::EndEntityCert::try_from(&CertificateDer::from(self.der)).is_ok()
     }
 
-    /// CA and, where the use of its key is limited, not without signing certificates.
+    /// A CA whose key usage, if any, allows signing certificates.
     pub(super) fn may_issue(&self) -> bool {
         self.is_ca && self.may_sign
     }
@@ -111,18 +111,18 @@ impl<'a> Certificate<'a> {
         self.path_length
     }
 
-    /// The same CA, perhaps certified by somebody else.
+    /// Whether both certify the same CA, possibly by different issuers.
     pub(super) fn is_same_holder(&self, other: &Self) -> bool {
         self.parsed.subject().as_raw() == other.parsed.subject().as_raw()
             && self.public_key() == other.public_key()
     }
 
-    /// By its name.
+    /// By name only.
     pub(super) fn names_issuer(&self, issuer: &Self) -> bool {
         self.raw_issuer() == issuer.parsed.subject().as_raw()
     }
 
-    /// `false`: the issuer of that name has another key than the one that signed.
+    /// `false`: this issuer has the right name but another key than the one that signed.
     pub(super) fn key_ids_agree(&self, issuer: &Self) -> bool {
         match (self.issuer_key_id, issuer.key_id) {
             (Some(wanted), Some(present)) => wanted == present,
@@ -152,7 +152,8 @@ impl<'a> Certificate<'a> {
         (self.not_before()..=self.not_after()).contains(&now)
     }
 
-    /// Where the issuer's certificate can be had: RFC 5280 §4.2.2.1, `caIssuers`; HTTP is what people can fetch.
+    /// The URL of the issuer's certificate (RFC 5280 §4.2.2.1, `caIssuers`). HTTP is preferred because users can fetch
+    /// it.
     pub(super) fn issuer_url(&self) -> Option<&str> {
         let urls = self.parsed.iter_extensions().filter_map(|extension| match extension.parsed_extension() {
             ParsedExtension::AuthorityInfoAccess(access) => Some(access),
@@ -174,7 +175,7 @@ impl<'a> Certificate<'a> {
         WEAK_SIGNATURES.contains(&self.parsed.signature_algorithm.algorithm.to_id_string().as_str())
     }
 
-    /// `None`: no RSA key.
+    /// `None`: not an RSA key.
     pub(super) fn rsa_bits(&self) -> Option<usize> {
         match self.parsed.public_key().parsed() {
             Ok(PublicKey::RSA(key)) => Some(der::integer_bits(key.modulus)),
@@ -213,7 +214,7 @@ impl<'a> Certificate<'a> {
         names::hex(serial.get(..40).unwrap_or(serial))
     }
 
-    /// Checks the signature by `issuer`'s key, whatever their names.
+    /// Checks the signature with `issuer`'s key, independent of the names.
     pub(super) fn signed_by(&self, issuer: &Self) -> Signature {
         let signed = match Signed::read(self.der) {
             Ok(signed) if !issuer.has_weak_key() => signed,
@@ -231,7 +232,7 @@ fn name_text(name: &[u8]) -> String {
     name::for_people(der::sequence(name).unwrap_or_default())
 }
 
-/// A name for messages; certificates without one are known by their serial number.
+/// A name for messages. A certificate without a name is identified by its serial number.
 fn shown(name: String, certificate: &Certificate<'_>) -> String {
     if name.is_empty() {
         return format!("(no name, serial {})", certificate.serial());
@@ -256,7 +257,7 @@ const WEAK_SIGNATURES: [&str; 7] = [
     "1.2.840.10040.4.3",
 ];
 
-/// What clients accept.
+/// The minimum that clients accept.
 pub(super) const RSA_BITS_MIN: usize = 2048;
 
 // limit: names and addresses are quoted in messages.

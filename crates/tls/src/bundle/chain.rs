@@ -1,12 +1,12 @@
-//! Which certificates of a bundle are served, in which order: from the leaf by issuer's name, key identifiers and
-//! verified signature to a root, which is left out.
+//! Builds the chain to serve from the certificates of a bundle: from the leaf, by issuer name, key identifiers and
+//! verified signature, to a root, which is left out.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use super::certificate::{Certificate, Signature};
 
-/// A chain as places in the bundle.
+/// A chain as indexes into the bundle.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Chain {
     /// The leaf first; without the root.
@@ -14,26 +14,26 @@ pub(super) struct Chain {
     pub(super) end: End,
 }
 
-/// How the chain ends. Places are those of its last certificate, and of the one that disappoints.
+/// How the chain ends. The indexes are its last certificate and, if any, the certificate that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// At a root that is in the bundle.
+    /// At a root in the bundle.
     Root(usize),
     /// The leaf is its own issuer.
     SelfSigned,
     /// At a certificate whose issuer is not in the bundle.
     Unknown(usize),
-    /// The one that has its issuer's name did not sign it.
+    /// The certificate with the issuer's name did not sign it.
     Unsigned { certificate: usize, issuer: usize },
-    /// Every way comes back to where it was.
+    /// Every path leads into a loop.
     Loop(usize),
-    /// Too many that could have issued each other.
+    /// Too many candidates.
     Tangle,
 }
 
 impl Chain {
-    /// Breadth first, so every certificate is looked at once, whoever certified whom. Of several ways the shortest to a
-    /// root is taken, else the longest to an issuer that is not here; the order in the file means nothing.
+    /// Breadth first, so that every certificate is visited once even with cross-signing. The shortest path to a root
+    /// wins, else the longest path to a missing issuer; the order in the file does not matter.
     pub(super) fn build(certificates: &[Certificate<'_>], leaf: usize, now: u64) -> Self {
         if certificates[leaf].is_self_signed() {
             return Self { served: vec![leaf], end: End::SelfSigned };
@@ -56,7 +56,7 @@ impl Chain {
 struct Search<'a, 'b> {
     certificates: &'a [Certificate<'b>],
     now: u64,
-    /// Which certificate each was reached from, and how many came before.
+    /// For each certificate, from which one it was reached, and how many came before.
     reached: Vec<Option<(usize, usize)>>,
     signatures: usize,
 }
@@ -101,7 +101,7 @@ impl<'a, 'b> Search<'a, 'b> {
         unknown.map(|(_, end)| end).or(unsigned).or(looped).unwrap_or(End::Unknown(leaf))
     }
 
-    /// The certificates that have the issuer's name, those that clients like best first.
+    /// The certificates with the issuer's name, in the order in which clients prefer them.
     fn named(&self, place: usize) -> Vec<usize> {
         let certificate = &self.certificates[place];
         let mut named: Vec<_> = (0..self.certificates.len())
@@ -140,5 +140,6 @@ impl<'a, 'b> Search<'a, 'b> {
     }
 }
 
-// limit: a bundle of a hundred cross-signed CAs could ask for ten thousand. Ordinary chains need as many as they are long.
+// limit: a bundle of a hundred cross-signed CAs could need ten thousand signature checks. Ordinary chains need one for
+// each certificate.
 const SIGNATURES_MAX: usize = 400;

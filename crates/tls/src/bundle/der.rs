@@ -1,13 +1,13 @@
-//! What a file of binary data is, and what of keys and certificates the parser of certificates does not tell.
+//! Recognises the kind of a binary file, and reads from keys and certificates what x509-parser does not provide.
 
 use crate::asn1::{CONTEXT_0, INTEGER, Reader, SEQUENCE};
 
-/// The content of a sequence at the front.
+/// The content of the sequence at the start.
 pub(super) fn sequence(bytes: &[u8]) -> Option<&[u8]> {
     Reader::new(bytes).expect(SEQUENCE).ok().map(|element| element.content)
 }
 
-/// What a file of binary data is.
+/// The kind of a binary file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Certificate,
@@ -17,7 +17,7 @@ pub(super) enum Form {
     Pkcs12,
 }
 
-/// By the first elements; files that were cut are recognised too.
+/// Looks at the first elements only, so that truncated files are recognised too.
 pub(super) fn form(bytes: &[u8]) -> Option<Form> {
     let content = start_of_sequence(bytes)?;
     if content.starts_with(SIGNED_DATA) {
@@ -39,14 +39,14 @@ pub(super) fn form(bytes: &[u8]) -> Option<Form> {
     inside.first().filter(|&&tag| tag == CONTEXT_0 || tag == INTEGER).map(|_| Form::Certificate)
 }
 
-/// What follows the tag and length of a sequence, indefinite length (BER) included, however much of it is here.
+/// The bytes after the tag and length of a sequence, also with indefinite length (BER), even if they are truncated.
 fn start_of_sequence(bytes: &[u8]) -> Option<&[u8]> {
     let (&[tag, first], after) = bytes.split_first_chunk::<2>()?;
     let digits = if first > 0x80 { usize::from(first & 0x7f) } else { 0 };
     (tag == SEQUENCE).then_some(after)?.get(digits..)
 }
 
-/// The bits of an RSA key's modulus, in PKCS#1 or PKCS#8; `None` where it is no RSA key.
+/// The size of an RSA key's modulus in bits, in PKCS#1 or PKCS#8; `None` if this is not an RSA key.
 pub(super) fn rsa_key_bits(key: &[u8]) -> Option<usize> {
     let mut reader = Reader::new(sequence(key)?);
     reader.read().ok()?;
@@ -58,7 +58,7 @@ pub(super) fn rsa_key_bits(key: &[u8]) -> Option<usize> {
     }
 }
 
-/// The bits of a modulus.
+/// The number of bits of a modulus.
 pub(super) fn integer_bits(bytes: &[u8]) -> usize {
     let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
     let top = bytes.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);
@@ -68,9 +68,9 @@ pub(super) fn integer_bits(bytes: &[u8]) -> usize {
 // Object identifiers with tag and length.
 const SIGNED_DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
 const PKCS_7: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07";
-/// Below it: PBES1 and PBES2.
+/// Prefix of PBES1 and PBES2.
 const PKCS_5: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05";
-/// Below it: the password-based encryptions of PKCS#12.
+/// Prefix of the password-based encryptions of PKCS#12.
 const PKCS_12: &[u8] = b"\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x0c";
 const RSA_ENCRYPTION: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 

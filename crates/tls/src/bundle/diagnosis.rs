@@ -1,4 +1,4 @@
-//! What is wrong with a chain that was built: its end, and every certificate that would be sent.
+//! Diagnoses a chain that was built: its end, and every certificate that would be sent.
 
 use super::certificate::{Certificate, Signature};
 use super::chain::{Chain, End};
@@ -6,7 +6,7 @@ use super::problem::{Code, Part, Problem, Problems, shell_word};
 use super::roots::KnownRoots;
 use super::time;
 
-/// All that is looked at.
+/// The input of the diagnosis.
 pub(super) struct Diagnosis<'a, 'b> {
     pub(super) certificates: &'a [Certificate<'b>],
     pub(super) chain: &'a Chain,
@@ -29,7 +29,7 @@ impl Diagnosis<'_, '_> {
         self.unrelated(problems);
     }
 
-    /// Where the chain ends, and whether that will do for clients.
+    /// Reports how the chain ends, and whether clients can verify it.
     fn end(&self, problems: &mut Problems) {
         match self.chain.end {
             End::Root(_) => {}
@@ -52,9 +52,10 @@ impl Diagnosis<'_, '_> {
         }
     }
 
-    /// A private root that is left out looks like a missing link. It is taken for one where certificates remain that
-    /// would be beyond the gap, and where the leaf's own issuer is missing and can be fetched: no root issues leaves
-    /// these days. Intermediate certificates say where their issuer is even when it is a root that all clients have.
+    /// If the chain stops before a private root, an intermediate may be missing or the root may have been left out. An
+    /// intermediate is missing if the bundle contains unused certificates that would be beyond the gap, or if the
+    /// leaf's own issuer is missing and can be fetched: roots no longer issue leaves. Other intermediates name a URL of
+    /// their issuer even if that is a root that all clients have.
     fn unknown(&self, last: usize, problems: &mut Problems) {
         let certificate = &self.certificates[last];
         if self.roots.has(certificate.raw_issuer()) {
@@ -108,7 +109,7 @@ impl Diagnosis<'_, '_> {
         problems.push(Problem::new(code, certificate.subject(), message));
     }
 
-    /// Whether the certificate that stands above this one (the root, for the last) may and did sign it.
+    /// Checks that the certificate above this one (the root, for the last) may sign it and did.
     fn issuer(&self, depth: usize, problems: &mut Problems) {
         let certificate = &self.certificates[self.chain.served[depth]];
         let above = match (self.chain.served.get(depth + 1), self.chain.end) {
@@ -121,7 +122,7 @@ impl Diagnosis<'_, '_> {
             let message = format!("it signed {}, but {why}", certificate.subject());
             problems.push(Problem::new(Code::NotACa, above.subject(), message));
         }
-        // RFC 5280 §4.2.1.9: CAs below it that are not their own issuers; the leaf does not count.
+        // RFC 5280 §4.2.1.9: counts the CAs below it that are not self-issued; the leaf does not count.
         let below = self.chain.served[1..=depth].iter();
         let below = below.filter(|&&place| !self.certificates[place].is_self_issued()).count();
         if let Some(allowed) = above.path_length().filter(|&allowed| (allowed as usize) < below) {
@@ -135,7 +136,7 @@ impl Diagnosis<'_, '_> {
         }
     }
 
-    /// What is in the file for nothing. CAs beyond a gap are not named a second time.
+    /// Reports unused certificates. CAs beyond a gap are not reported a second time.
     fn unrelated(&self, problems: &mut Problems) {
         let has_gap = matches!(self.chain.end, End::Unsigned { .. } | End::Loop(_) | End::Tangle)
             || problems.has(Code::MissingLink);
@@ -149,7 +150,7 @@ impl Diagnosis<'_, '_> {
         self.unused().any(Certificate::is_ca)
     }
 
-    /// Certificates that are not sent and not the root; another certificate of a CA that is sent may stay.
+    /// Certificates that are neither sent nor the root. Another certificate of a CA that is sent is allowed.
     fn unused(&self) -> impl Iterator<Item = &Certificate<'_>> {
         let root = match self.chain.end {
             End::Root(root) => Some(root),
@@ -179,7 +180,7 @@ fn strength(certificate: &Certificate<'_>, problems: &mut Problems) {
     }
 }
 
-/// When the rest of a life is short. Certificates of six days are renewed after four.
+/// When a certificate expires soon. Certificates with a validity of six days are renewed after four.
 fn soon(life: u64) -> u64 {
     EXPIRES_SOON.min(life / 3)
 }

@@ -24,7 +24,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The one key in the key's file and the chain's; the same key may stand there twice.
+    /// The single key in the file of the key and the file of the chain. The same key may occur several times.
     pub(super) fn read(
         in_chain_file: Vec<PrivateKeyDer<'static>>,
         key_file: Option<&[u8]>,
@@ -87,7 +87,7 @@ impl Key {
     }
 }
 
-/// Said of a file that has both.
+/// Problems that already explain why no key was found.
 const EXPLAINS_NO_KEY: &[Code] = &[
     Code::TooLarge,
     Code::NotPem,

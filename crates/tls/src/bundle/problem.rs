@@ -1,16 +1,16 @@
-//! Everything that can be wrong with a certificate bundle, in one table, from which `docs/certificates.md` is generated.
+//! All problems of a certificate bundle in one table, from which `docs/certificates.md` is generated.
 
 use std::path::Path;
 
-/// What is wrong, for programs and for people.
+/// A problem, for programs and for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub code: Code,
     pub severity: Severity,
-    /// The certificate's subject as RFC 4514 writes it, or the file's or host's name.
+    /// The certificate's subject in the form of RFC 4514, or the name of the file or host.
     pub subject: String,
     pub message: String,
-    /// What to do.
+    /// How to fix it.
     pub hint: String,
 }
 
@@ -18,7 +18,7 @@ pub struct Problem {
 pub enum Severity {
     /// The bundle is not served.
     Error,
-    /// It is served; somebody should look at it.
+    /// The bundle is served, but an operator should look at it.
     Warning,
 }
 
@@ -34,7 +34,7 @@ impl Severity {
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The stable name.
+    /// The stable identifier.
     pub word: &'static str,
     pub severity: Severity,
     pub what: &'static str,
@@ -53,7 +53,7 @@ macro_rules! codes {
             /// All of them, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// What there is to say about it.
+            /// The row of the table.
             pub fn entry(self) -> Entry {
                 match self {
                     $(Self::$name => Entry { word: $word, severity: Severity::$severity, what: $what, hint: $hint },)*
@@ -105,7 +105,7 @@ impl Code {
 }
 
 impl Problem {
-    /// With the hint of the table.
+    /// With the hint from the table.
     pub(crate) fn new(code: Code, subject: impl Into<String>, message: impl Into<String>) -> Self {
         let Entry { severity, hint, .. } = code.entry();
         Self { code, severity, subject: subject.into(), message: message.into(), hint: hint.to_owned() }
@@ -116,7 +116,7 @@ impl Problem {
         self
     }
 
-    /// About a file that is not named yet.
+    /// For a file whose name is not known yet.
     pub(crate) fn of_file(code: Code, part: Part, message: impl Into<String>) -> Self {
         Self::new(code, part.word(), message)
     }
@@ -125,7 +125,7 @@ impl Problem {
         self.severity == Severity::Error
     }
 
-    /// Names the files, which [`read`](super::read) does not know: in commands they are `FILE` until now.
+    /// Inserts the file names, which [`read`](super::read) does not know: commands contain `FILE` as a placeholder.
     #[must_use]
     pub fn in_files(mut self, chain: &Path, key: Option<&Path>) -> Self {
         let is_key = self.subject == Part::Key.word();
@@ -133,7 +133,7 @@ impl Problem {
         if is_key || self.subject == Part::Chain.word() {
             self.subject = path.display().to_string();
         }
-        // Also `FILE.pem` and `FILE.key`, which stay words of their own.
+        // Also in `FILE.pem` and `FILE.key`, which stay one word of the shell.
         self.hint = self.hint.replace("FILE", &shell_word(&path.display().to_string()));
         self
     }
@@ -155,7 +155,7 @@ impl Part {
     }
 }
 
-/// A word of a shell's command line.
+/// Quotes a word for a shell's command line.
 pub(crate) fn shell_word(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(&byte);
     if !text.is_empty() && text.bytes().all(is_plain) {
@@ -164,7 +164,7 @@ pub(crate) fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// What was found, up to a limit.
+/// The problems that were found, up to a limit.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<Problem>);
 
@@ -191,14 +191,14 @@ impl Problems {
         self.0.iter().any(Problem::is_error)
     }
 
-    /// Errors first, otherwise as found.
+    /// Errors first, otherwise in the order in which they were found.
     pub(crate) fn into_vec(mut self) -> Vec<Problem> {
         self.0.sort_by_key(|problem| problem.severity);
         self.0
     }
 }
 
-// limit: a file of 100 certificates can have more to say, but nobody reads it.
+// limit: a file of 100 certificates can produce more, but it would not be read.
 const PROBLEMS_MAX: usize = 200;
 
 #[cfg(test)]

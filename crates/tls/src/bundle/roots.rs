@@ -1,4 +1,4 @@
-//! The roots that clients are thought to have, by their names: a chain that ends below one is complete.
+//! The subjects of the roots that clients are assumed to have: a chain that ends below one of them is complete.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::certificate::Certificate;
 
-/// Subjects of root certificates. Empty: every issuer that is not in a bundle is worth a warning.
+/// Subjects of root certificates. If empty, every issuer that is not in the bundle causes a warning.
 #[derive(Clone, Debug, Default)]
 pub struct KnownRoots(HashSet<Vec<u8>>);
 
@@ -16,7 +16,7 @@ impl KnownRoots {
         Self(roots.map(|root| root.parsed.subject().as_raw().to_vec()).collect())
     }
 
-    /// Those that this system trusts; none where it has no store. Reads files.
+    /// The roots that this system trusts; none if it has no store. Reads files.
     pub fn of_system() -> Self {
         Self::new(&rustls_native_certs::load_native_certs().certs)
     }

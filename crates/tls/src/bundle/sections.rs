@@ -1,5 +1,5 @@
-//! A file's bytes to certificates and keys: PEM (RFC 7468) as people have it, with anything around and between. Other
-//! forms are recognised and named.
+//! Reads certificates and keys from a file: PEM (RFC 7468), with any text around and between the sections. Other
+//! formats are recognised and reported.
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::{SectionKind, SliceIter};
@@ -7,7 +7,7 @@ use rustls::pki_types::pem::{SectionKind, SliceIter};
 use super::der::{self, Form};
 use super::problem::{Code, Part, Problem, Problems};
 
-/// What a file holds. Each certificate once.
+/// The content of a file, each certificate once.
 #[derive(Debug, Default)]
 pub(super) struct Sections {
     pub(super) certificates: Vec<Vec<u8>>,
@@ -78,11 +78,11 @@ impl Sections {
 /// From `-----BEGIN …-----` to its end.
 struct Section {
     label: String,
-    /// From 1.
+    /// The line number, starting at 1.
     line: usize,
-    /// `None`: of no use to us.
+    /// `None`: a section that is ignored.
     kind: Option<SectionKind>,
-    /// The label that is expected, the base64 lines and the end, without headers.
+    /// A normalised section for the decoder: the expected label, the base64 lines and the end, without headers.
     text: Vec<u8>,
     is_encrypted: bool,
 }
@@ -90,7 +90,7 @@ struct Section {
 impl Section {
     fn begin(label: &str, line: usize) -> Self {
         let kind = match label {
-            // The older name of the same thing (RFC 7468 §5.1).
+            // An older label for the same content (RFC 7468 §5.1).
             "CERTIFICATE" | "X509 CERTIFICATE" => Some(SectionKind::Certificate),
             "PRIVATE KEY" => Some(SectionKind::PrivateKey),
             "RSA PRIVATE KEY" => Some(SectionKind::RsaPrivateKey),
@@ -112,7 +112,7 @@ impl Section {
 
     fn push(&mut self, line: &[u8]) {
         if line.contains(&b':') {
-            // A header (RFC 1421), as OpenSSL writes them before encrypted keys.
+            // A header (RFC 1421), which OpenSSL writes before encrypted keys.
             self.is_encrypted |= line.starts_with(b"Proc-Type:") && contains(line, b"ENCRYPTED");
         } else if self.kind.is_some() {
             self.text.extend_from_slice(line);
@@ -120,7 +120,7 @@ impl Section {
         }
     }
 
-    /// Forms that we know and do not take.
+    /// Known formats that are not accepted.
     fn refused(&self) -> Option<(Code, &'static str)> {
         Some(match self.label.as_str() {
             "ENCRYPTED PRIVATE KEY" => (Code::EncryptedKey, "the private key is encrypted"),
@@ -149,7 +149,7 @@ fn kind_label(kind: SectionKind) -> &'static [u8] {
     }
 }
 
-/// Sections one after the other.
+/// Splits a file into sections.
 struct Reader<'a> {
     lines: Box<dyn Iterator<Item = (usize, &'a [u8])> + 'a>,
     part: Part,
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A line, cut where a section begins in its midst: `cat` joins a file that ends without a newline with the next.
+/// Splits a line at a section that begins within it: `cat` joins a file without a final newline with the next file.
 fn begins(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let start = line.windows(BEGIN.len()).position(|window| window == BEGIN).unwrap_or(0);
     let (before, after) = line.split_at(start);
@@ -206,7 +206,7 @@ fn label<'a>(line: &'a [u8], mark: &[u8]) -> Option<&'a str> {
     is_sane.then_some(label)
 }
 
-/// A file without any PEM.
+/// Reports a file without any PEM section.
 fn without_pem(bytes: &[u8], part: Part) -> Problem {
     let problem = |code, message: &str| Problem::of_file(code, part, message);
     let convert = |command: &str| format!("Convert it: `openssl {command}`.");
@@ -241,11 +241,11 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 
-// limit: a bundle of a few certificates has some KiB; what is larger is something else.
+// limit: a bundle of a few certificates has some KiB; a larger file is something else.
 pub(super) const FILE_BYTES_MAX: usize = 1 << 20;
 // limit: chains have up to about six.
 pub(super) const CERTIFICATES_MAX: usize = 100;
-// limit: the same key may stand there in several forms.
+// limit: the same key may occur in several forms.
 const KEY_SECTIONS_MAX: usize = 10;
 // limit: labels are quoted in messages.
 const LABEL_BYTES_MAX: usize = 40;

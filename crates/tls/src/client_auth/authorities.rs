@@ -1,4 +1,4 @@
-//! The CA bundle: whose signature makes a client's certificate good.
+//! The CA bundle: the authorities that may sign client certificates.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use crate::crl::sha256;
 use crate::fields::Fields;
 use crate::identity::name;
 
-/// Every one is trusted as it stands, intermediates too: a chain may end at any.
+/// Every certificate is a trust anchor, including intermediates: a chain may end at any of them.
 #[derive(Debug)]
 pub(super) struct Authorities {
-    /// At the same places as `list`.
+    /// In the same order as `list`.
     pub(super) anchors: Vec<TrustAnchor<'static>>,
     pub(super) list: Vec<Authority>,
 }
@@ -64,7 +64,7 @@ impl Authorities {
         Ok((authorities, reading.problems))
     }
 
-    /// The names that tell a client which certificate to choose; none, which means any, if they are too many for a
+    /// The names that help a client to choose a certificate. Empty, which means any, if they are too many for a
     /// handshake.
     pub(super) fn hints(&self) -> Vec<DistinguishedName> {
         let mut hints: Vec<DistinguishedName> = Vec::new();
@@ -167,7 +167,7 @@ fn read(certificate: CertificateDer<'static>) -> Result<(TrustAnchor<'static>, A
     Ok((anchor, authority, is_authority))
 }
 
-/// limit: of the file. All public authorities of the world together are a quarter of a megabyte.
+/// limit: size of the file. All public authorities together have a quarter of a megabyte.
 const BUNDLE_BYTES_MAX: usize = 4 << 20;
-/// limit: of the names that go out with every handshake; TLS ends at 64 KiB.
+/// limit: length of the names sent in every handshake; TLS allows 64 KiB.
 const HINT_BYTES_MAX: usize = 16 << 10;

@@ -1,4 +1,4 @@
-//! The CRLs of a policy: which are good, which of several counts, and what they say of a certificate.
+//! The CRLs of a policy: which are valid, which one is the newest, and the status of a certificate.
 
 use std::path::Path;
 
@@ -13,13 +13,13 @@ use crate::crl::{self, Crl, CrlError};
 use crate::fields;
 use crate::identity::name;
 
-/// The newest of every issuer and scope.
+/// The newest list of every issuer and scope.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     pub(super) list: Vec<List>,
 }
 
-/// An issuer is a name and a key: two authorities of the same name do not speak for each other.
+/// An issuer is a name and a key: two authorities with the same name are different issuers.
 #[derive(Debug)]
 pub(super) struct List {
     pub(super) crl: Crl,
@@ -30,14 +30,14 @@ pub(super) struct List {
 pub(super) enum Status {
     Good,
     Revoked,
-    /// No list speaks for it.
+    /// No list covers it.
     Unknown,
-    /// Not revoked, as far as a list knows that was to be replaced at this time.
+    /// Not revoked according to a list that expired at this time.
     Stale(i64),
 }
 
 impl Lists {
-    /// Adds what a file holds. Nothing of a file with an error counts.
+    /// Adds the lists in a file. If the file has an error, none of its lists is added.
     pub(super) fn add(
         &mut self,
         path: &Path,
@@ -61,7 +61,7 @@ impl Lists {
         }
     }
 
-    /// Whether there was another of the same issuer and scope.
+    /// Whether there was another list of the same issuer and scope.
     fn keep(&mut self, list: List) -> bool {
         let Some(other) = self.list.iter_mut().find(|other| other.is_same_source(&list)) else {
             self.list.push(list);
@@ -74,7 +74,7 @@ impl Lists {
         is_other
     }
 
-    /// What is said of a certificate whose issuer has this key.
+    /// The status of a certificate whose issuer has this key.
     pub(super) fn status(
         &self,
         certificate: &Cert<'_>,
@@ -104,7 +104,7 @@ impl Lists {
         Ok(status)
     }
 
-    /// Whether a list of its issuer names it: one whose key signed it.
+    /// Whether a list of its issuer revokes it: the key that signed the list must have signed the certificate too.
     pub(super) fn revokes(
         &self,
         issuer: &[u8],
@@ -173,7 +173,7 @@ impl List {
     }
 }
 
-/// The authority that signed a list. Several may have its name, with the keys of several times.
+/// The authority that signed a list. Several authorities may have the same name, for instance with old and new keys.
 fn issuer<'a>(
     crl: &Crl,
     signed: &Signed<'_>,

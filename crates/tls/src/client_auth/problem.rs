@@ -1,4 +1,4 @@
-//! What is wrong with the files of a client authentication.
+//! A problem with the files of a client policy.
 
 use std::fmt;
 

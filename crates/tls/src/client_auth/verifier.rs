@@ -1,5 +1,5 @@
-//! The verifier that rustls asks: webpki builds and checks the path, and every path that it finds is then held against
-//! depth, the CA's own time and the CRLs. A path that fails there does not end the search for another.
+//! The verifier that rustls calls. webpki builds and checks the paths; each path is then checked against the depth, the
+//! validity of the CA's certificate and the CRLs. If a path fails there, webpki searches for another one.
 
 use std::sync::Arc;
 
@@ -94,12 +94,13 @@ impl Policy {
             };
             self.check_revocation(certificate, &key, false, now)?;
         }
-        // The last, so that of what is revoked it is said, and not that the status of the rest is unknown.
+        // The end entity is checked last, so that a revoked one is reported as revoked, and not as one of unknown
+        // status.
         self.check_revocation(path.end_entity(), &path.issuer_spki(), true, now)
     }
 
-    /// The CA's certificate itself, which webpki takes for a name and a key. One name and key may have several, an old one and
-    /// its renewal, of which one that is good is enough.
+    /// Checks the certificate of the CA, which webpki reduces to a name and a key. Several certificates may have the
+    /// same name and key, such as an old one and its renewal; one valid certificate is enough.
     fn check_anchor(&self, subject: &[u8], key: &[u8], now: UnixTime) -> Result<(), webpki::Error> {
         let mut result = Err(webpki::Error::UnknownIssuer);
         let same =
@@ -128,7 +129,7 @@ impl Policy {
     ) -> Result<(), webpki::Error> {
         match self.lists.status(certificate, issuer_key, is_client, seconds(now), self.expired_crl) {
             Ok(Status::Good) => Ok(()),
-            // Authorities often have no CRL for their intermediates. For clients there must be one.
+            // Authorities often have no CRL for their intermediates. For clients a CRL is required.
             Ok(Status::Unknown) if !is_client => Ok(()),
             Ok(Status::Unknown) => Err(webpki::Error::UnknownRevocationStatus),
             Ok(Status::Revoked) => Err(webpki::Error::CertRevoked),
@@ -140,7 +141,7 @@ impl Policy {
     }
 }
 
-/// The error that makes rustls send the right alert.
+/// Maps an error so that rustls sends the right alert.
 fn refusal(error: webpki::Error) -> Error {
     use webpki::Error as Pki;
     let reason = match error {
@@ -150,7 +151,7 @@ fn refusal(error: webpki::Error) -> Error {
         }
         Pki::CertExpired { time, not_after } => CertificateError::ExpiredContext { time, not_after },
         Pki::InvalidCertValidity => CertificateError::Expired,
-        // As OpenSSL does, a chain that is too long is one that leads to no CA.
+        // Like OpenSSL, reports a chain that is too long as one that leads to no CA.
         Pki::UnknownIssuer | Pki::MaximumPathDepthExceeded | Pki::PathLenConstraintViolated => {
             CertificateError::UnknownIssuer
         }

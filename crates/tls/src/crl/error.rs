@@ -1,4 +1,4 @@
-//! What is wrong with a CRL, and what an operator can do about it.
+//! The problems of a CRL, with hints for the operator.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use crate::asn1::Malformed;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CrlError {
-    /// Not a CRL, cut off or damaged.
+    /// Not a CRL, truncated or damaged.
     Malformed,
     Pem(String),
-    /// The file has no CRL.
+    /// The file contains no CRL.
     None {
         is_certificate: bool,
     },
@@ -24,18 +24,18 @@ pub enum CrlError {
     Version,
     /// A serial number of more than twenty bytes.
     Serial,
-    /// A critical extension that we do not know, by its dotted number: to ignore it could mean to trust a revoked certificate.
+    /// An unknown critical extension, as a dotted number: ignoring it could mean trusting a revoked certificate.
     CriticalExtension(String),
     Delta,
     Indirect,
     SomeReasons,
     AttributeCertificates,
-    /// The issuer's name is none of a certificate in the CA bundle.
+    /// No certificate in the CA bundle has the issuer's name.
     UnknownIssuer(String),
-    /// The issuer is known, but the signature is not one of its key.
+    /// The issuer is known, but its key did not make the signature.
     Signature(String),
     Algorithm(String),
-    /// The issuer's certificate does not allow its key to sign CRLs.
+    /// The key usage of the issuer's certificate does not allow signing CRLs.
     NotSigner(String),
 }
 

@@ -1,4 +1,4 @@
-//! The fields of a CRL (RFC 5280 §5.1). Entries are walked over twice: first counted and checked, then kept.
+//! Parses a CRL (RFC 5280 §5.1). There are two passes over the entries: one to count and check them, one to store them.
 
 use super::error::CrlError;
 use super::scope::Scope;
@@ -9,7 +9,7 @@ use crate::asn1::{
 };
 use crate::identity::name;
 
-/// The digest is not made here.
+/// The caller computes the digest.
 pub(super) fn list(signed: &Signed<'_>) -> Result<Crl, CrlError> {
     let mut tbs = signed.message.reader();
     if tbs.optional(INTEGER)?.is_some_and(|version| version.content != [VERSION_2]) {
@@ -61,7 +61,7 @@ fn each_entry(entries: &[u8], mut visit: impl FnMut(Serial)) -> Result<(), CrlEr
     while !entries.is_empty() {
         let mut entry = entries.expect(SEQUENCE)?.reader();
         let serial = serial(entry.expect(INTEGER)?.content).ok_or(CrlError::Serial)?;
-        // When it was revoked does not matter: it is revoked, even if the time is to come.
+        // The date of revocation does not matter: an entry counts even if its date is in the future.
         if !matches!(entry.read()?.tag, UTC_TIME | GENERALIZED_TIME) {
             return Err(CrlError::Malformed);
         }
@@ -93,7 +93,7 @@ fn read_extensions(crl: &mut Crl, extensions: &[u8]) -> Result<(), CrlError> {
             }
             ISSUING_DISTRIBUTION_POINT => crl.scope = Scope::read(extension.value)?,
             DELTA_CRL_INDICATOR => return Err(CrlError::Delta),
-            // Helps to find the key; we try all that have the issuer's name.
+            // Only helps to find the key; we try all keys with the issuer's name.
             AUTHORITY_KEY_IDENTIFIER => {}
             id if extension.is_critical => return Err(CrlError::CriticalExtension(dotted(id))),
             _ => {}
@@ -106,7 +106,7 @@ fn dotted(id: &[u8]) -> String {
     name::dotted(id).unwrap_or_else(|Malformed| "(unreadable)".to_owned())
 }
 
-/// Versions are counted from 0; a list of version 1 does not say so.
+/// Versions are numbered from 0; a list of version 1 omits the field.
 const VERSION_2: u8 = 1;
 
 const CRL_NUMBER: &[u8] = &[0x55, 29, 20];

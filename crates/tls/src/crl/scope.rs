@@ -1,14 +1,15 @@
-//! For which of its issuer's certificates a CRL speaks (RFC 5280 §5.2.5).
+//! The scope of a CRL: which of its issuer's certificates it covers (RFC 5280 §5.2.5).
 
 use super::error::CrlError;
 use crate::asn1::{CONTEXT_0, Malformed, Reader, SEQUENCE};
 use crate::fields::Fields;
 
-/// By default all of them.
+/// By default all certificates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scope {
     holders: Holders,
-    /// Addresses: it speaks for certificates that name one of these, and for those that name none. Empty: for all.
+    /// URIs of distribution points: covers certificates that name one of these, and certificates that name none. Empty:
+    /// covers all.
     addresses: Vec<Vec<u8>>,
 }
 
@@ -21,8 +22,8 @@ enum Holders {
 }
 
 impl Scope {
-    /// The value of an issuing distribution point. Not x509-parser's reader, which skips parts that it does not know: a list for
-    /// some certificates must not be taken for a list for all.
+    /// Reads the value of an issuing distribution point. x509-parser's reader skips unknown parts, so that a list that
+    /// covers only some certificates could be taken for one that covers all.
     pub(super) fn read(value: &[u8]) -> Result<Self, CrlError> {
         let mut scope = Self::default();
         let mut parts = Reader::new(value).expect(SEQUENCE)?.reader();
@@ -30,7 +31,7 @@ impl Scope {
             let mut addresses = Vec::new();
             full_names(name.content, &mut addresses)?;
             if addresses.is_empty() {
-                // Known by something else than an address: nothing that certificates could be compared with.
+                // The distribution point is not named by a URI, so it cannot be compared with those in certificates.
                 return Err(CrlError::CriticalExtension("2.5.29.28 without an address".to_owned()));
             }
             scope.addresses = addresses.into_iter().map(<[u8]>::to_vec).collect();
@@ -51,7 +52,7 @@ impl Scope {
         Ok(scope)
     }
 
-    /// Whether the list speaks for this certificate, given as DER. It is read only where the scope has addresses.
+    /// Whether the list covers this certificate, given as DER, which is only parsed if the scope has URIs.
     pub(crate) fn covers(&self, certificate: &[u8], is_client: bool) -> Result<bool, Malformed> {
         let is_holder = match self.holders {
             Holders::All => true,
@@ -67,7 +68,7 @@ impl Scope {
     }
 }
 
-/// Appends the addresses in what a `DistributionPointName` holds.
+/// Appends the URIs in the content of a `DistributionPointName`.
 fn full_names<'a>(name: &'a [u8], addresses: &mut Vec<&'a [u8]>) -> Result<(), Malformed> {
     let Some(names) = Reader::new(name).optional(CONTEXT_0)? else { return Ok(()) };
     let mut names = names.reader();

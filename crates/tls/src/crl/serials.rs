@@ -1,11 +1,11 @@
-//! A set of serial numbers, as small as it gets: twenty bytes each, sorted.
+//! A compact set of serial numbers: a sorted array of twenty bytes each.
 
 use std::fmt;
 
-/// RFC 5280 §4.1.2.2 allows twenty bytes, so every number is one of these, filled with zeros on the left.
+/// RFC 5280 §4.1.2.2 allows twenty bytes, so every number fits, padded with zeros on the left.
 pub(crate) type Serial = [u8; SERIAL_BYTES];
 
-/// Made once, then only asked: 20 MB for a million numbers, found in twenty steps.
+/// Built once and then read-only: 20 MB and twenty steps per lookup for a million numbers.
 #[derive(Default)]
 pub(crate) struct Serials {
     sorted: Vec<Serial>,
@@ -20,7 +20,7 @@ impl Serials {
         self.sorted.push(serial);
     }
 
-    /// To be called after the last `push`.
+    /// Must be called after the last `push`.
     pub(crate) fn sort(&mut self) {
         self.sorted.sort_unstable();
         self.sorted.dedup();
@@ -41,8 +41,8 @@ impl fmt::Debug for Serials {
     }
 }
 
-/// The number that an INTEGER's bytes are, without regard to leading zeros: some authorities forget the one that tells a
-/// number from a negative one. `None`: more than twenty bytes.
+/// The content of an INTEGER as a number, without leading zeros: some authorities omit the zero that marks a positive
+/// number. `None`: more than twenty bytes.
 pub(crate) fn serial(integer: &[u8]) -> Option<Serial> {
     let start = integer.iter().position(|&byte| byte != 0).unwrap_or(integer.len());
     let digits = &integer[start..];
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_was_put_in_and_nothing_else() {
+    fn contains_exactly_the_added_numbers() {
         let mut serials = Serials::with_capacity(3);
         for number in [&[7][..], &[1, 0], &[7], &[0xff; 20]] {
             serials.push(serial(number).unwrap());

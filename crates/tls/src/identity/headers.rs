@@ -1,4 +1,4 @@
-//! Request headers that tell a target who the client is.
+//! Request headers that tell a target the identity of the client.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use model::IdentityHeaders;
 
 use super::Identity;
 
-/// Appends a line for every header that is configured; of a client without a certificate, only that it has none.
+/// Appends a line for every configured header. For a client without a certificate, only the header that says so.
 pub fn write_headers(identity: Option<&Identity>, headers: &IdentityHeaders, out: &mut Vec<u8>) {
     if let Some(identity) = identity {
         line(&headers.subject, out, |out| out.extend_from_slice(identity.subject.as_bytes()));
@@ -33,12 +33,12 @@ fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// PEM, percent-encoded but for letters, digits, `-`, `.`, `_` and `~`.
+/// PEM, percent-encoded except letters, digits, `-`, `.`, `_` and `~`.
 pub(super) fn write_certificate(der: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"-----BEGIN%20CERTIFICATE-----%0A");
     let mut line = [0; LINE_DIGITS];
     for bytes in der.chunks(LINE_BYTES) {
-        // Cannot fail: a line has room for the digits of so many bytes.
+        // Cannot fail: the line is long enough for these bytes.
         let length = STANDARD.encode_slice(bytes, &mut line).unwrap_or(0);
         for &digit in &line[..length] {
             match digit {

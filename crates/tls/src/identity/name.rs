@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::asn1::{Element, Malformed, OBJECT_ID, Reader, SEQUENCE, SET};
 
-/// What a name's `SEQUENCE` holds, as text: the last part first, `CN=alice,O=Example`.
+/// The content of a name's `SEQUENCE` as text, in reverse order: `CN=alice,O=Example`.
 pub(crate) fn rfc4514(name: &[u8]) -> Result<String, Malformed> {
     let mut parts = Vec::new();
     let mut reader = Reader::new(name);
@@ -23,7 +23,7 @@ pub(crate) fn rfc4514(name: &[u8]) -> Result<String, Malformed> {
     Ok(parts.join(","))
 }
 
-/// For messages: a name that cannot be read is said to be so.
+/// For messages: says so if the name cannot be read.
 pub(crate) fn for_people(name: &[u8]) -> String {
     rfc4514(name).unwrap_or_else(|Malformed| "(a name that cannot be read)".to_owned())
 }
@@ -44,7 +44,7 @@ fn write_attribute(out: &mut String, mut attribute: Reader<'_>) -> Result<(), Ma
                 Some((_, short)) => out.push_str(short),
                 None => out.push_str(&dotted(id)?),
             }
-            // RFC 4514 §2.4: the encoding itself, after a sign that no text begins with.
+            // RFC 4514 §2.4: the encoding in hexadecimal, after a character that no text starts with.
             out.push_str("=#");
             for byte in value.whole {
                 let _ = write!(out, "{byte:02X}");
@@ -54,13 +54,13 @@ fn write_attribute(out: &mut String, mut attribute: Reader<'_>) -> Result<(), Ma
     Ok(())
 }
 
-/// A string's text in UTF-8, which its bytes may fail to be. `None`: no kind of string.
+/// The text of a string type as UTF-8, which may be invalid. `None`: not a string type.
 fn utf8(value: &Element<'_>) -> Option<Vec<u8>> {
     match value.tag {
         UTF8_STRING | PRINTABLE_STRING | NUMERIC_STRING | IA5_STRING | VISIBLE_STRING => {
             Some(value.content.to_vec())
         }
-        // Really T.61; everybody writes and reads ISO 8859-1.
+        // Formally T.61; in practice ISO 8859-1.
         TELETEX_STRING => Some(value.content.iter().map(|&byte| char::from(byte)).collect::<String>().into()),
         BMP_STRING => {
             let (pairs, []) = value.content.as_chunks() else { return None };
@@ -85,7 +85,7 @@ fn write_value(out: &mut String, text: &[u8]) {
                 out.push('\\');
                 out.push(char::from(byte));
             }
-            // Not `\ `, of which whoever trims a header's value would leave the half.
+            // Not `\ `: trimming the header's value would remove the space and leave the backslash.
             b' ' if is_first || is_last => push_escaped(out, byte),
             b'#' if is_first => out.push_str("\\#"),
             b' '..=b'~' => out.push(char::from(byte)),
@@ -99,7 +99,7 @@ pub(crate) fn push_escaped(out: &mut String, byte: u8) {
     let _ = write!(out, "\\{byte:02X}");
 }
 
-/// An object identifier's bytes as numbers with dots (X.690 §8.19).
+/// The content of an OBJECT IDENTIFIER as numbers with dots (X.690 §8.19).
 pub(crate) fn dotted(id: &[u8]) -> Result<String, Malformed> {
     let mut text = String::new();
     let mut number: u64 = 0;
@@ -122,7 +122,7 @@ pub(crate) fn dotted(id: &[u8]) -> Result<String, Malformed> {
     }
 }
 
-/// RFC 4514 §3, and what OpenSSL calls the others that occur.
+/// RFC 4514 §3, and OpenSSL's names for other common attributes.
 const SHORT_NAMES: &[(&[u8], &str)] = &[
     (&[0x55, 4, 3], "CN"),
     (&[0x55, 4, 10], "O"),

@@ -1,4 +1,4 @@
-//! A certificate authority for tests: roots, intermediates, clients and CRLs, of a world in which it is always `NOW`.
+//! A certificate authority for tests: roots, intermediates, clients and CRLs, in a world whose time is always `NOW`.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "every test uses a part")]
 
@@ -132,7 +132,7 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// Files by their names, and what a listener says about them.
+/// Files by name, and the settings of a listener.
 pub struct Setup {
     pub files: HashMap<PathBuf, Vec<u8>>,
     pub auth: ClientAuth,
@@ -178,17 +178,20 @@ impl Setup {
         ClientPolicy::load(&self.auth, &read, NOW, &provider())
     }
 
-    /// Without problems but warnings.
+    /// Loads a policy that has no problems but warnings.
     pub fn policy(&self) -> ClientPolicy {
         self.load().unwrap().0
     }
 
-    /// What is wrong: all messages, warnings with `warning: ` before them.
+    /// The messages of all problems, warnings with the prefix `warning: `.
     pub fn problems(&self) -> Vec<String> {
         let problems = match self.load() {
             Ok((_, problems)) => problems,
             Err(problems) => {
-                assert!(problems.iter().any(|problem| problem.is_error), "refused for nothing: {problems:?}");
+                assert!(
+                    problems.iter().any(|problem| problem.is_error),
+                    "refused without an error: {problems:?}"
+                );
                 problems
             }
         };

@@ -89,12 +89,12 @@ pub(crate) fn pem(holders: &[&Holder]) -> String {
     holders.iter().map(|holder| holder.pem()).collect()
 }
 
-/// The same, with the first one's key.
+/// The same, with the key of the first one.
 pub(crate) fn pem_with_key(holders: &[&Holder]) -> String {
     pem(holders) + &holders[0].key().serialize_pem()
 }
 
-/// A generator of numbers for tests that try many (SplitMix64).
+/// A random number generator for tests (SplitMix64).
 #[derive(Debug)]
 pub(crate) struct Numbers(pub(crate) u64);
 

@@ -1,4 +1,4 @@
-//! A client and a server that shake hands in memory.
+//! Handshakes between a client and a server in memory.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "every test uses a part")]
 
@@ -82,7 +82,7 @@ impl Server {
         Self { config: Arc::new(config), root }
     }
 
-    /// A client's configuration; what it resumes later is kept in it.
+    /// A client configuration; it contains the sessions that it may resume later.
     pub fn client(
         &self,
         version: &'static SupportedProtocolVersion,
@@ -104,7 +104,7 @@ impl Server {
         let mut server = ServerConnection::new(self.config.clone()).unwrap();
         let name = ServerName::try_from("server.test").unwrap();
         let mut client = ClientConnection::new(client.clone(), name).unwrap();
-        // More rounds than any handshake has.
+        // More rounds than any handshake needs.
         for _ in 0..8 {
             flow(&mut client, &mut server);
             let refused = server.process_new_packets().err();
@@ -146,7 +146,7 @@ fn answer(server: &mut ServerConnection, client: &mut ClientConnection) -> Resul
     Ok(())
 }
 
-/// Certificates and the key that goes, or does not go, with the first.
+/// A certificate chain, and a key that may or may not match the first certificate.
 #[derive(Debug)]
 pub struct Chain(Arc<CertifiedKey>);
 

@@ -1,5 +1,5 @@
-//! What must hold for any bytes whatever. The fuzz targets call these checks with what they invent, the tests beside
-//! this file with the corpus and with properties.
+//! Invariants that hold for any input. The fuzz targets call these checks with generated input, the tests beside this
+//! file with the corpus and with properties.
 
 #![allow(dead_code, reason = "every test and fuzz target uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a check fails by panicking")]
@@ -10,7 +10,8 @@ use tls::bundle::{self, Problem};
 /// 2026-07-01.
 pub(crate) const NOW: u64 = 1_782_864_000;
 
-/// A bundle in one file, in two of which both are these bytes, and as a file of a certificate and its key of their own.
+/// A bundle in one file, in two files with the same bytes, and as the file of a certificate with a separate file of its
+/// key.
 pub(crate) fn certificate_bundle(bytes: &[u8]) {
     let cut = bytes.windows(11).position(|window| window == b"-----BEGIN ").unwrap_or(0);
     let (key, chain) = bytes.split_at(cut);

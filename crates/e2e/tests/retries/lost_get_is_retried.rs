@@ -20,7 +20,8 @@ fn lost_get_is_retried() {
         assert_eq!(client.get("/").text(), "answered");
     }
     assert_eq!((target.connections(), target.requests().len()), (5, 9));
-    assert_eq!(balancer.metric("evenkeel_listener_retries_total", &[]), 4.0);
+    // A request is counted after its response has gone.
+    wait_until("all retries are counted", || balancer.metric("evenkeel_listener_retries_total", &[]) == 4.0);
     assert_eq!(balancer.log_line("attempts", 2)["status"], 200);
 }
 

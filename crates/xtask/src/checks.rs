@@ -1,13 +1,12 @@
-//! `cargo xtask test` (also called `ci`): every check, in the order in which they are cheap. A failed check does not keep
-//! the next ones from running.
+//! `cargo xtask test` (also called `ci`): every check, the cheap ones first. A failed check does not stop the next ones.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{Outcome, licences, packages, soak, tidy, workspace};
+use crate::{Outcome, licences, packages, tidy, workspace};
 
-/// How many tests ended how.
+/// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
     passed: u64,
@@ -35,7 +34,7 @@ pub(crate) fn run() -> Outcome {
     check("licences", &mut licences::check);
     check("dependencies", &mut cargo_deny);
     check("tests", &mut || tests(&mut count));
-    check("soak", &mut soak::short);
+    check("soak", &mut soak);
     check("documentation", &mut documentation);
     println!("\n{} passed, {} failed", count.passed, count.failed);
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
@@ -54,7 +53,7 @@ fn documentation() -> Outcome {
     )
 }
 
-/// Bans and known advisories, by the advisories that were fetched last. Licences are checked without it too.
+/// Checks bans, and the known advisories that were fetched last. Licences are checked without cargo-deny too.
 fn cargo_deny() -> Outcome {
     let installed = workspace::cargo().args(["deny", "--version"]).output().is_ok_and(|o| o.status.success());
     if !installed {
@@ -64,17 +63,26 @@ fn cargo_deny() -> Outcome {
     cargo("deny --offline check bans licenses advisories")
 }
 
-/// The scenarios run the real binary; they find it by `EVENKEEL_BIN`.
+/// Runs the tests. The scenarios find the real binary by `EVENKEEL_BIN`.
 fn tests(count: &mut Count) -> Outcome {
     cargo("build --quiet --package evenkeel")?;
     let mut command = workspace::cargo();
-    command
-        .args(["test", "--workspace", "--no-fail-fast"])
-        .env("EVENKEEL_BIN", workspace::target_directory()?.join("debug/evenkeel"));
+    command.args(["test", "--workspace", "--no-fail-fast"]).env(EVENKEEL, binary("evenkeel")?);
     let (found, succeeded) = counted(command)?;
     *count = found;
-    // A crate whose tests do not compile has none that fail.
+    // If a crate does not compile, none of its tests fails.
     if succeeded { Ok(()) } else { Err(format!("{} tests failed, or some did not compile", found.failed)) }
+}
+
+/// Runs the short soak, with the binary that `tests` has built.
+fn soak() -> Outcome {
+    let mut command = workspace::cargo();
+    command.args(["run", "--quiet", "--package", "trials", "--", "soak", "--seconds", SOAK_SECONDS]);
+    workspace::run(command.env(EVENKEEL, binary("evenkeel")?))
+}
+
+fn binary(name: &str) -> Outcome<std::path::PathBuf> {
+    Ok(workspace::target_directory()?.join("debug").join(name))
 }
 
 /// Runs `cargo test`, passes its output on and adds up the results.
@@ -94,7 +102,7 @@ fn counted(mut command: Command) -> Outcome<(Count, bool)> {
 }
 
 impl Count {
-    /// Lines as `test result: ok. 7 passed; 0 failed; 0 ignored; …`.
+    /// Reads lines such as `test result: ok. 7 passed; 0 failed; 0 ignored; …`.
     fn add(&mut self, line: &str) {
         let Some(result) = line.strip_prefix("test result: ") else { return };
         let before = |word: &str| -> u64 {
@@ -105,6 +113,9 @@ impl Count {
         self.failed += before(" failed");
     }
 }
+
+const EVENKEEL: &str = "EVENKEEL_BIN";
+const SOAK_SECONDS: &str = "60";
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! `cargo xtask docs`: pages that are made from the code. Each has a test that fails when the page is stale.
+//! `cargo xtask docs`: the pages that are generated from the code. Each has a test that fails if the page is stale.
 
 use std::fmt::Write;
 
@@ -10,14 +10,14 @@ pub(crate) fn run() -> Outcome {
     let path = workspace::root().join(STATUS_CODES);
     std::fs::write(&path, status_codes()).map_err(|error| format!("{STATUS_CODES}: {error}"))?;
     tidy::write_requirements()?;
-    // The pages of the configuration and of certificates are made, and their staleness tested, where their tables are.
+    // The pages of the configuration and of certificates are generated and tested in the crates of their tables.
     for package in ["config", "tls"] {
         workspace::run(workspace::cargo().args(["run", "--package", package, "--example", "generate_docs"]))?;
     }
     Ok(())
 }
 
-/// `docs/status-codes.md`: every status that Evenkeel makes itself.
+/// `docs/status-codes.md`: every status that Evenkeel itself sends or logs.
 fn status_codes() -> String {
     let mut failures = Failure::ALL.to_vec();
     failures.sort_by_key(|failure| failure.outcome().status);
@@ -69,7 +69,7 @@ fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// 499 is the custom of proxies, not a status of any RFC.
+/// 499 is a convention of proxies, not a status of any RFC.
 fn phrase(status: u16) -> &'static str {
     match status {
         499 => "(logged only: the client is gone)",

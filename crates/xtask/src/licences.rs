@@ -1,5 +1,5 @@
-//! Licences of all that is linked in, against the list in deny.toml. `cargo deny` does the same and more where it is
-//! installed; this needs nothing.
+//! Checks the licences of all dependencies against the list in deny.toml. `cargo deny` does the same and more if it is
+//! installed; this needs no other program.
 
 use serde_json::Value;
 use toml::de::DeTable;
@@ -38,7 +38,7 @@ fn refused(packages: &[Value], allowed: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Whether an SPDX expression can be met with the allowed licences. `/` is the old spelling of `OR`.
+/// Returns true if an SPDX expression can be met with the allowed licences. `/` is the old spelling of `OR`.
 fn permits(expression: &str, allowed: &[String]) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
@@ -47,7 +47,7 @@ fn permits(expression: &str, allowed: &[String]) -> bool {
     result && expression.words.is_empty()
 }
 
-/// What is left of an expression. `OR` binds weaker than `AND`.
+/// The rest of an expression. `OR` binds weaker than `AND`.
 struct Expression<'a> {
     words: &'a [&'a str],
     allowed: &'a [String],
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_linked_in_is_permitted() {
+    fn all_dependencies_are_permitted() {
         check().unwrap();
     }
 

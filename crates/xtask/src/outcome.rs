@@ -1,4 +1,4 @@
 //! How a task ends.
 
-/// `Err` is for people: it says what failed and what to do.
-pub(crate) type Outcome<T = ()> = Result<T, String>;
+/// `Err` holds a message for people: what failed and what to do.
+pub type Outcome<T = ()> = Result<T, String>;

@@ -1,25 +1,30 @@
-//! Debian packages that tasks need.
+//! What tests and tasks need to have installed, and how it is installed. The one place where a need is written down.
+//!
+//! Programs come from Debian, cargo's own tools from crates.io, libraries of scripts from npm and PyPI. What does not
+//! come from Debian is put below `target` and stays there.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{Outcome, workspace};
 
-/// Program, the package it comes from. The one place where a need is written down.
-type Needed = [(&'static str, &'static str)];
+/// Programs, each with the Debian package that it comes from.
+pub type Needed = [(&'static str, &'static str)];
 
-pub(crate) const FOR_TESTS: &Needed = &[
+/// `cargo xtask test`.
+pub const FOR_TESTS: &Needed = &[
     ("curl", "curl"),
     // Peers vanish in network namespaces.
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("openssl", "openssl"),
-    // Tests of the bench pin their child processes.
+    // Tests of crate `bench` pin their child processes.
     ("setpriv", "util-linux"),
     ("taskset", "util-linux"),
 ];
 
-/// The servers that are compared.
-pub(crate) const FOR_CONFORMANCE: &Needed = &[
+/// The servers that `conformance` compares.
+pub const FOR_CONFORMANCE: &Needed = &[
     ("nginx", "nginx-light"),
     ("apache2", "apache2-bin"),
     ("node", "nodejs"),
@@ -27,8 +32,8 @@ pub(crate) const FOR_CONFORMANCE: &Needed = &[
     ("setpriv", "util-linux"),
 ];
 
-/// Clients and servers of WebSockets; their libraries come from npm and PyPI.
-pub(crate) const FOR_WEBSOCKETS: &Needed = &[
+/// Clients and servers of WebSockets; see [`NPM_WS`] and [`PYPI_WEBSOCKETS`] for their libraries.
+pub const FOR_WEBSOCKETS: &Needed = &[
     ("node", "nodejs"),
     ("npm", "npm"),
     ("python3", "python3-venv"),
@@ -36,8 +41,8 @@ pub(crate) const FOR_WEBSOCKETS: &Needed = &[
     ("setpriv", "util-linux"),
 ];
 
-/// The proxies that we are compared with, and what loads, pins and measures them.
-pub(crate) const FOR_BENCH: &Needed = &[
+/// The proxies that `bench` compares, and the programs that load, pin and measure them.
+pub const FOR_BENCH: &Needed = &[
     ("haproxy", "haproxy"),
     ("nginx", "nginx-light"),
     ("wrk", "wrk"),
@@ -48,15 +53,16 @@ pub(crate) const FOR_BENCH: &Needed = &[
     ("chrt", "util-linux"),
 ];
 
-/// Servers that a task can be tried on instead of Evenkeel.
-pub(crate) const FOR_STAND_INS: &Needed =
+/// Servers that can take Evenkeel's place in a trial.
+pub const FOR_STAND_INS: &Needed =
     &[("haproxy", "haproxy"), ("nginx", "nginx-light"), ("setpriv", "util-linux")];
 
-/// `grpcio` comes from PyPI.
-pub(crate) const FOR_GRPC: &Needed = &[("python3", "python3-venv"), ("setpriv", "util-linux")];
+/// See [`PYPI_GRPCIO`] for the library.
+pub const FOR_GRPC: &Needed =
+    &[("python3", "python3-venv"), ("setpriv", "util-linux"), ("timeout", "coreutils")];
 
-/// Who looks at TLS from outside.
-pub(crate) const FOR_TLS_AUDIT: &Needed = &[
+/// Scanners of TLS.
+pub const FOR_TLS_AUDIT: &Needed = &[
     ("openssl", "openssl"),
     ("sslscan", "sslscan"),
     ("testssl", "testssl.sh"),
@@ -66,8 +72,34 @@ pub(crate) const FOR_TLS_AUDIT: &Needed = &[
     ("ps", "procps"),
 ];
 
-/// Installs what is missing where we may; otherwise fails with the line that does it.
-pub(crate) fn ensure(needed: &Needed) -> Outcome {
+/// A program from crates.io.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool {
+    package: &'static str,
+    version: &'static str,
+    program: &'static str,
+    options: &'static [&'static str],
+}
+
+/// The cases of RFC 9113 and RFC 7541.
+pub const HTTPWG: Tool = Tool { package: "httpwg-cli", version: "0.2.5", program: "httpwg", options: &[] };
+
+/// A library from PyPI.
+#[derive(Clone, Copy, Debug)]
+pub struct Library {
+    /// The module whose import shows that it is there.
+    module: &'static str,
+    requirement: &'static str,
+}
+
+pub const PYPI_GRPCIO: Library = Library { module: "grpc", requirement: "grpcio==1.76.0" };
+pub const PYPI_WEBSOCKETS: Library =
+    Library { module: "websockets.asyncio", requirement: "websockets==15.0.1" };
+/// A library from npm.
+pub const NPM_WS: &str = "ws@8.18.3";
+
+/// Installs the missing packages if this process may; otherwise fails with the command that does it.
+pub fn ensure(needed: &Needed) -> Outcome {
     let missing = missing(needed, workspace::installed);
     if missing.is_empty() {
         return Ok(());
@@ -90,6 +122,55 @@ fn missing(needed: &Needed, installed: impl Fn(&str) -> bool) -> Vec<&'static st
         needed.iter().filter(|(program, _)| !installed(program)).map(|(_, package)| *package).collect();
     packages.dedup();
     packages
+}
+
+impl Tool {
+    /// Builds the program if it is not there in this version, and returns its path.
+    pub fn install(&self) -> Outcome<PathBuf> {
+        let tools = workspace::target_directory()?.join("tools");
+        let root = tools.join(format!("{}-{}", self.package, self.version));
+        let program = root.join("bin").join(self.program);
+        if !program.is_file() {
+            println!("installing {} {}", self.package, self.version);
+            let mut command = workspace::cargo();
+            command.args(["install", "--quiet", "--locked", self.package, "--version", self.version]);
+            command.args(self.options).arg("--root").arg(&root);
+            // No debugger looks at it.
+            command.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_TARGET_DIR", tools.join("build"));
+            workspace::run(&mut command)?;
+        }
+        Ok(program)
+    }
+}
+
+impl Library {
+    /// Installs the library into a virtual environment below `directory` if it is not there, and returns the
+    /// environment's interpreter.
+    pub fn install(&self, directory: &Path) -> Outcome<PathBuf> {
+        let environment = directory.join("venv");
+        let python = environment.join("bin/python");
+        let import = format!("import {}", self.module);
+        let imported = Command::new(&python).args(["-c", &import]).output();
+        if !imported.is_ok_and(|output| output.status.success()) {
+            println!("installing {}", self.requirement);
+            workspace::run(Command::new("python3").args(["-m", "venv"]).arg(environment))?;
+            let pip = ["-m", "pip", "install", "--quiet", self.requirement];
+            workspace::run(Command::new(&python).args(pip))?;
+        }
+        Ok(python)
+    }
+}
+
+/// Installs [`NPM_WS`] below `directory` if it is not there, and returns the directory of modules.
+pub fn install_npm_ws(directory: &Path) -> Outcome<PathBuf> {
+    let modules = directory.join("node_modules");
+    if !modules.join("ws").is_dir() {
+        println!("installing {NPM_WS}");
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(directory).arg(NPM_WS);
+        workspace::run(&mut npm)?;
+    }
+    Ok(modules)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where things lie, and cargo.
+//! Paths of the workspace, and cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,24 +8,29 @@ use serde_json::Value;
 use crate::Outcome;
 
 /// The workspace's root: two levels above this crate.
-pub(crate) fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let crate_directory = Path::new(env!("CARGO_MANIFEST_DIR"));
     crate_directory.ancestors().nth(2).unwrap_or(crate_directory).to_path_buf()
 }
 
-/// The cargo that runs us, at the root.
-pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+/// The cargo that started this program, in the workspace's root.
+pub fn cargo() -> Command {
+    let mut command = cargo_here();
     command.current_dir(root());
     command
 }
 
-/// `cargo metadata`; with the dependencies' packages where `deep`.
+/// The cargo that started this program, in the current directory.
+pub(crate) fn cargo_here() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// `cargo metadata`, with the packages of dependencies if `deep`.
 pub(crate) fn metadata(deep: bool) -> Outcome<Value> {
     let mut command = cargo();
     command.args(["metadata", "--format-version=1"]);
     if deep {
-        // Without it cargo would want the packages of systems that we do not build for.
+        // Without it cargo needs the packages of systems that Evenkeel is not built for.
         command.arg("--filter-platform").arg(format!("{}-unknown-linux-gnu", std::env::consts::ARCH));
     } else {
         command.arg("--no-deps");
@@ -38,21 +43,21 @@ pub(crate) fn metadata(deep: bool) -> Outcome<Value> {
 }
 
 /// The directory cargo builds into.
-pub(crate) fn target_directory() -> Outcome<PathBuf> {
+pub fn target_directory() -> Outcome<PathBuf> {
     match &metadata(false)?["target_directory"] {
         Value::String(path) => Ok(path.into()),
         _ => Err("cargo metadata names no target directory".into()),
     }
 }
 
-/// Runs a command with our input and output; its failure is ours.
-pub(crate) fn run(command: &mut Command) -> Outcome {
+/// Runs a command with this program's input and output. A failure of the command is an error.
+pub fn run(command: &mut Command) -> Outcome {
     let name = format!("{command:?}");
     let status = command.status().map_err(|error| format!("{name}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) }
 }
 
-/// Whether a program stands in `PATH` or in the directories of system tools.
+/// Returns true if a program is in `PATH` or in the directories of system tools.
 pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -71,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_what_is_installed() {
+    fn installed_programs_are_found() {
         assert!(installed("sh"));
         assert!(!installed("no-such-program"));
     }

@@ -1,0 +1,195 @@
+//! `cargo xtask bench`: Evenkeel beside HAProxy, nginx and a relay that parses nothing (the floor).
+//!
+//! In each round every contender runs once, in an order that rotates, each in a fresh process. What counts is the ratio
+//! within a round and its median over the rounds.
+//!
+//! Crate `trials` starts its servers with [`Process`], and the contenders of `idle-race` as they are started here.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a command line tool: it prints, reads the clock and waits for other processes"
+)]
+
+mod build;
+mod case;
+mod contender;
+mod files;
+mod load;
+mod machine;
+mod memory;
+mod page;
+mod process;
+mod report;
+mod run;
+mod storm;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use contender::{Contender, Running, Variant};
+pub use files::Files;
+pub use process::{Placement, Process, free_port};
+pub use report::Spread;
+
+use case::{Case, Kind};
+use report::Finding;
+use xtask::{Outcome, packages, workspace};
+
+#[derive(Clone, Debug, PartialEq, Parser)]
+#[command(
+    bin_name = "cargo xtask bench",
+    about = "Compare the cost of requests with HAProxy, nginx and the floor",
+    after_help = case::names()
+)]
+struct Options {
+    /// Cases as `small-64` or `small-64/one-core`, or a group: `tls`, `h2`; all of them by default
+    #[arg(value_parser = case_name)]
+    cases: Vec<String>,
+
+    /// How often each contender runs
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+
+    /// Seconds of one measurement, after one of warm-up
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+
+    /// 3 rounds of 1 second: for work in progress, not for claims
+    #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
+    quick: bool,
+
+    /// Measure the release binaries that are there
+    #[arg(long)]
+    no_build: bool,
+
+    /// Write docs/performance.md; sections without a measured case stay as they are
+    #[arg(long)]
+    write: bool,
+
+    /// Case `build`: also time a release build from nothing (minutes)
+    #[arg(long)]
+    cold: bool,
+}
+
+/// Parses the command line and measures.
+pub fn main() -> ExitCode {
+    xtask::exit_code("bench", run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Outcome {
+    packages::ensure(packages::FOR_BENCH)?;
+    let load = machine::load_average();
+    if !options.no_build {
+        build_binaries()?;
+    }
+    let binaries = workspace::target_directory()?.join("release");
+    memory::raise_open_files(OPEN_FILES)?;
+    let bench = run::Bench::new(Files::new(binaries)?, options.rounds(), options.seconds(), load);
+    println!("{}", bench.describe());
+    let mut findings = Vec::new();
+    for case in options.cases() {
+        let finding = measure(&bench, case, options.cold)?;
+        println!("{}", finding.text());
+        findings.push(finding);
+    }
+    if options.write {
+        page::write(&bench, &findings)?;
+    }
+    match findings.iter().map(Finding::missed).sum() {
+        0 => Ok(()),
+        missed => Err(format!("{missed} bars missed")),
+    }
+}
+
+fn measure(bench: &run::Bench, case: &'static Case, cold: bool) -> Outcome<Finding> {
+    match case.kind {
+        Kind::Throughput { load, variant, contenders } => bench.throughput(case, load, variant, contenders),
+        Kind::Rules { load, count } => bench.rules(case, load, count),
+        Kind::Acl { load, count } => bench.acl(case, load, count),
+        Kind::Tail { load, share, contenders } => bench.tail(case, load, share, contenders),
+        Kind::IdleMemory { connections, variant, contenders } => {
+            bench.idle_memory(case, connections, variant, contenders)
+        }
+        Kind::Handshakes { storm, contenders } => bench.handshakes(case, storm, contenders),
+        Kind::Certificates { few, many, contenders } => bench.certificates(case, (few, many), contenders),
+        Kind::Build => build::measure(case, &bench.files, cold),
+    }
+}
+
+impl Options {
+    fn cases(&self) -> impl Iterator<Item = &'static Case> {
+        case::all().filter(|case| self.cases.is_empty() || self.cases.iter().any(|name| case.is_named(name)))
+    }
+
+    fn rounds(&self) -> usize {
+        if self.quick { 3 } else { self.rounds.into() }
+    }
+
+    fn seconds(&self) -> u64 {
+        if self.quick { 1 } else { self.seconds }
+    }
+}
+
+fn case_name(name: &str) -> Result<String, String> {
+    let is_known = case::all().any(|case| case.is_named(name));
+    if is_known { Ok(name.to_owned()) } else { Err("no case or group has this name".into()) }
+}
+
+fn build_binaries() -> Outcome {
+    workspace::run(
+        workspace::cargo().args(["build", "--release"]).args(
+            ["evenkeel", "bench-floor", "bench-handshake", "bench-target"]
+                .into_iter()
+                .flat_map(|package| ["--package", package]),
+        ),
+    )
+}
+
+/// A proxy with 5,000 clients may hold as many target connections.
+const OPEN_FILES: u64 = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, clap::Error> {
+        Options::try_parse_from(std::iter::once("bench").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn options_are_read() {
+        let options = parse("small-64/one-core --rounds 7 --write").unwrap();
+        assert_eq!((options.rounds(), options.seconds(), options.write), (7, 2, true));
+        assert_eq!(options.cases, ["small-64/one-core"]);
+        assert_eq!(parse("tls h2").unwrap().cases, ["tls", "h2"]);
+        let quick = parse("--quick").unwrap();
+        assert_eq!((quick.rounds(), quick.seconds()), (3, 1));
+        assert_eq!(quick.cases().count(), case::all().count());
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_a_usage_error() {
+        for line in [
+            "--rounds",
+            "--rounds 0",
+            "--rounds many",
+            "--fast",
+            "small-65",
+            "short/two-core",
+            "--quick --rounds 5",
+        ] {
+            assert_eq!(parse(line).map_err(|error| error.exit_code()), Err(2), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_case() {
+        use clap::CommandFactory;
+        let help = Options::command().render_help().to_string();
+        for case in case::all() {
+            assert!(help.contains(case.name), "{}", case.name);
+        }
+    }
+}

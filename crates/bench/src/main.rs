@@ -1,0 +1,5 @@
+//! The program behind `cargo xtask bench`.
+
+fn main() -> std::process::ExitCode {
+    bench::main()
+}

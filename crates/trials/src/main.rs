@@ -1,0 +1,85 @@
+//! The trials behind `cargo xtask soak`, `floods`, `conformance` and so on: each puts the real binary between real or
+//! hostile peers, and fails if it misses its bar.
+//!
+//! All of them share one child process for other servers ([`server`]), one reader of HTTP/1 ([`exchange`]), one good
+//! client at a steady rate ([`pace`]), and one way to run suites in other languages ([`script`]).
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a command line tool: it prints, reads the clock and waits for other processes"
+)]
+
+mod conformance;
+mod exchange;
+mod floods;
+mod grpc;
+mod h2_conformance;
+mod idle_race;
+mod keepalive;
+mod pace;
+mod script;
+mod server;
+mod slow;
+mod soak;
+mod stand_in;
+mod tls_audit;
+mod websockets;
+
+use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use clap::Parser;
+use xtask::exit_code;
+
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", about = "Trials of the real binary")]
+enum Trial {
+    /// Compare what Evenkeel forwards with what nginx, Apache, Node.js and gunicorn see
+    Conformance,
+    /// Run the cases of RFC 9113 and 7541, by httpwg-cli
+    H2Conformance(h2_conformance::Options),
+    /// Measure what hostile HTTP/2 clients cost in memory, at the target and to good clients
+    Floods(floods::Options),
+    /// Put Evenkeel between grpcio's client and server
+    Grpc(grpc::Options),
+    /// Examine an https listener with sslscan, testssl.sh and openssl
+    TlsAudit(tls_audit::Options),
+    /// Count the POSTs lost on connections that a target is about to close, beside HAProxy and nginx
+    IdleRace(idle_race::Options),
+    /// Run good and bad clients, failing targets and reloads together; nothing may be lost or leak
+    Soak(soak::Options),
+    /// Measure what slow clients cost a good one, and when each is cut off
+    Slow(slow::Options),
+    /// Show the keepalive probes to a client and a target that vanish
+    Keepalive,
+    /// Put Evenkeel between npm's ws, Python's websockets and Chromium
+    Websockets,
+}
+
+fn main() -> ExitCode {
+    match Trial::parse() {
+        Trial::Conformance => exit_code("conformance", conformance::run()),
+        Trial::H2Conformance(options) => exit_code("h2-conformance", h2_conformance::run(&options)),
+        Trial::Floods(options) => exit_code("floods", floods::run(&options)),
+        Trial::Grpc(options) => exit_code("grpc", grpc::run(&options)),
+        Trial::TlsAudit(options) => exit_code("tls-audit", tls_audit::run(&options)),
+        Trial::IdleRace(options) => exit_code("idle-race", idle_race::run(&options)),
+        Trial::Soak(options) => exit_code("soak", soak::run(&options)),
+        Trial::Slow(options) => exit_code("slow", slow::run(&options)),
+        Trial::Keepalive => exit_code("keepalive", keepalive::run()),
+        Trial::Websockets => exit_code("websockets", websockets::run()),
+    }
+}
+
+/// The seed that was asked for, or one from the clock.
+fn seed_or_clock(seed: Option<u64>) -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    seed.unwrap_or_else(|| u64::from(now.subsec_nanos()))
+}
+
+/// Locks a mutex, after a panic too: a trial reports what it has.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use xtask::{Outcome, workspace};
 
 use super::case::{Against, Case, Measure};
+use super::contender::Contender;
 use super::files::Files;
 use super::report::Finding;
 
@@ -15,6 +16,10 @@ pub(crate) fn measure(case: &'static Case, files: &Files, cold: bool) -> Outcome
     let mut finding = Finding::new(case);
     let size = stripped_mib(&files.binaries.join("evenkeel"))?;
     finding.compare(Measure::Size, Against::Nothing, vec![size]);
+    if let Some(before) = &files.before {
+        let against = Against::Contender(Contender::EvenkeelBefore);
+        finding.compare(Measure::Size, against, vec![size / stripped_mib(before)?]);
+    }
     if cold {
         finding.compare(Measure::BuildTime, Against::Nothing, vec![cold_minutes()?]);
     }

@@ -6,18 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use tempfile::TempDir;
 use xtask::{Outcome, workspace};
 
 use super::files::Files;
 use super::process::{self, Placement, Process, free_port};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Contender {
     Floor,
     Evenkeel,
     Haproxy,
     Nginx,
+    /// The binary of `--against`, with Evenkeel's configuration.
+    EvenkeelBefore,
 }
 
 /// Which of a contender's configurations in `bench/` is used.
@@ -90,14 +93,15 @@ impl Contender {
         match self {
             Self::Floor => "floor",
             Self::Evenkeel => "evenkeel",
+            Self::EvenkeelBefore => "evenkeel-before",
             Self::Haproxy => "haproxy",
             Self::Nginx => "nginx",
         }
     }
 
-    /// True for other proxies: all that Evenkeel is compared with but the floor.
+    /// True for other proxies, and for another Evenkeel: all that Evenkeel is compared with but the floor.
     pub(crate) fn is_opponent(self) -> bool {
-        matches!(self, Self::Haproxy | Self::Nginx)
+        matches!(self, Self::Haproxy | Self::Nginx | Self::EvenkeelBefore)
     }
 
     /// Starts the contender in a fresh directory and waits until it serves.
@@ -148,17 +152,20 @@ impl Contender {
         if let Variant::Acl(count) = variant {
             write(&directory.join(LIST), &ranges(count))?;
         }
-        let mut command = placement.command(&self.program(&files.binaries));
+        let mut command = placement.command(&self.program(files)?);
         match self {
             Self::Haproxy => command.args(["-db", "-f"]),
             Self::Nginx => command.arg("-c"),
-            Self::Evenkeel | Self::Floor => command.args(["run", "-c"]),
+            Self::Evenkeel | Self::EvenkeelBefore | Self::Floor => command.args(["run", "-c"]),
         };
         command.arg(config);
         Ok(command)
     }
 
     fn template(self, variant: Variant) -> String {
+        if self == Self::EvenkeelBefore {
+            return Self::Evenkeel.template(variant);
+        }
         let stem = match (self, variant) {
             // Evenkeel's defaults are meant to be right for large bodies, and it recognises HTTP/2 by its preface.
             (Self::Evenkeel, Variant::Bulk | Variant::Http2)
@@ -178,7 +185,7 @@ impl Contender {
         let extension = match self {
             Self::Haproxy => "cfg",
             Self::Nginx => "conf",
-            Self::Evenkeel | Self::Floor => "toml",
+            Self::Evenkeel | Self::EvenkeelBefore | Self::Floor => "toml",
         };
         format!("{stem}.{extension}")
     }
@@ -191,7 +198,7 @@ impl Contender {
         }
         let directory = files.certificates(count)?;
         Ok(match self {
-            Self::Evenkeel | Self::Floor => {
+            Self::Evenkeel | Self::EvenkeelBefore | Self::Floor => {
                 let paths = (0..count).map(|number| format!("{:?}", directory.join(format!("{number}.pem"))));
                 paths.collect::<Vec<_>>().join(", ")
             }
@@ -201,13 +208,14 @@ impl Contender {
         })
     }
 
-    fn program(self, binaries: &Path) -> PathBuf {
-        match self {
-            Self::Floor => binaries.join("bench-floor"),
-            Self::Evenkeel => binaries.join("evenkeel"),
+    fn program(self, files: &Files) -> Outcome<PathBuf> {
+        Ok(match self {
+            Self::Floor => files.binaries.join("bench-floor"),
+            Self::Evenkeel => files.binaries.join("evenkeel"),
             Self::Haproxy => "haproxy".into(),
             Self::Nginx => "nginx".into(),
-        }
+            Self::EvenkeelBefore => files.before.clone().ok_or("evenkeel-before has no binary")?,
+        })
     }
 }
 
@@ -280,7 +288,9 @@ mod tests {
 
     #[test]
     fn every_template_exists_and_names_both_ports() {
-        for contender in [Contender::Evenkeel, Contender::Haproxy, Contender::Nginx] {
+        for contender in
+            [Contender::Evenkeel, Contender::EvenkeelBefore, Contender::Haproxy, Contender::Nginx]
+        {
             for variant in [
                 Variant::Plain,
                 Variant::Bulk,

@@ -6,17 +6,20 @@ use std::process::Command;
 use tempfile::TempDir;
 use xtask::{Outcome, workspace};
 
-/// Release binaries, and certificates that are made when they are first needed and deleted on drop.
+/// Binaries, and certificates that are made when they are first needed and deleted on drop.
 #[derive(Debug)]
 pub struct Files {
+    /// The directory of the release binaries.
     pub(crate) binaries: PathBuf,
+    /// The other Evenkeel binary.
+    pub(crate) before: Option<PathBuf>,
     certificates: TempDir,
 }
 
 impl Files {
-    pub fn new(binaries: PathBuf) -> Outcome<Self> {
+    pub fn new(binaries: PathBuf, before: Option<PathBuf>) -> Outcome<Self> {
         let certificates = TempDir::new().map_err(|error| error.to_string())?;
-        Ok(Self { binaries, certificates })
+        Ok(Self { binaries, before, certificates })
     }
 
     /// The TLS client.

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: Evenkeel beside HAProxy, nginx and a relay that parses nothing (the floor).
+//! `cargo xtask bench`: Evenkeel beside HAProxy, nginx, a relay that parses nothing (the floor), or another Evenkeel.
 //!
 //! In each round every contender runs once, in an order that rotates, each in a fresh process. What counts is the ratio
 //! within a round and its median over the rounds.
@@ -24,9 +24,10 @@ mod report;
 mod run;
 mod storm;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 pub use contender::{Contender, Running, Variant};
 pub use files::Files;
@@ -40,7 +41,7 @@ use xtask::{Outcome, packages, workspace};
 #[derive(Clone, Debug, PartialEq, Parser)]
 #[command(
     bin_name = "cargo xtask bench",
-    about = "Compare the cost of requests with HAProxy, nginx and the floor",
+    about = "Compare the cost of requests with HAProxy, nginx, the floor, or another Evenkeel",
     after_help = case::names()
 )]
 struct Options {
@@ -60,12 +61,20 @@ struct Options {
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     quick: bool,
 
+    /// Another Evenkeel binary: adds the contender `evenkeel-before`, with the same configuration
+    #[arg(long, value_name = "PATH")]
+    against: Option<PathBuf>,
+
+    /// Run only these contenders, such as `haproxy,floor`; Evenkeel runs always
+    #[arg(long, value_name = "NAMES", value_enum, value_delimiter = ',')]
+    only: Option<Vec<Contender>>,
+
     /// Measure the release binaries that are there
     #[arg(long)]
     no_build: bool,
 
     /// Write docs/performance.md; sections without a measured case stay as they are
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["against", "only"])]
     write: bool,
 
     /// Case `build`: also time a release build from nothing (minutes)
@@ -75,7 +84,11 @@ struct Options {
 
 /// Parses the command line and measures.
 pub fn main() -> ExitCode {
-    xtask::exit_code("bench", run(&Options::parse()))
+    let options = Options::parse();
+    if let Err(error) = options.check() {
+        Options::command().error(clap::error::ErrorKind::ValueValidation, error).exit();
+    }
+    xtask::exit_code("bench", run(&options))
 }
 
 fn run(options: &Options) -> Outcome {
@@ -86,13 +99,17 @@ fn run(options: &Options) -> Outcome {
     }
     let binaries = workspace::target_directory()?.join("release");
     memory::raise_open_files(OPEN_FILES)?;
-    let bench = run::Bench::new(Files::new(binaries)?, options.rounds(), options.seconds(), load);
+    let files = Files::new(binaries, options.against.clone())?;
+    let bench = run::Bench::new(files, options.only.clone(), options.rounds(), options.seconds(), load);
     println!("{}", bench.describe());
     let mut findings = Vec::new();
     for case in options.cases() {
         let finding = measure(&bench, case, options.cold)?;
         println!("{}", finding.text());
         findings.push(finding);
+    }
+    if options.against.is_some() {
+        println!("{}", report::before_and_after(&findings));
     }
     if options.write {
         page::write(&bench, &findings)?;
@@ -104,21 +121,36 @@ fn run(options: &Options) -> Outcome {
 }
 
 fn measure(bench: &run::Bench, case: &'static Case, cold: bool) -> Outcome<Finding> {
+    let chosen = |contenders| bench.contenders(contenders);
     match case.kind {
-        Kind::Throughput { load, variant, contenders } => bench.throughput(case, load, variant, contenders),
+        Kind::Throughput { load, variant, contenders } => {
+            bench.throughput(case, load, variant, &chosen(contenders))
+        }
         Kind::Rules { load, count } => bench.rules(case, load, count),
         Kind::Acl { load, count } => bench.acl(case, load, count),
-        Kind::Tail { load, share, contenders } => bench.tail(case, load, share, contenders),
+        Kind::Tail { load, share, contenders } => bench.tail(case, load, share, &chosen(contenders)),
         Kind::IdleMemory { connections, variant, contenders } => {
-            bench.idle_memory(case, connections, variant, contenders)
+            bench.idle_memory(case, connections, variant, &chosen(contenders))
         }
-        Kind::Handshakes { storm, contenders } => bench.handshakes(case, storm, contenders),
-        Kind::Certificates { few, many, contenders } => bench.certificates(case, (few, many), contenders),
+        Kind::Handshakes { storm, contenders } => bench.handshakes(case, storm, &chosen(contenders)),
+        Kind::Certificates { few, many, contenders } => {
+            bench.certificates(case, (few, many), &chosen(contenders))
+        }
         Kind::Build => build::measure(case, &bench.files, cold),
     }
 }
 
 impl Options {
+    /// Returns an error for options that clap cannot compare.
+    fn check(&self) -> Outcome {
+        let names_before = self.only.as_ref().is_some_and(|only| only.contains(&Contender::EvenkeelBefore));
+        match &self.against {
+            Some(path) if !path.is_file() => Err(format!("--against {}: no such file", path.display())),
+            None if names_before => Err("--only evenkeel-before needs --against PATH".into()),
+            _ => Ok(()),
+        }
+    }
+
     fn cases(&self) -> impl Iterator<Item = &'static Case> {
         case::all().filter(|case| self.cases.is_empty() || self.cases.iter().any(|name| case.is_named(name)))
     }
@@ -167,6 +199,8 @@ mod tests {
         let quick = parse("--quick").unwrap();
         assert_eq!((quick.rounds(), quick.seconds()), (3, 1));
         assert_eq!(quick.cases().count(), case::all().count());
+        let only = parse("--only evenkeel,nginx").unwrap().only;
+        assert_eq!(only.as_deref(), Some(&[Contender::Evenkeel, Contender::Nginx][..]));
     }
 
     #[test]
@@ -178,6 +212,9 @@ mod tests {
             "--fast",
             "small-65",
             "short/two-core",
+            "--only apache",
+            "--write --only nginx",
+            "--write --against x",
             "--quick --rounds 5",
         ] {
             assert_eq!(parse(line).map_err(|error| error.exit_code()), Err(2), "{line}");
@@ -185,8 +222,14 @@ mod tests {
     }
 
     #[test]
+    fn the_binary_of_before_is_there() {
+        assert!(parse("--against Cargo.toml --only evenkeel-before").unwrap().check().is_ok());
+        assert!(parse("--against gone").unwrap().check().is_err());
+        assert!(parse("--only evenkeel-before").unwrap().check().is_err());
+    }
+
+    #[test]
     fn the_help_names_every_case() {
-        use clap::CommandFactory;
         let help = Options::command().render_help().to_string();
         for case in case::all() {
             assert!(help.contains(case.name), "{}", case.name);

@@ -112,6 +112,7 @@ does, and a p99 is its tail: read it as no better or no worse. Where min and max
 cargo xtask bench                      # everything, as root for real-time priority; installs the opponents
 cargo xtask bench tls h2               # two groups of cases
 cargo xtask bench small-64 --quick     # one case, for work in progress
+cargo xtask bench --rounds 7 --only evenkeel --against PATH   # before and after a change: PATH is the binary of before
 ```
 ";
 
@@ -125,8 +126,8 @@ mod tests {
     use super::*;
 
     fn bench() -> Bench {
-        let files = Rc::new(Files::new("/somewhere".into()).unwrap());
-        Bench { files, rounds: 5, seconds: 2, real_time: true, load: 0.0 }
+        let files = Rc::new(Files::new("/somewhere".into(), None).unwrap());
+        Bench { files, only: None, rounds: 5, seconds: 2, real_time: true, load: 0.0 }
     }
 
     fn finding(name: &str) -> Finding {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::case::{Against, Bar, Case, Measure};
+use super::contender::Contender;
 
 /// The results of one case.
 #[derive(Debug)]
@@ -49,7 +50,8 @@ impl Finding {
 
     /// Adds a comparison and finds its bar.
     pub(crate) fn compare(&mut self, measure: Measure, against: Against, values: Vec<f64>) {
-        let bar = self.case.bars.iter().find(|bar| bar.measure == measure && bar.against == against);
+        let bars = self.case.bars.iter().chain(BEFORE_BARS);
+        let bar = bars.into_iter().find(|bar| bar.measure == measure && bar.against == against);
         self.rows.push(Row { measure, against, spread: Spread::of(values), bar: bar.copied() });
     }
 
@@ -76,9 +78,13 @@ impl Finding {
 
     /// Rows of the table in `docs/performance.md`: those with a bar, and CPU per request.
     pub(crate) fn markdown(&self) -> String {
+        self.markdown_of(|row| row.bar.is_some() || row.measure == Measure::Cpu)
+    }
+
+    fn markdown_of(&self, is_shown: impl Fn(&Row) -> bool) -> String {
         let Case { name, regime, .. } = self.case;
         let mut text = String::new();
-        for row in self.rows.iter().filter(|row| row.bar.is_some() || row.measure == Measure::Cpu) {
+        for row in self.rows.iter().filter(|row| is_shown(row)) {
             let (measure, against, figures) = (row.measure.name(), row.against.name(), row.figures());
             let (regime, figures) = (regime.name(), figures.trim());
             let _ = writeln!(
@@ -89,6 +95,13 @@ impl Finding {
         }
         text
     }
+}
+
+/// The table of all comparisons with the other Evenkeel.
+pub(crate) fn before_and_after(findings: &[Finding]) -> String {
+    let is_before = |row: &Row| row.against == Against::Contender(Contender::EvenkeelBefore);
+    let rows: String = findings.iter().map(|finding| finding.markdown_of(is_before)).collect();
+    format!("{TABLE_HEAD}{rows}")
 }
 
 impl Row {
@@ -116,10 +129,16 @@ pub(crate) const TABLE_HEAD: &str = "| case | regime | measure | against | min â
 |---|---|---|---|---|---|
 ";
 
+/// A change may cost this much of what it was before.
+const BEFORE_BARS: &[Bar] = &[before(Measure::Cpu), before(Measure::Handshake), before(Measure::Memory)];
+
+const fn before(measure: Measure) -> Bar {
+    Bar { measure, against: Against::Contender(Contender::EvenkeelBefore), limit: 1.03 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::case::CASES;
-    use super::super::contender::Contender;
     use super::*;
 
     fn finding() -> Finding {
@@ -153,6 +172,23 @@ mod tests {
         assert_eq!(finding.missed(), 1);
         finding.compare(Measure::Cpu, HAPROXY, vec![]);
         assert_eq!(finding.missed(), 2, "a bar without a measurement is missed");
+    }
+
+    #[test]
+    fn a_change_may_cost_three_percent() {
+        let before = Against::Contender(Contender::EvenkeelBefore);
+        let mut finding = finding();
+        finding.compare(Measure::Cpu, before, vec![0.98, 1.03, 1.2]);
+        finding.compare(Measure::Cpu, HAPROXY, vec![0.5]);
+        assert_eq!(finding.missed(), 0);
+        finding.compare(Measure::Cpu, before, vec![1.04]);
+        assert_eq!(finding.missed(), 1);
+        let table = before_and_after(&[finding]);
+        assert_eq!(
+            (table.matches("evenkeel-before").count(), table.matches("haproxy").count()),
+            (2, 0),
+            "{table}"
+        );
     }
 
     #[test]

@@ -18,6 +18,8 @@ use super::report::{Finding, Spread};
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) files: Rc<Files>,
+    /// The contenders to run beside Evenkeel; `None`: those of the case.
+    pub(crate) only: Option<Vec<Contender>>,
     pub(crate) rounds: usize,
     pub(crate) seconds: u64,
     /// True if throughput is measured at real-time priority.
@@ -38,17 +40,34 @@ struct Sample {
 }
 
 /// One of the setups in which Evenkeel is compared with itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Side {
     name: String,
+    contender: Contender,
     variant: Variant,
     /// The host in the requests.
     host: Option<String>,
 }
 
 impl Bench {
-    pub(crate) fn new(files: Files, rounds: usize, seconds: u64, load: f64) -> Self {
-        Self { files: Rc::new(files), rounds, seconds, real_time: real_time_permitted(), load }
+    pub(crate) fn new(
+        files: Files,
+        only: Option<Vec<Contender>>,
+        rounds: usize,
+        seconds: u64,
+        load: f64,
+    ) -> Self {
+        Self { files: Rc::new(files), only, rounds, seconds, real_time: real_time_permitted(), load }
+    }
+
+    /// The contenders to run of those of a case: Evenkeel, the ones that were asked for, and the binary of before.
+    pub(crate) fn contenders(&self, of_case: &[Contender]) -> Vec<Contender> {
+        let is_wanted = |contender: &&Contender| {
+            **contender == Contender::Evenkeel
+                || self.only.as_ref().is_none_or(|only| only.contains(contender))
+        };
+        let before = self.files.before.is_some().then_some(Contender::EvenkeelBefore);
+        of_case.iter().filter(is_wanted).copied().chain(before).collect()
     }
 
     pub(crate) fn describe(&self) -> String {
@@ -106,6 +125,7 @@ impl Bench {
     pub(crate) fn rules(&self, case: &'static Case, load: Load, count: usize) -> Outcome<Finding> {
         let side = |name: &str, count| Side {
             name: name.to_owned(),
+            contender: Contender::Evenkeel,
             variant: Variant::Rules(count),
             host: Some(rule_host(count - 1)),
         };
@@ -114,50 +134,63 @@ impl Bench {
     }
 
     pub(crate) fn acl(&self, case: &'static Case, load: Load, count: usize) -> Outcome<Finding> {
-        let side = |name: &str, variant| Side { name: name.to_owned(), variant, host: None };
+        let contender = Contender::Evenkeel;
+        let side = |name: &str, variant| Side { name: name.to_owned(), contender, variant, host: None };
         let sides = [side("no list", Variant::Plain), side(&format!("{count} ranges"), Variant::Acl(count))];
         self.with_itself(case, load, Against::NoList, &sides)
     }
 
-    /// Compares Evenkeel in the second setup with Evenkeel in the first.
+    /// Compares Evenkeel in the second setup with Evenkeel in the first, and with the binary of before in the second.
     fn with_itself(
         &self,
         case: &'static Case,
         load: Load,
         against: Against,
-        sides: &[Side; 2],
+        [one, many]: &[Side; 2],
     ) -> Outcome<Finding> {
+        let mut sides = vec![one.clone(), many.clone()];
+        if self.files.before.is_some() {
+            let contender = Contender::EvenkeelBefore;
+            sides.push(Side { name: format!("{}, before", many.name), contender, ..many.clone() });
+        }
         let (target, port) = start_target(self.placement(0), &self.files.binaries)?;
         let mut finding = Finding::new(case);
-        let mut by_side: [Vec<Sample>; 2] = Default::default();
-        for _ in 0..self.rounds {
-            let round: Outcome<Vec<Sample>> = sides
-                .iter()
-                .map(|side| {
-                    let running = self.start(Contender::Evenkeel, side.variant, case.regime, port)?;
-                    self.sample(&running, load, side.host.as_deref())
+        let mut by_side = vec![Vec::new(); sides.len()];
+        for number in 0..self.rounds {
+            // In rotating order too, but a round counts only if all of its samples were taken.
+            let mut order: Vec<usize> = (0..sides.len()).collect();
+            order.rotate_left(number % sides.len());
+            let round: Outcome<Vec<(usize, Sample)>> = order
+                .into_iter()
+                .map(|place| {
+                    let side = &sides[place];
+                    let running = self.start(side.contender, side.variant, case.regime, port)?;
+                    Ok((place, self.sample(&running, load, side.host.as_deref())?))
                 })
                 .collect();
-            match round.as_deref() {
-                Ok([one, many]) => [*one, *many].iter().zip(&mut by_side).for_each(|(s, all)| all.push(*s)),
-                Ok(_) => {}
-                Err(error) => note(&mut finding, error),
+            match round {
+                Ok(samples) => samples.into_iter().for_each(|(place, sample)| by_side[place].push(sample)),
+                Err(error) => note(&mut finding, &error),
             }
         }
         drop(target);
         for (side, samples) in sides.iter().zip(&by_side) {
             finding.absolutes.extend(absolute(&side.name, samples));
         }
-        let [one, many] = &by_side;
-        let ratios = one.iter().zip(many).map(|(one, many)| many.cpu / one.cpu).collect();
-        finding.compare(Measure::Cpu, against, ratios);
+        let ratios = |other: &[Sample]| {
+            by_side[1].iter().zip(other).map(|(many, other)| many.cpu / other.cpu).collect()
+        };
+        finding.compare(Measure::Cpu, against, ratios(&by_side[0]));
+        if let Some(before) = by_side.get(2) {
+            finding.compare(Measure::Cpu, Against::Contender(Contender::EvenkeelBefore), ratios(before));
+        }
         Ok(finding)
     }
 
     /// Measures response times under a paced load, at ordinary priority: real-time throttling stops the processes for
     /// 50 ms in each second, and a p99 would show nothing else.
     ///
-    /// The load is a share of HAProxy's capacity.
+    /// The load is a share of HAProxy's capacity, or of Evenkeel's where HAProxy does not run.
     pub(crate) fn tail(
         &self,
         case: &'static Case,
@@ -165,17 +198,20 @@ impl Bench {
         share: f64,
         contenders: &[Contender],
     ) -> Outcome<Finding> {
-        let ordinary = Self { real_time: false, files: Rc::clone(&self.files), ..*self };
+        let ordinary = Self { real_time: false, files: Rc::clone(&self.files), only: None, ..*self };
+        let reference = [Contender::Haproxy, Contender::EvenkeelBefore].into_iter();
+        let reference =
+            reference.into_iter().find(|one| contenders.contains(one)).unwrap_or(Contender::Evenkeel);
         let (target, port) = start_target(ordinary.placement(0), &self.files.binaries)?;
         let mut finding = Finding::new(case);
         let capacity = (0..CAPACITY_ROUNDS)
             .map(|_| {
-                let running = ordinary.start(Contender::Haproxy, Variant::Plain, case.regime, port)?;
+                let running = ordinary.start(reference, Variant::Plain, case.regime, port)?;
                 Ok(ordinary.sample(&running, load, None)?.rate)
             })
             .collect::<Outcome<Vec<f64>>>()?;
         let capacity = Spread::of(capacity).map_or(0.0, |spread| spread.median);
-        let (name, load_rate) = (Contender::Haproxy.name(), capacity * share);
+        let (name, load_rate) = (reference.name(), capacity * share);
         finding.absolutes.push(format!("capacity of {name} {capacity:.0}/s, load {load_rate:.0}/s"));
         let rounds = self.in_turns(contenders, &mut finding, |contender| {
             let running = ordinary.start(contender, Variant::Plain, case.regime, port)?;
@@ -191,7 +227,7 @@ impl Bench {
                 |share| Spread::of(rounds.iter().filter_map(|r| times(r, contender, share)).collect());
             if let (Some(p50), Some(p99)) = (median(0.5), median(0.99)) {
                 let (p50, p99) = (p50.median * 1e3, p99.median * 1e3);
-                finding.absolutes.push(format!("{:10} p50 {p50:.2} ms, p99 {p99:.2} ms", contender.name()));
+                finding.absolutes.push(format!("{:16} p50 {p50:.2} ms, p99 {p99:.2} ms", contender.name()));
             }
         }
         for &other in contenders.iter().filter(|other| other.is_opponent()) {
@@ -229,7 +265,7 @@ impl Bench {
         for &contender in contenders {
             let bytes = rounds.iter().filter_map(|round| round.get(&contender).copied()).collect();
             if let Some(Spread { median, .. }) = Spread::of(bytes) {
-                finding.absolutes.push(format!("{:10} {median:.0} bytes", contender.name()));
+                finding.absolutes.push(format!("{:16} {median:.0} bytes", contender.name()));
             }
         }
         for &other in contenders.iter().filter(|other| other.is_opponent()) {
@@ -315,7 +351,7 @@ fn absolute(name: &str, samples: &[Sample]) -> Option<String> {
         Some(format!("   p50 {p50:.2} ms, p90 {p90:.2} ms"))
     });
     let times = times.flatten().unwrap_or_default();
-    Some(format!("{name:10} {cpu:8.2} µs/request {rate:9.0}/s{times}"))
+    Some(format!("{name:16} {cpu:8.2} µs/request {rate:9.0}/s{times}"))
 }
 
 /// NaN for a sample without times.
@@ -345,8 +381,8 @@ mod tests {
     use super::*;
 
     fn bench(rounds: usize) -> Bench {
-        let files = Rc::new(Files::new("nowhere".into()).unwrap());
-        Bench { files, rounds, seconds: 1, real_time: false, load: 0.0 }
+        let files = Rc::new(Files::new("nowhere".into(), None).unwrap());
+        Bench { files, only: None, rounds, seconds: 1, real_time: false, load: 0.0 }
     }
 
     fn finding() -> Finding {
@@ -358,6 +394,18 @@ mod tests {
         let quiet = bench(3);
         assert!(!quiet.describe().contains("busy"));
         assert!(Bench { load: 7.5, ..quiet }.describe().contains("busy (load 7.5)"));
+    }
+
+    #[test]
+    fn evenkeel_runs_always_and_the_others_if_wanted() {
+        use Contender::{Evenkeel, EvenkeelBefore, Floor, Haproxy, Nginx};
+        let (all, mut bench) = ([Floor, Evenkeel, Haproxy, Nginx], bench(1));
+        assert_eq!(bench.contenders(&all), all);
+        bench.only = Some(vec![Nginx]);
+        assert_eq!(bench.contenders(&all), [Evenkeel, Nginx]);
+        bench.only = Some(vec![Evenkeel]);
+        bench.files = Rc::new(Files::new("nowhere".into(), Some("before".into())).unwrap());
+        assert_eq!(bench.contenders(&all), [Evenkeel, EvenkeelBefore]);
     }
 
     #[test]

@@ -118,13 +118,24 @@ impl Bench {
             for &contender in contenders {
                 if let Some(Spread { median, .. }) = Spread::of(values(contender, value)) {
                     finding.absolutes.push(format!(
-                        "{:10} {}: {median:.2}",
+                        "{:16} {}: {median:.2}",
                         contender.name(),
                         measure.name()
                     ));
                 }
             }
             finding.compare(measure, against, values(Contender::Evenkeel, value));
+        }
+        if contenders.contains(&Contender::EvenkeelBefore) {
+            let against = Against::Contender(Contender::EvenkeelBefore);
+            let measures: [(Measure, Value<'_>); 3] = [
+                (Measure::LoadTime, &|both| both.many.started_in),
+                (Measure::CertificateMemory, &kib),
+                (Measure::Handshake, &|both| both.many.handshake.cpu),
+            ];
+            for (measure, value) in measures {
+                finding.compare(measure, against, ratios(&rounds, Contender::EvenkeelBefore, value));
+            }
         }
         Ok(finding)
     }
@@ -189,7 +200,7 @@ fn check(storm: Storm, seen: Seen) -> Outcome {
 fn absolute(name: &str, samples: &[Sample]) -> Option<String> {
     let median = |value: fn(&Sample) -> f64| Some(Spread::of(samples.iter().map(value).collect())?.median);
     let (cpu, rate, resumed) = (median(|s| s.cpu)?, median(|s| s.rate)?, median(|s| s.resumed)?);
-    Some(format!("{name:10} {cpu:8.2} µs/handshake {rate:7.0}/s, {:.1} % resumed", resumed * 100.0))
+    Some(format!("{name:16} {cpu:8.2} µs/handshake {rate:7.0}/s, {:.1} % resumed", resumed * 100.0))
 }
 
 /// One failure per this many handshakes is accepted.

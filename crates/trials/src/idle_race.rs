@@ -102,7 +102,7 @@ fn heat(
     let target = Target::start(manner)?;
     let binaries = workspace::target_directory()?.join("release");
     let placement = Placement { core: 0, real_time: false };
-    let files = Files::new(binaries)?;
+    let files = Files::new(binaries, None)?;
     let running = contender.start(variant, placement, &files, target.address.port())?;
     let seen = load::run(SocketAddr::from(([127, 0, 0, 1], running.port)), pauses, seed);
     Ok(Heat { name, manner, seen, tally: target.tally() })

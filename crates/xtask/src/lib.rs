@@ -47,7 +47,7 @@ enum Task {
     Docs,
     /// Build and run the demo
     Dev,
-    /// Compare the cost of requests with HAProxy, nginx and the floor
+    /// Compare the cost of requests with HAProxy, nginx, the floor, or another Evenkeel
     #[command(disable_help_flag = true)]
     Bench(Rest),
     /// Compare what Evenkeel forwards with what nginx, Apache, Node.js and gunicorn see

@@ -10,8 +10,8 @@
 )]
 
 mod checks;
+mod dependencies;
 mod docs;
-mod licences;
 mod outcome;
 pub mod packages;
 mod tidy;
@@ -34,15 +34,17 @@ struct CommandLine {
 // A variant's documentation is its line in `--help`.
 #[derive(Debug, clap::Subcommand)]
 enum Task {
-    /// Run every check: format, clippy, tidy, licences, tests, a short soak, documentation
+    /// Run every check: format, clippy, tidy, dependencies, tests, a short soak, documentation
     #[command(visible_alias = "ci")]
     Test,
     /// Check floors, circles, sizes, words and pages; a part of `test`
     Tidy {
         /// `circles [CRATE]`: show all import circles instead
-        #[arg(value_name = "circles [CRATE]", hide_possible_values = true)]
+        #[arg(value_name = "circles [CRATE]")]
         arguments: Vec<String>,
     },
+    /// Check licences, bans, sources and advisories of all dependencies; a part of `test`
+    Dependencies,
     /// Write the pages that are generated from the code
     Docs,
     /// Build and run the demo
@@ -98,6 +100,7 @@ pub fn main() -> ExitCode {
     let (package, task, rest) = match task {
         Task::Test => return exit_code("test", checks::run()),
         Task::Tidy { arguments } => return exit_code("tidy", tidy::task(&arguments)),
+        Task::Dependencies => return exit_code("dependencies", dependencies::run()),
         Task::Docs => return exit_code("docs", docs::run()),
         Task::Dev => return exit_code("dev", dev()),
         Task::Bench(rest) => ("bench", None, rest),

@@ -25,16 +25,10 @@ pub(crate) fn cargo_here() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// `cargo metadata`, with the packages of dependencies if `deep`.
-pub(crate) fn metadata(deep: bool) -> Outcome<Value> {
+/// `cargo metadata` of the workspace's own packages.
+pub(crate) fn metadata() -> Outcome<Value> {
     let mut command = cargo();
-    command.args(["metadata", "--format-version=1"]);
-    if deep {
-        // Without it cargo needs the packages of systems that Evenkeel is not built for.
-        command.arg("--filter-platform").arg(format!("{}-unknown-linux-gnu", std::env::consts::ARCH));
-    } else {
-        command.arg("--no-deps");
-    }
+    command.args(["metadata", "--format-version=1", "--no-deps"]);
     let output = command.output().map_err(|error| format!("cargo metadata: {error}"))?;
     if !output.status.success() {
         return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)));
@@ -44,7 +38,7 @@ pub(crate) fn metadata(deep: bool) -> Outcome<Value> {
 
 /// The directory cargo builds into.
 pub fn target_directory() -> Outcome<PathBuf> {
-    match &metadata(false)?["target_directory"] {
+    match &metadata()?["target_directory"] {
         Value::String(path) => Ok(path.into()),
         _ => Err("cargo metadata names no target directory".into()),
     }

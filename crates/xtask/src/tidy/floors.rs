@@ -20,7 +20,7 @@ pub(crate) fn problems(root: &Path) -> Outcome<Vec<String>> {
     let Ok(text) = std::fs::read_to_string(root.join(PAGE)) else {
         return Ok(vec![format!("{PAGE}: missing; it holds the table of floors")]);
     };
-    Ok(compare(&table(&text), &workspace::metadata(false)?, root))
+    Ok(compare(&table(&text), &workspace::metadata()?, root))
 }
 
 /// Rows `` | `crate`, `crate` | floor | … ``; the floor is a number, `dev`, or `–` for what is outside the workspace.

@@ -1,4 +1,5 @@
-//! The command line as `cargo xtask` uses it.
+//! The command line as `cargo xtask` uses it. This test also has `cargo test` build the program, which the soak of
+//! `cargo xtask test` then runs.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::{Command, Output};

@@ -24,13 +24,12 @@ pub(crate) fn run() -> Outcome {
         match outcome() {
             Ok(()) => println!("== {name}: ok, {} s", begin.elapsed().as_secs()),
             Err(message) => {
-                println!("== {name}: FAILED\n{message}");
+                println!("== {name}: FAILED after {} s\n{message}", begin.elapsed().as_secs());
                 failed.push(name);
             }
         }
     };
     check("format", &mut || cargo("fmt --all -- --check"));
-    check("clippy", &mut || cargo("clippy --workspace --all-targets --quiet -- -D warnings"));
     check("tidy", &mut tidy::run);
     check("dependencies", &mut || {
         if let Checked::Without(what) = dependencies::check()? {
@@ -38,9 +37,11 @@ pub(crate) fn run() -> Outcome {
         }
         Ok(())
     });
+    check("clippy", &mut || cargo("clippy --workspace --all-targets --quiet -- -D warnings"));
+    // Uses what clippy has compiled of the dependencies.
+    check("documentation", &mut documentation);
     check("tests", &mut || tests(&mut count));
     check("soak", &mut soak);
-    check("documentation", &mut documentation);
     println!("\n{} passed, {} failed", count.passed, count.failed);
     if let Some(what) = unchecked {
         println!("NOT CHECKED: {what}");
@@ -62,8 +63,10 @@ fn documentation() -> Outcome {
 }
 
 /// Runs the tests. The scenarios find the real binary by `EVENKEEL_BIN`.
+///
+/// `cargo test` builds that binary itself, since crate `evenkeel` has tests of its command line. A `cargo build` before
+/// it would compile all dependencies a second time, for the dev profile.
 fn tests(count: &mut Count) -> Outcome {
-    cargo("build --quiet --package evenkeel")?;
     let mut command = workspace::cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]).env(EVENKEEL, binary("evenkeel")?);
     let (found, succeeded) = counted(command)?;
@@ -72,11 +75,10 @@ fn tests(count: &mut Count) -> Outcome {
     if succeeded { Ok(()) } else { Err(format!("{} tests failed, or some did not compile", found.failed)) }
 }
 
-/// Runs the short soak, with the binary that `tests` has built.
+/// Runs the short soak, with the binaries that `tests` has built: crate `trials` has a test of its command line too.
 fn soak() -> Outcome {
-    let mut command = workspace::cargo();
-    command.args(["run", "--quiet", "--package", "trials", "--", "soak", "--seconds", SOAK_SECONDS]);
-    workspace::run(command.env(EVENKEEL, binary("evenkeel")?))
+    let mut command = Command::new(binary("trials")?);
+    workspace::run(command.args(["soak", "--seconds", SOAK_SECONDS]).env(EVENKEEL, binary("evenkeel")?))
 }
 
 fn binary(name: &str) -> Outcome<std::path::PathBuf> {

@@ -1,11 +1,7 @@
-//! The tables of cases and their bars.
-
-mod http2;
-mod tls;
+//! What a case is: its load, its contenders and its bars.
 
 use super::contender::{Contender, Variant};
-use super::load::Load;
-use super::storm::Storm;
+use super::load::{Load, Storm};
 
 /// One row of the table.
 #[derive(Debug)]
@@ -165,223 +161,31 @@ impl Case {
     }
 }
 
-/// All cases, in the order in which they run.
-pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    [CASES, tls::CASES, http2::CASES].into_iter().flatten()
-}
-
-/// The names of all cases, for `--help`.
-pub(crate) fn names() -> String {
-    let mut names: Vec<&str> = all().map(|case| case.name).collect();
-    names.dedup();
-    format!("Cases: {}", names.join(" "))
-}
-
-const fn cpu(against: Contender, limit: f64) -> Bar {
+/// A bar for CPU time per request.
+pub(crate) const fn cpu(against: Contender, limit: f64) -> Bar {
     Bar { measure: Measure::Cpu, against: Against::Contender(against), limit }
 }
 
-const fn small(connections: u32) -> Kind {
-    let load = Load { connections, ..KEEP_ALIVE };
-    Kind::Throughput { load, variant: Variant::Plain, contenders: ALL }
-}
-
-const fn bulk() -> Kind {
-    let load = Load { path: "/1m", connections: 16, ..KEEP_ALIVE };
-    Kind::Throughput { load, variant: Variant::Bulk, contenders: ALL }
-}
-
-use Contender::{Evenkeel, Floor, Haproxy, Nginx};
-use Regime::{OneCore, TwoCore};
-
-const ALL: &[Contender] = &[Floor, Evenkeel, Haproxy, Nginx];
 /// Without the floor, which opens one target connection per client connection. Where a case measures connections, that
 /// is no lower bound.
-const PROXIES: &[Contender] = &[Evenkeel, Haproxy, Nginx];
+pub(crate) const PROXIES: &[Contender] = &[Contender::Evenkeel, Contender::Haproxy, Contender::Nginx];
 
 /// First words of names that are groups. Other cases belong to no group.
 const GROUPS: [&str; 2] = ["tls", "h2"];
 
 /// The load that most cases use; the others say in what they differ.
-const KEEP_ALIVE: Load =
+pub(crate) const KEEP_ALIVE: Load =
     Load { path: "/small", connections: 64, close: false, gzip: false, tls: false, streams: None };
-
-const SMALL_ONE_CORE: &[Bar] = &[cpu(Haproxy, 0.48), cpu(Nginx, 0.78), cpu(Floor, 1.35)];
-const SMALL_TWO_CORE: &[Bar] = &[cpu(Haproxy, 0.68), cpu(Nginx, 0.85)];
-const RATE_OF_HAPROXY: Bar = Bar { measure: Measure::Rate, against: Against::Contender(Haproxy), limit: 1.0 };
-
-pub(crate) const CASES: &[Case] = &[
-    Case {
-        name: "small-8",
-        regime: OneCore,
-        what: "8 keep-alive connections, 13-byte responses",
-        kind: small(8),
-        bars: &[cpu(Nginx, 1.0)],
-    },
-    Case {
-        name: "small-8",
-        regime: TwoCore,
-        what: "8 keep-alive connections, 13-byte responses",
-        kind: small(8),
-        bars: &[cpu(Nginx, 1.0)],
-    },
-    Case {
-        name: "small-64",
-        regime: OneCore,
-        what: "64 keep-alive connections, 13-byte responses",
-        kind: small(64),
-        bars: SMALL_ONE_CORE,
-    },
-    Case {
-        name: "small-64",
-        regime: TwoCore,
-        what: "64 keep-alive connections, 13-byte responses",
-        kind: small(64),
-        bars: SMALL_TWO_CORE,
-    },
-    Case {
-        name: "small-512",
-        regime: OneCore,
-        what: "512 keep-alive connections, 13-byte responses",
-        kind: small(512),
-        bars: SMALL_ONE_CORE,
-    },
-    Case {
-        name: "small-512",
-        regime: TwoCore,
-        what: "512 keep-alive connections, 13-byte responses",
-        kind: small(512),
-        bars: SMALL_TWO_CORE,
-    },
-    Case {
-        name: "short",
-        regime: OneCore,
-        what: "a client connection per request, 64 at a time",
-        kind: Kind::Throughput {
-            load: Load { close: true, ..KEEP_ALIVE },
-            variant: Variant::Plain,
-            contenders: PROXIES,
-        },
-        bars: &[cpu(Haproxy, 0.60), cpu(Nginx, 0.80)],
-    },
-    Case {
-        name: "10k",
-        regime: OneCore,
-        what: "64 keep-alive connections, 10 KiB responses",
-        kind: Kind::Throughput {
-            load: Load { path: "/10k", ..KEEP_ALIVE },
-            variant: Variant::Plain,
-            contenders: ALL,
-        },
-        bars: &[cpu(Haproxy, 0.55), cpu(Nginx, 0.75)],
-    },
-    Case {
-        name: "gzip",
-        regime: OneCore,
-        what: "64 keep-alive connections, 10 KiB of text, compressed by the proxy at its fast level (HAProxy without a window)",
-        kind: Kind::Throughput {
-            load: Load { path: "/text", gzip: true, ..KEEP_ALIVE },
-            variant: Variant::Gzip,
-            contenders: PROXIES,
-        },
-        bars: &[
-            cpu(Nginx, 1.0),
-            Bar { measure: Measure::Bytes, against: Against::Contender(Nginx), limit: 1.10 },
-        ],
-    },
-    Case {
-        name: "1m",
-        regime: OneCore,
-        what: "16 keep-alive connections, 1 MiB responses, opponents tuned for bulk",
-        kind: bulk(),
-        bars: &[cpu(Haproxy, 1.10), RATE_OF_HAPROXY],
-    },
-    Case {
-        name: "1m",
-        regime: TwoCore,
-        what: "16 keep-alive connections, 1 MiB responses, opponents tuned for bulk",
-        kind: bulk(),
-        bars: &[cpu(Haproxy, 0.85), cpu(Nginx, 0.60), RATE_OF_HAPROXY],
-    },
-    Case {
-        name: "log",
-        regime: OneCore,
-        what: "64 keep-alive connections, JSON access log to a file",
-        kind: Kind::Throughput { load: KEEP_ALIVE, variant: Variant::Log, contenders: PROXIES },
-        bars: &[cpu(Haproxy, 0.60)],
-    },
-    Case {
-        name: "rules-1000",
-        regime: OneCore,
-        what: "64 keep-alive connections, 1,000 host rules against one",
-        kind: Kind::Rules { load: KEEP_ALIVE, count: 1000 },
-        bars: &[Bar { measure: Measure::Cpu, against: Against::OneRule, limit: 1.05 }],
-    },
-    Case {
-        name: "acl",
-        regime: OneCore,
-        what: "64 keep-alive connections, 1,000,000 denied address ranges against none",
-        kind: Kind::Acl { load: KEEP_ALIVE, count: 1_000_000 },
-        bars: &[Bar { measure: Measure::Cpu, against: Against::NoList, limit: 1.03 }],
-    },
-    Case {
-        name: "p99",
-        regime: TwoCore,
-        what: "64 keep-alive connections, paced at 70 % of HAProxy's capacity, ordinary priority",
-        kind: Kind::Tail { load: KEEP_ALIVE, share: 0.7, contenders: PROXIES },
-        bars: &[Bar { measure: Measure::P99, against: Against::Contender(Haproxy), limit: 1.0 }],
-    },
-    Case {
-        name: "idle-memory",
-        regime: OneCore,
-        what: "5,000 idle keep-alive connections after one request each",
-        kind: Kind::IdleMemory { connections: 5000, variant: Variant::Plain, contenders: PROXIES },
-        bars: &[Bar { measure: Measure::Memory, against: Against::Contender(Haproxy), limit: 0.65 }],
-    },
-    Case {
-        name: "build",
-        regime: OneCore,
-        what: "the product itself",
-        kind: Kind::Build,
-        bars: &[
-            Bar { measure: Measure::Size, against: Against::Nothing, limit: 15.0 },
-            Bar { measure: Measure::BuildTime, against: Against::Nothing, limit: 6.0 },
-        ],
-    },
-];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_name_finds_both_regimes() {
-        let named = |name: &str| all().filter(|case| case.is_named(name)).count();
-        assert_eq!(named("small-64"), 2);
-        assert_eq!(named("small-64/two-core"), 1);
-        assert_eq!(named("short/two-core"), 0);
-        assert_eq!(named("small"), 0);
-    }
-
-    #[test]
-    fn a_word_finds_the_cases_of_its_group() {
-        let named = |name: &str| all().filter(|case| case.is_named(name)).count();
-        assert_eq!((named("tls"), named("h2")), (tls::CASES.len(), http2::CASES.len()));
-        assert_eq!((named("small"), named("p99"), named("tls-small")), (0, 1, 1));
-    }
-
-    #[test]
-    fn no_case_is_listed_twice() {
-        for case in all() {
-            let full = format!("{}/{}", case.name, case.regime.name());
-            assert_eq!(all().filter(|other| other.is_named(&full)).count(), 1, "{full}");
-        }
-    }
-
-    #[test]
     fn a_bar_is_a_ceiling_except_for_rates() {
-        let ceiling = cpu(Haproxy, 0.5);
+        let ceiling = cpu(Contender::Haproxy, 0.5);
         assert!(ceiling.holds(0.5) && !ceiling.holds(0.51));
-        assert!(RATE_OF_HAPROXY.holds(1.0) && !RATE_OF_HAPROXY.holds(0.99));
+        let rate = Bar { measure: Measure::Rate, limit: 1.0, ..ceiling };
+        assert!(rate.holds(1.0) && !rate.holds(0.99));
     }
 }

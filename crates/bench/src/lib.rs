@@ -13,6 +13,7 @@
 
 mod build;
 mod case;
+mod cases;
 mod contender;
 mod files;
 mod load;
@@ -42,7 +43,7 @@ use xtask::{Outcome, packages, workspace};
 #[command(
     bin_name = "cargo xtask bench",
     about = "Compare the cost of requests with HAProxy, nginx, the floor, or another Evenkeel",
-    after_help = case::names()
+    after_help = cases::names()
 )]
 struct Options {
     /// Cases as `small-64` or `small-64/one-core`, or a group: `tls`, `h2`; all of them by default
@@ -152,7 +153,7 @@ impl Options {
     }
 
     fn cases(&self) -> impl Iterator<Item = &'static Case> {
-        case::all().filter(|case| self.cases.is_empty() || self.cases.iter().any(|name| case.is_named(name)))
+        cases::all().filter(|case| self.cases.is_empty() || self.cases.iter().any(|name| case.is_named(name)))
     }
 
     fn rounds(&self) -> usize {
@@ -165,7 +166,7 @@ impl Options {
 }
 
 fn case_name(name: &str) -> Result<String, String> {
-    let is_known = case::all().any(|case| case.is_named(name));
+    let is_known = cases::all().any(|case| case.is_named(name));
     if is_known { Ok(name.to_owned()) } else { Err("no case or group has this name".into()) }
 }
 
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(parse("tls h2").unwrap().cases, ["tls", "h2"]);
         let quick = parse("--quick").unwrap();
         assert_eq!((quick.rounds(), quick.seconds()), (3, 1));
-        assert_eq!(quick.cases().count(), case::all().count());
+        assert_eq!(quick.cases().count(), cases::all().count());
         let only = parse("--only evenkeel,nginx").unwrap().only;
         assert_eq!(only.as_deref(), Some(&[Contender::Evenkeel, Contender::Nginx][..]));
     }
@@ -231,7 +232,7 @@ mod tests {
     #[test]
     fn the_help_names_every_case() {
         let help = Options::command().render_help().to_string();
-        for case in case::all() {
+        for case in cases::all() {
             assert!(help.contains(case.name), "{}", case.name);
         }
     }

@@ -22,6 +22,17 @@ pub(crate) struct Load {
     pub(crate) streams: Option<u32>,
 }
 
+/// What clients that only make TLS handshakes do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Storm {
+    /// Concurrent connections.
+    pub(crate) connections: u32,
+    /// Resume with the ticket of the previous handshake.
+    pub(crate) resume: bool,
+    /// The number of hosts whose names are sent.
+    pub(crate) names: usize,
+}
+
 /// What the clients saw.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Seen {

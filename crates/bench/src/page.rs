@@ -120,7 +120,8 @@ cargo xtask bench --rounds 7 --only evenkeel --against PATH   # before and after
 mod tests {
     use std::rc::Rc;
 
-    use super::super::case::{self, Against, Measure};
+    use super::super::case::{Against, Measure};
+    use super::super::cases;
     use super::super::contender::Contender;
     use super::super::files::Files;
     use super::*;
@@ -131,7 +132,7 @@ mod tests {
     }
 
     fn finding(name: &str) -> Finding {
-        let case = case::all().find(|case| case.is_named(name)).unwrap();
+        let case = cases::all().find(|case| case.is_named(name)).unwrap();
         Finding::new(case)
     }
 

@@ -138,11 +138,11 @@ const fn before(measure: Measure) -> Bar {
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::CASES;
+    use super::super::cases;
     use super::*;
 
     fn finding() -> Finding {
-        let case = CASES.iter().find(|case| case.is_named("short/one-core")).unwrap();
+        let case = cases::all().find(|case| case.is_named("short/one-core")).unwrap();
         Finding { absolutes: vec!["evenkeel 9.1 µs".into()], ..Finding::new(case) }
     }
 

@@ -377,7 +377,7 @@ const CAPACITY_ROUNDS: usize = 3;
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::CASES;
+    use super::super::cases;
     use super::*;
 
     fn bench(rounds: usize) -> Bench {
@@ -386,7 +386,7 @@ mod tests {
     }
 
     fn finding() -> Finding {
-        Finding::new(&CASES[0])
+        Finding::new(cases::all().next().unwrap())
     }
 
     #[test]

@@ -5,21 +5,10 @@ use xtask::Outcome;
 use super::case::{Against, Case, Measure};
 use super::contender::{Contender, Running, Variant, start_target};
 use super::files::Files;
-use super::load;
+use super::load::{self, Storm};
 use super::process::Placement;
 use super::report::{Finding, Spread};
 use super::run::{Bench, Round, WARM_UP, ratios};
-
-/// What the clients do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Storm {
-    /// Concurrent connections.
-    pub(crate) connections: u32,
-    /// Resume with the ticket of the previous handshake.
-    pub(crate) resume: bool,
-    /// The number of hosts whose names are sent.
-    pub(crate) names: usize,
-}
 
 /// What the clients saw.
 #[derive(Clone, Copy, Debug, PartialEq)]

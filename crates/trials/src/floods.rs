@@ -14,7 +14,7 @@ use testkit::{Target, response};
 use clap::Args;
 use xtask::Outcome;
 
-use crate::lock;
+use crate::lock::lock;
 use crate::pace::{self, Times};
 use crate::stand_in::{Program, Proxy};
 use class::Class;

@@ -17,7 +17,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use xtask::{Outcome, packages, workspace};
 
-use crate::seed_or_clock;
+use crate::seed::seed_or_clock;
 use load::Seen;
 use tally::Tally;
 use target::{Manner, Target};

@@ -17,8 +17,10 @@ mod grpc;
 mod h2_conformance;
 mod idle_race;
 mod keepalive;
+mod lock;
 mod pace;
 mod script;
+mod seed;
 mod server;
 mod slow;
 mod soak;
@@ -27,8 +29,6 @@ mod tls_audit;
 mod websockets;
 
 use std::process::ExitCode;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use clap::Parser;
 use xtask::exit_code;
@@ -71,15 +71,4 @@ fn main() -> ExitCode {
         Trial::Keepalive => exit_code("keepalive", keepalive::run()),
         Trial::Websockets => exit_code("websockets", websockets::run()),
     }
-}
-
-/// The seed that was asked for, or one from the clock.
-fn seed_or_clock(seed: Option<u64>) -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    seed.unwrap_or_else(|| u64::from(now.subsec_nanos()))
-}
-
-/// Locks a mutex, after a panic too: a trial reports what it has.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

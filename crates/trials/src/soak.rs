@@ -23,7 +23,9 @@ use clap::Args;
 use testkit::Balancer;
 use xtask::Outcome;
 
-use crate::{lock, seed_or_clock, server};
+use crate::lock::lock;
+use crate::seed::seed_or_clock;
+use crate::server;
 use good::{Done, Loss, World};
 use ledger::{Fault, Ledger, Planned};
 use resources::Resources;

@@ -4,6 +4,7 @@
 //! The cases are written in `crates/trials/websockets`. Each client runs a suite and prints a line for each case.
 
 mod client;
+mod languages;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -11,10 +12,11 @@ use std::process::Command;
 use std::thread;
 
 use client::Client;
+use languages::Languages;
 use testkit::{Balancer, Signal};
-use xtask::{Outcome, packages, workspace};
+use xtask::{Outcome, packages};
 
-use crate::script::{self, Results};
+use crate::script::Results;
 use crate::server::{self, Server, free_address};
 
 pub(crate) fn run() -> Outcome {
@@ -45,36 +47,6 @@ struct Stage {
     servers: [(&'static str, Server); 2],
     binary: PathBuf,
     results: Results,
-}
-
-/// The interpreters, with the libraries that the scripts need.
-struct Languages {
-    /// The directory of npm's modules.
-    modules: PathBuf,
-    /// The interpreter of a virtual environment.
-    python: PathBuf,
-}
-
-impl Languages {
-    fn install() -> Outcome<Self> {
-        let directory = workspace::target_directory()?.join("websockets");
-        std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-        let modules = packages::install_npm_ws(&directory)?;
-        let python = packages::PYPI_WEBSOCKETS.install(&directory)?;
-        Ok(Self { modules, python })
-    }
-
-    fn node(&self, name: &str) -> Command {
-        let mut command = Server::command("node");
-        command.env("NODE_PATH", &self.modules).arg(script::path("websockets", name));
-        command
-    }
-
-    fn python(&self, name: &str) -> Command {
-        let mut command = Server::command(&self.python);
-        command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script::path("websockets", name));
-        command
-    }
 }
 
 fn serve(name: &str, mut command: Command) -> Outcome<Server> {

@@ -16,7 +16,7 @@ use xtask::Outcome;
 
 use super::tally::Tally;
 use crate::exchange::Head;
-use crate::lock;
+use crate::lock::lock;
 
 /// A running target. Dropping it ends it.
 #[derive(Debug)]

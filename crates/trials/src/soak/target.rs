@@ -12,7 +12,7 @@ use rustix::net::sockopt::set_socket_linger;
 use super::echo;
 use super::ledger::{Fault, Ledger};
 use crate::exchange::{Head, Reader};
-use crate::lock;
+use crate::lock::lock;
 
 /// A target and its current fault.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use xtask::Outcome;
 
-use super::Languages;
+use super::languages::Languages;
 use crate::script;
 use crate::server::Server;
 

@@ -195,14 +195,4 @@ pub(crate) const CIRCLES: &[CircleException] = &[
         modules: &["identity", "identity::headers"],
         reason: "a parent calls its child, and the child uses its types",
     },
-    CircleException {
-        package: "bench",
-        modules: &["case", "case::http2", "case::tls", "report", "run", "storm"],
-        reason: "broken by the next commits",
-    },
-    CircleException {
-        package: "trials",
-        modules: &["websockets", "websockets::client"],
-        reason: "broken by the next commits",
-    },
 ];

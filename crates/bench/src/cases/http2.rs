@@ -1,7 +1,7 @@
 //! Cases with HTTP/2 clients and plain HTTP/1.1 targets.
 
-use super::Regime::OneCore;
-use super::{Bar, Case, KEEP_ALIVE, Kind, PROXIES, cpu};
+use crate::case::Regime::OneCore;
+use crate::case::{Bar, Case, KEEP_ALIVE, Kind, PROXIES, cpu};
 use crate::contender::Contender::{Haproxy, Nginx};
 use crate::contender::Variant;
 use crate::load::Load;

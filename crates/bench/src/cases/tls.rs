@@ -1,12 +1,11 @@
 //! Cases with TLS 1.3 clients and plain HTTP/1.1 targets.
 
-use super::{Against, Bar, Case, KEEP_ALIVE, Kind, Measure, PROXIES, cpu};
+use crate::case::{Against, Bar, Case, KEEP_ALIVE, Kind, Measure, PROXIES, cpu};
 use crate::contender::Contender::{self, Evenkeel, Haproxy, Nginx};
 use crate::contender::Variant;
-use crate::load::Load;
-use crate::storm::Storm;
+use crate::load::{Load, Storm};
 
-use super::Regime::OneCore;
+use crate::case::Regime::OneCore;
 
 const fn handshake(against: Contender, limit: f64) -> Bar {
     Bar { measure: Measure::Handshake, against: Against::Contender(against), limit }

@@ -13,6 +13,7 @@
 mod access;
 mod admit;
 mod authorize;
+mod decision;
 mod explain;
 mod group;
 mod question;
@@ -22,12 +23,13 @@ mod source;
 mod steps;
 mod websocket;
 
+pub(crate) use decision::{Decision, Forward, Verdict};
 pub use explain::{Explanation, Outcome, explain};
 pub(crate) use group::{choice_key, choose_group};
 pub(crate) use question::Question;
 pub(crate) use ready::{Ready, ready};
 pub(crate) use source::find_source;
-pub(crate) use steps::{Decision, Forward, Verdict, decide};
+pub(crate) use steps::decide;
 pub(crate) use websocket::may_switch;
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod at_target;
 mod attempt;
 mod compress;
 mod deliver;
+mod delivery;
 mod exchange;
 mod failure;
 mod finish;

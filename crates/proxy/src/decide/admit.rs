@@ -4,8 +4,8 @@ use model::Failure;
 use proto::http1::{BodyLength, Known, token};
 
 use super::access::Permitted;
+use super::decision::Forward;
 use super::question::Question;
-use super::steps::Forward;
 use super::websocket;
 use crate::failed::Failed;
 

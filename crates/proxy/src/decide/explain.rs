@@ -6,11 +6,12 @@ use balance::{Match, Mismatch, mismatch};
 use model::{ListenerName, TargetGroupName};
 use proto::http1::{Progress, RequestHead};
 
+use super::decision::Verdict;
 use super::question::Question;
 use super::ready::ready;
 use super::route::view;
 use super::source::find_source;
-use super::steps::{Verdict, decide};
+use super::steps::decide;
 use crate::arrival::{Arrival, Security};
 use crate::failed::Failed;
 use crate::head::RequestText;

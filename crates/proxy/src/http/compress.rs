@@ -14,7 +14,7 @@ use net::{Buffer, LARGE, Sys};
 use proto::compression::{Encoder, HeadEdits, Op, Survey, forbids_transform, keep_trailers, negotiate};
 use proto::http1::{Known, Method, ResponseBody, token};
 
-use super::deliver::Delivery;
+use super::delivery::Delivery;
 use super::exchange::Exchange;
 use super::failure::{self, on_relay, on_response_body};
 use super::state::ResponseState;

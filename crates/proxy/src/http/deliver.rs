@@ -4,16 +4,15 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use net::{Buffer, Sys};
-use proto::compression::HeadEdits;
 use proto::http1::ResponseBody;
 
 use super::abort::{self, ClientWatch, is_ignored};
 use super::at_target::{Attempt, Ended};
 use super::compress::{self, Lease};
+use super::delivery::Delivery;
 use super::exchange::Exchange;
 use super::failure;
 use super::progress::Progress;
-use crate::compose::Shape;
 use crate::failed::Failed;
 use crate::relay::{BodyReader, BodyWriter, Flow, coalesce, send, send_now, send_rest};
 
@@ -47,7 +46,7 @@ pub(super) async fn deliver<S: Sys>(
     } else {
         let (edits, attempt) = (choice.edits, Attempt { exchange: &mut *exchange, to, connection });
         let delivery = Delivery { attempt, body, writer, edits };
-        delivery.run(choice.lease, &mut input, head_bytes, &mut reader).await
+        run(delivery, choice.lease, &mut input, head_bytes, &mut reader).await
     };
     exchange.record.phases.relay = Some(exchange.micros_since(began));
     let aborted = result.err().filter(|&failed| is_ignored(exchange, progress, failed));
@@ -81,82 +80,66 @@ fn frame_for_client<S: Sys>(exchange: &mut Exchange<'_, S>, body: ResponseBody) 
     }
 }
 
-/// A final response on its way to the client.
-pub(super) struct Delivery<'a, 'c, S: Sys> {
-    pub(super) attempt: Attempt<'a, 'c, S>,
-    body: ResponseBody,
-    writer: BodyWriter,
-    edits: HeadEdits,
+/// Sends the response, compressed where there is a `lease` of an encoder.
+async fn run<S: Sys>(
+    mut delivery: Delivery<'_, '_, S>,
+    lease: Option<Box<Lease<S>>>,
+    input: &mut Buffer,
+    head_bytes: usize,
+    reader: &mut BodyReader<'_>,
+) -> Result<(), Failed> {
+    let client = delivery.attempt.exchange.client;
+    client.is_dismissed.set(!delivery.attempt.exchange.persists);
+    if let Some(lease) = lease {
+        // Boxed, so that other requests do not reserve space for its state.
+        return Box::pin(compress::run(delivery, lease, input, head_bytes, reader)).await;
+    }
+    let listener = Rc::clone(&delivery.attempt.exchange.listener);
+    let http = &listener.plan.http;
+    client.end().write_within(http.send_timeout);
+    let (rest, mut data, behind) = send_first(&mut delivery, input, head_bytes, reader)?;
+    let is_sent = rest.is_empty() && data.is_empty() && behind.is_empty();
+    if !(is_sent && client.stream.is_flushed()) {
+        let written = send_rest(&client.stream, &rest, &mut data).await;
+        written.map_err(|error| failure::on_send_to_client(&error))?;
+        let written = send(&client.stream, &behind, &mut Buffer::new()).await;
+        written.map_err(|error| failure::on_send_to_client(&error))?;
+    }
+    if reader.is_complete() {
+        return Ok(());
+    }
+    let flow = Flow {
+        from: delivery.attempt.connection.end(),
+        to: client.end(),
+        input,
+        reader,
+        writer: delivery.writer,
+        limits: &http.limits,
+        read_timeout: delivery.attempt.to.group.plan.group.timeouts.idle,
+        write_timeout: http.send_timeout,
+    };
+    flow.run().await.map_err(failure::on_relay)
 }
 
-impl<S: Sys> Delivery<'_, '_, S> {
-    async fn run(
-        mut self,
-        lease: Option<Box<Lease<S>>>,
-        input: &mut Buffer,
-        head_bytes: usize,
-        reader: &mut BodyReader<'_>,
-    ) -> Result<(), Failed> {
-        let client = self.attempt.exchange.client;
-        client.is_dismissed.set(!self.attempt.exchange.persists);
-        if let Some(lease) = lease {
-            // Boxed, so that other requests do not reserve space for its state.
-            return Box::pin(compress::run(self, lease, input, head_bytes, reader)).await;
-        }
-        let listener = Rc::clone(&self.attempt.exchange.listener);
-        let http = &listener.plan.http;
-        client.end().write_within(http.send_timeout);
-        let (rest, mut data, behind) = self.send_first(input, head_bytes, reader)?;
-        let is_sent = rest.is_empty() && data.is_empty() && behind.is_empty();
-        if !(is_sent && client.stream.is_flushed()) {
-            let written = send_rest(&client.stream, &rest, &mut data).await;
-            written.map_err(|error| failure::on_send_to_client(&error))?;
-            let written = send(&client.stream, &behind, &mut Buffer::new()).await;
-            written.map_err(|error| failure::on_send_to_client(&error))?;
-        }
-        if reader.is_complete() {
-            return Ok(());
-        }
-        let flow = Flow {
-            from: self.attempt.connection.end(),
-            to: client.end(),
-            input,
-            reader,
-            writer: self.writer,
-            limits: &http.limits,
-            read_timeout: self.attempt.to.group.plan.group.timeouts.idle,
-            write_timeout: http.send_timeout,
-        };
-        flow.run().await.map_err(failure::on_relay)
-    }
-
-    /// Sends head and first data in one write. Returns what did not go at once: the rest of the head, the data, and the
-    /// framing behind the data.
-    fn send_first(
-        &mut self,
-        input: &mut Buffer,
-        head_bytes: usize,
-        reader: &mut BodyReader<'_>,
-    ) -> Result<(Vec<u8>, Buffer, Vec<u8>), Failed> {
-        let client = self.attempt.exchange.client;
-        let mut out = client.proxy.scratch.borrow_mut();
-        out.clear();
-        self.write_head(input, &mut out);
-        input.consume(head_bytes);
-        let exchange = &mut *self.attempt.exchange;
-        let data = reader.take(input, &exchange.listener.plan.http.limits);
-        let mut data = data.map_err(failure::on_response_body)?;
-        let behind = self.writer.frame(&mut data, reader, &mut out);
-        exchange.answer(exchange.heads.response.status());
-        coalesce(&mut out, &mut data);
-        let rest = send_now(&client.stream, &out, &mut data);
-        Ok((rest.map_err(|error| failure::on_send_to_client(&error))?, data, behind))
-    }
-
-    pub(super) fn write_head(&self, input: &Buffer, out: &mut Vec<u8>) {
-        let exchange = &*self.attempt.exchange;
-        let shape = Shape { body: self.body, writer: self.writer, edits: &self.edits };
-        let composer = exchange.composer(Some(self.attempt.to.rule));
-        composer.write_relayed(exchange.response_text(input), shape, out);
-    }
+/// Sends head and first data in one write. Returns what did not go at once: the rest of the head, the data, and the
+/// framing behind the data.
+fn send_first<S: Sys>(
+    delivery: &mut Delivery<'_, '_, S>,
+    input: &mut Buffer,
+    head_bytes: usize,
+    reader: &mut BodyReader<'_>,
+) -> Result<(Vec<u8>, Buffer, Vec<u8>), Failed> {
+    let client = delivery.attempt.exchange.client;
+    let mut out = client.proxy.scratch.borrow_mut();
+    out.clear();
+    delivery.write_head(input, &mut out);
+    input.consume(head_bytes);
+    let exchange = &mut *delivery.attempt.exchange;
+    let data = reader.take(input, &exchange.listener.plan.http.limits);
+    let mut data = data.map_err(failure::on_response_body)?;
+    let behind = delivery.writer.frame(&mut data, reader, &mut out);
+    exchange.answer(exchange.heads.response.status());
+    coalesce(&mut out, &mut data);
+    let rest = send_now(&client.stream, &out, &mut data);
+    Ok((rest.map_err(|error| failure::on_send_to_client(&error))?, data, behind))
 }

@@ -1,6 +1,7 @@
-//! Takes connections from the kernel, when there is a place for them (KA10).
+//! Accepts connections from the kernel, while the limits allow it (KA10).
 //!
-//! A place is taken first, then the connection: whoever finds none leaves it in the kernel's queue. See `room`.
+//! A permit is taken first, then the connection. Without a permit the connection stays in the kernel's accept queue.
+//! See `balance::connection_limit`.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -9,15 +10,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use balance::connection_limit::take_or_wait;
 use model::WhenFull;
 use net::{Accepted, Listener, Sys};
-use observe::Refusal;
+use observe::{ListenerCells, Refusal};
 
-use crate::clients::{Clients, Place};
 use crate::connection::{Client, Held, serve};
+use crate::limit::Waiting;
 use crate::local::BoundListener;
+use crate::permit::Permit;
 use crate::proxy_header;
-use crate::room::Waiting;
 use crate::stream::Stream;
 use crate::waiters::Waiter;
 use crate::worker::Proxy;
@@ -35,12 +37,12 @@ pub(crate) async fn accept<S: Sys>(
             Err(error) => failed(&proxy, &error).await,
         }
     }
-    // invariant: whoever the kernel has already connected is served, if there is a place soon.
+    // invariant: a connection that the kernel has already made is served, if there is a permit soon.
     let _hold = proxy.hold();
     while listener.has_waiting() {
-        let Some(place) = last_place(&proxy, &bound).await else { break };
+        let Some(permit) = last_permit(&proxy, &bound).await else { break };
         match listener.try_accept() {
-            Some(Ok(accepted)) => admit(&proxy, &bound, accepted, place),
+            Some(Ok(accepted)) => admit(&proxy, &bound, accepted, permit),
             Some(Err(error)) if is_passing(&error) => {}
             Some(Err(_)) | None => break,
         }
@@ -68,23 +70,23 @@ async fn take_next<S: Sys>(
     waiter: &Waiter<'_>,
     listener: &Listener<S>,
 ) {
-    let found = match bound.clients().take() {
-        Ok(place) => Found::Place(place),
-        // Nobody is evicted for nobody.
+    let found = match Permit::take(&bound.idle_connections()) {
+        Ok(permit) => Found::Permit(permit),
+        // A connection is evicted only while an accept is waiting.
         Err(_) if !listener.has_waiting() => return,
-        Err(_) => Box::pin(wait_for_place(proxy, bound, waiter)).await,
+        Err(_) => Box::pin(wait_for_permit(proxy, bound, waiter)).await,
     };
     if matches!(found, Found::Closing) {
         return;
     }
     match (listener.try_accept(), found) {
-        (Some(Ok(accepted)), Found::Place(place)) => admit(proxy, bound, accepted, place),
+        (Some(Ok(accepted)), Found::Permit(permit)) => admit(proxy, bound, accepted, permit),
         (Some(Ok(accepted)), _) => {
             proxy.cells().connections_accepted.increment();
-            refuse(&bound.clients(), accepted, Refusal::Full);
+            refuse(bound.idle_connections().cells(), accepted, Refusal::Full);
         }
         (Some(Err(error)), found) => {
-            // Others may have the place meanwhile.
+            // Other accepts may have the permit meanwhile.
             drop(found);
             failed(proxy, &error).await;
         }
@@ -93,22 +95,22 @@ async fn take_next<S: Sys>(
 }
 
 enum Found {
-    Place(Place),
-    /// Every connection is in use, and who comes is to be refused.
-    Nobody,
+    Permit(Permit),
+    /// All connections are in use, and the new one is to be refused.
+    Full,
     Closing,
 }
 
 /// Waits until a connection ends or is evicted.
-async fn wait_for_place<S: Sys>(proxy: &Proxy<S>, bound: &BoundListener<S>, waiter: &Waiter<'_>) -> Found {
+async fn wait_for_permit<S: Sys>(proxy: &Proxy<S>, bound: &BoundListener<S>, waiter: &Waiter<'_>) -> Found {
     let listener = Rc::clone(&bound.listener.borrow());
     listener.cells().accepts_waiting.increment();
     let mut waiting = None;
     let found = loop {
         tokio::select! {
             biased;
-            found = poll_fn(|context| poll_place(context, proxy, bound, waiter, &mut waiting)) => break found,
-            // Who has just connected may be evicted in a while, which nobody tells.
+            found = poll_fn(|context| poll_permit(context, proxy, bound, waiter, &mut waiting)) => break found,
+            // A new connection may be evicted after a while, and no wake-up tells when.
             () = proxy.worker.sleep(LOOK_AGAIN) => {}
         }
     };
@@ -116,7 +118,7 @@ async fn wait_for_place<S: Sys>(proxy: &Proxy<S>, bound: &BoundListener<S>, wait
     found
 }
 
-fn poll_place<S: Sys>(
+fn poll_permit<S: Sys>(
     context: &mut Context<'_>,
     proxy: &Proxy<S>,
     bound: &BoundListener<S>,
@@ -126,56 +128,48 @@ fn poll_place<S: Sys>(
     if bound.poll_closes(context, waiter).is_ready() {
         return Poll::Ready(Found::Closing);
     }
-    if let Some(place) = try_place(context, bound, waiting) {
-        return Poll::Ready(Found::Place(place));
+    if let Some(permit) = try_permit(context, bound, waiting) {
+        return Poll::Ready(Found::Permit(permit));
     }
     let is_coming = waiting.as_mut().is_none_or(|waiting| waiting.ask(proxy.now_millis()));
     if is_coming || bound.listener.borrow().plan.http.when_full == WhenFull::Wait {
         Poll::Pending
     } else {
-        Poll::Ready(Found::Nobody)
+        Poll::Ready(Found::Full)
     }
 }
 
-/// A place, or leaves the task to be woken when one comes free.
-fn try_place<S: Sys>(
+/// Takes a permit, or leaves the task to be woken when one may be free.
+fn try_permit<S: Sys>(
     context: &Context<'_>,
     bound: &BoundListener<S>,
     waiting: &mut Option<Waiting>,
-) -> Option<Place> {
-    let clients = bound.clients();
-    let mut tried = None;
-    loop {
-        let scope = match clients.take() {
-            Ok(place) => {
-                *waiting = None;
-                return Some(place);
-            }
-            Err(scope) if tried == Some(scope) => return None,
-            Err(scope) => scope,
-        };
-        let room = clients.places.room(scope);
-        if waiting.as_ref().is_none_or(|waiting| !waiting.is_in(room)) {
-            *waiting = Some(Waiting::begin(room, scope));
+) -> Option<Permit> {
+    let connections = bound.idle_connections();
+    let wait = |scope| {
+        let limit = connections.limits.limit(scope);
+        if waiting.as_ref().is_none_or(|waiting| !waiting.is_in(limit)) {
+            *waiting = Some(Waiting::begin(limit, scope));
         }
         waiting.iter().for_each(|waiting| waiting.register(context.waker()));
-        // A place that came free before this was known woke nobody: once more.
-        tried = Some(scope);
-    }
+    };
+    let permit = take_or_wait(|| Permit::take(&connections), wait)?;
+    *waiting = None;
+    Some(permit)
 }
 
-/// A place for who was connected before the bound closed; what is idle makes room by itself then.
-async fn last_place<S: Sys>(proxy: &Proxy<S>, bound: &BoundListener<S>) -> Option<Place> {
-    if let Ok(place) = bound.clients().take() {
-        return Some(place);
+/// A permit for a connection that was made before the bound listener closed. Idle connections end by themselves then.
+async fn last_permit<S: Sys>(proxy: &Proxy<S>, bound: &BoundListener<S>) -> Option<Permit> {
+    if let Ok(permit) = Permit::take(&bound.idle_connections()) {
+        return Some(permit);
     }
     let mut waiting = None;
     tokio::select! {
         biased;
-        place = poll_fn(|context| match try_place(context, bound, &mut waiting) {
-            Some(place) => Poll::Ready(place),
+        permit = poll_fn(|context| match try_permit(context, bound, &mut waiting) {
+            Some(permit) => Poll::Ready(permit),
             None => Poll::Pending,
-        }) => Some(place),
+        }) => Some(permit),
         () = proxy.worker.sleep(LAST_PATIENCE) => None,
     }
 }
@@ -184,18 +178,18 @@ fn admit<S: Sys>(
     proxy: &Rc<Proxy<S>>,
     bound: &Rc<BoundListener<S>>,
     accepted: Accepted<S>,
-    mut place: Place,
+    mut permit: Permit,
 ) {
     proxy.cells().connections_accepted.increment();
     if !proxy.has_descriptors(accepted.descriptor) {
-        return refuse(&place.clients, accepted, Refusal::Descriptors);
+        return refuse(permit.cells(), accepted, Refusal::Descriptors);
     }
-    // Who comes in another's name is counted when that is known.
+    // A connection with a PROXY header is counted when its client is known.
     let is_passed_on = proxy_header::is_due(bound, accepted.peer);
-    if !is_passed_on && place.count(accepted.peer.ip()).is_err() {
-        return refuse(&place.clients, accepted, Refusal::ClientLimit);
+    if !is_passed_on && permit.count(accepted.peer.ip()).is_err() {
+        return refuse(permit.cells(), accepted, Refusal::ClientLimit);
     }
-    let cells = place.clients.cells();
+    let cells = permit.cells();
     cells.connections_accepted.increment();
     cells.connections_open.increment();
     proxy.connection_opened();
@@ -208,18 +202,18 @@ fn admit<S: Sys>(
         requests: 0,
         is_dismissed: Cell::new(false),
         is_plain: false,
-        held: Held::Connection(place),
+        held: Held::Connection(permit),
     };
     proxy.worker.spawn(serve(Box::new(client)));
 }
 
-fn refuse<S: Sys>(clients: &Clients, accepted: Accepted<S>, reason: Refusal) {
-    clients.cells().connections_refused.count(reason);
+fn refuse<S: Sys>(cells: &ListenerCells, accepted: Accepted<S>, reason: Refusal) {
+    cells.connections_refused.count(reason);
     drop(accepted);
 }
 
-/// `accept` fails when this process or the machine is out of descriptors or memory: with a rest, what is open goes
-/// on, and what waits in the kernel's queue is taken when there is room again.
+/// `accept` fails when this process or the machine is out of descriptors or memory. After a pause it is tried again;
+/// meanwhile open connections go on, and new ones stay in the accept queue.
 async fn failed<S: Sys>(proxy: &Proxy<S>, error: &io::Error) {
     proxy.cells().accept_errors.increment();
     if !is_passing(error) {
@@ -229,7 +223,7 @@ async fn failed<S: Sys>(proxy: &Proxy<S>, error: &io::Error) {
     }
 }
 
-/// The connection ended while it waited in the queue; the next one is not concerned.
+/// The connection ended in the accept queue; the next one is not concerned.
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }

@@ -6,19 +6,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use balance::connection_limit::ClientLimit;
 use net::{Buffer, SMALL, Sys};
 use observe::{ListenerCells, Refusal};
 
 use crate::arrival::{Arrival, Security};
-use crate::clients::Place;
 use crate::http::Next;
 use crate::http2::serve_http2;
 use crate::io_error;
 use crate::local::BoundListener;
+use crate::permit::Permit;
 use crate::proxy_header::{self, PassedOn};
 use crate::relay::End;
 use crate::request_slot::RequestSlots;
-use crate::room::ClientLimit;
 use crate::secure::{Opened, secure, take_rest};
 use crate::stream::{Stream, Tls, Wire};
 use crate::worker::Proxy;
@@ -37,34 +37,34 @@ pub(crate) struct Client<S: Sys> {
     pub(crate) is_dismissed: Cell<bool>,
     /// It speaks plain HTTP where TLS is spoken.
     pub(crate) is_plain: bool,
-    // invariant: it is dropped behind the stream: a place comes free when its connection is closed.
+    // invariant: it is dropped after the stream: a permit is given back when its connection is closed.
     pub(crate) held: Held<S>,
 }
 
 /// What a client's requests come by.
 pub(crate) enum Held<S: Sys> {
-    /// A connection of its own, with its place at the listener that accepted it, which a reload may replace.
-    Connection(Place),
+    /// A connection of its own, with its permit of the listener that accepted it, which a reload may replace.
+    Connection(Permit),
     /// One of the streams of this connection.
     Stream(Rc<Client<S>>),
 }
 
 impl<S: Sys> Client<S> {
     pub(crate) fn cells(&self) -> &ListenerCells {
-        self.place().clients.cells()
+        self.permit().cells()
     }
 
-    pub(crate) fn place(&self) -> &Place {
+    pub(crate) fn permit(&self) -> &Permit {
         match &self.held {
-            Held::Connection(place) => place,
-            Held::Stream(connection) => connection.place(),
+            Held::Connection(permit) => permit,
+            Held::Stream(connection) => connection.permit(),
         }
     }
 
-    /// See [`Place::count`].
+    /// See [`Permit::count`].
     pub(crate) fn count(&mut self, client: IpAddr) -> Result<(), ClientLimit> {
         match &mut self.held {
-            Held::Connection(place) => place.count(client),
+            Held::Connection(permit) => permit.count(client),
             Held::Stream(_) => Ok(()),
         }
     }
@@ -99,7 +99,7 @@ impl<S: Sys> Client<S> {
 
     /// Whether the response that is about to go is the connection's last.
     pub(crate) fn is_last(&self) -> bool {
-        self.bound.closing.get() || self.place().makes_room()
+        self.bound.closing.get() || self.permit().announce_close()
     }
 
     /// The facts of the connection on which decisions depend.
@@ -160,12 +160,12 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
                 None => return,
             },
             Some(input) if speaks_http2(&client, &input) => {
-                client.place().stay();
+                client.permit().stay();
                 return Box::pin(serve_http2(client, input)).await;
             }
             Some(input) if speaks_tls(&client, &input) => return Box::pin(refuse_tls(client)).await,
             Some(input) => {
-                client.place().stay();
+                client.permit().stay();
                 RequestSlots::serve(client, input)
             }
             None => return,
@@ -198,7 +198,7 @@ fn is_undecided<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
 
 /// Reads until it is clear which version the client speaks, and serves it; `None`: the connection ends.
 async fn decide<S: Sys>(client: Box<Client<S>>, mut input: Buffer) -> Option<Box<Client<S>>> {
-    client.place().stay();
+    client.permit().stay();
     let timeout = client.bound.listener.borrow().plan.http.header_timeout;
     client.stream.set_read_deadline(client.proxy.worker.after(timeout));
     while is_undecided(&client, &input) {
@@ -223,7 +223,7 @@ fn speaks_tls<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
 
 /// Whoever speaks TLS would not understand an answer.
 async fn refuse_tls<S: Sys>(client: Box<Client<S>>) {
-    client.place().stay();
+    client.permit().stay();
     client.cells().connections_refused.count(Refusal::Tls);
     take_rest(&client).await;
 }
@@ -246,7 +246,7 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option
         let deadline = client.proxy.worker.after(first_timeout(&client));
         if input.is_empty() {
             input = wait_for_request(&client).await?;
-            client.place().stay();
+            client.permit().stay();
         }
         input = match secure(&mut client, input, deadline).await {
             Opened::Secure { is_http2: true } => {
@@ -287,7 +287,7 @@ async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
         client.bound.listener.borrow().plan.http.keepalive_timeout
     };
     client.stream.set_read_deadline(client.proxy.worker.after(timeout));
-    let idle = client.place().idle(client.stream.key(), client.requests == 0, client.proxy.now_millis());
+    let idle = client.permit().idle(client.stream.key(), client.requests == 0, client.proxy.now_millis());
     loop {
         match client.stream.idle().await {
             // invariant: only a byte begins a request. A stream counts as readable until a read finds it empty; who
@@ -353,8 +353,8 @@ fn last_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
 
 impl<S: Sys> Drop for Client<S> {
     fn drop(&mut self) {
-        if let Held::Connection(place) = &self.held {
-            place.clients.cells().connections_open.decrement();
+        if let Held::Connection(permit) = &self.held {
+            permit.cells().connections_open.decrement();
             self.proxy.connection_closed();
         }
     }

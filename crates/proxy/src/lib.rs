@@ -5,7 +5,7 @@
 
 mod accept;
 mod arrival;
-mod clients;
+mod atomics;
 mod compose;
 mod connection;
 mod date;
@@ -15,15 +15,16 @@ mod failed;
 mod head;
 mod http;
 mod http2;
+mod idle_connections;
 mod io_error;
+mod limit;
 mod live;
 mod local;
-mod places;
+mod permit;
 mod proxy_header;
 mod relay;
 mod request_slot;
 mod revocation_watch;
-mod room;
 mod secure;
 mod snapshot;
 mod stream;
@@ -33,6 +34,6 @@ mod worker;
 
 pub use decide::{Explanation, Outcome, explain};
 pub use engine::{BoundAddress, Engine, EngineError, StopReport};
+pub use limit::ConnectionLimit;
 pub use live::{Health, Live, TargetLive};
-pub use room::Room;
 pub use snapshot::{GroupPlan, ListenerPlan, Snapshot};

@@ -13,16 +13,15 @@ use balance::PassOver;
 use model::{ListenerName, LoadBalancerName, TargetKey};
 use observe::{CachePadded, ListenerCells, PerWorker, TargetCells, WorkerCells};
 
-use crate::places::{Places, Ushers};
-use crate::room::Room;
+use crate::limit::{ConnectionLimit, Evictors, ListenerLimits};
 
 /// The live state of everything, shared by all workers and the control plane.
 #[derive(Debug)]
 pub struct Live {
     workers: usize,
     worker_cells: Arc<PerWorker<WorkerCells>>,
-    process: Arc<Room>,
-    ushers: Arc<Ushers>,
+    process: Arc<ConnectionLimit>,
+    evictors: Arc<Evictors>,
     known: Mutex<Known>,
 }
 
@@ -31,9 +30,9 @@ struct Known {
     targets: HashMap<TargetKey, Arc<TargetLive>>,
     listeners: HashMap<ListenerName, Arc<PerWorker<ListenerCells>>>,
     rules: HashMap<RuleKey, Arc<RuleLive>>,
-    listener_rooms: HashMap<ListenerName, Arc<Room>>,
-    load_balancer_rooms: HashMap<LoadBalancerName, Arc<Room>>,
-    places: HashMap<(ListenerName, LoadBalancerName), Arc<Places>>,
+    of_listener: HashMap<ListenerName, Arc<ConnectionLimit>>,
+    of_load_balancer: HashMap<LoadBalancerName, Arc<ConnectionLimit>>,
+    listener_limits: HashMap<(ListenerName, LoadBalancerName), Arc<ListenerLimits>>,
 }
 
 impl Live {
@@ -42,7 +41,7 @@ impl Live {
             workers,
             worker_cells: Arc::new(PerWorker::new(workers)),
             process: Arc::default(),
-            ushers: Arc::new(PerWorker::new(workers)),
+            evictors: Arc::new(PerWorker::new(workers)),
             known: Mutex::default(),
         }
     }
@@ -85,48 +84,50 @@ impl Live {
         self.lock().rules.retain(|key, rule| rules.contains(key) || rule.tunnels() > 0);
     }
 
-    /// The room of the whole process, in which file descriptors are what is scarce.
-    pub(crate) fn process_room(&self) -> &Arc<Room> {
+    /// The connections of the whole process, which are limited by file descriptors.
+    pub(crate) fn process_limit(&self) -> &Arc<ConnectionLimit> {
         &self.process
     }
 
-    pub(crate) fn load_balancer_room(&self, name: &LoadBalancerName) -> Arc<Room> {
-        Arc::clone(self.lock().load_balancer_rooms.entry(name.clone()).or_default())
+    pub(crate) fn load_balancer_limit(&self, name: &LoadBalancerName) -> Arc<ConnectionLimit> {
+        Arc::clone(self.lock().of_load_balancer.entry(name.clone()).or_default())
     }
 
-    pub(crate) fn listener_room(&self, name: &ListenerName) -> Arc<Room> {
-        Arc::clone(self.lock().listener_rooms.entry(name.clone()).or_default())
+    pub(crate) fn listener_limit(&self, name: &ListenerName) -> Arc<ConnectionLimit> {
+        Arc::clone(self.lock().of_listener.entry(name.clone()).or_default())
     }
 
-    /// The places of this listener's clients, while it belongs to this load balancer.
-    pub(crate) fn places(&self, listener: &ListenerName, load_balancer: &LoadBalancerName) -> Arc<Places> {
+    /// The limits of this listener's connections, while it belongs to this load balancer.
+    pub(crate) fn listener_limits(
+        &self,
+        listener: &ListenerName,
+        load_balancer: &LoadBalancerName,
+    ) -> Arc<ListenerLimits> {
         let cells = self.listener(listener);
-        let rooms =
-            [self.listener_room(listener), self.load_balancer_room(load_balancer), Arc::clone(&self.process)];
+        let process = Arc::clone(&self.process);
+        let limits = [self.listener_limit(listener), self.load_balancer_limit(load_balancer), process];
         let key = (listener.clone(), load_balancer.clone());
         let mut known = self.lock();
-        let places = known.places.entry(key).or_insert_with(|| Places::new(rooms, cells, &self.ushers));
-        Arc::clone(places)
+        let new = || ListenerLimits::new(limits, cells, &self.evictors);
+        Arc::clone(known.listener_limits.entry(key).or_insert_with(new))
     }
 
-    /// The task of this worker that evicts waits to be asked.
+    /// Registers the task of this worker that evicts connections; it is woken when an eviction is requested.
     pub(crate) fn await_evictions(&self, worker: usize, waker: Waker) {
-        let mut usher = self.ushers.of(worker).lock().unwrap_or_else(PoisonError::into_inner);
-        *usher = Some(waker);
+        let mut evictor = self.evictors.of(worker).lock().unwrap_or_else(PoisonError::into_inner);
+        *evictor = Some(waker);
     }
 
-    /// Forgets what the published snapshot no longer names. Rooms in which connections are left stay: a listener that
-    /// comes back finds them counted.
+    /// Forgets what the published snapshot no longer names. Limits with open connections stay: if the listener comes
+    /// back, the connections count.
     pub(crate) fn retain(&self, targets: &HashSet<TargetKey>, listeners: &HashSet<ListenerName>) {
         let mut known = self.lock();
         known.targets.retain(|key, _| targets.contains(key));
-        known.places.retain(|_, places| Arc::strong_count(places) > 1);
-        known.listener_rooms.retain(|_, room| Arc::strong_count(room) > 1);
-        known.load_balancer_rooms.retain(|_, room| Arc::strong_count(room) > 1);
-        let has_room =
-            |name: &ListenerName, known: &HashMap<ListenerName, Arc<Room>>| known.contains_key(name);
-        let Known { listeners: cells, listener_rooms, .. } = &mut *known;
-        cells.retain(|name, _| listeners.contains(name) || has_room(name, listener_rooms));
+        known.listener_limits.retain(|_, limits| Arc::strong_count(limits) > 1);
+        known.of_listener.retain(|_, limit| Arc::strong_count(limit) > 1);
+        known.of_load_balancer.retain(|_, limit| Arc::strong_count(limit) > 1);
+        let Known { listeners: cells, of_listener, .. } = &mut *known;
+        cells.retain(|name, _| listeners.contains(name) || of_listener.contains_key(name));
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -14,8 +14,8 @@ use model::{ListenerName, TargetGroupName, TargetKey};
 use net::{Listener, Sys};
 use observe::{ListenerCells, LogBuffer};
 
-use crate::clients::Clients;
 use crate::decide::choose_group;
+use crate::idle_connections::IdleConnections;
 use crate::live::RuleLive;
 use crate::snapshot::{ActionPlan, ListenerPlan, Snapshot};
 use crate::target::{LocalGroup, LocalTarget};
@@ -25,7 +25,7 @@ use crate::waiters::{Waiter, Waiters};
 pub(crate) struct Local<S: Sys> {
     pub(crate) listeners: Vec<Rc<LocalListener<S>>>,
     /// Of these listeners, and of those that are gone but have connections left, or accept what waits already.
-    clients: Vec<Weak<Clients>>,
+    idle_connections: Vec<Weak<IdleConnections>>,
     targets: HashMap<TargetKey, Rc<LocalTarget<S>>>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct LocalListener<S: Sys> {
     groups: Rc<[LocalGroup<S>]>,
     /// For each rule, which of its groups is next.
     turns: Vec<RefCell<SmoothWeighted>>,
-    pub(crate) clients: Rc<Clients>,
+    pub(crate) idle_connections: Rc<IdleConnections>,
     worker: usize,
 }
 
@@ -65,13 +65,13 @@ impl<S: Sys> Local<S> {
             let gone = previous.targets.iter().filter(|(key, _)| !targets.contains_key(key));
             gone.for_each(|(_, target)| target.retire());
         }
-        let mut clients = previous.map(|p| p.clients.clone()).unwrap_or_default();
-        clients.retain(|clients| clients.strong_count() > 0);
+        let mut idle_connections = previous.map(|p| p.idle_connections.clone()).unwrap_or_default();
+        idle_connections.retain(|one| one.strong_count() > 0);
         let listener = |plan: &Arc<ListenerPlan>| {
-            let clients = clients_of(plan, &mut clients, worker);
-            Rc::new(LocalListener::new(plan, &groups, clients, worker))
+            let idle_connections = idle_connections_of(plan, &mut idle_connections, worker);
+            Rc::new(LocalListener::new(plan, &groups, idle_connections, worker))
         };
-        Self { listeners: snapshot.listeners.iter().map(listener).collect(), clients, targets }
+        Self { listeners: snapshot.listeners.iter().map(listener).collect(), idle_connections, targets }
     }
 
     /// Closes the target connection that has been idle longest; false: none is idle.
@@ -84,8 +84,8 @@ impl<S: Sys> Local<S> {
         self.listeners.iter().find(|listener| listener.plan.name == *name)
     }
 
-    pub(crate) fn clients(&self) -> impl Iterator<Item = Rc<Clients>> {
-        self.clients.iter().filter_map(Weak::upgrade)
+    pub(crate) fn idle_connections(&self) -> impl Iterator<Item = Rc<IdleConnections>> {
+        self.idle_connections.iter().filter_map(Weak::upgrade)
     }
 
     pub(crate) fn targets(&self) -> impl Iterator<Item = &Rc<LocalTarget<S>>> {
@@ -97,7 +97,7 @@ impl<S: Sys> LocalListener<S> {
     fn new(
         plan: &Arc<ListenerPlan>,
         groups: &Rc<[LocalGroup<S>]>,
-        clients: Rc<Clients>,
+        idle_connections: Rc<IdleConnections>,
         worker: usize,
     ) -> Self {
         let turn = |weights: &[u32]| RefCell::new(SmoothWeighted::new(weights, worker as u64));
@@ -114,7 +114,7 @@ impl<S: Sys> LocalListener<S> {
                     ActionPlan::Redirect(_) | ActionPlan::Fixed(_) => turn(&[]),
                 })
                 .collect(),
-            clients,
+            idle_connections,
             worker,
         }
     }
@@ -164,8 +164,8 @@ impl<S: Sys> BoundListener<S> {
         }
     }
 
-    pub(crate) fn clients(&self) -> Rc<Clients> {
-        Rc::clone(&self.listener.borrow().clients)
+    pub(crate) fn idle_connections(&self) -> Rc<IdleConnections> {
+        Rc::clone(&self.listener.borrow().idle_connections)
     }
 
     pub(crate) fn close(&self) {
@@ -189,12 +189,16 @@ impl<S: Sys> BoundListener<S> {
     }
 }
 
-/// Those of before, where there are any: their idle connections stand in one order.
-fn clients_of(plan: &ListenerPlan, all: &mut Vec<Weak<Clients>>, worker: usize) -> Rc<Clients> {
-    let is_same = |clients: &Rc<Clients>| Arc::ptr_eq(&clients.places, &plan.places);
+/// The idle connections of the previous generation, if there are any, so that all stand in one order.
+fn idle_connections_of(
+    plan: &ListenerPlan,
+    all: &mut Vec<Weak<IdleConnections>>,
+    worker: usize,
+) -> Rc<IdleConnections> {
+    let is_same = |one: &Rc<IdleConnections>| Arc::ptr_eq(&one.limits, &plan.listener_limits);
     all.iter().filter_map(Weak::upgrade).find(is_same).unwrap_or_else(|| {
-        let clients = Clients::new(&plan.places, worker);
-        all.push(Rc::downgrade(&clients));
-        clients
+        let new = IdleConnections::new(&plan.listener_limits, worker);
+        all.push(Rc::downgrade(&new));
+        new
     })
 }

@@ -12,9 +12,9 @@ use net::{Buffer, SMALL, Sys};
 use observe::ProxyHeader;
 use proto::proxy_protocol::{HeaderError, Progress, Told, parse};
 
-use crate::clients::IdleClient;
 use crate::connection::{Client, first_timeout, goes_on};
 use crate::local::BoundListener;
+use crate::permit::IdleGuard;
 
 /// What a header told about a connection. Kept out of line, since few connections have one.
 #[derive(Debug)]
@@ -80,10 +80,10 @@ struct Refusal {
 async fn receive<S: Sys>(client: &Client<S>) -> Result<(Told, Buffer), Refusal> {
     client.stream.set_read_deadline(client.proxy.worker.after(first_timeout(client)));
     let mut input = Buffer::new();
-    let mut silent = Some(client.place().idle(client.stream.key(), true, client.proxy.now_millis()));
+    let mut silent = Some(client.permit().idle(client.stream.key(), true, client.proxy.now_millis()));
     loop {
         let ready = client.stream.idle().await;
-        let is_evicted = silent.as_ref().is_some_and(IdleClient::is_evicted);
+        let is_evicted = silent.as_ref().is_some_and(IdleGuard::is_evicted);
         match ready {
             Ok(()) => {}
             // A header that came just as the connection was to make room is taken.
@@ -99,7 +99,7 @@ async fn receive<S: Sys>(client: &Client<S>) -> Result<(Told, Buffer), Refusal> 
             None => continue,
             Some(Ok(count)) if count > 0 => {
                 if silent.take().is_some() {
-                    client.place().stay();
+                    client.permit().stay();
                 }
             }
             Some(_) => return Err(closed(&input)),

@@ -18,9 +18,8 @@ use model::{
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 use tls::{Acceptor, Connector, Material};
 
+use crate::limit::{ConnectionLimit, ListenerLimits};
 use crate::live::{Health, Live, RuleKey, RuleLive, TargetLive};
-use crate::places::Places;
-use crate::room::Room;
 
 #[derive(Debug)]
 pub struct Snapshot {
@@ -35,7 +34,7 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct LoadBalancerPlan {
     pub name: LoadBalancerName,
-    pub room: Arc<Room>,
+    pub connection_limit: Arc<ConnectionLimit>,
     limits: ConnectionLimits,
 }
 
@@ -44,8 +43,8 @@ pub struct ListenerPlan {
     pub name: ListenerName,
     pub bind: Vec<SocketAddr>,
     pub cells: Arc<PerWorker<ListenerCells>>,
-    pub room: Arc<Room>,
-    pub(crate) places: Arc<Places>,
+    pub connection_limit: Arc<ConnectionLimit>,
+    pub(crate) listener_limits: Arc<ListenerLimits>,
     limits: ConnectionLimits,
     pub(crate) http: HttpSettings,
     pub(crate) tls: Option<TlsPlan>,
@@ -149,7 +148,7 @@ impl Snapshot {
             .collect::<Result<_, _>>()?;
         let load_balancers = config.load_balancers.iter().map(|one| LoadBalancerPlan {
             name: one.name.clone(),
-            room: live.load_balancer_room(&one.name),
+            connection_limit: live.load_balancer_limit(&one.name),
             limits: one.connections,
         });
         Ok(Self { generation, listeners, groups, load_balancers: load_balancers.collect() })
@@ -162,8 +161,8 @@ impl Snapshot {
 
     /// From here on its limits hold, also for the snapshot that it replaces.
     pub(crate) fn limit_connections(&self) {
-        self.listeners.iter().for_each(|plan| plan.room.configure(&plan.limits));
-        self.load_balancers.iter().for_each(|plan| plan.room.configure(&plan.limits));
+        self.listeners.iter().for_each(|plan| plan.connection_limit.configure(&plan.limits));
+        self.load_balancers.iter().for_each(|plan| plan.connection_limit.configure(&plan.limits));
     }
 
     /// Makes live state fit this snapshot: what it does not name is forgotten, and who is checked no longer takes
@@ -233,8 +232,8 @@ impl ListenerPlan {
             name: listener.name.clone(),
             bind: listener.bind.clone(),
             cells: live.listener(&listener.name),
-            room: live.listener_room(&listener.name),
-            places: live.places(&listener.name, &listener.load_balancer),
+            connection_limit: live.listener_limit(&listener.name),
+            listener_limits: live.listener_limits(&listener.name, &listener.load_balancer),
             limits: listener.connections,
             tls,
             access: AccessPlan {

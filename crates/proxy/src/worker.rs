@@ -10,6 +10,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use balance::Rng;
+use balance::connection_limit::Scope;
 use model::{Limits, ListenerName};
 use net::{Listener, ListenerSocket, Sys, Worker};
 use observe::WorkerCells;
@@ -21,7 +22,6 @@ use crate::date::DateCache;
 use crate::http::HeadPool;
 use crate::live::Live;
 use crate::local::{BoundListener, Local};
-use crate::places::Scope;
 use crate::request_slot::RequestSlots;
 use crate::revocation_watch::RevocationWatch;
 use crate::snapshot::Snapshot;
@@ -99,7 +99,7 @@ pub(crate) async fn run<S: Sys>(
         waiting_for_last: RefCell::default(),
     });
     worker.spawn(Rc::clone(&proxy).housekeeping());
-    worker.spawn(Rc::clone(&proxy).usher());
+    worker.spawn(Rc::clone(&proxy).evict_on_request());
     while let Some(command) = commands.recv().await {
         match command {
             Command::Adopt { snapshot, sockets, done } => {
@@ -210,21 +210,21 @@ impl<S: Sys> Proxy<S> {
     /// Has the connection closed that has been idle longest, of targets first; false: all are in use.
     pub(crate) fn free_descriptor(&self) -> bool {
         let local = Rc::clone(&self.local.borrow());
-        let process = self.live.process_room();
+        let process = self.live.process_limit();
         local.close_coldest() || process.evict_oldest(Scope::Process, self.now_millis(), EVICTIONS_MAX)
     }
 
-    /// Closes connections that have been idle longest, when a worker needs room.
-    async fn usher(self: Rc<Self>) {
+    /// Closes connections that have been idle longest, when a worker requests it.
+    async fn evict_on_request(self: Rc<Self>) {
         loop {
             poll_fn(|context| {
                 self.live.await_evictions(self.number, context.waker().clone());
-                let is_wanted = self.local.borrow().clients().any(|clients| clients.is_wanted());
-                if is_wanted { Poll::Ready(()) } else { Poll::Pending }
+                let is_requested = self.local.borrow().idle_connections().any(|one| one.has_requests());
+                if is_requested { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
             let local = Rc::clone(&self.local.borrow());
-            local.clients().for_each(|clients| clients.evict(&self.worker, self.now_millis()));
+            local.idle_connections().for_each(|one| one.evict(&self.worker, self.now_millis()));
         }
     }
 

@@ -22,10 +22,14 @@ impl Control {
         let listeners: Vec<_> =
             snapshot.listeners.iter().map(|plan| (plan.name.clone(), &*plan.cells)).collect();
         observe::render_listeners(&mut page, &listeners);
-        let limits = snapshot.listeners.iter().filter_map(|plan| Some((plan.name.clone(), plan.room.max()?)));
+        let limits = snapshot
+            .listeners
+            .iter()
+            .filter_map(|plan| Some((plan.name.clone(), plan.connection_limit.max()?)));
         observe::render_listener_limits(&mut page, &limits.collect::<Vec<_>>());
         let instances = snapshot.load_balancers.iter();
-        let instances = instances.map(|plan| (plan.name.clone(), plan.room.open(), plan.room.max()));
+        let instances = instances
+            .map(|plan| (plan.name.clone(), plan.connection_limit.open(), plan.connection_limit.max()));
         observe::render_load_balancers(&mut page, &instances.collect::<Vec<_>>());
         let targets: Vec<_> =
             targets(&snapshot).map(|target| (target.key().clone(), target.cells())).collect();

@@ -38,8 +38,8 @@ impl Control {
                 .iter()
                 .map(|plan| LoadBalancerView {
                     name: plan.name.to_string(),
-                    connections_open: plan.room.open(),
-                    connections_max: plan.room.max(),
+                    connections_open: plan.connection_limit.open(),
+                    connections_max: plan.connection_limit.max(),
                 })
                 .collect(),
             listeners: snapshot.listeners.iter().map(|plan| listener(plan, &state.serving)).collect(),
@@ -95,7 +95,7 @@ fn listener(plan: &ListenerPlan, serving: &Serving) -> ListenerView {
             })
             .collect(),
         connections_open: cells.sum(|c| c.connections_open.read()),
-        connections_max: plan.room.max(),
+        connections_max: plan.connection_limit.max(),
         connections_evicted: cells.sum(|c| c.connections_evicted.read()),
         connections_refused: cells
             .sum(|c| Refusal::ALL.iter().map(|&r| c.connections_refused.read(r)).sum::<u64>()),

@@ -19,8 +19,8 @@ use super::client_stream::{self, ClientStream};
 use super::io::{Io, Owner};
 use super::link::{Alive, Link};
 use super::websocket::Handshake;
-use crate::clients::IdleClient;
 use crate::connection::Client;
+use crate::permit::IdleGuard;
 use crate::request_slot::RequestSlots;
 use crate::stream::{Stream, Wire};
 
@@ -136,7 +136,7 @@ impl<S: Sys> Session<S> {
     async fn run(mut self) -> End {
         let client = Rc::clone(&self.client);
         let waiter = client.bound.waiters.waiter();
-        let mut idle: Option<IdleClient<'_>> = None;
+        let mut idle: Option<IdleGuard<'_>> = None;
         loop {
             self.attend_idleness(&client, &mut idle);
             let was_busy = idle.is_none();
@@ -145,8 +145,8 @@ impl<S: Sys> Session<S> {
                 if let Some(fault) = self.link.fault.get() {
                     return Poll::Ready(Event::Fault(fault));
                 }
-                let is_last =
-                    client.place().has_promised() || client.bound.poll_closes(context, &waiter).is_ready();
+                let is_last = client.permit().closes_after_response()
+                    || client.bound.poll_closes(context, &waiter).is_ready();
                 if is_last && !self.ends() {
                     return Poll::Ready(Event::Closing);
                 }
@@ -193,10 +193,10 @@ impl<S: Sys> Session<S> {
     }
 
     /// A connection without streams is one of the idle ones, and may be told to leave.
-    fn attend_idleness<'a>(&self, client: &'a Client<S>, idle: &mut Option<IdleClient<'a>>) {
+    fn attend_idleness<'a>(&self, client: &'a Client<S>, idle: &mut Option<IdleGuard<'a>>) {
         if self.link.live() > 0 {
             if idle.take().is_some() {
-                client.place().stay();
+                client.permit().stay();
                 client.stream.set_read_deadline(Ticks::NEVER);
                 set_idle(client, false);
             }
@@ -212,12 +212,12 @@ impl<S: Sys> Session<S> {
             };
             client.stream.set_read_deadline(proxy.worker.after(timeout));
             set_idle(client, true);
-            *idle = Some(client.place().idle(client.stream.key(), is_new, proxy.now_millis()));
+            *idle = Some(client.permit().idle(client.stream.key(), is_new, proxy.now_millis()));
         }
     }
 
     /// Whether a late connection has been idle as long as it may, or is to make room; else it was only roused.
-    fn is_unwanted(&self, client: &Client<S>, idle: Option<&IdleClient<'_>>) -> bool {
+    fn is_unwanted(&self, client: &Client<S>, idle: Option<&IdleGuard<'_>>) -> bool {
         idle.is_some_and(|idle| idle.is_evicted() || !client.stream.has_read_deadline())
     }
 

@@ -5,7 +5,7 @@
 
 /// Idle connections in the order in which they became idle, with a note for each.
 #[derive(Debug)]
-pub struct IdleOrder<T> {
+pub(super) struct IdleOrder<T> {
     nodes: Vec<Node<T>>,
     /// The first node of the free list, which is linked through `behind`.
     free: u32,
@@ -26,7 +26,7 @@ struct Node<T> {
 
 /// A connection's node. Its owner must return it once, with [`IdleOrder::leave`].
 #[derive(Debug, PartialEq, Eq)]
-pub struct IdlePlace(u32);
+pub(super) struct IdlePlace(u32);
 
 impl<T> Default for IdleOrder<T> {
     fn default() -> Self {
@@ -36,7 +36,7 @@ impl<T> Default for IdleOrder<T> {
 
 impl<T: Copy> IdleOrder<T> {
     /// Appends a connection. `since` must not be before that of any other.
-    pub fn enter(&mut self, since: u64, note: T) -> IdlePlace {
+    pub(super) fn enter(&mut self, since: u64, note: T) -> IdlePlace {
         let node = Node { before: self.newest, behind: NONE, is_listed: true, since, note };
         let place = self.place(node);
         match self.newest {
@@ -48,13 +48,13 @@ impl<T: Copy> IdleOrder<T> {
     }
 
     /// The time since which the oldest is idle.
-    pub fn oldest_since(&self) -> Option<u64> {
+    pub(super) fn oldest_since(&self) -> Option<u64> {
         self.nodes.get(self.oldest as usize).map(|node| node.since)
     }
 
     /// Removes the oldest from the order and applies `change` to its note. The node stays with its owner, which
     /// reads the changed note in [`leave`](Self::leave).
-    pub fn take_oldest(&mut self, change: impl FnOnce(&mut T)) -> Option<T> {
+    pub(super) fn take_oldest(&mut self, change: impl FnOnce(&mut T)) -> Option<T> {
         let place = self.oldest;
         self.nodes.get(place as usize)?;
         self.unlink(place);
@@ -64,12 +64,12 @@ impl<T: Copy> IdleOrder<T> {
     }
 
     /// The note of a connection.
-    pub fn note(&self, place: &IdlePlace) -> T {
+    pub(super) fn note(&self, place: &IdlePlace) -> T {
         self.nodes[place.0 as usize].note
     }
 
     /// Ends a connection's idle time and returns its note.
-    pub fn leave(&mut self, place: &IdlePlace) -> T {
+    pub(super) fn leave(&mut self, place: &IdlePlace) -> T {
         if self.nodes[place.0 as usize].is_listed {
             self.unlink(place.0);
         }

@@ -1,0 +1,69 @@
+//! What workers tell each other about the idle connections of one listener.
+
+use super::cells::{Cells, Number};
+use super::pools::{Pools, Scope, Wakes};
+
+/// Since when the oldest idle connection of each worker is idle, and the evictions requested of each worker.
+#[derive(Debug)]
+pub struct IdleBoard<C: Cells>(Box<[Notes<C>]>);
+
+/// The part of one worker.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Notes<C: Cells> {
+    oldest_millis: C::U64,
+    /// Evictions that are requested, by [`Scope`].
+    requested: [C::U32; 3],
+}
+
+impl<C: Cells> IdleBoard<C> {
+    pub fn new(workers: usize) -> Self {
+        let notes: Box<[Notes<C>]> = (0..workers).map(|_| Notes::default()).collect();
+        notes.iter().for_each(|notes| notes.oldest_millis.store(NONE));
+        Self(notes)
+    }
+
+    /// Since when the oldest idle connection of any worker is idle, and the worker.
+    pub(super) fn oldest(&self) -> Option<(u64, usize)> {
+        let all = self.0.iter().enumerate();
+        let all = all.map(|(worker, notes)| (notes.oldest_millis.load(), worker));
+        all.min().filter(|(since, _)| *since != NONE)
+    }
+
+    // invariant: written before the worker looks for blocked accepts; see `WaitingAccept::ask`.
+    pub(super) fn publish(&self, worker: usize, oldest_millis: Option<u64>) {
+        self.0[worker].oldest_millis.store(oldest_millis.unwrap_or(NONE));
+    }
+
+    pub(super) fn request(&self, worker: usize, scope: Scope) {
+        self.0[worker].requested[scope as usize].add(1);
+    }
+
+    pub(super) fn take_requests(&self, worker: usize, scope: Scope) -> u32 {
+        let requested = &self.0[worker].requested[scope as usize];
+        if requested.load() == 0 { 0 } else { requested.swap(0) }
+    }
+
+    /// True if evictions are requested of this worker.
+    pub fn has_requests(&self, worker: usize) -> bool {
+        self.0[worker].requested.iter().any(|requested| requested.load() > 0)
+    }
+
+    /// Answers the requests to this worker, which has no idle connection any more.
+    pub fn decline(&self, worker: usize, pools: &Pools<'_, C>) -> Wakes {
+        let mut wakes = Wakes::default();
+        for scope in Scope::ALL {
+            for _ in 0..self.take_requests(worker, scope) {
+                pools.of(scope).eviction_done();
+                wakes.add(scope);
+            }
+        }
+        wakes
+    }
+
+    pub fn workers(&self) -> usize {
+        self.0.len()
+    }
+}
+
+const NONE: u64 = u64::MAX;

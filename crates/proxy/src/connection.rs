@@ -1,144 +1,28 @@
 //! A client's connection: idle, in use, closed.
 
-use std::cell::Cell;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
-use std::time::Duration;
+mod accept;
+mod atomics;
+mod client;
+pub(crate) mod idle_connections;
+pub(crate) mod limit;
+pub(crate) mod permit;
+mod proxy_header;
+pub(crate) mod request_slot;
+pub(crate) mod revocation_watch;
+mod tls;
+mod wait;
+pub(crate) mod waiters;
 
-use balance::connection_limit::ClientLimit;
 use net::{Buffer, SMALL, Sys};
-use observe::{ListenerCells, Refusal};
+use observe::Refusal;
 
-use crate::arrival::{Arrival, Security};
+pub(crate) use self::accept::accept;
+pub(crate) use self::client::Client;
+use self::request_slot::RequestSlots;
+use self::tls::{Opened, secure, take_rest};
+use self::wait::{first_timeout, wait_for_request};
 use crate::http::Next;
 use crate::http2::serve_http2;
-use crate::io_error;
-use crate::local::BoundListener;
-use crate::permit::Permit;
-use crate::proxy_header::{self, PassedOn};
-use crate::relay::End;
-use crate::request_slot::RequestSlots;
-use crate::secure::{Opened, secure, take_rest};
-use crate::stream::{Stream, Tls, Wire};
-use crate::worker::Proxy;
-
-/// A client's connection and where it came in.
-pub(crate) struct Client<S: Sys> {
-    pub(crate) proxy: Rc<Proxy<S>>,
-    pub(crate) bound: Rc<BoundListener<S>>,
-    pub(crate) stream: Stream<S>,
-    /// Who connected, or in whose name by a PROXY header.
-    pub(crate) peer: SocketAddr,
-    pub(crate) passed_on: Option<Rc<PassedOn>>,
-    /// Requests so far.
-    pub(crate) requests: u32,
-    /// The client was told that the connection ends with this response: it may close its side.
-    pub(crate) is_dismissed: Cell<bool>,
-    /// It speaks plain HTTP where TLS is spoken.
-    pub(crate) is_plain: bool,
-    // invariant: it is dropped after the stream: a permit is given back when its connection is closed.
-    pub(crate) held: Held<S>,
-}
-
-/// What a client's requests come by.
-pub(crate) enum Held<S: Sys> {
-    /// A connection of its own, with its permit of the listener that accepted it, which a reload may replace.
-    Connection(Permit),
-    /// One of the streams of this connection.
-    Stream(Rc<Client<S>>),
-}
-
-impl<S: Sys> Client<S> {
-    pub(crate) fn cells(&self) -> &ListenerCells {
-        self.permit().cells()
-    }
-
-    pub(crate) fn permit(&self) -> &Permit {
-        match &self.held {
-            Held::Connection(permit) => permit,
-            Held::Stream(connection) => connection.permit(),
-        }
-    }
-
-    /// See [`Permit::count`].
-    pub(crate) fn count(&mut self, client: IpAddr) -> Result<(), ClientLimit> {
-        match &mut self.held {
-            Held::Connection(permit) => permit.count(client),
-            Held::Stream(_) => Ok(()),
-        }
-    }
-
-    /// One of the streams of `connection`, which came as its `number`-th, counted from 0.
-    pub(crate) fn for_stream(connection: &Rc<Self>, stream: Stream<S>, number: u32) -> Self {
-        Self {
-            proxy: Rc::clone(&connection.proxy),
-            bound: Rc::clone(&connection.bound),
-            stream,
-            peer: connection.peer,
-            passed_on: connection.passed_on.clone(),
-            requests: number,
-            is_dismissed: Cell::new(false),
-            is_plain: false,
-            held: Held::Stream(Rc::clone(connection)),
-        }
-    }
-
-    /// Whether the request came as one of a connection's streams (HTTP/2).
-    pub(crate) fn is_stream(&self) -> bool {
-        matches!(self.held, Held::Stream(_))
-    }
-
-    /// The TLS session of the connection.
-    pub(crate) fn tls(&self) -> Option<&Tls> {
-        match &self.held {
-            Held::Connection(_) => self.stream.wire().and_then(Wire::tls),
-            Held::Stream(connection) => connection.tls(),
-        }
-    }
-
-    /// Whether the response that is about to go is the connection's last.
-    pub(crate) fn is_last(&self) -> bool {
-        self.bound.closing.get() || self.permit().announce_close()
-    }
-
-    /// The facts of the connection on which decisions depend.
-    pub(crate) fn arrival(&self) -> Arrival {
-        Arrival {
-            peer: self.peer,
-            socket_peer: self.connected(),
-            port: self.port(),
-            is_peer_known: !self.is_nameless(),
-            security: match self.tls().and_then(Tls::agreed) {
-                Some(agreed) => Security::Tls(Rc::clone(agreed)),
-                None if self.is_plain => Security::PlainOnTls,
-                None => Security::Plain,
-            },
-            is_http2: self.is_stream(),
-        }
-    }
-
-    /// The connection as one end of an exchange.
-    pub(crate) fn end(&self) -> End<'_, S> {
-        End::new(&self.stream)
-    }
-
-    /// The other end of the socket.
-    pub(crate) fn connected(&self) -> SocketAddr {
-        self.passed_on.as_ref().map_or(self.peer, |passed_on| passed_on.by)
-    }
-
-    /// The port at which the client arrived.
-    pub(crate) fn port(&self) -> u16 {
-        let told = self.passed_on.as_ref().and_then(|passed_on| passed_on.destination);
-        told.unwrap_or(self.bound.address).port()
-    }
-
-    /// The connection was passed on, and nobody says for whom.
-    pub(crate) fn is_nameless(&self) -> bool {
-        self.passed_on.as_ref().is_some_and(|passed_on| passed_on.destination.is_none())
-    }
-}
 
 /// From accept to close. Between requests this future, its socket and nothing else is held.
 pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
@@ -275,92 +159,6 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option
     let (client, next) = RequestSlots::serve(client, input).await;
     (next == Next::Idle).then_some(client)
 }
-
-/// Waits for the first byte of a request; `None`: the connection ends instead. The buffer holds what had to be read to
-/// know.
-async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
-    let timeout = if client.requests == 0 {
-        first_timeout(client)
-    } else if client.bound.closing.get() {
-        return last_request(client);
-    } else {
-        client.bound.listener.borrow().plan.http.keepalive_timeout
-    };
-    client.stream.set_read_deadline(client.proxy.worker.after(timeout));
-    let idle = client.permit().idle(client.stream.key(), client.requests == 0, client.proxy.now_millis());
-    loop {
-        match client.stream.idle().await {
-            // invariant: only a byte begins a request. A stream counts as readable until a read finds it empty; who
-            // says nothing must stay idle, or a stop could not rouse it.
-            Ok(()) => {
-                let mut input = Buffer::new();
-                match client.stream.try_fill(&mut input, SMALL) {
-                    None => {}
-                    Some(Ok(0)) => return None,
-                    Some(Err(error)) if io_error::is_dead(&error) => {
-                        client.cells().dead_peers.increment();
-                        return None;
-                    }
-                    // An error shows again where the head is read.
-                    Some(_) => return Some(input),
-                }
-            }
-            Err(_) if idle.is_evicted() => return last_request(client),
-            Err(error) if goes_on(client, &error) => {}
-            Err(_) if client.bound.closing.get() && client.requests > 0 => return last_request(client),
-            Err(_) => return None,
-        }
-    }
-}
-
-/// How long a new connection may say nothing.
-pub(crate) fn first_timeout<S: Sys>(client: &Client<S>) -> Duration {
-    let listener = client.bound.listener.borrow();
-    let timeout = match &listener.plan.tls {
-        Some(tls) if client.tls().is_none() => tls.handshake_timeout,
-        _ => listener.plan.http.header_timeout,
-    };
-    // Who has only just come may have a request on the way.
-    if client.bound.closing.get() { timeout.min(FIRST_REQUEST_WHEN_CLOSING) } else { timeout }
-}
-
-/// Whether a wait that ended with `error` was only roused, because some bound closes, and goes on.
-pub(crate) fn goes_on<S: Sys>(client: &Client<S>, error: &io::Error) -> bool {
-    let is_roused = error.kind() == io::ErrorKind::TimedOut && client.stream.has_read_deadline();
-    match (is_roused, client.bound.closing.get()) {
-        (false, _) => false,
-        (true, false) => {
-            client.stream.forget_late();
-            true
-        }
-        (true, true) if client.requests == 0 => {
-            client.stream.set_read_deadline(client.proxy.worker.after(FIRST_REQUEST_WHEN_CLOSING));
-            true
-        }
-        (true, true) => false,
-    }
-}
-
-/// A request that came just as the connection was to be closed is served.
-fn last_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
-    client.stream.forget_late();
-    let mut input = Buffer::new();
-    match client.stream.try_fill(&mut input, SMALL) {
-        Some(Ok(count)) if count > 0 => Some(input),
-        _ => None,
-    }
-}
-
-impl<S: Sys> Drop for Client<S> {
-    fn drop(&mut self) {
-        if let Held::Connection(permit) = &self.held {
-            permit.cells().connections_open.decrement();
-            self.proxy.connection_closed();
-        }
-    }
-}
-
-const FIRST_REQUEST_WHEN_CLOSING: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

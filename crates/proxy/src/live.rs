@@ -13,7 +13,7 @@ use balance::PassOver;
 use model::{ListenerName, LoadBalancerName, TargetKey};
 use observe::{CachePadded, ListenerCells, PerWorker, TargetCells, WorkerCells};
 
-use crate::limit::{ConnectionLimit, Evictors, ListenerLimits};
+use crate::connection::limit::{ConnectionLimit, Evictors, ListenerLimits};
 
 /// The live state of everything, shared by all workers and the control plane.
 #[derive(Debug)]

@@ -14,12 +14,12 @@ use model::{ListenerName, TargetGroupName, TargetKey};
 use net::{Listener, Sys};
 use observe::{ListenerCells, LogBuffer};
 
+use crate::connection::idle_connections::IdleConnections;
+use crate::connection::waiters::{Waiter, Waiters};
 use crate::decide::choose_group;
-use crate::idle_connections::IdleConnections;
 use crate::live::RuleLive;
 use crate::snapshot::{ActionPlan, ListenerPlan, Snapshot};
 use crate::target::{LocalGroup, LocalTarget};
-use crate::waiters::{Waiter, Waiters};
 
 /// One generation, as one worker uses it.
 pub(crate) struct Local<S: Sys> {

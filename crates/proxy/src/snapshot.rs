@@ -18,7 +18,7 @@ use model::{
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 use tls::{Acceptor, Connector, Material};
 
-use crate::limit::{ConnectionLimit, ListenerLimits};
+use crate::connection::limit::{ConnectionLimit, ListenerLimits};
 use crate::live::{Health, Live, RuleKey, RuleLive, TargetLive};
 
 #[derive(Debug)]

@@ -17,13 +17,13 @@ use observe::WorkerCells;
 use proto::compression::Encoders;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::accept::accept;
+use crate::connection::accept;
+use crate::connection::request_slot::RequestSlots;
+use crate::connection::revocation_watch::RevocationWatch;
 use crate::date::DateCache;
 use crate::http::HeadPool;
 use crate::live::Live;
 use crate::local::{BoundListener, Local};
-use crate::request_slot::RequestSlots;
-use crate::revocation_watch::RevocationWatch;
 use crate::snapshot::Snapshot;
 
 /// What the control plane asks of a worker. Each is answered when it is done.

@@ -20,8 +20,8 @@ use super::io::{Io, Owner};
 use super::link::{Alive, Link};
 use super::websocket::Handshake;
 use crate::connection::Client;
-use crate::permit::IdleGuard;
-use crate::request_slot::RequestSlots;
+use crate::connection::permit::IdleGuard;
+use crate::connection::request_slot::RequestSlots;
 use crate::stream::{Stream, Wire};
 
 /// From the first bytes, which `input` holds, to the close. The preface has not been looked at.

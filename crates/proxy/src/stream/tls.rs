@@ -13,7 +13,7 @@ use net::{Buffer, BufferFull, LARGE, SMALL, Sys, TcpStream};
 use rustls::pki_types::CertificateDer;
 use tls::{Host, Identity, Session, sealed_len};
 
-use crate::revocation_watch::Remembered;
+use crate::connection::revocation_watch::Remembered;
 
 /// The session of one connection and what it holds back.
 #[derive(Debug)]

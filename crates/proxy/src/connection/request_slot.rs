@@ -13,7 +13,7 @@ use std::task::Poll;
 
 use net::{Buffer, Sys};
 
-use crate::connection::Client;
+use super::client::Client;
 use crate::http::{self, Next};
 
 /// The free request slots of a worker.

@@ -8,8 +8,8 @@ use balance::connection_limit::{EvictionOrder, Shared};
 use net::{StreamKey, Sys, Worker};
 use observe::ListenerCells;
 
-use crate::atomics::Atomics;
-use crate::limit::ListenerLimits;
+use super::atomics::Atomics;
+use super::limit::ListenerLimits;
 
 pub(crate) struct IdleConnections {
     pub(crate) limits: Arc<ListenerLimits>,
@@ -58,8 +58,8 @@ mod tests {
     use net::{Linux, TcpStream};
 
     use super::*;
+    use crate::connection::permit::Permit;
     use crate::live::Live;
-    use crate::permit::Permit;
 
     /// With two streams of a worker.
     fn with_streams(test: impl FnOnce(&Worker<Linux>, [StreamKey; 2]) + 'static) {

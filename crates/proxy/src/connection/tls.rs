@@ -13,7 +13,7 @@ use proto::client_hello::{Alert, ClientHello, Peek, peek};
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use tls::{Choice, ClientRules, Host, Session};
 
-use crate::connection::Client;
+use super::client::Client;
 use crate::io_error;
 use crate::local::LocalListener;
 use crate::stream::{HandshakeError, Tls};

@@ -15,13 +15,14 @@ use model::WhenFull;
 use net::{Accepted, Listener, Sys};
 use observe::{ListenerCells, Refusal};
 
-use crate::connection::{Client, Held, serve};
-use crate::limit::Waiting;
+use super::client::{Client, Held};
+use super::limit::Waiting;
+use super::permit::Permit;
+use super::proxy_header;
+use super::serve;
+use super::waiters::Waiter;
 use crate::local::BoundListener;
-use crate::permit::Permit;
-use crate::proxy_header;
 use crate::stream::Stream;
-use crate::waiters::Waiter;
 use crate::worker::Proxy;
 
 /// Accepts until the bound closes, and then what waits already.

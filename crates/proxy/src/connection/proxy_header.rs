@@ -12,18 +12,10 @@ use net::{Buffer, SMALL, Sys};
 use observe::ProxyHeader;
 use proto::proxy_protocol::{HeaderError, Progress, Told, parse};
 
-use crate::connection::{Client, first_timeout, goes_on};
+use super::client::{Client, PassedOn};
+use super::permit::IdleGuard;
+use super::wait::{first_timeout, goes_on};
 use crate::local::BoundListener;
-use crate::permit::IdleGuard;
-
-/// What a header told about a connection. Kept out of line, since few connections have one.
-#[derive(Debug)]
-pub(crate) struct PassedOn {
-    /// Who connected.
-    pub(crate) by: SocketAddr,
-    /// Where the client had connected to; `None`: nobody says for whom this is.
-    pub(crate) destination: Option<SocketAddr>,
-}
 
 /// Whether who connects from `peer` owes a header.
 pub(crate) fn is_due<S: Sys>(bound: &BoundListener<S>, peer: SocketAddr) -> bool {

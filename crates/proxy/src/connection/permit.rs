@@ -8,7 +8,7 @@ use balance::connection_limit::{ClientLimit, CountedClient, IdleEntry, PermitSta
 use net::StreamKey;
 use observe::ListenerCells;
 
-use crate::idle_connections::IdleConnections;
+use super::idle_connections::IdleConnections;
 
 /// A connection's permit, until it is dropped.
 pub(crate) struct Permit {

@@ -8,7 +8,7 @@ use balance::connection_limit::{Ask, Eviction, IdleBoard, PermitPool, Pools, Sco
 use model::ConnectionLimits;
 use observe::{CachePadded, ListenerCells, PerWorker};
 
-use crate::atomics::Atomics;
+use super::atomics::Atomics;
 
 /// The connections of a listener, of a load balancer, or of the process. Kept by name, so that a reload carries them
 /// over.

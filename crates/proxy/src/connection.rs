@@ -1,4 +1,8 @@
-//! A client's connection: idle, in use, closed.
+//! A client's connection, from accept to close.
+//!
+//! [`accept`] takes a permit, accepts a connection and spawns [`serve`]. That reads the PROXY header, if one is due, makes
+//! the TLS handshake, finds out which protocol the client speaks, and serves requests. Between requests the connection is
+//! idle: then it holds its socket, the future of `serve` and nothing else, and may be evicted for another connection.
 
 mod accept;
 mod atomics;
@@ -6,6 +10,7 @@ mod client;
 pub(crate) mod idle_connections;
 pub(crate) mod limit;
 pub(crate) mod permit;
+mod protocol;
 mod proxy_header;
 pub(crate) mod request_slot;
 pub(crate) mod revocation_watch;
@@ -13,112 +18,53 @@ mod tls;
 mod wait;
 pub(crate) mod waiters;
 
-use net::{Buffer, SMALL, Sys};
+use net::{Buffer, Sys};
 use observe::Refusal;
 
 pub(crate) use self::accept::accept;
 pub(crate) use self::client::Client;
+use self::protocol::Protocol;
 use self::request_slot::RequestSlots;
 use self::tls::{Opened, secure, take_rest};
 use self::wait::{first_timeout, wait_for_request};
 use crate::http::Next;
 use crate::http2::serve_http2;
 
-/// From accept to close. Between requests this future, its socket and nothing else is held.
+/// Serves a connection until it closes.
+// limit: this future and its box are what an idle connection holds. Larger futures are boxed apart, and at most one
+// wait is alive at a time.
 pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
-    let is_due = proxy_header::is_due(&client.bound, client.peer);
-    if is_due || client.bound.listener.borrow().plan.tls.is_some() {
-        match Box::pin(open(client, is_due)).await {
+    let is_header_due = proxy_header::is_due(&client.bound, client.peer);
+    if is_header_due || client.bound.listener.borrow().plan.tls.is_some() {
+        match Box::pin(open(client, is_header_due)).await {
             Some(back) => client = back,
             None => return,
         }
     }
     loop {
-        // Nothing but the client and one wait is alive at a time: what is more stands in every idle connection.
-        let served = match wait_for_request(&client).await {
-            Some(input) if is_undecided(&client, &input) => match Box::pin(decide(client, input)).await {
-                Some(back) => {
-                    client = back;
-                    continue;
-                }
+        let Some(input) = wait_for_request(&client).await else { return };
+        if Protocol::of(&client, &input) == Protocol::Http1 {
+            client.permit().stay();
+            match RequestSlots::serve(client, input).await {
+                (back, Next::Idle) => client = back,
+                (_, Next::Close) => return,
+            }
+        } else {
+            match Box::pin(serve_first(client, input)).await {
+                Some(back) => client = back,
                 None => return,
-            },
-            Some(input) if speaks_http2(&client, &input) => {
-                client.permit().stay();
-                return Box::pin(serve_http2(client, input)).await;
             }
-            Some(input) if speaks_tls(&client, &input) => return Box::pin(refuse_tls(client)).await,
-            Some(input) => {
-                client.permit().stay();
-                RequestSlots::serve(client, input)
-            }
-            None => return,
-        };
-        match served.await {
-            (back, Next::Idle) => client = back,
-            (_, Next::Close) => return,
         }
     }
 }
 
-/// Whether a connection begins as HTTP/2 does (RFC 9113 §3.4), which under TLS is agreed on by ALPN. No method of
-/// HTTP/1.1 has this name.
-fn speaks_http2<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
-    client.requests == 0
-        && client.tls().is_none()
-        && input.bytes().starts_with(b"PRI ")
-        && client.bound.listener.borrow().plan.http.http2.is_enabled
-}
-
-/// Whether what has come so far could be either.
-fn is_undecided<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
-    let (bytes, preface) = (input.bytes(), b"PRI ");
-    client.requests == 0
-        && client.tls().is_none()
-        && bytes.len() < preface.len()
-        && preface.starts_with(bytes)
-        && client.bound.listener.borrow().plan.http.http2.is_enabled
-}
-
-/// Reads until it is clear which version the client speaks, and serves it; `None`: the connection ends.
-async fn decide<S: Sys>(client: Box<Client<S>>, mut input: Buffer) -> Option<Box<Client<S>>> {
-    client.permit().stay();
-    let timeout = client.bound.listener.borrow().plan.http.header_timeout;
-    client.stream.set_read_deadline(client.proxy.worker.after(timeout));
-    while is_undecided(&client, &input) {
-        match client.stream.fill(&mut input, SMALL).await {
-            Ok(count) if count > 0 => {}
-            // It shows again where the head is read.
-            _ => break,
-        }
-    }
-    if speaks_http2(&client, &input) {
-        serve_http2(client, input).await;
-        return None;
-    }
-    let (client, next) = RequestSlots::serve(client, input).await;
-    (next == Next::Idle).then_some(client)
-}
-
-/// Whether a connection begins as a TLS handshake does where none is spoken (TLS4). No request begins so.
-fn speaks_tls<S: Sys>(client: &Client<S>, input: &Buffer) -> bool {
-    client.requests == 0 && client.tls().is_none() && matches!(input.bytes(), [0x16] | [0x16, 3, ..])
-}
-
-/// Whoever speaks TLS would not understand an answer.
-async fn refuse_tls<S: Sys>(client: Box<Client<S>>) {
-    client.permit().stay();
-    client.cells().connections_refused.count(Refusal::Tls);
-    take_rest(&client).await;
-}
-
-/// What comes before the first request: a PROXY header that is due, the TLS handshake. Serves what came with it; `None`:
-/// the connection ends.
+/// Does what comes before the first request: reads a PROXY header that is due, makes the TLS handshake. Serves the
+/// requests that came with it. `None`: the connection ends.
 async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option<Box<Client<S>>> {
     let mut input = Buffer::new();
     if is_header_due {
         input = proxy_header::read(&mut client).await?;
-        // Who is passed on without a name would be counted for who passes him on.
+        // Without a client's address the connection would be counted for the proxy that sent the header.
         let peer = client.peer.ip();
         if !client.is_nameless() && client.count(peer).is_err() {
             client.cells().connections_refused.count(Refusal::ClientLimit);
@@ -145,19 +91,28 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option
             Opened::Ended => return None,
         };
     }
-    if input.is_empty() {
-        return Some(client);
+    if input.is_empty() { Some(client) } else { serve_first(client, input).await }
+}
+
+/// Serves a connection by its first bytes, until it is idle between requests. `None`: the connection ends.
+async fn serve_first<S: Sys>(client: Box<Client<S>>, mut input: Buffer) -> Option<Box<Client<S>>> {
+    client.permit().stay();
+    match Protocol::read(&client, &mut input).await {
+        Protocol::Http1 | Protocol::Undecided => {
+            let (client, next) = RequestSlots::serve(client, input).await;
+            (next == Next::Idle).then_some(client)
+        }
+        Protocol::Http2 => {
+            serve_http2(client, input).await;
+            None
+        }
+        // No reply: the client waits for a TLS record and would not understand it.
+        Protocol::Tls => {
+            client.cells().connections_refused.count(Refusal::Tls);
+            take_rest(&client).await;
+            None
+        }
     }
-    if speaks_tls(&client, &input) {
-        refuse_tls(client).await;
-        return None;
-    }
-    if speaks_http2(&client, &input) {
-        serve_http2(client, input).await;
-        return None;
-    }
-    let (client, next) = RequestSlots::serve(client, input).await;
-    (next == Next::Idle).then_some(client)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod bad_header_closes_without_a_response;
 mod header_is_read_once;
 mod header_names_the_client;
 mod header_of_an_unlisted_sender_is_refused;
+mod http2_may_follow_in_pieces;
 mod late_header_is_closed;
 
 use testkit::{Balancer, Config, Target};

@@ -1,4 +1,4 @@
-//! Connection limits: who gets a permit, which connection is evicted, and which accept is woken (KA10, KA11).
+//! Connection limits: which accept gets a permit, which connection is evicted, and which accepts are woken (KA10, KA11).
 //!
 //! A permit is taken from a [`PermitPool`] before a connection is accepted, so that there are never more connections
 //! than the limit allows. An accept that finds no permit waits ([`WaitingAccept`]) and asks for an eviction: the worker

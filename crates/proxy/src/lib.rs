@@ -1,6 +1,6 @@
 //! The data plane: what happens to a connection and to a request.
 //!
-//! [`Engine`] is the bound for `control`: it starts the workers, hands them a new [`Snapshot`] and stops them. Inside
+//! [`Engine`] is the interface for `control`: it starts the workers, hands them a new [`Snapshot`] and stops them. Inside
 //! a worker, `connection` takes what a listener accepts, and `http` tells the story of a request.
 
 mod arrival;

@@ -1,7 +1,7 @@
-//! Live state: what is known about targets and listeners beyond one snapshot.
+//! Live state: what outlives one snapshot: health and counts of targets, rules and listeners.
 //!
-//! invariant: it is keyed by what an operator sees (name, address), never by a place in a snapshot, so that a
-//! reload carries it over.
+//! invariant: it is keyed by what an operator sees (name, address), never by an index in a snapshot, so that a reload
+//! carries it over.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -54,7 +54,7 @@ impl Live {
         &self.worker_cells
     }
 
-    /// The state of this target; a new one begins as unknown where it is checked.
+    /// The state of this target. A new target with health checks begins as unknown.
     pub(crate) fn target(&self, key: &TargetKey, checked: bool) -> Arc<TargetLive> {
         let mut known = self.lock();
         let target = known
@@ -79,7 +79,7 @@ impl Live {
         Arc::clone(rule)
     }
 
-    /// Forgets rules that the published snapshot no longer names, unless they have tunnels: the rule may come back.
+    /// Forgets rules that the published snapshot no longer names. A rule with tunnels stays, because it may come back.
     pub(crate) fn retain_rules(&self, rules: &HashSet<&RuleKey>) {
         self.lock().rules.retain(|key, rule| rules.contains(key) || rule.tunnels() > 0);
     }
@@ -135,7 +135,7 @@ impl Live {
     }
 }
 
-/// What an operator tells a rule by.
+/// What identifies a rule for an operator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RuleKey {
     pub(crate) listener: ListenerName,
@@ -160,7 +160,7 @@ impl RuleLive {
         self.tunnels.0.load(Ordering::Relaxed)
     }
 
-    /// One more, unless there are `max` already. Counted without a limit, too: a reload may bring one.
+    /// Counts one more tunnel, unless there are `max` already. Without a limit they are counted too: a reload may set one.
     pub(crate) fn lease(self: &Arc<Self>, max: Option<u32>) -> Option<TunnelLease> {
         let next = |count: u32| count.checked_add(1).filter(|&count| max.is_none_or(|max| count <= max));
         self.tunnels.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
@@ -178,13 +178,13 @@ impl Drop for TunnelLease {
     }
 }
 
-/// What active checks say about a target.
+/// The health of a target by active checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Health {
-    /// Nothing is probed: takes traffic.
+    /// Without health checks: takes traffic.
     Unchecked,
-    /// New, and not probed yet: takes none.
+    /// New and not probed yet: takes no traffic.
     Unknown,
     Healthy,
     Unhealthy,
@@ -255,7 +255,7 @@ impl TargetLive {
         &self.cells
     }
 
-    /// Whether a failed connect makes requests go elsewhere for the moment.
+    /// True while requests go to other targets because a connect failed.
     pub fn is_passed_over(&self, now_millis: u64) -> bool {
         PassOver::from_bits(self.pass_over.load(Ordering::Relaxed)).holds(now_millis)
     }
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn leases_are_exact_whoever_takes_them() {
+    fn leases_are_exact_across_threads() {
         let live = Live::new(1);
         let rule = live.rule(key("a"));
         let taken: usize = std::thread::scope(|scope| {

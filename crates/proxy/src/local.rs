@@ -24,7 +24,7 @@ use crate::target::{LocalGroup, LocalTarget};
 /// One generation, as one worker uses it.
 pub(crate) struct Local<S: Sys> {
     pub(crate) listeners: Vec<Rc<LocalListener<S>>>,
-    /// Of these listeners, and of those that are gone but have connections left, or accept what waits already.
+    /// Of these listeners, and of former listeners that still have connections or empty their accept queues.
     idle_connections: Vec<Weak<IdleConnections>>,
     targets: HashMap<TargetKey, Rc<LocalTarget<S>>>,
 }
@@ -40,15 +40,15 @@ pub(crate) struct LocalListener<S: Sys> {
     worker: usize,
 }
 
-/// An address that is listened at, and what listens there now.
+/// An address with a listener socket, and the listener that is configured for it now.
 pub(crate) struct BoundListener<S: Sys> {
     pub(crate) address: SocketAddr,
     pub(crate) listener: RefCell<Rc<LocalListener<S>>>,
-    /// Until it is closed, by whom it is accepted from.
+    /// The listener socket, which the accept task owns.
     socket: RefCell<Weak<Listener<S>>>,
-    /// No longer configured, or the balancer stops: connections end after the response in flight.
+    /// No longer configured, or the balancer stops: connections close after the response in flight.
     pub(crate) closing: Cell<bool>,
-    /// Who waits for the closing: the accept task, and tunnels that end with it.
+    /// Tasks that wait for it to close: the accept task, and tunnels that end with it.
     pub(crate) waiters: Waiters,
 }
 
@@ -152,7 +152,7 @@ impl<S: Sys> BoundListener<S> {
         }
     }
 
-    /// Connections go by what `listener` says from their next request on, and new ones by its keepalive.
+    /// Connections use `listener` from their next request on; new connections get its TCP keepalive.
     pub(crate) fn adopt(&self, listener: &Rc<LocalListener<S>>) {
         let old = self.listener.replace(Rc::clone(listener));
         let keepalive = listener.plan.http.tcp_keepalive;
@@ -173,7 +173,7 @@ impl<S: Sys> BoundListener<S> {
         self.waiters.wake_all();
     }
 
-    /// Waits until the bound closes.
+    /// Waits until this bound listener closes.
     pub(crate) async fn closes(&self) {
         let waiter = self.waiters.waiter();
         poll_fn(|context| self.poll_closes(context, &waiter)).await;

@@ -159,14 +159,14 @@ impl Snapshot {
         Self { generation: 0, listeners: Vec::new(), groups: Vec::new(), load_balancers: Vec::new() }
     }
 
-    /// From here on its limits hold, also for the snapshot that it replaces.
+    /// Applies the connection limits of this snapshot, also to workers that still serve the one before.
     pub(crate) fn limit_connections(&self) {
         self.listeners.iter().for_each(|plan| plan.connection_limit.configure(&plan.limits));
         self.load_balancers.iter().for_each(|plan| plan.connection_limit.configure(&plan.limits));
     }
 
-    /// Makes live state fit this snapshot: what it does not name is forgotten, and who is checked no longer takes
-    /// traffic again.
+    /// Makes live state fit this snapshot: what it does not name is forgotten, and a target that is no longer checked
+    /// takes traffic again.
     pub(crate) fn settle(&self, live: &Live) {
         let unchecked = self.groups.iter().filter(|plan| plan.group.health_check.is_none());
         unchecked.flat_map(|plan| &plan.targets).for_each(|target| target.set_health(Health::Unchecked));

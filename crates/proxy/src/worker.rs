@@ -34,12 +34,12 @@ pub(crate) enum Command {
     Stop { within: Duration, done: oneshot::Sender<usize> },
 }
 
-/// Numbers of descriptors: the kernel gives the lowest that is free.
+/// Limits on descriptor numbers: the kernel gives the lowest free number.
 #[derive(Clone, Copy)]
 pub(crate) struct Descriptors {
-    /// From this one on they are for targets, logs and the admin socket: a client must make room first.
+    /// Higher numbers are for targets, logs and the admin socket: for a client, another connection must close first.
     for_clients: i32,
-    /// From this one on no client gets one.
+    /// No client gets a higher number.
     most: i32,
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn run<S: Sys>(
         match command {
             Command::Adopt { snapshot, sockets, done } => {
                 proxy.adopt(&snapshot, sockets);
-                // Who asked may have given up waiting; the snapshot is in place all the same.
+                // The control plane may have stopped waiting; the snapshot is adopted all the same.
                 let _ = done.send(());
             }
             Command::Stop { within, done } => {
@@ -114,7 +114,7 @@ pub(crate) async fn run<S: Sys>(
             }
         }
     }
-    // Idle connections hold their target, which holds them.
+    // Idle connections hold their target, and the target holds them.
     proxy.local.borrow().targets().for_each(|target| target.retire());
 }
 
@@ -178,7 +178,7 @@ impl<S: Sys> Proxy<S> {
     async fn stop(&self, within: Duration) -> usize {
         self.stopping.set(true);
         self.bound_listeners.borrow().values().for_each(|bound| bound.close());
-        // The accept tasks empty their queues first, and what they accept is served.
+        // The accept tasks empty the accept queues first; these connections are served.
         self.worker.yield_now().await;
         self.worker.rouse_idle();
         tokio::select! {
@@ -201,13 +201,13 @@ impl<S: Sys> Proxy<S> {
         .await;
     }
 
-    /// Whether a client may have this descriptor, for which another connection that is not in use may have to go.
+    /// True if a client may have this descriptor. A connection that is not in use may be closed for it.
     pub(crate) fn has_descriptors(&self, descriptor: i32) -> bool {
         let Descriptors { for_clients, most } = self.descriptors;
         descriptor < for_clients || (self.free_descriptor() && descriptor < most)
     }
 
-    /// Has the connection closed that has been idle longest, of targets first; false: all are in use.
+    /// Closes the target connection that has been idle longest, or else evicts a client's; false: all are in use.
     pub(crate) fn free_descriptor(&self) -> bool {
         let local = Rc::clone(&self.local.borrow());
         let process = self.live.process_limit();
@@ -228,7 +228,7 @@ impl<S: Sys> Proxy<S> {
         }
     }
 
-    /// Keeps a stop waiting as a connection does, until its drop.
+    /// Keeps a stop waiting, as an open connection does, until the returned guard is dropped.
     pub(crate) fn hold(self: &Rc<Self>) -> Hold<S> {
         self.connections.set(self.connections.get() + 1);
         Hold(Rc::clone(self))
@@ -254,7 +254,7 @@ impl<S: Sys> Proxy<S> {
         self.release();
     }
 
-    /// What is done now and then: idle target connections that ended are closed, lines of quiet logs are written.
+    /// Closes idle target connections that have ended, writes buffered log lines and updates gauges, every half second.
     async fn housekeeping(self: Rc<Self>) {
         loop {
             self.worker.sleep(HOUSEKEEPING_EVERY).await;

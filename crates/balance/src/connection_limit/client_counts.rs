@@ -1,4 +1,4 @@
-//! How many connections each client has open (KA11). Clients without a connection take no memory.
+//! Counts the open connections of each client (KA11). Only clients with an open connection take memory.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -76,7 +76,7 @@ impl<C: Cells> PermitPool<C> {
 pub(super) struct ClientCounts(HashMap<u128, u32>);
 
 impl ClientCounts {
-    /// Counts one more connection of this client, unless it has `most` already.
+    /// Adds a connection of this client. Returns false, and adds nothing, if the client has `most` already.
     pub(super) fn add(&mut self, client: u128, most: u32) -> bool {
         match self.0.entry(client) {
             Entry::Occupied(entry) if *entry.get() >= most => false,
@@ -87,7 +87,7 @@ impl ClientCounts {
         }
     }
 
-    /// Takes back one [`Self::add`].
+    /// Reverses one [`Self::add`].
     pub(super) fn remove(&mut self, client: u128) {
         if let Entry::Occupied(mut entry) = self.0.entry(client) {
             *entry.get_mut() -= 1;
@@ -95,7 +95,7 @@ impl ClientCounts {
                 entry.remove();
             }
         }
-        // limit: a table that was large once shrinks.
+        // limit: a table that a past peak made large is shrunk.
         if self.0.capacity() > SHRUNK_ABOVE && self.0.len() < self.0.capacity() / 8 {
             self.0.shrink_to(self.0.len() * 2);
         }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_shrinks_after_many_clients() {
+    fn memory_is_released_after_a_peak() {
         let mut counts = ClientCounts::default();
         (0..100_000).for_each(|client| assert!(counts.add(client, 1)));
         assert_eq!(counts.clients(), 100_000);

@@ -34,12 +34,12 @@ impl PermitState {
         self.after_response.is_some()
     }
 
-    /// True if a response was announced as the last one for the sake of a blocked accept.
+    /// True if the connection closes after its response, for a blocked accept.
     pub fn closes_after_response(&self) -> bool {
         self.after_response.is_some()
     }
 
-    /// The limit for whose sake the connection closes: because it was evicted, or after its response.
+    /// The limit for which the connection closes, because it was evicted or after its response.
     pub fn closes_for(&self) -> Option<Scope> {
         self.evicted.or(self.after_response)
     }

@@ -85,7 +85,7 @@ impl<C: Cells> Pools<'_, C> {
         }
     }
 
-    /// The pool for whose sake a connection must close after the response that is about to go.
+    /// The limit for which a connection must close after the response that is about to go, if it must.
     pub(super) fn announce_close(&self) -> Option<Scope> {
         Scope::LIMITED.into_iter().find(|&scope| self.of(scope).announce_close())
     }

@@ -243,7 +243,7 @@ impl World {
         self.workers.iter().map(|worker| worker.waiting_in(limit)).sum()
     }
 
-    /// What holds when no task is woken: whoever waits, waits for a reason.
+    /// What holds when no task is woken: an accept waits only for connections in use.
     pub(crate) fn check_settled(&self) {
         for limit in self.limits.iter().filter(|limit| self.waiting(limit) > 0) {
             let (open, max) = (limit.pool.open(), limit.pool.max());

@@ -25,7 +25,7 @@ use crate::local::BoundListener;
 use crate::stream::Stream;
 use crate::worker::Proxy;
 
-/// Accepts until the bound closes, and then what waits already.
+/// Accepts until the bound listener closes; then accepts what is in the accept queue.
 pub(crate) async fn accept<S: Sys>(
     proxy: Rc<Proxy<S>>,
     bound: Rc<BoundListener<S>>,
@@ -50,7 +50,7 @@ pub(crate) async fn accept<S: Sys>(
     }
 }
 
-/// `None`: the bound closes.
+/// Waits for a connection. `None`: the bound listener closes.
 async fn next<S: Sys>(
     bound: &BoundListener<S>,
     waiter: &Waiter<'_>,
@@ -87,7 +87,7 @@ async fn take_next<S: Sys>(
             refuse(bound.idle_connections().cells(), accepted, Refusal::Full);
         }
         (Some(Err(error)), found) => {
-            // Other accepts may have the permit meanwhile.
+            // The pause must not hold the permit.
             drop(found);
             failed(proxy, &error).await;
         }
@@ -102,7 +102,7 @@ enum Found {
     Closing,
 }
 
-/// Waits until a connection ends or is evicted.
+/// Waits for a permit: until a connection closes or is evicted.
 async fn wait_for_permit<S: Sys>(proxy: &Proxy<S>, bound: &BoundListener<S>, waiter: &Waiter<'_>) -> Found {
     let listener = Rc::clone(&bound.listener.borrow());
     listener.cells().accepts_waiting.increment();

@@ -20,20 +20,21 @@ pub(crate) struct Client<S: Sys> {
     pub(crate) proxy: Rc<Proxy<S>>,
     pub(crate) bound: Rc<BoundListener<S>>,
     pub(crate) stream: Stream<S>,
-    /// Who connected, or in whose name by a PROXY header.
+    /// The other end of the socket, or the source address of the PROXY header.
     pub(crate) peer: SocketAddr,
+    /// Of a connection with a PROXY header.
     pub(crate) passed_on: Option<Rc<PassedOn>>,
     /// Requests so far.
     pub(crate) requests: u32,
-    /// The client was told that the connection ends with this response: it may close its side.
+    /// The client was told that this response is the last one: it may close its side.
     pub(crate) is_dismissed: Cell<bool>,
-    /// It speaks plain HTTP where TLS is spoken.
+    /// The client speaks plain HTTP on a listener with TLS.
     pub(crate) is_plain: bool,
     // invariant: it is dropped after the stream: a permit is given back when its connection is closed.
     pub(crate) held: Held<S>,
 }
 
-/// What a client's requests come by.
+/// What carries a client's requests, and keeps a permit.
 pub(crate) enum Held<S: Sys> {
     /// A connection of its own, with its permit of the listener that accepted it, which a reload may replace.
     Connection(Permit),
@@ -61,7 +62,7 @@ impl<S: Sys> Client<S> {
         }
     }
 
-    /// One of the streams of `connection`, which came as its `number`-th, counted from 0.
+    /// A stream of `connection` (HTTP/2), the `number`-th from 0.
     pub(crate) fn for_stream(connection: &Rc<Self>, stream: Stream<S>, number: u32) -> Self {
         Self {
             proxy: Rc::clone(&connection.proxy),
@@ -76,12 +77,12 @@ impl<S: Sys> Client<S> {
         }
     }
 
-    /// Whether the request came as one of a connection's streams (HTTP/2).
+    /// True for a stream of a connection (HTTP/2).
     pub(crate) fn is_stream(&self) -> bool {
         matches!(self.held, Held::Stream(_))
     }
 
-    /// The TLS session of the connection.
+    /// The TLS session, if the connection has one.
     pub(crate) fn tls(&self) -> Option<&Tls> {
         match &self.held {
             Held::Connection(_) => self.stream.wire().and_then(Wire::tls),
@@ -89,7 +90,7 @@ impl<S: Sys> Client<S> {
         }
     }
 
-    /// Whether the response that is about to go is the connection's last.
+    /// True if the response that is about to go is the connection's last one.
     pub(crate) fn is_last(&self) -> bool {
         self.bound.closing.get() || self.permit().announce_close()
     }
@@ -120,24 +121,24 @@ impl<S: Sys> Client<S> {
         self.passed_on.as_ref().map_or(self.peer, |passed_on| passed_on.by)
     }
 
-    /// The port at which the client arrived.
+    /// The port to which the client connected.
     pub(crate) fn port(&self) -> u16 {
         let told = self.passed_on.as_ref().and_then(|passed_on| passed_on.destination);
         told.unwrap_or(self.bound.address).port()
     }
 
-    /// The connection was passed on, and nobody says for whom.
+    /// The PROXY header had no addresses: the client is not known.
     pub(crate) fn is_nameless(&self) -> bool {
         self.passed_on.as_ref().is_some_and(|passed_on| passed_on.destination.is_none())
     }
 }
 
-/// What a header told about a connection. Kept out of line, since few connections have one.
+/// What a PROXY header told. Kept out of line, since few connections have one.
 #[derive(Debug)]
 pub(crate) struct PassedOn {
-    /// Who connected.
+    /// The other end of the socket.
     pub(crate) by: SocketAddr,
-    /// Where the client had connected to; `None`: nobody says for whom this is.
+    /// The address to which the client had connected; `None`: the header had no addresses.
     pub(crate) destination: Option<SocketAddr>,
 }
 

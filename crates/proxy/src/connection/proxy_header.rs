@@ -1,7 +1,7 @@
-//! The PROXY header: who passes connections on to us says in front of the first byte for whom (L47).
+//! The PROXY header: a proxy in front of us sends the client's address before the first byte (L47).
 //!
-//! The receiver never guesses: the config names the peers that owe a header. From anybody else such bytes are a
-//! malformed request.
+//! Whether a connection begins with a header is never guessed: the config names the peers that must send one. From other
+//! peers the same bytes are a malformed request.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -17,15 +17,15 @@ use super::permit::IdleGuard;
 use super::wait::{first_timeout, goes_on};
 use crate::local::BoundListener;
 
-/// Whether who connects from `peer` owes a header.
+/// True if connections from `peer` must begin with a header.
 pub(crate) fn is_due<S: Sys>(bound: &BoundListener<S>, peer: SocketAddr) -> bool {
     let listener = bound.listener.borrow();
     let senders = &listener.plan.http.proxy_protocol;
     !senders.is_empty() && senders.iter().any(|range| range.contains(peer.ip()))
 }
 
-/// Reads the header. Returns what came behind it. `None`: there was
-/// none to believe, and the connection ends without a word.
+/// Reads the header, and returns the bytes that came with it. `None`: there was no valid header, and the connection
+/// closes without a reply.
 pub(crate) async fn read<S: Sys>(client: &mut Client<S>) -> Option<Buffer> {
     match receive(client).await {
         Ok((told, rest)) => {
@@ -47,7 +47,7 @@ pub(crate) async fn read<S: Sys>(client: &mut Client<S>) -> Option<Buffer> {
     }
 }
 
-/// From here on the header says who the client's peer is.
+/// Replaces the peer's address by the one in the header.
 fn take<S: Sys>(client: &mut Client<S>, told: Told) -> ProxyHeader {
     let by = client.peer;
     match told {
@@ -78,7 +78,7 @@ async fn receive<S: Sys>(client: &Client<S>) -> Result<(Told, Buffer), Refusal> 
         let is_evicted = silent.as_ref().is_some_and(IdleGuard::is_evicted);
         match ready {
             Ok(()) => {}
-            // A header that came just as the connection was to make room is taken.
+            // A header that came just as the connection was evicted is read.
             Err(_) if is_evicted => client.stream.forget_late(),
             Err(error) if goes_on(client, &error) => continue,
             Err(error) if error.kind() == ErrorKind::TimedOut => {
@@ -110,7 +110,7 @@ async fn receive<S: Sys>(client: &Client<S>) -> Result<(Told, Buffer), Refusal> 
     }
 }
 
-/// Who looks only whether somebody listens is no news.
+/// A connection that closes without a byte, such as a port scan, is not logged.
 fn closed(input: &Buffer) -> Refusal {
     let result = if input.is_empty() { ProxyHeader::Closed } else { ProxyHeader::Malformed };
     Refusal { result, detail: "closed within the header" }

@@ -39,8 +39,8 @@ impl<S: Sys> Default for RequestSlots<S> {
 impl<S: Sys> RequestSlots<S> {
     /// Serves the requests that the client has sent, until its connection is idle again or ends. The returned future is
     /// small, because it is a part of the future of an idle connection too.
-    // invariant: a wait that is given up, or a panic, drops the slot and the request with it; only a slot that has done
-    // its work is used again.
+    // invariant: if the wait is dropped or panics, the slot is dropped with the request. Only a slot whose request is
+    // complete is used again.
     pub(crate) fn serve(
         client: Box<Client<S>>,
         input: Buffer,

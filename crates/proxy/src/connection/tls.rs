@@ -1,7 +1,7 @@
 //! The TLS handshake with a client, between accept and the first request (TLS1–TLS4).
 //!
-//! Its ClientHello is looked at before any state is made for it: the name decides the certificate and what is asked of
-//! the client, and alerts that rustls would not choose are sent from here.
+//! The ClientHello is parsed before a session exists. Its server name chooses the certificate and the rules for client
+//! certificates, and alerts that rustls would not choose are sent from here.
 
 use std::io;
 use std::rc::Rc;
@@ -18,17 +18,17 @@ use crate::io_error;
 use crate::local::LocalListener;
 use crate::stream::{HandshakeError, Tls};
 
-/// What comes after the first bytes of a connection on a TLS listener.
+/// What a connection on a TLS listener turned out to be.
 pub(crate) enum Opened {
-    /// A session; `is_http2`: that is what was agreed on.
+    /// A TLS session; `is_http2`: ALPN chose HTTP/2.
     Secure { is_http2: bool },
-    /// Not TLS at all, but a request that can be told so.
+    /// Plain HTTP: these bytes begin a request, which can be answered.
     Plain(Buffer),
-    /// Nothing more is to be done.
+    /// The handshake failed, and the connection closes.
     Ended,
 }
 
-/// Makes the handshake, of which `input` has come, and is done or not at `deadline`.
+/// Makes the handshake until `deadline`. `input` is what the client has sent of it.
 pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, deadline: Ticks) -> Opened {
     let listener = Rc::clone(&client.bound.listener.borrow());
     client.stream.set_read_deadline(deadline);
@@ -62,7 +62,7 @@ pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, de
     }
 }
 
-/// `None`: it is plain HTTP.
+/// Reads the ClientHello. `None`: the bytes are plain HTTP.
 async fn hello<S: Sys>(client: &Client<S>, input: &mut Buffer) -> Result<Option<ClientHello>, Handshake> {
     loop {
         match peek(input.bytes()) {
@@ -120,7 +120,7 @@ async fn handshake<S: Sys>(
     }
 }
 
-/// A handshake may take longer than what it began with holds: who was revoked meanwhile does not come in.
+/// Checks the client's certificate again if a reload came during the handshake, which may have revoked it.
 fn check_again<S: Sys>(
     client: &Client<S>,
     began: &LocalListener<S>,
@@ -144,20 +144,20 @@ fn check_again<S: Sys>(
     }
 }
 
-/// An alert; where the socket does not take it, the client sees the bare end.
+/// Sends an alert. If the socket does not take it, the client only sees the connection close.
 fn say<S: Sys>(client: &Client<S>, alert: Alert) {
     let _ = client.stream.try_write(&alert.record(), &[]);
 }
 
-/// An alert is lost when the connection is closed before all that the client has sent is taken: that resets it.
+/// Reads on before the connection closes: unread bytes would reset it, and the client could lose the alert.
 async fn linger<S: Sys>(client: &Client<S>, result: Handshake) {
-    // Who is gone or late has not been told anything.
+    // A client that closed or was late has been sent no alert.
     if !matches!(result, Handshake::Closed | Handshake::TimedOut) {
         take_rest(client).await;
     }
 }
 
-/// Says that nothing more comes and takes what the client has sent already.
+/// Closes our direction and reads what the client has sent already.
 pub(crate) async fn take_rest<S: Sys>(client: &Client<S>) {
     let _ = client.stream.shutdown_write();
     let patience = std::time::Duration::from_millis(model::Limits::LINGER_MILLISECONDS);
@@ -176,7 +176,7 @@ fn on_error(error: &io::Error) -> Handshake {
     if io_error::is_deadline(error) { Handshake::TimedOut } else { Handshake::Closed }
 }
 
-/// One word for what rustls says.
+/// The handshake result for an error of rustls.
 fn reason(error: &Error) -> Handshake {
     match error {
         Error::InvalidCertificate(CertificateError::Revoked) => Handshake::ClientCertificateRevoked,
@@ -186,7 +186,7 @@ fn reason(error: &Error) -> Handshake {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => Handshake::ClientCertificateUnknownCa,
         Error::NoCertificatesPresented => Handshake::ClientCertificateMissing,
         Error::InvalidCertificate(_) => Handshake::ClientCertificate,
-        // The client does not like what we showed.
+        // The client refused our certificate.
         Error::AlertReceived(AlertDescription::UnknownCA | AlertDescription::BadCertificate)
         | Error::AlertReceived(AlertDescription::CertificateUnknown | AlertDescription::CertificateExpired) => {
             Handshake::CertificateRefused

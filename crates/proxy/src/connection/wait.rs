@@ -8,8 +8,7 @@ use net::{Buffer, SMALL, Sys};
 use super::client::Client;
 use crate::io_error;
 
-/// Waits for the first byte of a request; `None`: the connection ends instead. The buffer holds what had to be read to
-/// know.
+/// Waits until a request begins, and returns the bytes that were read. `None`: the connection closes.
 pub(super) async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
     let timeout = if client.requests == 0 {
         first_timeout(client)
@@ -22,8 +21,8 @@ pub(super) async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffe
     let idle = client.permit().idle(client.stream.key(), client.requests == 0, client.proxy.now_millis());
     loop {
         match client.stream.idle().await {
-            // invariant: only a byte begins a request. A stream counts as readable until a read finds it empty; who
-            // says nothing must stay idle, or a stop could not rouse it.
+            // invariant: only a byte begins a request. A stream counts as readable until a read finds it empty. A silent
+            // connection must stay idle, or a stop could not rouse it.
             Ok(()) => {
                 let mut input = Buffer::new();
                 match client.stream.try_fill(&mut input, SMALL) {
@@ -33,7 +32,7 @@ pub(super) async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffe
                         client.cells().dead_peers.increment();
                         return None;
                     }
-                    // An error shows again where the head is read.
+                    // An error shows again when the head is read.
                     Some(_) => return Some(input),
                 }
             }
@@ -45,18 +44,18 @@ pub(super) async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffe
     }
 }
 
-/// How long a new connection may say nothing.
+/// How long a new connection may be silent.
 pub(super) fn first_timeout<S: Sys>(client: &Client<S>) -> Duration {
     let listener = client.bound.listener.borrow();
     let timeout = match &listener.plan.tls {
         Some(tls) if client.tls().is_none() => tls.handshake_timeout,
         _ => listener.plan.http.header_timeout,
     };
-    // Who has only just come may have a request on the way.
+    // A new connection may have a request on the way.
     if client.bound.closing.get() { timeout.min(FIRST_REQUEST_WHEN_CLOSING) } else { timeout }
 }
 
-/// Whether a wait that ended with `error` was only roused, because some bound closes, and goes on.
+/// True if a wait ended only because another bound listener closed and all idle connections were roused.
 pub(super) fn goes_on<S: Sys>(client: &Client<S>, error: &io::Error) -> bool {
     let is_roused = error.kind() == io::ErrorKind::TimedOut && client.stream.has_read_deadline();
     match (is_roused, client.bound.closing.get()) {
@@ -73,7 +72,7 @@ pub(super) fn goes_on<S: Sys>(client: &Client<S>, error: &io::Error) -> bool {
     }
 }
 
-/// A request that came just as the connection was to be closed is served.
+/// The bytes of a request that came just before the connection closes; the request is served.
 fn last_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
     client.stream.forget_late();
     let mut input = Buffer::new();

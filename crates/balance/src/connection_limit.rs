@@ -12,20 +12,23 @@
 mod board;
 mod cells;
 mod client_counts;
+mod client_limit;
 mod eviction_order;
 mod idle_order;
 mod permit;
 mod pool;
 mod pools;
+mod scope;
 mod waiting;
 
 pub use board::IdleBoard;
 pub use cells::{Cells, Lock, Number};
-pub use client_counts::{ClientLimit, CountedClient};
+pub use client_limit::{ClientLimit, CountedClient};
 pub use eviction_order::{Evicted, EvictionOrder, IdleEntry, Shared};
 pub use permit::PermitState;
 pub use pool::{Eviction, PermitPool};
-pub use pools::{Full, Pools, Scope, Wakes};
+pub use pools::{Full, Pools};
+pub use scope::{Scope, Wakes};
 pub use waiting::{Ask, WaitingAccept, take_or_wait};
 
 // The clocks of two workers differ by less than this: each worker reads its clock once a loop.

@@ -1,7 +1,7 @@
 //! What workers tell each other about the idle connections of one listener.
 
 use super::cells::{Cells, Number};
-use super::pools::{Pools, Scope, Wakes};
+use super::scope::Scope;
 
 /// Since when the oldest idle connection of each worker is idle, and the evictions requested of each worker.
 #[derive(Debug)]
@@ -47,18 +47,6 @@ impl<C: Cells> IdleBoard<C> {
     /// True if evictions are requested of this worker.
     pub fn has_requests(&self, worker: usize) -> bool {
         self.0[worker].requested.iter().any(|requested| requested.load() > 0)
-    }
-
-    /// Answers the requests to this worker, which has no idle connection any more.
-    pub fn decline(&self, worker: usize, pools: &Pools<'_, C>) -> Wakes {
-        let mut wakes = Wakes::default();
-        for scope in Scope::ALL {
-            for _ in 0..self.take_requests(worker, scope) {
-                pools.of(scope).eviction_done();
-                wakes.add(scope);
-            }
-        }
-        wakes
     }
 
     pub fn workers(&self) -> usize {

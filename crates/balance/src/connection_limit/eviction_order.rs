@@ -3,7 +3,8 @@
 use super::board::IdleBoard;
 use super::cells::Cells;
 use super::idle_order::{IdleOrder, IdlePlace};
-use super::pools::{Pools, Scope, Wakes};
+use super::pools::Pools;
+use super::scope::{Scope, Wakes};
 use super::{CLOCKS_APART_MILLIS, SILENT_AT_LEAST_MILLIS};
 
 /// A worker's idle connections, which `K` names.

@@ -1,7 +1,8 @@
 //! The permit of one connection.
 
 use super::cells::Cells;
-use super::pools::{Pools, Scope, Wakes};
+use super::pools::Pools;
+use super::scope::{Scope, Wakes};
 
 /// The limit for which a connection that has a permit must close, if it must.
 #[derive(Clone, Copy, Debug, Default)]

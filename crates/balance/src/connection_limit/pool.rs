@@ -8,7 +8,7 @@ use super::CLOCKS_APART_MILLIS;
 use super::board::IdleBoard;
 use super::cells::{Cells, Lock, Number};
 use super::client_counts::ClientCounts;
-use super::pools::Scope;
+use super::scope::Scope;
 
 /// The permits of a listener, of a load balancer, or of the process, and the accepts that wait for one.
 #[derive(Debug)]

@@ -1,43 +1,9 @@
 //! The pools that one connection needs permits from.
 
+use super::board::IdleBoard;
 use super::cells::Cells;
 use super::pool::PermitPool;
-
-/// What a limit applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    Listener,
-    LoadBalancer,
-    /// The process has no limit of its own; connections are evicted in its name when file descriptors run short.
-    Process,
-}
-
-impl Scope {
-    pub const ALL: [Self; 3] = [Self::Listener, Self::LoadBalancer, Self::Process];
-    /// Those from which a connection needs a permit.
-    const LIMITED: [Self; 2] = [Self::Listener, Self::LoadBalancer];
-}
-
-/// The pools in which all waiting accepts must be woken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[must_use]
-pub struct Wakes([bool; 3]);
-
-impl Wakes {
-    pub(super) fn of(scope: Scope) -> Self {
-        let mut wakes = Self::default();
-        wakes.add(scope);
-        wakes
-    }
-
-    pub(super) fn add(&mut self, scope: Scope) {
-        self.0[scope as usize] = true;
-    }
-
-    pub fn scopes(self) -> impl Iterator<Item = Scope> {
-        Scope::ALL.into_iter().filter(move |&scope| self.0[scope as usize])
-    }
-}
+use super::scope::{Scope, Wakes};
 
 /// The pools of one listener, by [`Scope`].
 #[derive(Debug)]
@@ -93,6 +59,20 @@ impl<C: Cells> Pools<'_, C> {
     /// Wakes accepts of both limits if one is blocked.
     pub(super) fn wakes_of_blocked(&self) -> Wakes {
         let is_blocked = Scope::LIMITED.into_iter().any(|scope| self.of(scope).is_blocked());
-        Wakes([is_blocked, is_blocked, false])
+        let mut wakes = Wakes::default();
+        Scope::LIMITED.into_iter().filter(|_| is_blocked).for_each(|scope| wakes.add(scope));
+        wakes
+    }
+
+    /// Answers the evictions that are requested of a worker that has no idle connection.
+    pub fn decline(&self, board: &IdleBoard<C>, worker: usize) -> Wakes {
+        let mut wakes = Wakes::default();
+        for scope in Scope::ALL {
+            for _ in 0..board.take_requests(worker, scope) {
+                self.of(scope).eviction_done();
+                wakes.add(scope);
+            }
+        }
+        wakes
     }
 }

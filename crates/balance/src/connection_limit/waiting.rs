@@ -5,7 +5,7 @@ use std::ops::Deref;
 use super::board::IdleBoard;
 use super::cells::{Cells, Lock, Number};
 use super::pool::{Eviction, PermitPool};
-use super::pools::Scope;
+use super::scope::Scope;
 
 /// An accept that waits in one pool. The caller ends it with [`WaitingAccept::end`], in the same pool.
 #[derive(Debug)]

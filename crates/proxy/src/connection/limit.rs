@@ -111,7 +111,7 @@ impl ListenerLimits {
 
     /// Answers the evictions that are requested of a worker without idle connections.
     pub(crate) fn decline(&self, worker: usize) {
-        self.wake(self.board.decline(worker, &self.pools()));
+        self.wake(self.pools().decline(&self.board, worker));
     }
 }
 

@@ -7,6 +7,7 @@
 mod accept;
 mod atomics;
 mod client;
+pub(crate) mod free_slots;
 pub(crate) mod idle_connections;
 pub(crate) mod limit;
 pub(crate) mod permit;
@@ -24,7 +25,6 @@ use observe::Refusal;
 pub(crate) use self::accept::accept;
 pub(crate) use self::client::Client;
 use self::protocol::Protocol;
-use self::request_slot::RequestSlots;
 use self::tls::{Opened, secure, take_rest};
 use self::wait::{first_timeout, wait_for_request};
 use crate::http::Next;
@@ -45,7 +45,7 @@ pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
         let Some(input) = wait_for_request(&client).await else { return };
         if Protocol::of(&client, &input) == Protocol::Http1 {
             client.permit().stay();
-            match RequestSlots::serve(client, input).await {
+            match request_slot::serve(client, input).await {
                 (back, Next::Idle) => client = back,
                 (_, Next::Close) => return,
             }
@@ -99,7 +99,7 @@ async fn serve_first<S: Sys>(client: Box<Client<S>>, mut input: Buffer) -> Optio
     client.permit().stay();
     match Protocol::read(&client, &mut input).await {
         Protocol::Http1 | Protocol::Undecided => {
-            let (client, next) = RequestSlots::serve(client, input).await;
+            let (client, next) = request_slot::serve(client, input).await;
             (next == Next::Idle).then_some(client)
         }
         Protocol::Http2 => {

@@ -1,30 +1,31 @@
 //! One worker of the data plane: what it serves at the moment, and the commands that change it.
 
+mod proxy;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use balance::Rng;
-use balance::connection_limit::Scope;
 use model::{Limits, ListenerName};
 use net::{Listener, ListenerSocket, Sys, Worker};
-use observe::WorkerCells;
 use proto::compression::Encoders;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::accept;
-use crate::connection::request_slot::RequestSlots;
-use crate::connection::revocation_watch::RevocationWatch;
+use crate::connection::free_slots::FreeSlots;
 use crate::date::DateCache;
 use crate::http::HeadPool;
 use crate::live::Live;
 use crate::local::{BoundListener, Local};
 use crate::snapshot::Snapshot;
+
+pub(crate) use self::proxy::{Descriptors, Proxy};
 
 /// What the control plane asks of a worker. Each is answered when it is done.
 pub(crate) enum Command {
@@ -32,42 +33,6 @@ pub(crate) enum Command {
     Adopt { snapshot: Arc<Snapshot>, sockets: Vec<(SocketAddr, ListenerSocket)>, done: oneshot::Sender<()> },
     /// Accept nothing more, finish what is in flight, and end; at the deadline end in any case.
     Stop { within: Duration, done: oneshot::Sender<usize> },
-}
-
-/// Limits on descriptor numbers: the kernel gives the lowest free number.
-#[derive(Clone, Copy)]
-pub(crate) struct Descriptors {
-    /// Higher numbers are for targets, logs and the admin socket: for a client, another connection must close first.
-    for_clients: i32,
-    /// No client gets a higher number.
-    most: i32,
-}
-
-impl Descriptors {
-    pub(crate) fn within(limit: u64) -> Self {
-        let number = |number| i32::try_from(number).unwrap_or(i32::MAX);
-        Self { for_clients: number(limit - limit / 16), most: number(limit - limit / 32) }
-    }
-}
-
-pub(crate) struct Proxy<S: Sys> {
-    pub(crate) worker: Worker<S>,
-    pub(crate) live: Arc<Live>,
-    pub(crate) number: usize,
-    pub(crate) random: RefCell<Rng>,
-    pub(crate) heads: HeadPool,
-    pub(crate) encoders: RefCell<Encoders>,
-    pub(crate) request_slots: RequestSlots<S>,
-    pub(crate) revocation_watch: Rc<RevocationWatch>,
-    /// Where heads are put together before they are sent.
-    pub(crate) scratch: RefCell<Vec<u8>>,
-    descriptors: Descriptors,
-    pub(crate) stopping: Cell<bool>,
-    pub(crate) date: DateCache,
-    local: RefCell<Rc<Local<S>>>,
-    bound_listeners: RefCell<HashMap<SocketAddr, Rc<BoundListener<S>>>>,
-    connections: Cell<usize>,
-    waiting_for_last: RefCell<Option<Waker>>,
 }
 
 /// Runs until it is told to stop, or the control plane is gone.
@@ -87,7 +52,7 @@ pub(crate) async fn run<S: Sys>(
         random: RefCell::new(Rng::new(seed)),
         heads: HeadPool::default(),
         encoders: RefCell::new(Encoders::new(Limits::ENCODER_BYTES_MAX)),
-        request_slots: RequestSlots::default(),
+        free_slots: FreeSlots::default(),
         revocation_watch: Rc::default(),
         scratch: RefCell::default(),
         descriptors,
@@ -119,14 +84,6 @@ pub(crate) async fn run<S: Sys>(
 }
 
 impl<S: Sys> Proxy<S> {
-    pub(crate) fn cells(&self) -> &WorkerCells {
-        self.live.worker_cells().of(self.number)
-    }
-
-    pub(crate) fn now_millis(&self) -> u64 {
-        self.worker.now() / 1_000_000
-    }
-
     fn adopt(self: &Rc<Self>, snapshot: &Snapshot, sockets: Vec<(SocketAddr, ListenerSocket)>) {
         let local = Rc::new(Local::new(snapshot, self.number, Some(&self.local.borrow())));
         let mut wanted: HashMap<SocketAddr, &ListenerName> = HashMap::new();
@@ -201,19 +158,6 @@ impl<S: Sys> Proxy<S> {
         .await;
     }
 
-    /// True if a client may have this descriptor. A connection that is not in use may be closed for it.
-    pub(crate) fn has_descriptors(&self, descriptor: i32) -> bool {
-        let Descriptors { for_clients, most } = self.descriptors;
-        descriptor < for_clients || (self.free_descriptor() && descriptor < most)
-    }
-
-    /// Closes the target connection that has been idle longest, or else evicts a client's; false: all are in use.
-    pub(crate) fn free_descriptor(&self) -> bool {
-        let local = Rc::clone(&self.local.borrow());
-        let process = self.live.process_limit();
-        local.close_coldest() || process.evict_oldest(Scope::Process, self.now_millis(), EVICTIONS_MAX)
-    }
-
     /// Closes connections that have been idle longest, when a worker requests it.
     async fn evict_on_request(self: Rc<Self>) {
         loop {
@@ -226,32 +170,6 @@ impl<S: Sys> Proxy<S> {
             let local = Rc::clone(&self.local.borrow());
             local.idle_connections().for_each(|one| one.evict(&self.worker, self.now_millis()));
         }
-    }
-
-    /// Keeps a stop waiting, as an open connection does, until the returned guard is dropped.
-    pub(crate) fn hold(self: &Rc<Self>) -> Hold<S> {
-        self.connections.set(self.connections.get() + 1);
-        Hold(Rc::clone(self))
-    }
-
-    fn release(&self) {
-        self.connections.set(self.connections.get() - 1);
-        if self.connections.get() == 0 {
-            let waker = self.waiting_for_last.borrow_mut().take();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }
-    }
-
-    pub(crate) fn connection_opened(&self) {
-        self.connections.set(self.connections.get() + 1);
-        self.cells().connections_open.increment();
-    }
-
-    pub(crate) fn connection_closed(&self) {
-        self.cells().connections_open.decrement();
-        self.release();
     }
 
     /// Closes idle target connections that have ended, writes buffered log lines and updates gauges, every half second.
@@ -279,15 +197,4 @@ fn set(gauge: &observe::Gauge, value: usize) {
     gauge.add(i64::try_from(value).unwrap_or(i64::MAX) - gauge.read());
 }
 
-/// See [`Proxy::hold`].
-pub(crate) struct Hold<S: Sys>(Rc<Proxy<S>>);
-
-impl<S: Sys> Drop for Hold<S> {
-    fn drop(&mut self) {
-        self.0.release();
-    }
-}
-
-// limit: evictions for the sake of descriptors that are under way.
-const EVICTIONS_MAX: u32 = 256;
 const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(500);

@@ -4,7 +4,7 @@
 //! would cost more than reading the head, and an idle connection must not hold it. So a worker keeps a few of these
 //! futures, which never end: a connection takes a slot with its first byte and returns it when it is idle again.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -14,11 +14,10 @@ use std::task::Poll;
 use net::{Buffer, Sys};
 
 use super::client::Client;
+use super::free_slots::FreeSlots;
 use crate::http::{self, Next};
 
-/// The free request slots of a worker.
-pub(crate) struct RequestSlots<S: Sys>(RefCell<Vec<RequestSlot<S>>>);
-
+/// A future that serves requests, and the way into it.
 struct RequestSlot<S: Sys> {
     handover: Rc<Handover<S>>,
     service: Pin<Box<dyn Future<Output = Infallible>>>,
@@ -30,47 +29,32 @@ struct Handover<S: Sys> {
     goes: Cell<Option<(Box<Client<S>>, Next)>>,
 }
 
-impl<S: Sys> Default for RequestSlots<S> {
-    fn default() -> Self {
-        Self(RefCell::default())
+/// Serves the requests that the client has sent, until its connection is idle again or ends. The returned future is
+/// small, because it is a part of the future of an idle connection too.
+// invariant: if the wait is dropped or panics, the slot is dropped with the request. Only a slot whose request is
+// complete is used again.
+pub(crate) fn serve<S: Sys>(
+    client: Box<Client<S>>,
+    input: Buffer,
+) -> impl Future<Output = (Box<Client<S>>, Next)> {
+    let mut taken = Some(take(&client.proxy.free_slots));
+    if let Some(slot) = &taken {
+        slot.handover.comes.set(Some((client, input)));
     }
+    poll_fn(move |context| {
+        let Some(slot) = &mut taken else { return Poll::Pending };
+        let Poll::Pending = slot.service.as_mut().poll(context);
+        let Some((client, next)) = slot.handover.goes.take() else { return Poll::Pending };
+        taken.take().into_iter().for_each(|slot| client.proxy.free_slots.give_back(slot));
+        Poll::Ready((client, next))
+    })
 }
 
-impl<S: Sys> RequestSlots<S> {
-    /// Serves the requests that the client has sent, until its connection is idle again or ends. The returned future is
-    /// small, because it is a part of the future of an idle connection too.
-    // invariant: if the wait is dropped or panics, the slot is dropped with the request. Only a slot whose request is
-    // complete is used again.
-    pub(crate) fn serve(
-        client: Box<Client<S>>,
-        input: Buffer,
-    ) -> impl Future<Output = (Box<Client<S>>, Next)> {
-        let mut taken = Some(client.proxy.request_slots.take());
-        if let Some(slot) = &taken {
-            slot.handover.comes.set(Some((client, input)));
-        }
-        poll_fn(move |context| {
-            let Some(slot) = &mut taken else { return Poll::Pending };
-            let Poll::Pending = slot.service.as_mut().poll(context);
-            let Some((client, next)) = slot.handover.goes.take() else { return Poll::Pending };
-            taken.take().into_iter().for_each(|slot| client.proxy.request_slots.give_back(slot));
-            Poll::Ready((client, next))
-        })
-    }
-
-    fn take(&self) -> RequestSlot<S> {
-        self.0.borrow_mut().pop().unwrap_or_else(|| {
-            let handover = Rc::new(Handover { comes: Cell::default(), goes: Cell::default() });
-            RequestSlot { service: Box::pin(service(Rc::clone(&handover))), handover }
-        })
-    }
-
-    fn give_back(&self, slot: RequestSlot<S>) {
-        let mut request_slots = self.0.borrow_mut();
-        if request_slots.len() < SLOTS_MAX {
-            request_slots.push(slot);
-        }
-    }
+fn take<S: Sys>(free: &FreeSlots) -> Box<RequestSlot<S>> {
+    free.take().unwrap_or_else(|| {
+        let handover = Rc::new(Handover { comes: Cell::default(), goes: Cell::default() });
+        Box::new(RequestSlot { service: Box::pin(service(Rc::clone(&handover))), handover })
+    })
 }
 
 async fn service<S: Sys>(handover: Rc<Handover<S>>) -> Infallible {
@@ -80,6 +64,3 @@ async fn service<S: Sys>(handover: Rc<Handover<S>>) -> Infallible {
         handover.goes.set(Some((client, next)));
     }
 }
-
-// limit: free slots kept by a worker, about 1 MiB.
-const SLOTS_MAX: usize = 256;

@@ -21,7 +21,7 @@ use super::link::{Alive, Link};
 use super::websocket::Handshake;
 use crate::connection::Client;
 use crate::connection::permit::IdleGuard;
-use crate::connection::request_slot::RequestSlots;
+use crate::connection::request_slot;
 use crate::stream::{Stream, Wire};
 
 /// From the first bytes, which `input` holds, to the close. The preface has not been looked at.
@@ -341,7 +341,7 @@ fn set_idle<S: Sys>(client: &Client<S>, is_idle: bool) {
 
 /// One request. The drop of its stream ends it, whatever has come of it.
 async fn serve_stream<S: Sys>(client: Box<Client<S>>, input: Buffer, alive: Alive) {
-    let (client, _) = RequestSlots::serve(client, input).await;
+    let (client, _) = request_slot::serve(client, input).await;
     drop(client);
     drop(alive);
 }

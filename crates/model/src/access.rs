@@ -1,4 +1,4 @@
-//! Who may come (HTTP8).
+//! Access lists: which client addresses are allowed (HTTP8).
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::Cidr;
 pub struct AccessList {
     /// No range is both allowed and denied.
     pub entries: Vec<AccessEntry>,
-    /// For addresses that no entry holds.
+    /// For addresses that match no entry.
     pub default: Verdict,
 }
 
@@ -18,19 +18,19 @@ pub struct AccessList {
 pub struct AccessEntry {
     pub range: Cidr,
     pub verdict: Verdict,
-    /// It counts before this time, in seconds since 1970; `None`: always.
+    /// The entry expires at this time, in seconds since 1970; `None`: never.
     pub until: Option<NonZeroU64>,
 }
 
-/// `Deny` is the greater: between equals it wins.
+/// Ordered so that `Deny` is the greater: it wins where two verdicts apply equally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     Allow,
     Deny,
 }
 
-/// The lists in front of the rules. Each that is there must let a client pass; a listener's does not replace the
-/// other. Lists have up to millions of entries: they are shared, never copied.
+/// The lists that are checked before the rules. A client must pass both: the listener's list does not replace
+/// that of its load balancer. A list can have millions of entries, so lists are shared, never copied.
 #[derive(Clone, Debug, Default)]
 pub struct AccessLists {
     pub load_balancer: Option<Arc<AccessList>>,

@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// An address range in CIDR form (RFC 4632, RFC 4291 §2.3). An IPv4-mapped IPv6 address equals its IPv4 form, and a
-/// range of IPv6 holds no IPv4 address, however short its prefix is: `::/0` is all of IPv6.
+/// An address range in CIDR form (RFC 4632, RFC 4291 §2.3). An IPv4-mapped IPv6 address equals its IPv4 form.
+/// An IPv6 range contains no IPv4 address, however short its prefix is: `::/0` is all of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cidr {
     /// The first address as 128 bits; IPv4 in its mapped form, so that one comparison serves both families.
@@ -18,7 +18,7 @@ pub struct Cidr {
 pub enum InvalidCidr {
     Address,
     PrefixLength,
-    /// Bits behind the prefix are set (`10.0.0.1/8`): most likely a typing error.
+    /// Bits after the prefix are set (`10.0.0.1/8`): most likely a typing error.
     HostBits,
 }
 
@@ -28,7 +28,7 @@ impl Cidr {
         wide & self.mask == self.base && is_v4(wide) == self.is_v4()
     }
 
-    /// Whether it is a range of IPv4.
+    /// Whether this is an IPv4 range.
     pub fn is_v4(&self) -> bool {
         self.prefix_length() >= V4_PREFIX && is_v4(self.base)
     }
@@ -38,7 +38,7 @@ impl Cidr {
         (self.base, self.base | !self.mask)
     }
 
-    /// Of 128 bits, also for IPv4.
+    /// The prefix length in the 128-bit form, also for IPv4.
     pub fn prefix_length(&self) -> u32 {
         self.mask.leading_ones()
     }
@@ -62,7 +62,7 @@ impl FromStr for Cidr {
             None => width,
         };
         let mask = u128::MAX.checked_shl(width - length).unwrap_or(0);
-        // An IPv4 range covers the mapped form only, however short its prefix is.
+        // An IPv4 range contains only mapped addresses, however short its prefix is.
         let mask = if width == 32 { mask | (u128::MAX << 32) } else { mask };
         let base = widen(address);
         if base & !mask != 0 {
@@ -99,7 +99,7 @@ fn is_v4(wide: u128) -> bool {
     wide >> 32 == 0xffff
 }
 
-/// Of an IPv4 address in its mapped form.
+/// The prefix length of `::ffff:0:0/96`, the range of all IPv4-mapped addresses.
 const V4_PREFIX: u32 = 96;
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contains_what_the_prefix_says() {
+    fn contains_addresses_with_its_prefix() {
         for (cidr, address, expected) in [
             ("10.0.0.0/8", "10.255.0.1", true),
             ("10.0.0.0/8", "11.0.0.1", false),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_range() {
+    fn invalid_ranges_are_refused() {
         for (text, error) in [
             ("10.0.0.1/8", InvalidCidr::HostBits),
             ("10.0.0.0/33", InvalidCidr::PrefixLength),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn prints_as_written() {
+    fn prints_the_text_that_was_parsed() {
         for text in ["10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0", "192.0.2.7/32"] {
             assert_eq!(text.parse::<Cidr>().unwrap().to_string(), text);
         }

@@ -3,16 +3,16 @@
 /// What a listener compresses, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compression {
-    /// The one that we like best first; at least one, each once.
+    /// In order of preference; not empty, without duplicates.
     pub codings: Vec<ContentCoding>,
-    /// Media types in lower case; `text/*` is all subtypes of `text` but `text/event-stream`.
+    /// Media types in lower case; `text/*` is every subtype of `text` except `text/event-stream`.
     pub types: Vec<String>,
-    /// A body that is known to be shorter is left as it is.
+    /// A body that is known to be shorter is not compressed.
     pub bytes_min: u64,
     pub levels: CompressionLevels,
 }
 
-/// A content coding (RFC 9110 §8.4.1) that we can make.
+/// A content coding (RFC 9110 §8.4.1) that we can produce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentCoding {
     /// RFC 8878, its window limited by RFC 9659.
@@ -35,25 +35,25 @@ impl ContentCoding {
         }
     }
 
-    /// Its place in [`Self::ALL`].
+    /// Its index in [`Self::ALL`].
     pub const fn index(self) -> usize {
         self as usize
     }
 }
 
-/// How hard each coding tries; in range.
+/// The compression level of each coding, within its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompressionLevels {
     /// 1–9.
     pub zstd: u8,
-    /// 0–6: above, an encoder takes many MiB.
+    /// 0–6: at higher levels an encoder needs many MiB.
     pub br: u8,
     /// 1–9.
     pub gzip: u8,
 }
 
 impl CompressionLevels {
-    // Below 2 this gzip is a third larger for little time saved.
+    // At level 1 the output of this gzip is a third larger, and little time is saved.
     pub const FAST: Self = Self { zstd: 1, br: 2, gzip: 2 };
     pub const BALANCED: Self = Self { zstd: 3, br: 4, gzip: 5 };
     pub const SMALL: Self = Self { zstd: 9, br: 6, gzip: 9 };
@@ -72,9 +72,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_coding_has_its_place() {
-        for (place, coding) in ContentCoding::ALL.into_iter().enumerate() {
-            assert_eq!(coding.index(), place);
+    fn index_is_the_position_in_all() {
+        for (position, coding) in ContentCoding::ALL.into_iter().enumerate() {
+            assert_eq!(coding.index(), position);
         }
     }
 }

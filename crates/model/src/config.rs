@@ -1,4 +1,4 @@
-//! What an operator configured, after every check; inherited values are already in place.
+//! The configuration after all checks, with inherited values filled in.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,13 +15,14 @@ use crate::{
 pub struct Config {
     /// Worker threads; `None` is one per core.
     pub workers: Option<u16>,
-    /// How long a graceful stop waits for what is in flight.
+    /// How long a graceful stop waits for requests and tunnels in flight.
     pub stop_timeout: Duration,
-    /// The admin API's Unix socket; `None` is the default place.
+    /// The admin API's Unix socket; `None` is the default path.
     pub admin_socket: Option<PathBuf>,
-    /// In the order of the file; `default` is always there.
+    /// In the order of the file; always includes `default`.
     pub load_balancers: Vec<LoadBalancer>,
-    /// In the order of the file. One with `redirect_http` is followed by the one that redirects, `NAME:redirect`.
+    /// In the order of the file. A listener with `redirect_http` is followed by the listener that redirects,
+    /// `NAME:redirect`.
     pub listeners: Vec<Listener>,
     /// In the order of the file; names are unique.
     pub target_groups: Vec<TargetGroup>,
@@ -32,7 +33,7 @@ pub struct Listener {
     pub name: ListenerName,
     /// One of [`Config::load_balancers`].
     pub load_balancer: LoadBalancerName,
-    /// Its own, beside those of its load balancer.
+    /// The listener's own limits. Those of its load balancer apply as well.
     pub connections: ConnectionLimits,
     /// At least one; no address is bound twice in one config.
     pub bind: Vec<SocketAddr>,
@@ -45,7 +46,7 @@ pub struct Listener {
     pub default_action: Option<Action>,
 }
 
-/// Settings of a listener that its load balancer gives and the listener may override.
+/// Settings that a listener inherits from its load balancer and may override.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// KA1: 0–3600 s; zero means that every response closes.
@@ -60,16 +61,17 @@ pub struct HttpSettings {
     pub send_timeout: Duration,
     /// KA9: of clients' connections; `None` is off.
     pub tcp_keepalive: Option<TcpKeepalive>,
-    /// KA10: when the listener or its load balancer has all the connections that it may have.
+    /// KA10: what happens to a new connection when the listener or its load balancer is at its connection
+    /// limit.
     pub when_full: WhenFull,
     pub limits: HttpLimits,
     pub forwarded: ForwardedHeaders,
-    /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed.
+    /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are trusted.
     pub trusted_proxies: Vec<Cidr>,
     pub client_abort: ClientAbort,
-    /// The name that `Via` gets; a token.
+    /// Our own name in `Via`; a token.
     pub via: Option<String>,
-    /// Peers that owe a PROXY header, which is believed (L47).
+    /// Peers that must send a PROXY header, which is trusted (L47).
     pub proxy_protocol: Vec<Cidr>,
     pub access: AccessLists,
     pub error_pages: Vec<ErrorPage>,
@@ -103,16 +105,16 @@ impl Default for HttpSettings {
     }
 }
 
-/// What becomes of a request whose client goes away (KA7).
+/// What happens to a request when its client disconnects (KA7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAbort {
     /// The target's connection is closed at once.
     Cancel,
-    /// The target finishes; its response is thrown away.
+    /// The request goes on; its response is read and discarded.
     Ignore,
 }
 
-/// Which forwarded headers a target gets (HTTP5).
+/// Which forwarding headers are sent to targets (HTTP5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForwardedHeaders {
     /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`.
@@ -127,7 +129,7 @@ impl Default for ForwardedHeaders {
     }
 }
 
-/// An operator's own page for statuses that we make.
+/// An operator's page for error responses that we generate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorPage {
     pub statuses: StatusSet,
@@ -171,7 +173,7 @@ pub enum LogFormat {
 pub struct TargetGroup {
     pub name: TargetGroupName,
     pub protocol: TargetProtocol,
-    /// Of a protocol with TLS.
+    /// Only for protocols with TLS.
     pub tls: TargetTls,
     /// At least one; addresses are unique within the group.
     pub targets: Vec<Target>,
@@ -186,7 +188,7 @@ pub struct TargetGroup {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub address: SocketAddr,
-    /// 0–1000; 0 takes no new work.
+    /// 0–1000; with 0 the target gets no new requests.
     pub weight: u32,
 }
 
@@ -199,7 +201,7 @@ pub enum Algorithm {
     Hash(HashKey),
 }
 
-/// What [`Algorithm::Hash`] hashes; where a request does not have it, the client's address is used.
+/// What [`Algorithm::Hash`] hashes. A request without it is hashed by the client's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HashKey {
     /// A header's name in lower case.

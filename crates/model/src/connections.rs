@@ -1,15 +1,15 @@
-//! What holds for connections before any request is read.
+//! Settings of connections, which apply before any request is read.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::LoadBalancerName;
 
-/// An instance, as far as its listeners share something.
+/// A load balancer: what its listeners share.
 #[derive(Clone, Debug)]
 pub struct LoadBalancer {
     pub name: LoadBalancerName,
-    /// Of all its listeners together.
+    /// For all its listeners together.
     pub connections: ConnectionLimits,
 }
 
@@ -18,12 +18,12 @@ pub struct LoadBalancer {
 pub struct ConnectionLimits {
     /// 1–16 777 216; `None` is no limit.
     pub max: Option<u32>,
-    /// The same for one client.
+    /// The limit for one client.
     pub per_client: Option<u32>,
     pub client: ClientPrefix,
 }
 
-/// Which addresses are one client: those that agree in the first bits.
+/// How many leading bits of an address identify a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientPrefix {
     /// 1–32.
@@ -32,10 +32,10 @@ pub struct ClientPrefix {
     pub v6_bits: u8,
 }
 
-/// What happens to a new connection when there is no place and none can be made.
+/// What happens to a new connection at the connection limit when no idle connection can be evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
-    /// It stays in the kernel's queue.
+    /// It stays in the accept queue.
     Wait,
     /// It is closed.
     Refuse,
@@ -48,7 +48,7 @@ impl Default for ConnectionLimits {
 }
 
 impl ClientPrefix {
-    /// The first address of those that are the same client; an IPv4 address in its IPv6-mapped form.
+    /// The first address of the client's prefix, which identifies the client; IPv4 in its IPv6-mapped form.
     pub fn first(self, address: IpAddr) -> u128 {
         let (bits, kept) = match address.to_canonical() {
             IpAddr::V4(v4) => (v4.to_ipv6_mapped().to_bits(), 96 + self.v4_bits.min(32)),
@@ -59,14 +59,14 @@ impl ClientPrefix {
     }
 }
 
-/// How a peer that vanished without a word is found out (KA9).
+/// TCP keepalive, which detects a peer that is gone without a FIN or RST (KA9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpKeepalive {
-    /// 1–32 767 s of silence until the first probe.
+    /// Idle time until the first probe, 1–32 767 s.
     pub idle: Duration,
-    /// 1–32 767 s between two probes.
+    /// Time between two probes, 1–32 767 s.
     pub interval: Duration,
-    /// 1–127; after as many without an answer the connection is lost.
+    /// How many unanswered probes end the connection, 1–127.
     pub probes: u8,
 }
 
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_whoever_shares_the_prefix() {
+    fn addresses_with_the_same_prefix_are_one_client() {
         let same = |v4_bits, v6_bits, one: &str, other: &str| {
             let client = ClientPrefix { v4_bits, v6_bits };
             client.first(one.parse().unwrap()) == client.first(other.parse().unwrap())

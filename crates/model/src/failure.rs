@@ -1,11 +1,11 @@
-//! Everything that can go wrong with a request, in one table.
+//! The table of everything that can go wrong with a request.
 //!
-//! One exhaustive match, [`Failure::outcome`], says for each failure which status the client gets, under which
-//! one reason word it stands in log, metrics, error page and docs, whose side it is on, in which phase of the
-//! request's story it happens, and whether the request may be tried again. `docs/status-codes.md` is generated
-//! from the same table.
+//! One exhaustive match, [`Failure::outcome`], gives for each failure the status that the client gets, the
+//! reason word that log, metrics, error page and docs use, the side that caused it, the phase of the request
+//! in which it happens, and whether the request may be retried. `docs/status-codes.md` is generated from the
+//! same table.
 
-/// Whose doing it is.
+/// The side that caused the failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Client,
@@ -13,7 +13,7 @@ pub enum Side {
     Local,
 }
 
-/// Where in the story of a request it happens; the names are the steps of `proxy::http`.
+/// The phase of a request in which the failure happens; the names are the steps of `proxy::http`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     ReadHead,
@@ -26,33 +26,33 @@ pub enum Phase {
     Relay,
 }
 
-/// Whether another attempt may be made.
+/// Whether the request may be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     Never,
-    /// On another target: not one byte of the request can have arrived.
+    /// On another target, because no byte of the request can have arrived.
     IfUnsent,
-    /// On a fresh connection, when this one was reused and nothing can have been acted on: no byte was sent, or
-    /// the method is idempotent and all of the request that had come is still here.
+    /// On a new connection, if this one was reused and a retry is safe: no byte was sent, or the method is
+    /// idempotent and everything received of the request is still buffered.
     IfReused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
-    /// Ordinary life: a client went away.
+    /// Normal operation, such as a client that disconnects.
     Info,
-    /// Somebody should look at it, not tonight.
+    /// An operator should look at it, but not urgently.
     Warning,
-    /// Users are failing.
+    /// Requests fail that should succeed.
     Error,
 }
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The status that we make; 499 is logged and never sent (the client is gone).
+    /// The status of our response; 499 is logged and never sent (the client has disconnected).
     pub status: u16,
-    /// The one reason word.
+    /// The reason word: unique, the same in log, metrics, error page and docs.
     pub reason: &'static str,
     /// The error type of `Proxy-Status` (RFC 9209 §2.3); `None` where no type fits and the field is not sent.
     pub proxy_error: Option<&'static str>,
@@ -60,9 +60,9 @@ pub struct Outcome {
     pub phase: Phase,
     pub retry: Retry,
     pub level: LogLevel,
-    /// For people: what happened.
+    /// For users: what happened.
     pub what: &'static str,
-    /// For operators: what to look at.
+    /// For operators: what to check.
     pub hint: &'static str,
 }
 
@@ -75,7 +75,7 @@ macro_rules! failures {
         }
 
         impl Failure {
-            /// All of them, in the order of the table.
+            /// All failures, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             pub const fn outcome(self) -> Outcome {
@@ -94,7 +94,7 @@ macro_rules! failures {
                 }
             }
 
-            /// The place in [`Self::ALL`]: counters are kept in arrays.
+            /// The index in [`Self::ALL`], for arrays of counters.
             pub const fn index(self) -> usize {
                 self as usize
             }
@@ -103,141 +103,141 @@ macro_rules! failures {
 }
 
 failures! {
-    /// A head that is not HTTP/1.x as RFC 9112 writes it.
+    /// A head that is not HTTP/1.x as RFC 9112 defines it.
     RequestMalformed => 400 "request_malformed" Some("http_request_error"), Client ReadHead Never Info,
-        "The request is not valid HTTP.", "Look at what the client sends; nothing of it reached a target.";
-    /// No `Host`, several, an invalid one, or one that contradicts the request target (RFC 9112 §3.2).
+        "The request is not valid HTTP.", "Check what the client sends; nothing of it reached a target.";
+    /// `Host` is missing, repeated or invalid, or contradicts the request target (RFC 9112 §3.2).
     RequestHost => 400 "request_host" Some("http_request_error"), Client ReadHead Never Info,
         "The request has no valid Host.", "HTTP/1.1 needs exactly one valid Host field, equal to the authority of an absolute request target.";
-    /// More than one way to read where the body ends (RFC 9112 §6.3).
+    /// The end of the body is ambiguous (RFC 9112 §6.3).
     RequestFraming => 400 "request_framing" Some("http_request_error"), Client ReadHead Never Warning,
         "The length of the request's body is ambiguous.", "Content-Length with Transfer-Encoding, several lengths, or a Transfer-Encoding in HTTP/1.0: often an attempt at request smuggling.";
-    /// A path whose decoded form hides a separator or NUL in a segment that decides a rule.
+    /// A path with an encoded separator or NUL in a segment that a rule matches.
     RequestPath => 400 "request_path" Some("http_request_error"), Client Route Never Info,
-        "The request's path is not acceptable.", "It hides '/', '\\' or NUL behind percent-encoding, or leaves the root with '..'.";
+        "The request's path is not acceptable.", "It has a percent-encoded '/', '\\' or NUL, or leaves the root with '..'.";
     RequestLineTooLong => 414 "request_line_too_long" Some("http_request_error"), Client ReadHead Never Info,
         "The request line is too long.", "Raise `limits.request_line` if clients need it; a whole head has at most 64 KiB.";
     RequestFieldsTooLarge => 431 "request_fields_too_large" Some("http_request_error"), Client ReadHead Never Info,
         "The request's header fields are too large or too many.", "Often a cookie that grew. Raise `limits.field`, `limits.fields` or `limits.fields_count` if clients need it; a whole head has at most 64 KiB.";
     RequestVersion => 505 "request_version" Some("http_request_error"), Client ReadHead Never Info,
-        "This HTTP version is not spoken here.", "The request line names a version other than HTTP/1.0 or HTTP/1.1.";
+        "This HTTP version is not supported.", "The request line names a version other than HTTP/1.0 or HTTP/1.1.";
     /// RFC 9112 §6.1.
     RequestTransferCoding => 501 "request_transfer_coding" Some("http_request_error"), Client ReadHead Never Info,
-        "The request's transfer coding is not known.", "Only `chunked` is a transfer coding of requests here.";
-    /// `CONNECT`: this is no forward proxy.
+        "The request's transfer coding is not supported.", "Only `chunked` is supported in requests.";
+    /// `CONNECT`: Evenkeel is not a forward proxy.
     RequestMethod => 405 "request_method" Some("http_request_error"), Client ReadHead Never Info,
-        "This method is not available here.", "CONNECT asks for a forward proxy, and this is none.";
+        "This method is not supported.", "CONNECT is for forward proxies, and Evenkeel is not one.";
     /// RFC 9110 §10.1.1.
     RequestExpectation => 417 "request_expectation" Some("http_request_error"), Client ReadHead Never Info,
-        "The request expects what cannot be met.", "Only `Expect: 100-continue` is known.";
-    /// The head did not come within `header_timeout`.
+        "The request's expectation cannot be met.", "Only `Expect: 100-continue` is supported.";
+    /// The head did not arrive within `header_timeout`.
     RequestHeadTimeout => 408 "request_head_timeout" Some("http_request_error"), Client ReadHead Never Info,
         "The request's head took too long.", "A slow client or an attack; `header_timeout` is the limit for the whole head.";
     /// TLS4.
     PlainHttp => 400 "plain_http" Some("http_request_error"), Client ReadHead Never Info,
-        "A request in plain HTTP came to a port that speaks TLS.",
-        "Use https:// for this port, or let `redirect_http` send plain requests there.";
+        "A request in plain HTTP was sent to a TLS port.",
+        "Use https:// for this port. `redirect_http` redirects plain requests from another port.";
     /// TLS2, MT4 (RFC 9110 §15.5.20).
     Misdirected => 421 "misdirected" Some("http_request_error"), Client Admit Never Info,
-        "The request's host has another certificate, or asks for other client certificates, than the name of the TLS handshake.",
-        "Make a connection of its own for this host; browsers and HTTP/2 clients do so by themselves.";
+        "The request's host has another certificate, or other requirements for client certificates, than the server name of the TLS handshake.",
+        "The client must open a separate connection for this host; browsers and HTTP/2 clients do so automatically.";
     /// MT3.
     ClientCertificateDenied => 403 "client_certificate_denied" Some("http_request_denied"), Client Admit Never Info,
-        "The client's certificate is good, but not among those that may come.",
-        "Who may come stands in `client_auth.allow`: subjects, alternative names or fingerprints.";
-    /// A list of the load balancer, listener or rule does not let the client in (HTTP8).
+        "The client's certificate is valid, but not allowed.",
+        "`client_auth.allow` lists the allowed subjects, alternative names and fingerprints.";
+    /// An access list of the load balancer, listener or rule denies the client (HTTP8).
     AccessDenied => 403 "access_denied" Some("http_request_denied"), Client Admit Never Info,
-        "You may not come here.", "`access` of the load balancer, listener or rule denies the client's address; the access log's detail says which.";
+        "Access is denied.", "`access` of the load balancer, listener or rule denies the client's address; the access log's detail says which.";
     RequestBodyTooLarge => 413 "request_body_too_large" Some("http_request_error"), Client Admit Never Info,
         "The request's body is too large.", "Raise `limits.body` if clients need it.";
     /// The rule has `websocket.enabled = false`.
     WebSocketDisabled => 403 "websocket_disabled" Some("http_request_denied"), Local Admit Never Info,
-        "WebSockets are not available here.", "The rule says `websocket.enabled = false`.";
-    /// No `Origin`, several, or one that the rule does not allow (RFC 6455 §10.2).
+        "WebSockets are not available here.", "The rule has `websocket.enabled = false`.";
+    /// `Origin` is missing, repeated, or not allowed by the rule (RFC 6455 §10.2).
     WebSocketOrigin => 403 "websocket_origin" Some("http_request_denied"), Client Admit Never Info,
-        "This page may not open a WebSocket here.", "`websocket.allowed_origins` of the rule does not have the request's Origin, or the request has none or several.";
-    /// No subprotocol, or none that the rule allows.
+        "This page may not open a WebSocket here.", "`websocket.allowed_origins` of the rule does not include the request's Origin, or the request has no Origin or several.";
+    /// The client offers no subprotocol, or none that the rule allows.
     WebSocketSubprotocol => 403 "websocket_subprotocol" Some("http_request_denied"), Client Admit Never Info,
         "None of the WebSocket's subprotocols is available here.", "`websocket.allowed_subprotocols` of the rule has none of those in Sec-WebSocket-Protocol.";
     /// The rule's target group has `protocol = "h2c"` or `"h2"`.
     WebSocketHttp2 => 501 "websocket_http2" Some("http_upgrade_failed"), Local Admit Never Error,
         "WebSockets are not available here.", "The target group speaks HTTP/2: WebSockets go to groups with `protocol = \"http\"` or `\"https\"`.";
     WebSocketFull => 503 "websocket_full" Some("connection_limit_reached"), Local Admit Never Warning,
-        "There are too many WebSockets at the moment.", "The rule has `websocket.max_connections` of them; clients that come back later may find room.";
-    /// Its `Via` has our own name (RFC 5842 §7.2).
+        "There are too many WebSockets at the moment.", "The rule has reached `websocket.max_connections`. A client can retry later.";
+    /// The request's `Via` contains our own name (RFC 5842 §7.2).
     RequestLoop => 508 "request_loop" Some("proxy_loop_detected"), Local Admit Never Error,
-        "The request has been here before.", "Its `Via` has the name that `via` gives to this load balancer: its target leads back here, or two load balancers have one name.";
+        "The request is in a forwarding loop.", "Its `Via` contains this load balancer's `via` name: a target forwards back to this load balancer, or two load balancers have the same name.";
     NoRule => 404 "no_rule" Some("destination_not_found"), Local Route Never Info,
-        "Nothing is served under this address.", "No rule of the listener matches and it has no `forward`.";
+        "Nothing is served at this address.", "No rule of the listener matches, and the listener has no `forward`.";
     NoTarget => 503 "no_target" Some("destination_unavailable"), Local Pick Never Error,
         "No server is available for this request.", "Every target of the group is unhealthy or has weight 0: see `evenkeel targets`.";
-    /// File descriptors, ports or memory of this machine ran out.
+    /// This machine is out of file descriptors, ports or memory.
     LocalResources => 503 "local_resources" Some("proxy_internal_response"), Local Connect Never Error,
         "The load balancer is out of resources.", "Raise the limit of open files (RLIMIT_NOFILE), or widen the range of local ports.";
     Internal => 500 "internal" Some("proxy_internal_error"), Local Respond Never Error,
-        "The load balancer failed.", "This is a bug of Evenkeel: please report it with the log line.";
+        "The load balancer failed.", "This is a bug in Evenkeel: please report it with the log line.";
     TargetRefused => 502 "target_refused" Some("connection_refused"), Target Connect IfUnsent Error,
         "The server refused the connection.", "Nothing listens at the target's address, or its backlog is full.";
     TargetUnreachable => 502 "target_unreachable" Some("destination_ip_unroutable"), Target Connect IfUnsent Error,
-        "The server cannot be reached.", "Routing or a firewall between here and the target.";
+        "The server cannot be reached.", "Check routing and firewalls between the load balancer and the target.";
     TargetConnectTimeout => 504 "target_connect_timeout" Some("connection_timeout"), Target Connect IfUnsent Error,
         "The server did not accept the connection in time.", "The target is down or a firewall drops packets; `timeouts.connect` is the limit.";
     /// TLS5.
     TargetTlsVerify => 502 "target_tls_verify" Some("tls_certificate_error"), Target Connect IfUnsent Error,
-        "The target's certificate is not one that is trusted for its name.",
-        "Look at the certificate's names, dates and CA; `tls.ca` and `tls.server_name` of the target group say what is expected.";
+        "The target's certificate is not trusted for its name.",
+        "Check the certificate's names, dates and CA; `tls.ca` and `tls.server_name` of the target group say what is expected.";
     TargetTls => 502 "target_tls" Some("tls_protocol_error"), Target Connect IfUnsent Error,
         "The TLS handshake with the target failed.",
-        "Does it speak TLS on this port, in a version from 1.2 on, and does it ask for a certificate of ours?";
+        "Check that the target speaks TLS 1.2 or later on this port, and whether it requires a client certificate.";
     /// Closed or reset after the request went out and before a byte of the response.
     TargetClosedBeforeResponse => 502 "target_closed_before_response" Some("connection_terminated"), Target Respond IfReused Error,
-        "The server closed the connection without a response.", "The target crashed, restarted, or closes idle connections: it may have acted on the request, so it was not repeated.";
+        "The server closed the connection without a response.", "The target crashed, restarted, or closes idle connections. It may have processed the request, so the request was not retried.";
     TargetResponseMalformed => 502 "target_response_malformed" Some("http_protocol_error"), Target Respond Never Error,
-        "The server's response is not valid HTTP.", "Look at what the target sends; the connection was closed.";
+        "The server's response is not valid HTTP.", "Check what the target sends; the connection was closed.";
     TargetResponseFraming => 502 "target_response_framing" Some("http_protocol_error"), Target Respond Never Error,
         "The length of the server's response is ambiguous.", "Content-Length with Transfer-Encoding, or several lengths: fix the target.";
     TargetResponseFieldsTooLarge => 502 "target_response_fields_too_large" Some("http_response_header_section_size"), Target Respond Never Error,
-        "The server's response has too large header fields.", "Raise `limits.field`, `limits.fields` or `limits.fields_count` if the target needs it.";
+        "The server's response has header fields that are too large.", "Raise `limits.field`, `limits.fields` or `limits.fields_count` if the target needs it.";
     /// RFC 9110 §15.2.2.
     TargetUpgradeUnasked => 502 "target_upgrade_unasked" Some("http_upgrade_failed"), Target Respond Never Error,
-        "The server switched protocols without being asked.", "A 101 must answer an Upgrade, and to WebSocket only; the connection was closed.";
+        "The server switched protocols without a request to do so.", "A 101 is only valid as the answer to an Upgrade to WebSocket; the connection was closed.";
     TargetResponseTimeout => 504 "target_response_timeout" Some("http_response_timeout"), Target Respond Never Error,
         "The server did not answer in time.", "`timeouts.response` is the limit until the first byte.";
     /// The target took no byte of the request for `timeouts.idle`.
     TargetSendTimeout => 504 "target_send_timeout" Some("connection_write_timeout"), Target Forward Never Error,
         "The server did not take the request in time.", "The target reads too slowly or not at all; `timeouts.idle` is the limit between two writes.";
-    /// The response ended before its declared length or last chunk. Its head has gone out: the client's
-    /// connection is closed so that it cannot take the part for the whole.
+    /// The response ended before its declared length or last chunk. Its head was already sent, so the
+    /// client's connection is closed to show the client that the response is incomplete.
     TargetResponseTruncated => 502 "target_response_truncated" Some("http_response_incomplete"), Target Relay Never Error,
-        "The server's response is incomplete.", "The target closed or reset the connection within the body.";
+        "The server's response is incomplete.", "The target closed or reset the connection in the middle of the body.";
     TargetResponseBody => 502 "target_response_body" Some("http_response_transfer_coding"), Target Relay Never Error,
         "The server's response body is not valid.", "Its chunks are malformed: fix the target.";
     TargetStalled => 504 "target_stalled" Some("connection_read_timeout"), Target Relay Never Error,
-        "The server stopped within its response.", "`timeouts.idle` is the limit between two reads.";
+        "The server stopped in the middle of its response.", "`timeouts.idle` is the limit between two reads.";
     RequestBodyMalformed => 400 "request_body_malformed" Some("http_request_error"), Client Relay Never Info,
         "The request's body is not valid.", "Its chunks or trailers are malformed.";
     RequestBodyTimeout => 408 "request_body_timeout" Some("http_request_error"), Client Relay Never Info,
         "The request's body took too long.", "`body_timeout` is the limit between two reads.";
-    /// The client closed or reset before it had its response.
+    /// The client closed or reset the connection before it had the whole response.
     ClientAborted => 499 "client_aborted" None, Client Relay Never Info,
-        "The client went away.", "It closed the connection before the response was complete.";
+        "The client disconnected.", "It closed the connection before the response was complete.";
     /// The client took no byte of the response for `send_timeout`.
     ClientSendTimeout => 499 "client_send_timeout" None, Client Relay Never Info,
         "The client did not take the response in time.", "`send_timeout` is the limit between two writes.";
     /// No byte in either direction of a tunnel for `websocket.idle_timeout`; its status was 101.
     TunnelIdle => 101 "tunnel_idle" None, Local Relay Never Info,
-        "The tunnel was idle too long.", "Clients or servers that ping keep it open; `websocket.idle_timeout` is the limit.";
+        "The tunnel was idle too long.", "`websocket.idle_timeout` is the limit; pings from the client or the server keep a tunnel open.";
     TunnelBroken => 101 "tunnel_broken" None, Local Relay Never Info,
-        "One side of the tunnel was lost.", "The client or the target reset the connection.";
-    /// The kernel gave a side up: it answered neither data nor TCP keepalive.
+        "A connection of the tunnel was reset.", "The client or the target reset the connection.";
+    /// The kernel timed out a connection: the peer acknowledged neither data nor TCP keepalive probes.
     PeerDead => 101 "peer_dead" None, Local Relay Never Info,
-        "One side of the tunnel has vanished.", "The client, the target or the network between went away without a word.";
+        "A peer of the tunnel is gone.", "The client, the target or the network between them failed without closing the connection.";
     /// The tunnel was open for `websocket.max_lifetime`.
     TunnelLifetime => 101 "tunnel_lifetime" None, Local Relay Never Info,
-        "The tunnel has reached its age.", "`websocket.max_lifetime` is the limit; clients connect anew.";
+        "The tunnel has reached its maximum lifetime.", "`websocket.max_lifetime` is the limit; clients reconnect.";
     /// A stop, or a reload that removed the listener, ended the tunnel with Close frames.
     TunnelDrained => 101 "tunnel_drained" None, Local Relay Never Info,
-        "The tunnel was ended for a stop.", "A stop or the end of the listener, with `websocket.drain_close_code`; clients connect anew.";
+        "The tunnel was closed for a shutdown.", "The load balancer stopped or the listener was removed, and `websocket.drain_close_code` is set; clients reconnect.";
     /// A graceful stop reached its deadline with this request in flight.
     Stopped => 503 "stopped" Some("proxy_internal_response"), Local Relay Never Warning,
         "The load balancer is stopping.", "`stop_timeout` ended before the request did; the connection was reset and nothing was sent.";
@@ -260,14 +260,14 @@ mod tests {
     }
 
     #[test]
-    fn index_is_the_place_in_all() {
-        for (place, failure) in Failure::ALL.iter().enumerate() {
-            assert_eq!(failure.index(), place);
+    fn index_is_the_position_in_all() {
+        for (position, failure) in Failure::ALL.iter().enumerate() {
+            assert_eq!(failure.index(), position);
         }
     }
 
     #[test]
-    fn only_what_cannot_have_been_acted_on_is_tried_again() {
+    fn only_failures_before_processing_are_retried() {
         for failure in Failure::ALL {
             let outcome = failure.outcome();
             match outcome.retry {

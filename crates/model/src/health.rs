@@ -1,4 +1,4 @@
-//! The setting of an active health check (BAL2).
+//! The settings of an active health check (BAL2).
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct HealthCheck {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckKind {
-    /// A connection that is accepted is enough.
+    /// Healthy if the target accepts a connection.
     Tcp,
     /// `GET path` with this `Host` (`None`: the target's address) must answer with one of these codes. `is_tls`: secured as
     /// the group's connections are.

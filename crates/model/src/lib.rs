@@ -1,8 +1,8 @@
-//! The nouns of Evenkeel, checked: what an operator configured, and what can go wrong.
+//! The data types of Evenkeel: the checked configuration, and the failures of a request.
 //!
 //! Nothing here reads a clock, a file or a socket, and nothing here knows the text an operator wrote: crate
 //! `config` turns text into these types and is the only place where they are built from outside. A value of
-//! one of these types is therefore already in range; nobody re-checks it.
+//! one of these types is therefore already in range and is not checked again.
 
 mod access;
 mod cidr;

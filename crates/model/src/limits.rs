@@ -1,17 +1,18 @@
 //! Limits: every queue, table, buffer, loop and wait of the product has its bound here or in the config.
 
-/// Limits on one HTTP message (HTTP4). Bytes are counted as they stand on the wire, without the line's CRLF.
+/// Limits on one HTTP message (HTTP4). Bytes are counted as on the wire, without the line's CRLF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// The request line; beyond it 414.
+    /// The request line; 414 above it.
     pub request_line_bytes: u32,
-    /// One field line; beyond it 431.
+    /// One field line; 431 above it.
     pub field_bytes: u32,
-    /// All field lines together; beyond it 431.
+    /// All field lines together; 431 above it.
     pub fields_bytes: u32,
-    /// The number of field lines; beyond it 431.
+    /// The number of field lines; 431 above it.
     pub fields_count: u16,
-    /// A request body, declared or counted; beyond it 413. `None` is no limit: bodies are streamed, never stored.
+    /// A request body, declared or counted; 413 above it. `None` is no limit: bodies are streamed, never
+    /// stored.
     pub body_bytes: Option<u64>,
 }
 
@@ -27,21 +28,22 @@ impl Default for HttpLimits {
     }
 }
 
-/// Limits that are not configured: chosen so that no peer can make them matter to another.
+/// Fixed limits, chosen so that a peer that reaches one does not affect other peers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits;
 
 impl Limits {
     /// Attempts of one request: the first and two more targets (KA6).
     pub const ATTEMPTS_MAX: u32 = 3;
-    /// Interim (1xx) responses that one exchange may carry; a target that sends more is hostile.
+    /// Interim (1xx) responses that one exchange may carry; a target that sends more is misbehaving.
     pub const INTERIM_RESPONSES_MAX: u32 = 16;
-    /// After an early error reply, how much of what the client still sends is read and thrown away, so that the
-    /// reply is not lost to a reset.
+    /// After an early error response, how many bytes that the client still sends are read and discarded, so
+    /// that a reset does not destroy the response.
     pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
-    /// For how long, in milliseconds; as long again, the connection of a client that sent more is held open unread.
+    /// For how long, in milliseconds. If the client sent more, its connection is then held open, unread, for
+    /// the same time.
     pub const LINGER_MILLISECONDS: u64 = 2_000;
-    /// Memory of the encoders that one worker has at work; beyond it responses go uncompressed, and are counted.
+    /// Memory of the active encoders of one worker. Above it responses are sent uncompressed, and counted.
     pub const ENCODER_BYTES_MAX: usize = 128 * 1024 * 1024;
     /// Targets in one group.
     pub const TARGETS_MAX: usize = 10_000;

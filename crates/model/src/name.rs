@@ -1,4 +1,4 @@
-//! Names that operators give to things; live state is kept under them across reloads.
+//! Names that operators choose. Live state is keyed by them, so that it survives reloads.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ name! {
     ListenerName
 }
 name! {
-    /// The name of an instance, as in `[load_balancer.NAME]`.
+    /// The name of a load balancer, as in `[load_balancer.NAME]`.
     LoadBalancerName
 }
 name! {
@@ -47,7 +47,7 @@ name! {
     TargetGroupName
 }
 
-/// What identifies a target through reloads: its group and its address.
+/// What identifies a target across reloads: its group and its address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TargetKey {
     pub group: TargetGroupName,

@@ -1,4 +1,4 @@
-//! Origins of web pages (RFC 6454): which of them may open a WebSocket.
+//! Origins of web pages (RFC 6454), which decide whether a page may open a WebSocket.
 
 /// An origin, or all origins under a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Origin {
     port: Option<u16>,
 }
 
-/// Not a serialized origin.
+/// The text is not a serialized origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidOrigin;
 
@@ -36,8 +36,8 @@ impl OriginPattern {
         Ok(if whole == text { Self::Exact(origin) } else { Self::Under(origin) })
     }
 
-    /// Whether the value of one `Origin` field is this. Scheme and host compare without case, and the scheme's
-    /// default port is the same as none.
+    /// Whether this is the value of one `Origin` field. Scheme and host compare without case, and the
+    /// scheme's default port equals no port.
     pub fn matches(&self, value: &[u8]) -> bool {
         let (Self::Exact(origin) | Self::Under(origin)) = self else { return value == b"null" };
         let Some(parts) = Parts::of(value) else { return false };
@@ -56,7 +56,7 @@ impl OriginPattern {
     }
 }
 
-/// A serialized origin taken apart (RFC 6454 §6.2).
+/// The parts of a serialized origin (RFC 6454 §6.2).
 struct Parts<'a> {
     scheme: &'a [u8],
     host: &'a [u8],
@@ -84,13 +84,13 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// RFC 3986 §3.1.
+/// Whether the text is a scheme (RFC 3986 §3.1).
 fn is_scheme(text: &[u8]) -> bool {
     let inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
     text.first().is_some_and(u8::is_ascii_alphabetic) && text.iter().all(inner)
 }
 
-/// Labels that are not empty, or an IPv6 address in brackets.
+/// Whether the text is a list of non-empty labels, or an IPv6 address in brackets.
 fn is_host(text: &[u8]) -> bool {
     if let [b'[', address @ .., b']'] = text {
         return std::str::from_utf8(address).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_refused() {
+    fn invalid_origins_are_refused() {
         for text in [
             "",
             "*",

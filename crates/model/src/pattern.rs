@@ -1,4 +1,4 @@
-//! What rules compare with.
+//! The patterns that rules match against.
 
 use regex::bytes::Regex;
 
@@ -7,9 +7,9 @@ use regex::bytes::Regex;
 pub enum HostPattern {
     Any,
     Exact(String),
-    /// `*.example.com`; holds `.example.com`. Matches one or more labels in front.
+    /// `*.example.com`; holds `.example.com`. Matches one or more labels at the start.
     LeadingWildcard(String),
-    /// `www.example.*`; holds `www.example.`. Matches one or more labels behind.
+    /// `www.example.*`; holds `www.example.`. Matches one or more labels at the end.
     TrailingWildcard(String),
     Regex(Regex),
 }
@@ -19,7 +19,8 @@ pub enum HostPattern {
 pub enum PathPattern {
     Any,
     Exact(String),
-    /// Ends with `/`: everything under it. Otherwise itself and everything under it, at a segment's border.
+    /// With a final `/`: every path under it. Without: the path itself and every path under it, at a segment
+    /// boundary.
     Prefix(String),
     Regex(Regex),
 }
@@ -27,7 +28,7 @@ pub enum PathPattern {
 /// The value of a header, query parameter or cookie.
 #[derive(Clone, Debug)]
 pub enum ValuePattern {
-    /// There, whatever it is.
+    /// Present, with any value.
     Present,
     Exact(String),
     Regex(Regex),

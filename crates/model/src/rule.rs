@@ -1,4 +1,4 @@
-//! A rule: what it matches and what then happens (HTTP1).
+//! A rule: what it matches, and its action (HTTP1).
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::{AccessList, Cidr, HostPattern, PathPattern, TargetGroupName, ValuePa
 pub struct Rule {
     pub host: HostPattern,
     pub path: PathPattern,
-    /// Only with a prefix that ends with `/`: the same path without it is redirected there.
+    /// Redirects the path without its final `/` to the path with it. Only for a prefix that ends with `/`.
     pub adds_slash: bool,
     pub conditions: Conditions,
-    /// Who may come; a client that may not is refused, and meets no other rule.
+    /// The clients that may use the rule. For others the request is refused, and no other rule is tried.
     pub access: Option<Arc<AccessList>>,
     pub action: Action,
     /// Only with [`Action::Forward`].
@@ -23,8 +23,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Equal for rules that match the same requests as far as their text shows; the order of conditions does not
-    /// count. No listener has two rules with the same.
+    /// Equal for rules with the same host, path and conditions, whatever the order of the conditions. Unique
+    /// within a listener.
     pub fn identity(&self) -> String {
         let mut conditions: Vec<String> = Vec::new();
         let Conditions { methods, headers, queries, cookies, sources } = &self.conditions;
@@ -38,7 +38,7 @@ impl Rule {
     }
 }
 
-/// All of them must hold. More of them win over fewer, between rules of equal host and path.
+/// All conditions must hold. Of rules with equal host and path, the one with more conditions is tried first.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
     /// Empty: any method. Upper case as on the wire.
@@ -51,7 +51,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// How many kinds of conditions and single conditions there are; the more, the earlier the rule is tried.
+    /// The number of conditions. All methods count as one, and so do all sources.
     pub fn count(&self) -> usize {
         usize::from(!self.methods.is_empty())
             + self.headers.len()
@@ -77,7 +77,7 @@ pub struct NamedCondition {
 
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// To one of these groups, by weight. Never empty; at least one weight is above 0.
+    /// Forwards to one of these groups, chosen by weight. Never empty; at least one weight is above 0.
     Forward(Vec<WeightedGroup>),
     Redirect(Redirect),
     Fixed(FixedResponse),
@@ -103,15 +103,15 @@ pub enum TemplatePiece {
     Text(String),
     /// `{host}`: the request's host without its port.
     Host,
-    /// `{port}`: `:` and the port that the request's host names; nothing for the default ports, 80 and 443.
+    /// `{port}`: `:` and the port that the request's host names; empty for the default ports, 80 and 443.
     Port,
     /// `{path}`: the request's path as the client sent it.
     Path,
-    /// `{query}`: `?` and the query as sent, or nothing.
+    /// `{query}`: `?` and the query as sent, or empty.
     Query,
 }
 
-/// A ready reply. `status` is 200–599; a body is absent for 204 and 304.
+/// A response from the configuration. `status` is 200–599; the body is empty for 204 and 304.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixedResponse {
     pub status: u16,
@@ -119,21 +119,22 @@ pub struct FixedResponse {
     pub body: Arc<[u8]>,
 }
 
-/// What the target sees instead of the client's path. The query stays.
+/// How the path is rewritten for the target. The query is not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathRewrite {
-    /// The rule's whole (exact) path becomes this, or any path where the rule has none.
+    /// Replaces the whole path, for a rule with an exact path or without a path.
     Whole(String),
-    /// The rule's prefix becomes this.
+    /// Replaces the rule's prefix.
     Prefix(String),
-    /// The rule's regex match is expanded: `$1`, `${name}`, `$$`.
+    /// Replaces the rule's regex match; `$1`, `${name}` and `$$` are expanded.
     Regex(String),
 }
 
-/// Edits of header fields; names as the operator spelt them, never a framing or hop-by-hop field.
+/// Edits of header fields. Names are spelt as in the configuration, and are never framing or hop-by-hop
+/// fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldEdits {
-    /// All fields of that name are removed, then one is added.
+    /// Removes all fields of the name, then adds this one.
     pub set: Vec<(String, String)>,
     pub add: Vec<(String, String)>,
     pub remove: Vec<String>,

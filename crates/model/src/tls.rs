@@ -1,11 +1,11 @@
-//! What an operator says about TLS and HTTP/2: files by their paths and checked choices. Nothing here was read from
-//! those files; crate `tls` does that, and reports what is wrong with them at the [`Place`] that named them.
+//! The settings of TLS and HTTP/2. They name files by path; crate `tls` reads the files and reports errors in
+//! them at the [`Place`] in the configuration that names the file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where in a configuration something stands, for errors that are found only later.
+/// A position in a configuration file, for errors that are found after the configuration was parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub file: Arc<str>,
@@ -13,14 +13,14 @@ pub struct Place {
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
-    /// How many characters are meant, from `column`.
+    /// In characters, from `column`.
     pub length: usize,
 }
 
 /// TLS of a listener (TLS1, TLS2, MT1).
 #[derive(Clone, Debug)]
 pub struct ListenerTls {
-    /// At least one; the first is the default, for names that none has and clients that name none.
+    /// Not empty. The first is the default, for unknown names and for clients that send no name (SNI).
     pub certificates: Vec<CertificateEntry>,
     pub min_version: TlsVersion,
     /// In the order of preference; never empty.
@@ -29,9 +29,9 @@ pub struct ListenerTls {
     pub sni_strict: bool,
     /// TLS4: from accept to the end of the handshake, 1–3600 s.
     pub handshake_timeout: Duration,
-    /// MT1: for names whose entry has none of its own.
+    /// MT1: for names whose certificate has no `client_auth` of its own.
     pub client_auth: Option<ClientAuth>,
-    /// The value of `Strict-Transport-Security` (RFC 6797), ready to be written.
+    /// The value of `Strict-Transport-Security` (RFC 6797).
     pub hsts: Option<String>,
 }
 
@@ -39,7 +39,7 @@ pub struct ListenerTls {
 #[derive(Clone, Debug)]
 pub struct CertificateEntry {
     pub files: CertificateFiles,
-    /// MT1: instead of the listener's. `Some(None)` is `mode = "off"`.
+    /// MT1: replaces that of the listener. `Some(None)` is `mode = "off"`.
     pub client_auth: Option<Option<ClientAuth>>,
 }
 
@@ -57,7 +57,7 @@ pub enum TlsVersion {
     Tls13,
 }
 
-/// What rustls offers, by its IANA names.
+/// The cipher suites of rustls, by their IANA names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CipherSuite {
     Tls13Aes128GcmSha256,
@@ -72,7 +72,7 @@ pub enum CipherSuite {
 }
 
 impl CipherSuite {
-    /// In the order in which we prefer them: what is cheapest at full strength first.
+    /// In our order of preference: all are strong, so the cheapest comes first.
     pub const ALL: [Self; 9] = [
         Self::Tls13Aes128GcmSha256,
         Self::Tls13Aes256GcmSha384,
@@ -110,37 +110,37 @@ impl CipherSuite {
     }
 }
 
-/// MT1–MT3: what clients must show, and what targets are told of it.
+/// MT1–MT3: which certificates clients must present, and which headers tell targets about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAuth {
-    /// `false`: a client without a certificate is served too; a bad certificate is refused all the same.
+    /// `false`: a client without a certificate is served as well. An invalid certificate is always refused.
     pub is_required: bool,
     pub ca: PathBuf,
     pub crl: Vec<PathBuf>,
-    /// Intermediate certificates between the client's and the CA's, 0–10.
+    /// The maximum number of intermediate certificates between the client's and the CA's, 0–10.
     pub depth: u8,
     pub expired_crl: ExpiredCrl,
     /// MT2: live connections of a certificate that a new CRL revokes are closed.
     pub closes_revoked: bool,
-    /// MT3: who may come; empty: anybody whose certificate is good. Else 403.
+    /// MT3: the allowed identities; others get 403. Empty: every valid certificate is allowed.
     pub allow: Vec<IdentityPattern>,
     pub headers: IdentityHeaders,
     pub place: Place,
 }
 
-/// MT2: what a CRL beyond its `nextUpdate` means.
+/// MT2: how a CRL is treated after its `nextUpdate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiredCrl {
     /// Certificates of its issuer are refused.
     Fail,
-    /// It counts as before, and a warning says so.
+    /// It stays in force, and a warning is logged.
     Warn,
 }
 
 /// MT3: one entry of an allow-list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityPattern {
-    /// The subject as RFC 4514 writes it, `CN=alice,O=Example`, exactly.
+    /// The whole subject in the form of RFC 4514, such as `CN=alice,O=Example`.
     Subject(String),
     /// A subject alternative name: `DNS:…`, `email:…`, `URI:…` or `IP:…`; DNS without regard to case.
     San(String),
@@ -148,7 +148,7 @@ pub enum IdentityPattern {
     Fingerprint([u8; 32]),
 }
 
-/// MT3: request headers that tell a target who the client is, by their names; `None`: not told.
+/// MT3: names of the request headers that pass the client's identity to targets; `None`: not sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityHeaders {
     pub subject: Option<String>,
@@ -169,15 +169,15 @@ impl IdentityHeaders {
     }
 }
 
-/// HTTP/2 of a listener (HTTP6). Every value is a limit that a client cannot move.
+/// HTTP/2 of a listener (HTTP6). A client cannot raise any of these limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Http2 {
     pub is_enabled: bool,
-    /// Streams that a client may have open at a time, 1–1000.
+    /// Streams that a client may have open at the same time, 1–1000.
     pub concurrent_streams: u32,
-    /// What a client may send of one body before we take it, 64 KiB–16 MiB.
+    /// The flow-control window of a stream, 64 KiB–16 MiB.
     pub stream_window_bytes: u32,
-    /// The same of all bodies of a connection, 64 KiB–16 MiB.
+    /// The flow-control window of a connection, 64 KiB–16 MiB.
     pub connection_window_bytes: u32,
 }
 
@@ -192,7 +192,7 @@ impl Default for Http2 {
     }
 }
 
-/// What targets speak.
+/// The protocol that targets speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TargetProtocol {
     #[default]
@@ -216,13 +216,13 @@ impl TargetProtocol {
 /// TLS to targets (TLS5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetTls {
-    /// The name that is asked for (SNI) and verified; `None`: the target's address, verified as an IP address.
+    /// The name that is sent (SNI) and verified; `None`: the target's address, verified as an IP address.
     pub server_name: Option<String>,
     /// `None`: the system's roots.
     pub ca: Option<PathBuf>,
-    /// Our own, where targets ask for one.
+    /// Our client certificate, for targets that request one.
     pub certificate: Option<CertificateFiles>,
-    /// `false`: anybody may be the target. Warned about.
+    /// `false`: any server can impersonate the target. The check warns about it.
     pub verifies: bool,
     pub place: Place,
 }

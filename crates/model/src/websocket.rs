@@ -1,4 +1,4 @@
-//! What a rule says about WebSockets: who may open one, and what holds for it then (WS3).
+//! The WebSocket settings of a rule (WS3).
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use crate::OriginPattern;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSocket {
     pub enabled: bool,
-    /// Without a byte in either direction that long, the tunnel is closed. 1–86 400 s.
+    /// A tunnel with no byte in either direction for this time is closed. 1–86 400 s.
     pub idle_timeout: Duration,
-    /// 1 s – 30 days.
+    /// A tunnel that has been open for this time is closed. 1 s – 30 days.
     pub max_lifetime: Option<Duration>,
-    /// Tunnels of the rule at a time, all workers together; at least 1.
+    /// Open tunnels of the rule, over all workers; at least 1.
     pub max_connections: Option<u32>,
     /// Empty: any origin, or none.
     pub allowed_origins: Vec<OriginPattern>,
     /// Empty: any subprotocol, or none.
     pub allowed_subprotocols: Vec<String>,
-    /// How long a client is silent before it gets a Ping of ours. Shorter than `idle_timeout`.
+    /// We send a Ping to a client that has been silent for this time. Shorter than `idle_timeout`.
     pub ping_interval: Option<Duration>,
-    /// The status of the Close frames that end a tunnel when we have to; `None`: a plain close. A code that may be
-    /// sent (RFC 6455 §7.4).
+    /// The status code of the Close frames with which we end a tunnel; `None`: the connections are closed
+    /// without Close frames. A code that may be sent (RFC 6455 §7.4).
     pub drain_close_code: Option<u16>,
 }
 
 impl WebSocket {
-    /// Whether we may have something to put between the frames of a tunnel.
+    /// Whether the tunnel must parse frames, because we may insert a Ping or Close between them.
     pub fn follows_frames(&self) -> bool {
         self.ping_interval.is_some() || self.drain_close_code.is_some()
     }

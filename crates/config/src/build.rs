@@ -1,7 +1,8 @@
-//! From the checked tree to the nouns of `model`: what a value's type cannot say, and what goes together.
+//! Builds the types of `model` from the checked tree. Checks what a value's type cannot express, and which
+//! keys exclude or require each other.
 //!
-//! Every function reports what is wrong and goes on with something harmless in its place; `parse` throws the
-//! result away when there was an error.
+//! Every function reports errors and goes on with a harmless value in place of a wrong one; `parse` discards
+//! the result if there was an error.
 
 mod access;
 mod action;
@@ -40,14 +41,14 @@ use crate::raw::{Table, Value};
 use crate::report::{Locate, Report};
 use crate::source::Span;
 
-/// What every part needs.
+/// What every builder needs.
 struct Build<'b, 't> {
-    /// The folder that relative paths start from.
+    /// The directory of the configuration, which relative paths are resolved against.
     folder: &'b Path,
     files: &'b dyn Files,
-    /// The name of the configuration's own.
+    /// The name of the configuration file.
     file_name: Arc<str>,
-    /// The target groups that exist, also those with errors.
+    /// The names of all target groups, including those with errors.
     groups: Vec<&'b str>,
     access_files: access::FileBudget,
     report: &'b mut Report<'t>,
@@ -74,16 +75,16 @@ pub(crate) fn config(root: &Table, file_name: &str, files: &dyn Files, report: &
 
 impl Build<'_, '_> {
     fn listeners(&mut self, root: &Table) -> Vec<Listener> {
-        let instances = self.instances(root);
+        let load_balancers = self.load_balancers(root);
         let tables = root.tables("listener");
         if root.table("listener").is_none_or(|listeners| listeners.entries.is_empty()) {
             let problem = self.report.error(&Span::default(), "there is no listener");
-            problem.hint("`[listener.web]` with `bind` and `forward` is the least that is needed");
+            problem.hint("the minimum is a `[listener.web]` with `bind` and `forward`");
         }
         bind::check(&tables, self.report);
         let mut listeners = Vec::new();
         for (name, table) in tables {
-            let listener = listener::listener(name, table, root, &instances, self);
+            let listener = listener::listener(name, table, root, &load_balancers, self);
             let redirect = redirect_http::listener(&listener, table, self);
             listeners.push(listener);
             listeners.extend(redirect);
@@ -91,18 +92,18 @@ impl Build<'_, '_> {
         listeners
     }
 
-    /// The settings of every instance by name; `default` is always there.
-    fn instances<'r>(&mut self, root: &'r Table) -> Vec<(&'r str, HttpSettings)> {
-        let mut instances = Vec::new();
+    /// The settings of every load balancer by name; always includes `default`.
+    fn load_balancers<'r>(&mut self, root: &'r Table) -> Vec<(&'r str, HttpSettings)> {
+        let mut load_balancers = Vec::new();
         for (name, table) in root.tables("load_balancer") {
             let mut settings = http::settings(HttpSettings::default(), table, self);
             settings.access.load_balancer = access::list(table, self);
-            instances.push((name, settings));
+            load_balancers.push((name, settings));
         }
-        if !instances.iter().any(|(name, _)| *name == DEFAULT_INSTANCE) {
-            instances.push((DEFAULT_INSTANCE, HttpSettings::default()));
+        if !load_balancers.iter().any(|(name, _)| *name == DEFAULT_LOAD_BALANCER) {
+            load_balancers.push((DEFAULT_LOAD_BALANCER, HttpSettings::default()));
         }
-        instances
+        load_balancers
     }
 
     fn admin_socket(&mut self, admin: &Table) -> Option<PathBuf> {
@@ -120,33 +121,33 @@ impl Build<'_, '_> {
         Some(self.path(path))
     }
 
-    /// Relative to the configuration's file.
+    /// The path, resolved against the configuration's directory.
     fn path(&self, text: &str) -> PathBuf {
         self.folder.join(text)
     }
 
-    /// The path that `value` is; what is in the file is not looked at.
+    /// The path in `value`; the file is not read.
     fn file(&mut self, value: &Value) -> Option<PathBuf> {
         let text = value.text()?;
         if text.is_empty() || text.contains('\0') {
-            self.report.error(value, format!("`{}` is not the name of a file", text.escape_debug()));
+            self.report.error(value, format!("`{}` is not a file name", text.escape_debug()));
         }
         Some(self.path(text))
     }
 
-    /// For errors that are found only later.
+    /// The position of `at`, for errors that are found after parsing.
     fn place(&self, at: &dyn Locate) -> Place {
         let found = self.report.place(at);
         let (line, column, length) = (found.line, found.column, found.length);
         Place { file: Arc::clone(&self.file_name), line, column, length }
     }
 
-    /// A file that `value` names.
+    /// Reports that a file that `value` names cannot be read.
     fn unreadable(&mut self, value: &Value, name: &str, error: &io::Error) {
         let message = format!("cannot read `{}`: {error}", name.escape_debug());
         let problem = self.report.error(value, message);
         if error.kind() == ErrorKind::NotFound && Path::new(name).is_relative() {
-            problem.hint("a relative path starts at this file's folder");
+            problem.hint("a relative path is relative to this file's directory");
         }
     }
 
@@ -163,7 +164,7 @@ impl Build<'_, '_> {
         exists
     }
 
-    /// A key that does nothing where it stands.
+    /// Reports a key that has no effect in this table.
     fn ineffective(&mut self, table: &Table, name: &str, why: &str) {
         if let Some(entry) = table.entry(name) {
             self.report.error(entry, format!("`{name}` has no effect here")).hint(why);
@@ -180,11 +181,11 @@ impl Build<'_, '_> {
             }
         }
         let tables = root.tables("listener");
-        let used = |name| tables.iter().any(|(_, table)| listener::instance_name(table) == name);
+        let used = |name| tables.iter().any(|(_, table)| listener::load_balancer_name(table) == name);
         for (name, table) in root.tables("load_balancer") {
             if !used(name) {
                 let problem = self.report.warning(table, format!("no listener belongs to `{name}`"));
-                problem.hint(format!("a listener belongs to it with `load_balancer = \"{name}\"`"));
+                problem.hint(format!("`load_balancer = \"{name}\"` assigns a listener to it"));
             }
         }
     }
@@ -199,6 +200,6 @@ fn group_names(action: &Action) -> impl Iterator<Item = &str> {
 }
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
-const DEFAULT_INSTANCE: &str = "default";
+const DEFAULT_LOAD_BALANCER: &str = "default";
 /// limit: `sun_path` has 108 bytes, the last of them NUL (unix(7)).
 const SOCKET_PATH_MAX: usize = 107;

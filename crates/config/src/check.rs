@@ -1,6 +1,6 @@
-//! From the TOML tree to a tree in which every value is what its definition says.
+//! Checks the TOML tree against the definitions of the keys and makes the checked tree.
 //!
-//! Reports unknown and missing keys, wrong types and values out of range; goes on after each.
+//! Reports unknown and missing keys, wrong types and values out of range, and goes on after each error.
 
 mod hint;
 mod value;
@@ -13,7 +13,8 @@ use crate::raw::{Data, Entry, Table, Value};
 use crate::report::Report;
 use crate::source::Span;
 
-/// The whole configuration; `complete` is whether the tree holds all that was written.
+/// Checks the whole configuration. `complete` is false if a syntax error left parts of the text out of the
+/// tree.
 pub(crate) fn check(tree: &DeTable<'_>, complete: bool, report: &mut Report<'_>) -> Table {
     let mut check = Check { complete, report };
     check.fields(keys::ROOT, tree, "", Span::default())
@@ -39,7 +40,7 @@ impl Check<'_, '_> {
                     let at = Table { path: below, span: name_span, entries: Vec::new() };
                     let problem = self.report.error(&at, format!("unknown key `{}`", text.escape_debug()));
                     problem.maybe_hint(hint::unknown(fields, text));
-                    // Otherwise the key that was meant would be reported as missing.
+                    // Otherwise the misspelt key would be reported as missing, too.
                     entries.extend(hint::slip(fields, text).map(|meant| Entry::wrong(meant, at)));
                 }
             }
@@ -107,7 +108,7 @@ impl Check<'_, '_> {
         }
     }
 
-    /// `[listener.web]`: tables by a name that the operator chooses.
+    /// Checks tables by name, such as `[listener.web]`.
     fn named(&mut self, fields: Fields, name: &str, table: &DeTable<'_>, path: &str, span: Span) -> Data {
         let mut entries = Vec::new();
         for (own, value) in in_text_order(table) {
@@ -115,7 +116,7 @@ impl Check<'_, '_> {
             let below = join(path, text);
             let at = Table { path: below.clone(), span: own_span, entries: Vec::new() };
             let DeValue::Table(inner) = value.get_ref() else {
-                let problem = self.report.error(&at, format!("`{name}` needs a name of its own"));
+                let problem = self.report.error(&at, format!("`{name}` needs a name"));
                 problem.hint(format!("write the keys under `[{name}.NAME]`"));
                 entries.push(Entry::wrong(text, at));
                 continue;
@@ -152,14 +153,14 @@ impl Check<'_, '_> {
 
 type Pair<'t, 'i> = (&'t Spanned<toml::de::DeString<'i>>, &'t Spanned<DeValue<'i>>);
 
-/// The tree sorts by name, but what is first in the file counts.
+/// The entries in the order of the text; the tree sorts them by name.
 fn in_text_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<Pair<'t, 'i>> {
     let mut pairs: Vec<_> = table.iter().collect();
     pairs.sort_by_key(|(name, _)| name.span().start);
     pairs
 }
 
-/// Names are file names' and metric labels' parts.
+/// Whether the text is a valid name. Names are used in file names and metric labels.
 fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
@@ -169,12 +170,12 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// The path of a key for people, with the piece of its own name last.
+/// The last piece of a key's path, which is its name.
 fn last_name(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
 
-/// Where else a key of that name stands.
+/// The keys of that name in other tables.
 fn elsewhere(name: &str) -> Vec<(String, &'static Key)> {
     keys::all().into_iter().filter(|(path, _)| last_name(path) == name).collect()
 }

@@ -1,4 +1,4 @@
-//! One error or warning as an operator reads it, and its forms for people and programs.
+//! Errors and warnings, and their rendering for people and programs.
 
 use std::fmt::{self, Write};
 
@@ -12,25 +12,25 @@ pub enum Severity {
     Warning,
 }
 
-/// Something that is wrong, and where.
+/// One error or warning, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
     pub file: String,
-    /// From 1; 0 when the whole file is meant.
+    /// From 1; 0 for the whole file.
     pub line: usize,
-    /// In characters, from 1; 0 when the whole file is meant.
+    /// In characters, from 1; 0 for the whole file.
     pub column: usize,
-    /// How many characters are meant, from `column`; within the line.
+    /// In characters, from `column`; within the line.
     pub length: usize,
     pub message: String,
     pub excerpt: Option<Excerpt>,
     pub hint: Option<String>,
-    /// The path of the key, as `listener.web.bind`; empty where there is none.
+    /// The path of the key, such as `listener.web.bind`; empty if there is none.
     pub key: String,
 }
 
-/// A line that can be shown as it is.
+/// Reads the line of an error from its file.
 fn excerpt(file: &str, line: usize, column: usize) -> Option<Excerpt> {
     let text = std::fs::read_to_string(file).ok()?;
     let text = text.lines().nth(line.checked_sub(1)?)?;
@@ -40,12 +40,12 @@ fn excerpt(file: &str, line: usize, column: usize) -> Option<Excerpt> {
 
 const EXCERPT_CHARS_MAX: usize = 160;
 
-/// The line that is meant.
+/// The line of the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
-    /// A part of the line when it is long; without control characters.
+    /// The line, or a part of it if it is long; without control characters.
     pub text: String,
-    /// Characters of `text` in front of the marked ones.
+    /// How many characters of `text` precede the marked ones.
     pub indent: usize,
 }
 
@@ -64,7 +64,7 @@ impl Diagnostic {
         }
     }
 
-    /// About a place that is known from before, with its line as it stands in the file now.
+    /// A diagnostic for a position that was stored earlier. The excerpt is the line's current text.
     pub fn about(severity: Severity, place: &model::Place, message: String, hint: String) -> Self {
         let model::Place { file, line, column, length } = place;
         Self {
@@ -80,7 +80,7 @@ impl Diagnostic {
         }
     }
 
-    /// For a terminal, with a line feed at the end.
+    /// The text for a terminal, with a line feed at the end.
     pub fn render(&self, color: bool) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
@@ -136,7 +136,7 @@ impl Severity {
     }
 }
 
-/// Everything that is wrong with a configuration, in the order of its text.
+/// All errors of a configuration, in the order of its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Errors(pub Vec<Diagnostic>);
 
@@ -145,7 +145,7 @@ impl Errors {
         self.0.is_empty()
     }
 
-    /// For a terminal: all of them, an empty line between two.
+    /// The text for a terminal: all errors, separated by empty lines.
     pub fn render(&self, color: bool) -> String {
         let all: Vec<_> = self.0.iter().map(|diagnostic| diagnostic.render(color)).collect();
         all.join("\n")
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn color_adds_nothing_but_color() {
+    fn color_does_not_change_the_text() {
         let colored = example().render(true);
         assert!(colored.starts_with("\u{1b}[1;31merror\u{1b}[0m"), "{colored:?}");
         let mut plain = colored;

@@ -1,31 +1,32 @@
-//! The files that a configuration names.
+//! Reading the files that a configuration names.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Reads the files that a configuration names; tests put their own in its place.
+/// Reads the files that a configuration names; tests replace it.
 pub trait Files {
-    /// The whole file.
+    /// Reads the whole file.
     ///
     /// # Errors
-    /// As the file system gives them, and [`io::ErrorKind::FileTooLarge`] beyond `bytes_max`.
+    /// Those of the file system, and [`io::ErrorKind::FileTooLarge`] above `bytes_max`.
     fn read(&self, path: &Path, bytes_max: usize) -> io::Result<Vec<u8>>;
 }
 
-/// The file system.
+/// Reads from the file system.
 #[derive(Clone, Copy, Debug)]
 pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-        // Opening a FIFO would wait for a writer for ever.
+        // Opening a FIFO would block until it has a writer.
         let metadata = std::fs::metadata(path)?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-        // Room for the end that is only found by reading once more.
+        // One byte more than the file's length, so that the last read, which returns 0, does not grow the
+        // buffer.
         let room = metadata.len().saturating_add(1).min(limit);
         let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
         File::open(path)?.take(limit).read_to_end(&mut bytes)?;
@@ -51,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_file() {
+    fn only_regular_files_are_read() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Disk.read(folder.path(), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         let missing = folder.path().join("missing");

@@ -1,4 +1,4 @@
-//! What a key means, for `evenkeel help KEY`.
+//! The help text of a key, for `evenkeel help KEY`.
 
 use std::fmt::Write;
 
@@ -7,8 +7,8 @@ use crate::near::nearest;
 use crate::units::{print_duration, print_size};
 
 /// The help of a key by its name (`keepalive_timeout`) or path (`listener.keepalive_timeout`,
-/// `listener.web.rule.path`); one part for every table that has a key of that name. `None` where no key has it: see
-/// [`nearest_key`].
+/// `listener.web.rule.path`), with one part for every table that has a key of that name. `None` if no key has
+/// that name; see [`nearest_key`].
 pub fn help(key: &str) -> Option<String> {
     let wanted: Vec<_> = key.split('.').collect();
     let found: Vec<_> = keys::all().into_iter().filter(|(path, _)| names(path, &wanted)).collect();
@@ -16,13 +16,13 @@ pub fn help(key: &str) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("\n"))
 }
 
-/// The key whose name is nearest to this one.
+/// The key with the most similar name.
 pub fn nearest_key(key: &str) -> Option<&'static str> {
     let name = key.rsplit('.').next().unwrap_or(key);
     nearest(name, keys::all().into_iter().map(|(_, key)| key.name))
 }
 
-/// Whether a key's path ends as `wanted` says; names that operators choose may be written, left out or be `*`.
+/// Whether `wanted` names the end of a key's path. Operator-chosen names may be given, left out or `*`.
 fn names(path: &str, wanted: &[&str]) -> bool {
     let mut wanted = wanted.iter().rev().map(|piece| piece.trim_end_matches("[]")).peekable();
     for piece in path.rsplit('.') {
@@ -30,7 +30,7 @@ fn names(path: &str, wanted: &[&str]) -> bool {
         if piece.trim_end_matches("[]") == *next {
             wanted.next();
         } else if piece == "*" {
-            // A name of the operator's own, unless only the table's name is left.
+            // An operator-chosen name, unless only the table's name is left.
             if wanted.clone().nth(1).is_some() {
                 wanted.next();
             }

@@ -1,7 +1,7 @@
-//! The definition of every key, once: checks, reference, schema and help come from it.
+//! The single definition of every key; checks, reference, schema and help are made from it.
 //!
-//! A key enters with its feature. `check` gives each value the type that [`Kind`] says; what a kind cannot say (an
-//! address, a pattern, what goes together) is checked in `build`.
+//! A key is added together with its feature. `check` gives each value the type of its [`Kind`]; `build`
+//! checks what a kind cannot express (an address, a pattern, keys that depend on each other).
 
 mod access;
 mod client_auth;
@@ -26,17 +26,17 @@ pub(crate) struct Key {
     pub(crate) default: Default,
     /// One paragraph.
     pub(crate) help: &'static str,
-    /// A line of TOML as it stands in the key's table; empty for tables that a header opens.
+    /// A line of TOML in the key's table; empty for tables that a header opens.
     pub(crate) example: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Default {
-    /// The key must be there.
+    /// The key is required.
     Required,
-    /// What holds without the key, as an operator would write it.
+    /// The default, as an operator would write it.
     Is(&'static str),
-    /// What holds without the key, in words.
+    /// The default, in words.
     Means(&'static str),
 }
 
@@ -53,16 +53,16 @@ pub(crate) enum Kind {
     Size(u64, u64),
     /// Inclusive.
     Integer(u64, u64),
-    /// A string; says what is in it.
+    /// A string, with a word for its content.
     Text(&'static str),
-    /// One of the first; the second are of later versions.
+    /// One of the first words; the second list is words of later versions.
     Word(&'static [&'static str], &'static [&'static str]),
     List(&'static Kind),
     /// One value or a list of them.
     OneOrMore(&'static Kind),
-    /// Names that the operator chooses; says what they are.
+    /// Operator-chosen names, with a word for what they name.
     Map(&'static str, &'static Kind),
-    /// Written in one way or the other; their TOML types differ.
+    /// One kind or the other; their TOML types differ.
     Either(&'static Kind, &'static Kind),
     Table(Fields),
     /// `[[…]]`
@@ -72,7 +72,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The keys below, with the path's piece between.
+    /// The keys of the table below, and the piece of the path in between.
     pub(crate) fn fields(&self) -> Option<(&'static str, Fields)> {
         match self {
             Self::Table(fields) => Some(("", fields)),
@@ -106,12 +106,12 @@ fn collect(prefix: &str, fields: Fields, found: &mut Vec<(String, &'static Key)>
     }
 }
 
-/// Words of other products, and what they are called here.
+/// Words of other products, with a hint to the matching key.
 pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
-    ("acl", "conditions stand in a `[[listener.NAME.rule]]`"),
+    ("acl", "conditions are keys of a `[[listener.NAME.rule]]`; `access` allows and denies clients"),
     ("backend", "a set of targets is a `[target_group.NAME]`"),
     ("backends", "a set of targets is a `[target_group.NAME]`"),
-    ("balance", "a target group's `algorithm` says how a target is chosen"),
+    ("balance", "the `algorithm` of a target group is how a target is chosen"),
     ("cluster", "a set of targets is a `[target_group.NAME]`"),
     ("entrypoint", "an address to listen on is the `bind` of a `[listener.NAME]`"),
     ("frontend", "an address to listen on is the `bind` of a `[listener.NAME]`"),
@@ -119,13 +119,13 @@ pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
     ("location", "a path is a condition of a `[[listener.NAME.rule]]`"),
     ("pool", "a set of targets is a `[target_group.NAME]`"),
     ("proxy_pass", "`forward` names the target group that gets the requests"),
-    ("route", "what happens to which request is a `[[listener.NAME.rule]]`"),
-    ("routes", "what happens to which request is a `[[listener.NAME.rule]]`"),
+    ("route", "a `[[listener.NAME.rule]]` says which requests go where"),
+    ("routes", "a `[[listener.NAME.rule]]` says which requests go where"),
     (
         "server",
-        "an address to listen on is a `[listener.NAME]`, a server behind is one of the `targets` of a `[target_group.NAME]`",
+        "an address to listen on is a `[listener.NAME]`, a backend server is one of the `targets` of a `[target_group.NAME]`",
     ),
-    ("servers", "the servers behind are the `targets` of a `[target_group.NAME]`"),
+    ("servers", "backend servers are the `targets` of a `[target_group.NAME]`"),
     (
         "timeout",
         "clients: `keepalive_timeout`, `header_timeout`, `body_timeout`, `send_timeout` of a listener; targets: `timeouts` of a target group",
@@ -134,7 +134,7 @@ pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
     ("upstreams", "a set of targets is a `[target_group.NAME]`"),
 ];
 
-/// Keys that later versions bring.
+/// Keys that later versions will add.
 pub(crate) const LATER_KEYS: &[&str] = &["persistence", "session_store", "sticky"];
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
     fn hints_do_not_hide_keys() {
         let names: Vec<_> = all().into_iter().map(|(_, key)| key.name).collect();
         for word in FOREIGN_WORDS.iter().map(|(word, _)| word).chain(LATER_KEYS) {
-            // A health check's `timeout` is found by its own table.
+            // `timeout` is a key of a health check, whose table is searched first.
             assert!(*word == "timeout" || !names.contains(word), "{word}");
         }
     }

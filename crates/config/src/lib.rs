@@ -1,10 +1,10 @@
-//! What an operator wrote, turned into a checked [`model::Config`].
+//! Reads the operator's configuration and turns it into a checked [`model::Config`].
 //!
-//! The text goes through three stages: the TOML tree with its spans (crate `toml`), a tree in which every value
-//! has the type and range that its definition in `keys` gives it (`check`), and the nouns of crate `model`
-//! (`build`). Each stage goes on after an error, so that an operator sees all of them at once, each with its
-//! place. From the same definitions come the reference, the JSON schema and the help of a key. `evenkeel check`,
-//! `run` and the control plane's reload call [`load`].
+//! The text goes through three stages: the TOML tree with its spans (crate `toml`), a tree in which every
+//! value has the type and range of its definition in `keys` (`check`), and the types of crate `model`
+//! (`build`). Each stage goes on after an error, so that an operator sees all errors at once, each with its
+//! position. The reference, the JSON schema and the help of a key are made from the same definitions.
+//! `evenkeel check`, `run` and the control plane's reload call [`load`].
 
 mod build;
 mod check;
@@ -36,14 +36,15 @@ use source::{Source, Span};
 #[derive(Debug)]
 pub struct Loaded {
     pub config: model::Config,
-    /// What is allowed but most likely not meant.
+    /// For settings that are valid but most likely a mistake.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads a configuration and the files it names; relative paths in it are relative to it.
+/// Reads a configuration and the files it names. Relative paths are relative to the configuration's
+/// directory.
 ///
 /// # Errors
-/// Everything that is wrong with it, in the order of the text.
+/// All errors, in the order of the text.
 pub fn load(path: &Path) -> Result<Loaded, Errors> {
     let file_name = path.display().to_string();
     let bytes = match Disk.read(path, TEXT_BYTES_MAX) {
@@ -68,7 +69,7 @@ pub fn load(path: &Path) -> Result<Loaded, Errors> {
 /// result.
 ///
 /// # Errors
-/// Everything that is wrong with it, in the order of the text.
+/// All errors, in the order of the text.
 pub fn parse(text: &str, file_name: &str, files: &dyn Files) -> Result<Loaded, Errors> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(Errors::whole_file(file_name, format!("the text is longer than {TEXT_BYTES_MAX} bytes")));
@@ -80,7 +81,7 @@ pub fn parse(text: &str, file_name: &str, files: &dyn Files) -> Result<Loaded, E
         report.syntax(error.span().map(Span::from), error.message());
     }
     let root = check::check(tree.get_ref(), syntax_is_right, &mut report);
-    // Behind a syntax error the tree has holes: what is missing in it says nothing about the operator's text.
+    // After a syntax error parts of the tree are missing, so missing keys are not reported.
     let config = syntax_is_right.then(|| build::config(&root, file_name, files, &mut report));
     match (report.finish(file_name), config) {
         ((errors, warnings), Some(config)) if errors.is_empty() => Ok(Loaded { config, warnings }),
@@ -88,5 +89,5 @@ pub fn parse(text: &str, file_name: &str, files: &dyn Files) -> Result<Loaded, E
     }
 }
 
-/// limit: a configuration is written by people; 10 000 targets take less than 1 MiB.
+/// limit: far above any configuration that people write; 10 000 targets take less than 1 MiB.
 const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;

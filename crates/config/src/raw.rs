@@ -1,4 +1,5 @@
-//! The checked tree between text and model: every value has the type and range of its definition, and its place.
+//! The checked tree between text and model: every value has the type and range of its definition, and its
+//! position.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub(crate) struct Value {
 
 #[derive(Debug)]
 pub(crate) enum Data {
-    /// It was wrong and is reported; it counts as present.
+    /// The value was invalid and was reported. The key counts as present.
     Wrong,
     Bool(bool),
     /// An integer, or a size in bytes.
@@ -28,7 +29,7 @@ pub(crate) enum Data {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     pub(crate) path: String,
-    /// Of the key that opens it.
+    /// The span of the key that opens the table.
     pub(crate) span: Span,
     /// In the order of the text.
     pub(crate) entries: Vec<Entry>,
@@ -37,7 +38,7 @@ pub(crate) struct Table {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) name: String,
-    /// Of the name.
+    /// The span of the name.
     pub(crate) span: Span,
     pub(crate) value: Value,
 }
@@ -107,7 +108,7 @@ impl Table {
         self.value(name).and_then(Value::duration)
     }
 
-    /// `None` also when it does not fit, which the key's range excludes.
+    /// Also `None` if the value does not fit into `N`, which the key's range rules out.
     pub(crate) fn integer<N: TryFrom<u64>>(&self, name: &str) -> Option<N> {
         self.value(name).and_then(Value::integer).and_then(|number| N::try_from(number).ok())
     }
@@ -136,7 +137,7 @@ impl Table {
 }
 
 impl Entry {
-    /// Something that was meant to be `name`, and is reported.
+    /// An entry for a key that was meant to be `name`; the error was reported.
     pub(crate) fn wrong(name: &str, at: Table) -> Self {
         let value = Value { path: at.path, span: at.span, data: Data::Wrong };
         Self { name: name.to_owned(), span: at.span, value }

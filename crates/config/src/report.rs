@@ -1,15 +1,15 @@
-//! Collects what is wrong while the stages go on.
+//! Collects errors and warnings, so that the stages can go on after an error.
 
 use std::collections::HashSet;
 
 use crate::diagnostic::{Diagnostic, Errors, Severity};
 use crate::source::{Place, Source, Span};
 
-/// Something of the text that an error can point at.
+/// A part of the text that an error can point at.
 pub(crate) trait Locate {
     fn span(&self) -> Span;
 
-    /// The path of its key.
+    /// The path of the key; empty if there is none.
     fn path(&self) -> &str {
         ""
     }
@@ -21,7 +21,7 @@ impl Locate for Span {
     }
 }
 
-/// An error or warning whose place is still a span.
+/// An error or warning whose position is still a span.
 #[derive(Debug)]
 pub(crate) struct Problem {
     severity: Severity,
@@ -46,7 +46,7 @@ impl Problem {
 pub(crate) struct Report<'t> {
     source: Source<'t>,
     problems: Vec<Problem>,
-    /// Lines with a syntax error; what else is wrong there follows from it.
+    /// Lines with a syntax error. Other errors on them follow from it and are not reported.
     broken_lines: HashSet<usize>,
     error_count: usize,
 }
@@ -67,7 +67,7 @@ impl<'t> Report<'t> {
     pub(crate) fn syntax(&mut self, span: Option<Span>, message: &str) {
         let span = span.unwrap_or_default();
         let line = self.source.line(span.start);
-        // One slip can make a parser stumble several times.
+        // One mistake can cause several syntax errors on a line; only the first is reported.
         if self.broken_lines.insert(line) {
             self.error(&span, format!("not valid TOML: {message}")).is_syntax = true;
         }
@@ -77,7 +77,7 @@ impl<'t> Report<'t> {
         self.error_count
     }
 
-    /// The line of something, from 1.
+    /// The line of `at`, from 1.
     pub(crate) fn line(&self, at: &dyn Locate) -> usize {
         self.source.line(at.span().start)
     }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sorts_by_place_and_parts_by_severity() {
+    fn results_are_sorted_by_position_and_split_by_severity() {
         let mut report = Report::new(Source::new("a\nb\nc\n"));
         report.error(&Span::new(4, 5), "third").hint("c");
         report.warning(&Span::new(2, 3), "second");
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_one_syntax_error() {
+    fn only_the_first_syntax_error_of_a_line_is_reported() {
         let mut report = Report::new(Source::new("a b c\nd\n"));
         report.syntax(Some(Span::new(2, 3)), "x");
         report.syntax(Some(Span::new(4, 5)), "y");

@@ -4,15 +4,15 @@ use serde_json::{Map, Value, json};
 
 use crate::keys::{self, Default, Fields, Key, Kind};
 
-/// The schema for editors. It accepts every configuration that [`crate::parse`] accepts; ranges of durations and what
-/// goes together are beyond it.
+/// The schema for editors. It accepts every configuration that [`crate::parse`] accepts. It does not check
+/// ranges of durations and dependencies between keys.
 pub fn schema() -> String {
     let mut schema = table(keys::ROOT);
     if let Value::Object(fields) = &mut schema {
         fields.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         fields.insert("title".to_owned(), json!("Evenkeel configuration"));
     }
-    // Maps of strings to values always serialise.
+    // Serialising a map of strings to values cannot fail.
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
 }
 

@@ -1,4 +1,4 @@
-//! From a byte's offset to the line and column that a person looks for.
+//! Converts byte offsets to lines and columns.
 
 use std::ops::Range;
 
@@ -21,20 +21,20 @@ impl From<Range<usize>> for Span {
     }
 }
 
-/// Where a span stands, for people: lines and columns count from 1, columns and lengths in characters.
+/// The position of a span: lines and columns count from 1, columns and lengths in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) line: usize,
     pub(crate) column: usize,
-    /// At least 1 and not beyond the end of the line.
+    /// At least 1, and not past the end of the line.
     pub(crate) length: usize,
-    /// The line, control characters replaced; a part of it when it is long.
+    /// The line, or a part of it if it is long, with control characters replaced.
     pub(crate) excerpt: String,
-    /// Characters of `excerpt` in front of the marked ones.
+    /// How many characters of `excerpt` precede the marked ones.
     pub(crate) indent: usize,
 }
 
-/// A text and where its lines begin.
+/// A text, and the offsets of its lines.
 #[derive(Debug)]
 pub(crate) struct Source<'t> {
     text: &'t str,
@@ -47,7 +47,7 @@ impl<'t> Source<'t> {
         Self { text, line_starts: std::iter::once(0).chain(ends).collect() }
     }
 
-    /// The line of a byte, from 1.
+    /// The line of a byte offset, from 1.
     pub(crate) fn line(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|&start| start <= offset).max(1)
     }
@@ -65,14 +65,14 @@ impl<'t> Source<'t> {
         Place { line, column: before + 1, length: shown, excerpt, indent }
     }
 
-    /// The character's border at or in front of `offset`.
+    /// The character boundary at or before `offset`.
     fn floor(&self, offset: usize) -> usize {
         let offset = offset.min(self.text.len());
         (0..=offset).rev().find(|&at| self.text.is_char_boundary(at)).unwrap_or(0)
     }
 }
 
-/// The part of a line that is shown, the characters in front of the mark in it, and the mark's length.
+/// The part of a line that is shown, the number of characters before the mark in it, and the mark's length.
 fn excerpt(line: &str, before: usize, length: usize) -> (String, usize, usize) {
     let skipped = if before > EXCERPT_MAX / 2 { before - EXCERPT_MAX / 4 } else { 0 };
     let shown: String = line.chars().skip(skipped).take(EXCERPT_MAX).map(printable).collect();
@@ -80,7 +80,7 @@ fn excerpt(line: &str, before: usize, length: usize) -> (String, usize, usize) {
     (shown, indent, length.min(EXCERPT_MAX.saturating_sub(indent)).max(1))
 }
 
-/// A terminal must not obey what stands in a file.
+/// Replaces control characters, so that a file cannot send escape sequences to the terminal.
 fn printable(c: char) -> char {
     match c {
         '\t' => ' ',
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_within_a_character_begins_at_it() {
+    fn a_span_that_starts_inside_a_character_starts_at_the_character() {
         assert_eq!(place("ä", 1, 2).column, 1);
     }
 
@@ -132,12 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_not_shown() {
+    fn control_characters_are_replaced() {
         assert_eq!(place("\u{1b}[31m\tx", 0, 1).excerpt, "\u{fffd}[31m x");
     }
 
     #[test]
-    fn carriage_returns_end_lines_with_their_line_feed() {
+    fn a_carriage_return_before_a_line_feed_is_part_of_the_line_end() {
         let found = place("a = 1\r\nb = 2\r\n", 7, 8);
         assert_eq!((found.line, found.column, found.excerpt.as_str()), (2, 1, "b = 2"));
     }

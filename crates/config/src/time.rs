@@ -5,9 +5,9 @@ use std::num::NonZeroU64;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Seconds since 1970 of a time in the form of RFC 3339 (§5.6); a time before 1970 counts as its first second.
+/// Parses a time in the form of RFC 3339 (§5.6) to seconds since 1970. Times before 1970 count as second 1.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<NonZeroU64> {
-    // The library takes any character between date and time.
+    // The library accepts any character between date and time.
     if !matches!(text.as_bytes().get(10), Some(b'T' | b't')) {
         return None;
     }
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_those_of_the_calendar() {
+    fn times_match_the_calendar() {
         for (text, seconds) in [
             ("1970-01-01T00:00:00Z", Some(1)),
             ("2027-01-01T00:00:00Z", Some(1_798_761_600)),

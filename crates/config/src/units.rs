@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-/// A whole number and a unit: `ms`, `s`, `m`, `h` or `d`.
+/// Parses a whole number and a unit: `ms`, `s`, `m`, `h` or `d`.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let (_, milliseconds) = DURATION_UNITS.iter().find(|(name, _)| *name == unit)?;
     number.checked_mul(*milliseconds).map(Duration::from_millis)
 }
 
-/// A whole number and a unit: `B`, `KiB`, `MiB` or `GiB`.
+/// Parses a whole number and a unit: `B`, `KiB`, `MiB` or `GiB`.
 pub(crate) fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     let (_, bytes) = SIZE_UNITS.iter().find(|(name, _)| *name == unit)?;
     number.checked_mul(*bytes)
 }
 
-/// As [`parse_duration`] reads it, in the largest unit that fits.
+/// Prints a duration for [`parse_duration`], in the largest unit without a remainder.
 pub(crate) fn print_duration(duration: Duration) -> String {
     let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if milliseconds == 0 { "0s".to_owned() } else { print(milliseconds, DURATION_UNITS) }
 }
 
-/// As [`parse_size`] reads it, in the largest unit that fits.
+/// Prints a size for [`parse_size`], in the largest unit without a remainder.
 pub(crate) fn print_size(bytes: u64) -> String {
     print(bytes, SIZE_UNITS)
 }

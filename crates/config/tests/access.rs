@@ -1,4 +1,4 @@
-//! Address lists: what stands in the model, files and their limits (HTTP8).
+//! Access lists in the model; their files and limits (HTTP8).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use config::{Errors, Files, parse};
 use model::{AccessList, Config, Verdict};
 
-/// One file, whatever its name is.
+/// Returns the same content for every file name.
 struct One(Vec<u8>);
 
 impl Files for One {
@@ -36,7 +36,7 @@ fn shown(list: &AccessList) -> Vec<String> {
 }
 
 #[test]
-fn entries_stand_in_the_model() {
+fn entries_are_in_the_model() {
     let access = "access = { deny = [\"192.0.2.7 until 2027-01-01T00:00:00Z\", { file = \"list\" }], allow = [\"::1\"] }";
     let config =
         load("", access, "# comment\n 10.0.0.0/8  # net\r\n\n10.0.0.0/8 until 1970-01-01T00:00:09Z").unwrap();
@@ -64,7 +64,7 @@ fn listeners_share_the_list_of_their_load_balancer() {
 }
 
 #[test]
-fn who_is_in_neither_list_is_denied_where_some_are_allowed() {
+fn the_default_is_deny_if_allow_is_set() {
     for (access, expected) in [
         ("deny = [\"::1\"]", Verdict::Allow),
         ("allow = [\"::1\"]", Verdict::Deny),

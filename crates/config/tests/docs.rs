@@ -1,4 +1,4 @@
-//! The generated docs are those of the code, and what they show works.
+//! The generated docs are up to date, and their examples are valid.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -29,13 +29,14 @@ fn the_reference_is_not_stale() {
 
 #[test]
 fn the_schema_is_not_stale() {
-    // Compared as values: another crate of the build can change the order in which serde_json prints keys.
+    // Compared as values: a feature that another crate enables can change the order in which serde_json
+    // prints keys.
     let of_docs: serde_json::Value = serde_json::from_str(&doc("configuration.schema.json")).expect(STALE);
     let of_code: serde_json::Value = serde_json::from_str(&schema()).unwrap();
     assert!(of_docs == of_code, "{STALE}");
 }
 
-/// The TOML blocks with the chapter they stand in.
+/// The TOML blocks, each with its chapter.
 fn examples() -> Vec<(String, String)> {
     let (mut found, mut chapter, mut block) = (Vec::new(), String::new(), None::<String>);
     let text = reference_markdown();
@@ -54,7 +55,7 @@ fn examples() -> Vec<(String, String)> {
     found
 }
 
-/// The example of one key within the least that it needs; what is needed gives way to the example.
+/// A minimal configuration around the example of one key. The example replaces the same key of the minimum.
 fn within(chapter: &str, example: &str) -> String {
     let name = example.split([' ', '=']).next().unwrap();
     let keep = |table: &str, lines: &[&str]| {
@@ -127,7 +128,7 @@ fn every_example_is_accepted() {
     }
 }
 
-/// What stands under `Default: …` in a chapter, as dotted keys.
+/// The documented defaults of a chapter, as TOML with dotted keys.
 fn documented_defaults(chapter: &str) -> String {
     let text = reference_markdown();
     let start = text.find(&format!("\n## {chapter}\n")).unwrap() + 4;
@@ -142,7 +143,7 @@ fn documented_defaults(chapter: &str) -> String {
     found
 }
 
-/// Those of them that begin with one of `with` and with none of `without`.
+/// The documented defaults that begin with one of `with` and with none of `without`.
 fn defaults_of(chapter: &str, with: &[&str], without: &[&str]) -> String {
     let all = documented_defaults(chapter);
     let begins = |line: &&str, tables: &[&str]| tables.iter().any(|table| line.starts_with(table));
@@ -150,7 +151,7 @@ fn defaults_of(chapter: &str, with: &[&str], without: &[&str]) -> String {
     kept.map(|line| format!("{line}\n")).collect()
 }
 
-/// A configuration, but not where it stands in its text.
+/// The debug output of a configuration, without positions in the text.
 fn parsed(text: &str) -> String {
     let loaded = parse(text, "x.toml", &AnyPage).unwrap_or_else(|errors| panic!("{errors}"));
     let shown = format!("{:#?}", loaded.config);

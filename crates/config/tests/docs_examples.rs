@@ -1,4 +1,4 @@
-//! What the hand-written pages show is a configuration that loads, without a warning.
+//! The examples of the hand-written pages load without a warning.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -46,7 +46,7 @@ fn examples(page: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// A page may show one key of a listener: what it needs besides is put around it.
+/// Completes an example that shows only a key of a listener.
 fn whole(example: &str) -> String {
     if example.contains("[target_group.") {
         return example.to_owned();

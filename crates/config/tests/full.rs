@@ -1,4 +1,4 @@
-//! Every key once, inheritance, and what stands in the model.
+//! Every key once, and inheritance: the values in the model.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -65,12 +65,12 @@ fn a_listener_inherits_key_by_key() {
     assert_eq!(web.http.proxy_protocol.len(), 1);
     assert_eq!(web.http.via.as_deref(), Some("edge"), "inherited");
     assert_eq!(web.http.client_abort, model::ClientAbort::Ignore, "inherited");
-    assert_eq!(api.http.keepalive_timeout, seconds(75), "another instance");
+    assert_eq!(api.http.keepalive_timeout, seconds(75), "another load balancer");
     assert_eq!(api.http.limits, model::HttpLimits::default());
 }
 
 #[test]
-fn a_listener_can_take_inherited_values_away() {
+fn a_listener_can_turn_inherited_values_off() {
     let text = |listener: &str| {
         format!(
             "[load_balancer.default]\naccess_log = {{ path = \"-\" }}\nlimits = {{ body = \"1KiB\" }}\n\
@@ -87,7 +87,7 @@ fn a_listener_can_take_inherited_values_away() {
 }
 
 #[test]
-fn compression_is_inherited_replaced_or_ended() {
+fn compression_is_inherited_replaced_or_turned_off() {
     let shop = full().listeners[0].http.compression.clone().unwrap();
     assert_eq!(shop.codings, [ContentCoding::Br, ContentCoding::Gzip]);
     assert_eq!(shop.types, ["text/html", "application/*+json"], "lower case");
@@ -137,7 +137,7 @@ fn files_are_relative_to_the_configuration() {
 }
 
 #[test]
-fn connections_are_limited_for_an_instance_and_for_a_listener() {
+fn connections_are_limited_for_a_load_balancer_and_for_a_listener() {
     let config = full();
     let names: Vec<_> = config.load_balancers.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, ["shop", "default"]);
@@ -186,7 +186,7 @@ fn rules_match() {
 }
 
 #[test]
-fn rules_act() {
+fn rules_have_actions() {
     let rules = rules().rules;
     let Action::Forward(groups) = &rules[0].action else { panic!() };
     let weights: Vec<_> = groups.iter().map(|group| (group.group.as_str(), group.weight)).collect();
@@ -205,7 +205,7 @@ fn rules_act() {
 }
 
 #[test]
-fn rules_say_what_holds_for_websockets() {
+fn rules_have_websocket_settings() {
     let rules = rules().rules;
     let expected = WebSocket {
         enabled: true,
@@ -266,7 +266,7 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
-fn what_is_kept_in_memory_has_a_limit() {
+fn values_that_are_kept_in_memory_have_a_limit() {
     let listener = "[listener.web]\nbind = \"0.0.0.0:80\"\nforward = \"app\"\n";
     let group = |count: usize| {
         let targets: String = (0..count).map(|n| format!("\"10.0.{}.{}:80\",", n / 250, n % 250)).collect();

@@ -1,6 +1,7 @@
-//! Wrong configurations and, beside each, what an operator reads.
+//! Invalid configurations, each with the expected error text in a file next to it.
 //!
-//! `BLESS=1 cargo test -p config --test golden` writes the expected texts anew; read the difference before you commit it.
+//! `BLESS=1 cargo test -p config --test golden` updates the expected texts; review the diff before you commit
+//! it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Files, parse};
 
-/// Pages and address lists that are there, some of them wrong.
+/// A fake file system with pages and access lists, some of them invalid.
 struct Pages;
 
 impl Files for Pages {

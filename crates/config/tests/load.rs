@@ -18,7 +18,7 @@ fn folder(files: &[(&str, &[u8])]) -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn pages_stand_beside_the_file() {
+fn pages_are_relative_to_the_file() {
     let text = PLAIN.replace("[target_group", "error_pages = { 503 = \"sorry.txt\" }\n[target_group");
     let (_folder, main) = folder(&[("main.toml", text.as_bytes()), ("sorry.txt", b"Sorry")]);
     let loaded = load(&main).unwrap();
@@ -43,7 +43,7 @@ fn a_missing_file_is_an_error_without_a_line() {
 }
 
 #[test]
-fn what_is_not_utf_8_is_found() {
+fn text_that_is_not_utf_8_is_an_error() {
     let (_folder, main) = folder(&[("main.toml", b"workers = 1\nx = \"\xff\"\n")]);
     let errors = load(&main).unwrap_err();
     assert_eq!((errors.0[0].line, errors.0[0].column), (2, 6));

@@ -1,4 +1,4 @@
-//! The plain example of the docs, and that every default is what the docs say.
+//! The plain example of the docs, and the documented defaults.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! What stands in the model of TLS, client certificates and HTTP/2.
+//! TLS, client certificates and HTTP/2 in the model.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -36,7 +36,7 @@ fn in_folder(name: &str) -> PathBuf {
     Path::new("/etc/evenkeel").join(name)
 }
 
-/// Where `part` stands first, with all its characters.
+/// The position of the first occurrence of `part`.
 fn place(part: &str) -> Place {
     let at = TEXT.find(part).unwrap();
     let line = TEXT[..at].matches('\n').count() + 1;
@@ -82,7 +82,7 @@ fn versions_and_suites_are_as_written() {
 }
 
 #[test]
-fn every_suite_has_the_name_that_is_written() {
+fn every_suite_is_found_by_its_name() {
     for suite in CipherSuite::ALL {
         let text = TEXT
             .replace("{ min_version = \"1.3\" }", &format!("{{ cipher_suites = [\"{}\"] }}", suite.name()));
@@ -92,7 +92,7 @@ fn every_suite_has_the_name_that_is_written() {
 }
 
 #[test]
-fn clients_show_certificates() {
+fn client_auth_is_in_the_model() {
     let auth = tls("secure").client_auth.unwrap();
     assert!(auth.is_required && auth.closes_revoked);
     assert_eq!((auth.ca, auth.depth), (in_folder("clients.pem"), 1));
@@ -124,7 +124,7 @@ fn clients_show_certificates() {
 }
 
 #[test]
-fn hsts_is_ready_to_be_written() {
+fn hsts_is_a_field_value() {
     assert_eq!(tls("secure").hsts.as_deref(), Some("max-age=31536000; includeSubDomains; preload"));
     assert_eq!(tls("newer").hsts.as_deref(), Some("max-age=3600"));
 }
@@ -140,7 +140,7 @@ fn http_is_redirected_from_the_same_addresses() {
     assert!(redirect.tls.is_none() && redirect.rules.is_empty());
     assert_eq!(redirect.load_balancer, secure.load_balancer);
     assert_eq!(redirect.connections.max, Some(500));
-    assert!(redirect.http.access.load_balancer.is_some(), "who may not come is not redirected");
+    assert!(redirect.http.access.load_balancer.is_some(), "a denied client is not redirected");
     assert_eq!(
         leads_to("secure:redirect"),
         [text("https://"), TemplatePiece::Host, TemplatePiece::Path, TemplatePiece::Query]
@@ -166,7 +166,7 @@ fn leads_to(name: &str) -> Vec<TemplatePiece> {
 }
 
 #[test]
-fn an_address_within_another_is_redirected_once() {
+fn an_address_within_a_wildcard_is_bound_once_for_redirects() {
     let redirected = |bind: &str| {
         let text = format!(
             "[listener.web]\nbind = {bind}\nprotocol = \"https\"\ncertificates = \"x\"\nredirect_http = 80\n\
@@ -201,7 +201,7 @@ fn http2_is_inherited_key_by_key() {
 }
 
 #[test]
-fn targets_speak_what_their_group_says() {
+fn targets_use_the_protocol_of_their_group() {
     let [secure, grpc, clear] = ["secure", "grpc", "clear"].map(group);
     assert_eq!(
         [secure.protocol, grpc.protocol, clear.protocol],

@@ -1,4 +1,4 @@
-//! Address lists (HTTP8), with the files they name.
+//! Access lists (HTTP8), and the files they name.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::{Build, address};
 use crate::raw::{Table, Value};
 use crate::time;
 
-/// What all files of a configuration may still hold.
+/// What is left of the limits on all files together.
 #[derive(Debug)]
 pub(super) struct FileBudget {
     lines: usize,
@@ -22,11 +22,11 @@ impl Default for FileBudget {
     }
 }
 
-/// The list that stands in this load balancer, listener or rule.
+/// The access list of this load balancer, listener or rule.
 pub(super) fn list(table: &Table, build: &mut Build<'_, '_>) -> Option<Arc<AccessList>> {
     let entry = table.entry("access")?;
     let table = entry.value.table()?;
-    // Places are for ranges in both lists only: those of a large file take memory.
+    // Positions are only needed to report ranges in both lists, and take memory for a large file.
     let has_both = table.has("allow") && table.has("deny");
     let allow = entries(table.list("allow"), Verdict::Allow, has_both, build);
     let deny = entries(table.list("deny"), Verdict::Deny, has_both, build);
@@ -38,10 +38,14 @@ pub(super) fn list(table: &Table, build: &mut Build<'_, '_>) -> Option<Arc<Acces
     };
     match default {
         Verdict::Allow if !table.has("deny") => {
-            build.report.error(entry, "`access` has no effect: it denies nobody");
+            build.report.error(entry, "`access` has no effect: it denies no client");
         }
         Verdict::Deny if !table.has("allow") => {
-            build.ineffective(table, "deny", "everybody is denied: nothing is allowed");
+            build.ineffective(
+                table,
+                "deny",
+                "no `allow` is set and the default is `deny`, so every client is denied anyway",
+            );
         }
         _ => {}
     }
@@ -57,7 +61,7 @@ pub(super) fn list(table: &Table, build: &mut Build<'_, '_>) -> Option<Arc<Acces
 /// The entries of one list, and where each was written.
 struct Entries<'v> {
     found: Vec<AccessEntry>,
-    /// The value, and the line of its file; 0 where the entry itself stands there.
+    /// The value, and the line in its file; 0 for an entry that is in the configuration itself.
     places: Option<Vec<(&'v Value, u32)>>,
 }
 
@@ -79,7 +83,7 @@ fn entries<'v>(
         let Some(text) = value.text() else { continue };
         match parse(text, verdict) {
             Ok(entry) if !seen.insert(entry.range) => {
-                build.report.error(value, format!("`{}` is there twice", entry.range));
+                build.report.error(value, format!("`{}` is listed twice", entry.range));
             }
             Ok(entry) => entries.push(entry, value, 0),
             Err(wrong) => {
@@ -136,11 +140,11 @@ fn file<'v>(value: &'v Value, verdict: Verdict, entries: &mut Entries<'v>, build
     }
     if wrong_lines > WRONG_LINES_MAX {
         let more = wrong_lines - WRONG_LINES_MAX;
-        build.report.error(value, format!("{shown} has {more} more lines that are wrong"));
+        build.report.error(value, format!("{shown} has {more} more lines with errors"));
     }
 }
 
-/// Why a text is not an entry.
+/// Why a text is not a valid entry.
 struct Wrong {
     message: String,
     hint: String,
@@ -165,14 +169,14 @@ fn parse(text: &str, verdict: Verdict) -> Result<AccessEntry, Wrong> {
     Ok(AccessEntry { range, verdict, until: until.map(unix_seconds).transpose()? })
 }
 
-/// A line of a file can be long.
+/// Shortens a text for an error message, because a line of a file can be long.
 fn shorten(text: &str) -> String {
     let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
     let dots = if shown.len() < text.len() { "…" } else { "" };
     format!("{}{dots}", shown.escape_debug())
 }
 
-/// A range that is allowed and denied: nobody could say what is meant.
+/// Reports ranges that are in both lists, because it is not defined which list would win.
 fn conflicts(allow: &Entries<'_>, deny: &Entries<'_>, build: &mut Build<'_, '_>) {
     let (Some(allow_places), Some(deny_places)) = (&allow.places, &deny.places) else { return };
     let allowed: HashMap<_, _> =
@@ -198,9 +202,9 @@ fn place_in_file(value: &Value, line: u32) -> String {
     }
 }
 
-/// limit: of all files together; they are read and compiled at start and reload.
+/// limit: for all files together; they are read and compiled at start and reload.
 const FILE_LINES_MAX: usize = 2_000_000;
 const FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// limit: errors of one file or table; a file of another form would have one in each line.
+/// limit: reported errors of one file or table; a file in another format would have one on every line.
 const WRONG_LINES_MAX: usize = 5;
 const SHOWN_CHARS_MAX: usize = 60;

@@ -1,4 +1,4 @@
-//! What a rule or listener does: forward, redirect or respond.
+//! The action of a rule or listener: forward, redirect or respond.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use model::{Action, FixedResponse, Redirect, TargetGroupName, TemplatePiece, Wei
 use super::{Build, template};
 use crate::raw::{Data, Table, Value};
 
-/// A rule's only action.
+/// The single action of a rule.
 pub(super) fn action(table: &Table, build: &mut Build<'_, '_>) -> Option<Action> {
     let mut written = table.entries.iter().filter(|entry| ACTIONS.contains(&entry.name.as_str()));
     let Some(first) = written.next() else {
-        let problem = build.report.error(table, "this rule does nothing");
+        let problem = build.report.error(table, "this rule has no action");
         problem.hint("it needs one of `forward`, `redirect` and `respond`");
         return None;
     };
     for entry in written {
-        let message = format!("a rule has one action, and this one has `{}` already", first.name);
+        let message = format!("a rule has one action, and this rule already has `{}`", first.name);
         build.report.error(entry, message).hint("it needs one of `forward`, `redirect` and `respond`");
     }
     match first.name.as_str() {
@@ -44,11 +44,11 @@ fn weighted(table: &Table, build: &mut Build<'_, '_>) -> Option<Vec<WeightedGrou
     for entry in &table.entries {
         build.group_exists(&entry.name, entry);
         let weight = entry.value.integer().and_then(|weight| u32::try_from(weight).ok());
-        // A wrong weight is reported; 1 keeps it from looking like a group that gets nothing.
+        // A wrong weight was reported; 1 in its place avoids a second error about weights of 0.
         groups.push(WeightedGroup { group: TargetGroupName::new(&entry.name), weight: weight.unwrap_or(1) });
     }
     if groups.iter().all(|group| group.weight == 0) {
-        build.report.error(table, "no group gets anything").hint("at least one weight is above 0");
+        build.report.error(table, "every weight is 0").hint("at least one weight must be above 0");
         return None;
     }
     Some(groups)
@@ -59,16 +59,19 @@ fn redirect(table: &Table, build: &mut Build<'_, '_>) -> Option<Redirect> {
     if ![301, 302, 303, 307, 308].contains(&code)
         && let Some(value) = table.value("code")
     {
-        build.report.error(value, format!("{code} does not redirect")).hint("301, 302, 303, 307 or 308");
+        build
+            .report
+            .error(value, format!("{code} is not a redirect status"))
+            .hint("301, 302, 303, 307 or 308");
     }
     let (to, scheme) = (table.value("to"), table.entry("scheme"));
     if to.is_some() {
-        build.ineffective(table, "port", "it is only for `scheme`; `to` says the port itself");
+        build.ineffective(table, "port", "it is only for `scheme`; write the port in `to`");
     }
     let to = match (to, scheme) {
         (Some(_), Some(scheme)) => {
             let problem = build.report.error(scheme, "a redirect has `to` or `scheme`, not both");
-            problem.hint("`scheme` keeps host, path and query; `to` says all of the address");
+            problem.hint("`scheme` keeps host, path and query; `to` is the whole address");
             return None;
         }
         (Some(value), None) => template::parse(value.text()?)
@@ -78,7 +81,7 @@ fn redirect(table: &Table, build: &mut Build<'_, '_>) -> Option<Redirect> {
             .ok()?,
         (None, Some(scheme)) => scheme_template(scheme.value.text()?, table),
         (None, None) => {
-            let problem = build.report.error(table, "this redirect leads nowhere");
+            let problem = build.report.error(table, "this redirect has no destination");
             problem.hint("it needs one of `to` and `scheme`, such as `scheme = \"https\"`");
             return None;
         }
@@ -115,7 +118,8 @@ fn respond(table: &Table, build: &mut Build<'_, '_>) -> Option<FixedResponse> {
     Some(FixedResponse { status, content_type: content_type.to_owned(), body: Arc::from(body.as_bytes()) })
 }
 
-/// As much of RFC 9110 §8.3.1 as keeps the field whole.
+/// Checks `type/subtype` and rejects characters that would break the field; parameters are not parsed (RFC
+/// 9110 §8.3.1).
 fn is_media_type(text: &str) -> bool {
     let visible = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let parts = text.split_once('/');
@@ -124,5 +128,5 @@ fn is_media_type(text: &str) -> bool {
 
 const ACTIONS: [&str; 3] = ["forward", "redirect", "respond"];
 const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
-/// limit: kept in memory and sent from there, as error pages are.
+/// limit: bodies are kept in memory, as error pages are.
 const BODY_BYTES_MAX: usize = 256 * 1024;

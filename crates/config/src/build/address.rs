@@ -8,7 +8,7 @@ use model::{Cidr, InvalidCidr};
 use crate::raw::Value;
 use crate::report::Report;
 
-/// `IP:port` or `[IPv6]:port`; `None` was reported, or is not a string and was reported before.
+/// Reads `IP:port` or `[IPv6]:port`. `None`: the error was reported.
 pub(super) fn socket_address(value: &Value, report: &mut Report<'_>) -> Option<SocketAddr> {
     let text = value.text()?;
     let parsed = text.parse().ok();
@@ -19,14 +19,14 @@ pub(super) fn socket_address(value: &Value, report: &mut Report<'_>) -> Option<S
     parsed
 }
 
-/// Address ranges in CIDR form.
+/// Reads address ranges in CIDR form.
 pub(super) fn ranges(values: &[Value], report: &mut Report<'_>) -> Vec<Cidr> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for value in values {
         let Some(text) = value.text() else { continue };
         match text.parse::<Cidr>() {
             Ok(range) if !seen.insert(range) => {
-                report.error(value, format!("`{range}` is there twice"));
+                report.error(value, format!("`{range}` is listed twice"));
             }
             Ok(range) => found.push(range),
             Err(error) => {
@@ -67,7 +67,7 @@ pub(super) fn range_hint(text: &str, error: InvalidCidr) -> String {
         InvalidCidr::Address => "such as `\"10.0.0.0/8\"` or `\"2001:db8::1\"`".to_owned(),
         InvalidCidr::PrefixLength => "the prefix length is 0–32 with IPv4 and 0–128 with IPv6".to_owned(),
         InvalidCidr::HostBits => {
-            format!("`{address}` has bits set behind the first {length}: is `\"{address}\"` alone meant?")
+            format!("`{address}` has bits set after the first {length}: did you mean `\"{address}\"`?")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which addresses can be listened on together.
+//! Checks that no two `bind` addresses overlap.
 
 use std::net::SocketAddr;
 
@@ -7,11 +7,11 @@ use super::redirect_http;
 use crate::raw::{Table, Value};
 use crate::report::Report;
 
-/// Reports addresses that two listeners, or one twice, would listen on.
+/// Reports addresses that overlap, within one listener or between two.
 pub(super) fn check(listeners: &[(&str, &Table)], report: &mut Report<'_>) {
     let mut taken: Vec<(SocketAddr, &str, &Value)> = Vec::new();
     for (name, table) in listeners {
-        // A wrong address is reported where it is read.
+        // A wrong address is reported by `addresses`.
         let own = table.list("bind").iter().filter_map(|value| Some((value.text()?.parse().ok()?, value)));
         let redirect = table.value("redirect_http");
         let redirect = redirect.into_iter().flat_map(|value| {
@@ -20,8 +20,8 @@ pub(super) fn check(listeners: &[(&str, &Table)], report: &mut Report<'_>) {
         for (address, value) in own.chain(redirect) {
             if let Some((other, owner, at)) = taken.iter().find(|(other, ..)| overlap(*other, address)) {
                 let line = report.line(*at);
-                let problem = report.error(value, format!("{address} is taken by listener `{owner}`"));
-                problem.hint(format!("line {line} listens on {other}, which includes it or is part of it"));
+                let problem = report.error(value, format!("{address} is already used by listener `{owner}`"));
+                problem.hint(format!("line {line} listens on {other}, which overlaps it"));
             }
             taken.push((address, name, value));
         }
@@ -36,8 +36,9 @@ pub(super) fn addresses(table: &Table, report: &mut Report<'_>) -> Vec<SocketAdd
     value.list().iter().filter_map(|value| socket_address(value, report)).collect()
 }
 
-/// A wildcard includes every address of its family, `[::]` those of IPv4 too. Port 0 is never the same twice, but across
-/// reloads a socket is known by the address as it stands here.
+/// Whether two addresses overlap. A wildcard overlaps every address of its family, and `[::]` also those of
+/// IPv4. Two binds of port 0 get different ports, but they overlap here, because reloads identify a socket by
+/// its configured address.
 pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     if one.port() != other.port() || one.port() == 0 {
         return one == other;

@@ -1,4 +1,4 @@
-//! Versions and cipher suites that a listener offers, and why it does not offer others.
+//! The TLS versions and cipher suites that a listener offers, and the reasons why others are refused.
 
 use std::collections::HashSet;
 
@@ -45,7 +45,7 @@ fn suites(list: &Value, min_version: TlsVersion, build: &mut Build<'_, '_>) -> V
             continue;
         };
         if !seen.insert(suite) {
-            build.report.error(value, format!("`{text}` stands twice"));
+            build.report.error(value, format!("`{text}` is listed twice"));
         } else if suite.version() < min_version {
             let problem = build.report.error(value, format!("`{text}` has no effect here"));
             problem.hint("it is a suite of TLS 1.2, and `min_version` is `\"1.3\"`");
@@ -54,7 +54,7 @@ fn suites(list: &Value, min_version: TlsVersion, build: &mut Build<'_, '_>) -> V
     }
     if matches!(&list.data, Data::List(values) if values.is_empty()) {
         let problem = build.report.error(list, "`cipher_suites` is empty");
-        problem.hint("leave it out to offer every suite that is fit");
+        problem.hint("leave it out to offer all supported suites");
     }
     found
 }
@@ -67,39 +67,39 @@ fn unknown(value: &Value, text: &str, build: &mut Build<'_, '_>) {
     let near = same.or_else(|| nearest(&upper, names())).map(|near| format!("did you mean `{near}`?"));
     let (message, hint) = match why_refused(&upper) {
         Some(why) if same.is_none() => (format!("`{shown}` is refused: {why}"), None),
-        _ => (format!("`{shown}` is not a cipher suite that can be offered"), near),
+        _ => (format!("`{shown}` is not a supported cipher suite"), near),
     };
     let hint = hint.unwrap_or_else(|| "such as `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`".to_owned());
     build.report.error(value, message).hint(hint);
 }
 
-/// What IANA's and OpenSSL's names of a suite have in common.
+/// The part that the IANA and OpenSSL names of a suite have in common.
 fn bare(name: &str) -> String {
     name.trim_start_matches("TLS_").replace("_WITH_", "").replace('_', "")
 }
 
-/// The property for which a suite is not offered, by its IANA or OpenSSL name in upper case with `_`.
+/// Why a suite is refused. `name` is its IANA or OpenSSL name, in upper case with `_`.
 fn why_refused(name: &str) -> Option<&'static str> {
     let has = |part: &str| name.split('_').any(|piece| piece == part);
     let found = |parts: &[&str]| parts.iter().any(|part| has(part));
     let is_aead = found(&["GCM", "CCM", "CCM8", "POLY1305"]);
     let starts = |fronts: &[&str]| fronts.iter().any(|front| name.starts_with(front));
     let reason = if found(&["EXPORT", "EXP", "EXPORT1024", "DES40", "RC4_40"]) {
-        "export suites have keys that anybody breaks"
+        "export suites have keys that are trivial to break"
     } else if found(&["NULL"]) {
         "NULL suites encrypt nothing"
     } else if found(&["ANON", "ADH", "AECDH"]) {
-        "without authentication anybody can be the server"
+        "without authentication any server can impersonate this one"
     } else if found(&["RC4"]) {
         "RC4 is broken (RFC 7465)"
     } else if found(&["3DES", "DES", "CBC3", "IDEA", "RC2"]) {
         "3DES, DES, IDEA and RC2 have blocks of 64 bits, which repeat (SWEET32)"
     } else if starts(&["TLS_RSA_WITH_", "SSL_RSA_", "AES128_", "AES256_", "CAMELLIA", "RSA_"]) {
-        "RSA key exchange has no forward secrecy: who gets the key reads what was recorded"
+        "RSA key exchange has no forward secrecy: a stolen key decrypts recorded traffic"
     } else if found(&["CBC"]) || (starts(&["ECDHE_", "DHE_", "ECDH_", "DH_"]) && !is_aead) {
         "CBC suites leak through timing and padding (Lucky Thirteen)"
     } else if found(&["DHE", "EDH"]) {
-        "DHE with finite fields is slow, and often weak; ECDHE takes its place"
+        "finite-field DHE is slow and often weak; use ECDHE"
     } else if found(&["ECDH", "DH"]) {
         "static Diffie-Hellman has no forward secrecy"
     } else {
@@ -111,13 +111,13 @@ fn why_refused(name: &str) -> Option<&'static str> {
 const OLD_VERSIONS: &[(&[&str], &str)] = &[
     (
         &["1.0", "1", "tls1", "tls1.0", "tlsv1", "tlsv1.0"],
-        "TLS 1.0 is deprecated and rests on MD5 and SHA-1 (RFC 8996)",
+        "TLS 1.0 is deprecated and depends on MD5 and SHA-1 (RFC 8996)",
     ),
-    (&["1.1", "tls1.1", "tlsv1.1"], "TLS 1.1 is deprecated and rests on MD5 and SHA-1 (RFC 8996)"),
+    (&["1.1", "tls1.1", "tlsv1.1"], "TLS 1.1 is deprecated and depends on MD5 and SHA-1 (RFC 8996)"),
     (&["3.0", "sslv3", "sslv3.0", "ssl3", "ssl3.0"], "SSL 3.0 is broken (RFC 7568)"),
     (&["2.0", "sslv2", "sslv2.0", "ssl2", "ssl2.0"], "SSL 2.0 is broken (RFC 6176)"),
 ];
-/// A shorter part of a name could be meant for several suites.
+/// Shorter parts of a name are ambiguous.
 const BARE_MIN: usize = "ECDHERSAAES128GCM".len();
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn old_suites_are_refused_for_what_is_wrong_with_them() {
+    fn weak_suites_are_refused_with_the_reason() {
         for (name, part) in [
             ("TLS_RSA_EXPORT_WITH_RC4_40_MD5", "export"),
             ("EXP_RC4_MD5", "export"),
@@ -148,10 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_offered_is_never_refused() {
+    fn supported_suites_are_never_refused() {
         for suite in CipherSuite::ALL {
             assert_eq!(why_refused(suite.name()), None, "{suite:?}");
         }
-        assert_eq!(why_refused("TLS_ECDHE_ECDSA_WITH_AES_128_CCM"), None, "only not offered");
+        assert_eq!(why_refused("TLS_ECDHE_ECDSA_WITH_AES_128_CCM"), None, "unsupported, but not weak");
     }
 }

@@ -1,4 +1,4 @@
-//! What clients must show (MT1–MT3).
+//! Client certificates (MT1–MT3).
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -20,11 +20,12 @@ pub(super) fn client_auth(table: &Table, build: &mut Build<'_, '_>) -> Option<Cl
     }
     if !table.has("ca") {
         let problem = build.report.error(table, format!("`mode = \"{mode}\"` needs `ca`"));
-        problem.hint("the CA certificates that clients' certificates come from: `ca = \"clients.pem\"`");
+        problem
+            .hint("a file with the CA certificates that issue client certificates: `ca = \"clients.pem\"`");
     }
     if !table.has("crl") {
         for name in ["expired_crl", "close_revoked"] {
-            build.ineffective(table, name, "it is about `crl`, which is not set");
+            build.ineffective(table, name, "it needs `crl`, which is not set");
         }
     }
     let (crl, allow) = (crl(table, build), allow(table, build));
@@ -46,12 +47,12 @@ pub(super) fn client_auth(table: &Table, build: &mut Build<'_, '_>) -> Option<Cl
 }
 
 fn crl(table: &Table, build: &mut Build<'_, '_>) -> Vec<PathBuf> {
-    not_empty(table, "crl", "leave it out where nothing is revoked", build);
+    not_empty(table, "crl", "leave it out if nothing is revoked", build);
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for value in table.list("crl") {
         let Some(path) = build.file(value) else { continue };
         if !seen.insert(path.clone()) {
-            build.report.error(value, "this file stands twice");
+            build.report.error(value, "this file is listed twice");
         }
         found.push(path);
     }
@@ -59,17 +60,17 @@ fn crl(table: &Table, build: &mut Build<'_, '_>) -> Vec<PathBuf> {
 }
 
 fn allow(table: &Table, build: &mut Build<'_, '_>) -> Vec<IdentityPattern> {
-    not_empty(table, "allow", "leave it out to let everybody come whose certificate is good", build);
+    not_empty(table, "allow", "leave it out to allow every valid certificate", build);
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for value in table.list("allow") {
         let Some(text) = value.text() else { continue };
         match identity(text) {
             Ok(pattern) if !seen.insert(format!("{pattern:?}")) => {
-                build.report.error(value, "this entry stands twice");
+                build.report.error(value, "this entry is listed twice");
             }
             Ok(pattern) => found.push(pattern),
             Err(hint) => {
-                let message = format!("`{}` names nobody", text.escape_debug());
+                let message = format!("`{}` is not an identity", text.escape_debug());
                 build.report.error(value, message).hint(hint);
             }
         }
@@ -97,7 +98,7 @@ fn identity(text: &str) -> Result<IdentityPattern, &'static str> {
         ),
         "san" => alternative_name(rest).map(IdentityPattern::San),
         "fingerprint" => fingerprint(rest).map(IdentityPattern::Fingerprint),
-        _ => Err("it begins with `subject=`, `san=` or `fingerprint=`"),
+        _ => Err("an identity begins with `subject=`, `san=` or `fingerprint=`"),
     }
 }
 
@@ -153,17 +154,19 @@ fn header(value: &Value, seen: &mut HashSet<String>, build: &mut Build<'_, '_>) 
     let lower = name.to_ascii_lowercase().replace('_', "-");
     edits::check_name(name, value, build.report);
     if edits::is_reserved(&lower) || TAKEN.contains(&lower.as_str()) {
-        let problem =
-            build.report.error(value, format!("`{}` has a meaning of its own", name.escape_debug()));
-        problem.hint("what a client sends under the name is removed: take one that nothing else uses");
+        let problem = build
+            .report
+            .error(value, format!("`{}` is a standard header with another meaning", name.escape_debug()));
+        problem.hint("this header is removed from clients' requests: choose a name that nothing else uses");
     } else if !seen.insert(lower) {
-        let problem = build.report.error(value, format!("`{}` stands twice", name.escape_debug()));
-        problem.hint("names of headers are equal whatever their case, and `_` counts as `-`");
+        let problem = build.report.error(value, format!("`{}` is listed twice", name.escape_debug()));
+        problem.hint("header names are compared without case, and `_` counts as `-`");
     }
     Some(name.to_owned())
 }
 
-/// Fields without which requests are not what they were.
+/// Headers with a meaning for targets. The header is removed from clients' requests, so these names cannot be
+/// used.
 const TAKEN: [&str; 12] = [
     "accept-encoding",
     "authorization",
@@ -178,7 +181,7 @@ const TAKEN: [&str; 12] = [
     "via",
     "x-real-ip",
 ];
-/// Intermediate certificates: a root, one for the organisation, one that issues, and one to spare.
+/// The default depth: an organisation's CA, an issuing CA, and one to spare.
 const DEPTH: u8 = 3;
 const FINGERPRINT_DIGITS: usize = 64;
 
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_identity_is_refused() {
+    fn invalid_identities_are_refused() {
         for text in [
             "",
             "alice",

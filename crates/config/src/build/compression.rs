@@ -1,4 +1,4 @@
-//! `compression` of an instance or a listener.
+//! `compression` of a load balancer or a listener.
 
 use model::{Compression, CompressionLevels, ContentCoding};
 
@@ -32,7 +32,7 @@ fn codings(value: &Value, build: &mut Build<'_, '_>) -> Vec<ContentCoding> {
         let coding = ContentCoding::ALL.into_iter().find(|coding| value.text() == Some(coding.as_str()));
         let Some(coding) = coding else { continue };
         if found.contains(&coding) {
-            build.report.error(value, format!("`{}` stands twice", coding.as_str()));
+            build.report.error(value, format!("`{}` is listed twice", coding.as_str()));
         }
         found.push(coding);
     }
@@ -58,7 +58,7 @@ fn types(value: &Value, build: &mut Build<'_, '_>) -> Vec<String> {
     found
 }
 
-/// `type/subtype` (RFC 9110 §8.3.1), or with one `*` at the subtype's beginning.
+/// Whether the text is `type/subtype` (RFC 9110 §8.3.1). The subtype may begin with one `*`.
 fn is_media_type(text: &str) -> bool {
     let Some((name, subtype)) = text.split_once('/') else { return false };
     let rest = match subtype.strip_prefix('*') {
@@ -84,7 +84,7 @@ fn levels(value: &Value) -> CompressionLevels {
     }
 }
 
-const OFF: &str = "`compression = \"off\"` leaves responses as they are";
+const OFF: &str = "`compression = \"off\"` turns compression off";
 const BYTES_MIN: u64 = 1024;
 const TYPES: [&str; 15] = [
     "text/*",
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn media_types_have_one_star_at_most() {
+    fn media_types_have_at_most_one_star() {
         for text in TYPES {
             assert!(is_media_type(text), "{text}");
         }

@@ -1,30 +1,31 @@
-//! What holds for connections before any request is read.
+//! Connection limits and TCP keepalive.
 
 use std::time::Duration;
 
 use model::{ClientPrefix, ConnectionLimits, LoadBalancer, LoadBalancerName, TcpKeepalive, WhenFull};
 
-use super::{Build, DEFAULT_INSTANCE, listener};
+use super::{Build, DEFAULT_LOAD_BALANCER, listener};
 use crate::raw::Table;
 
-/// In the order of the file; `default` is always there.
+/// The load balancers in the order of the file; always includes `default`.
 pub(super) fn load_balancers(root: &Table) -> Vec<LoadBalancer> {
     let load_balancer = |(name, table)| LoadBalancer {
         name: LoadBalancerName::new(name),
         connections: limits(ConnectionLimits::default().client, table),
     };
     let mut all: Vec<_> = root.tables("load_balancer").into_iter().map(load_balancer).collect();
-    if !all.iter().any(|one| one.name.as_str() == DEFAULT_INSTANCE) {
+    if !all.iter().any(|one| one.name.as_str() == DEFAULT_LOAD_BALANCER) {
         let connections = ConnectionLimits::default();
-        all.push(LoadBalancer { name: LoadBalancerName::new(DEFAULT_INSTANCE), connections });
+        all.push(LoadBalancer { name: LoadBalancerName::new(DEFAULT_LOAD_BALANCER), connections });
     }
     all
 }
 
 /// A listener's own limits, with the prefixes of its load balancer.
 pub(super) fn of_listener(table: &Table, root: &Table) -> ConnectionLimits {
-    let instance = instance_of(table, root).map(|table| limits(ConnectionLimits::default().client, table));
-    limits(instance.unwrap_or_default().client, table)
+    let load_balancer =
+        load_balancer_of(table, root).map(|table| limits(ConnectionLimits::default().client, table));
+    limits(load_balancer.unwrap_or_default().client, table)
 }
 
 fn limits(inherited: ClientPrefix, table: &Table) -> ConnectionLimits {
@@ -46,48 +47,48 @@ pub(super) fn when_full(inherited: WhenFull, table: &Table) -> WhenFull {
     }
 }
 
-fn instance_of<'r>(table: &Table, root: &'r Table) -> Option<&'r Table> {
-    let wanted = listener::instance_name(table);
+fn load_balancer_of<'r>(table: &Table, root: &'r Table) -> Option<&'r Table> {
+    let wanted = listener::load_balancer_name(table);
     root.tables("load_balancer").into_iter().find(|(name, _)| *name == wanted).map(|(_, table)| table)
 }
 
-/// Keys about a limit that nobody has, and limits that cannot be reached.
+/// Reports keys that refine a limit that is not set, and limits that cannot be reached.
 pub(super) fn check(root: &Table, build: &mut Build<'_, '_>) {
     let listeners = root.tables("listener");
     for (name, table) in root.tables("load_balancer") {
-        let own = listeners.iter().filter(|(_, listener)| listener::instance_name(listener) == name);
+        let own = listeners.iter().filter(|(_, listener)| listener::load_balancer_name(listener) == name);
         let tables: Vec<_> = own.map(|(_, listener)| *listener).chain([table]).collect();
         effective(table, &tables, &tables, build);
     }
     for (_, table) in listeners {
-        let instance = instance_of(table, root);
-        let both: Vec<_> = [table].into_iter().chain(instance).collect();
-        // What the instance counts is by its own prefix.
+        let load_balancer = load_balancer_of(table, root);
+        let both: Vec<_> = [table].into_iter().chain(load_balancer).collect();
+        // The load balancer counts clients by its own prefix.
         effective(table, &both, &[table], build);
-        let within = instance.and_then(|instance| instance.integer::<u32>("max_connections"));
+        let within = load_balancer.and_then(|load_balancer| load_balancer.integer::<u32>("max_connections"));
         if let (Some(own), Some(within)) = (table.integer::<u32>("max_connections"), within)
             && own > within
             && let Some(value) = table.value("max_connections")
         {
-            let message = format!("its load balancer has no more than {within} connections");
-            build.report.warning(value, message).hint("the smaller limit counts");
+            let message = format!("its load balancer allows only {within} connections");
+            build.report.warning(value, message).hint("the smaller limit applies");
         }
     }
 }
 
 fn effective(table: &Table, limited: &[&Table], counted: &[&Table], build: &mut Build<'_, '_>) {
     if !limited.iter().any(|table| table.has("max_connections")) {
-        build.ineffective(table, "when_full", "it is about `max_connections`, which is not set");
+        build.ineffective(table, "when_full", "it needs `max_connections`, which is not set");
     }
     if !counted.iter().any(|table| table.has("max_connections_per_client")) {
         for key in ["client_prefix_v4", "client_prefix_v6"] {
-            let why = "it is about `max_connections_per_client`, which is not set";
+            let why = "it needs `max_connections_per_client`, which is not set";
             build.ineffective(table, key, why);
         }
     }
 }
 
-/// `inherited` with what stands in `table` in its place; each key for itself.
+/// `inherited`, with the keys that `table` sets replaced one by one.
 pub(super) fn tcp_keepalive(
     inherited: Option<TcpKeepalive>,
     table: &Table,
@@ -103,7 +104,7 @@ pub(super) fn tcp_keepalive(
     })
 }
 
-/// The kernel counts no less.
+/// Reads a duration in whole seconds, the unit of the kernel.
 fn whole_seconds(table: &Table, name: &str, build: &mut Build<'_, '_>) -> Option<Duration> {
     let duration = table.duration(name)?;
     if duration.subsec_nanos() != 0

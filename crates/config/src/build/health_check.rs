@@ -1,4 +1,4 @@
-//! The setting of a health check.
+//! The settings of a health check.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) fn health_check(
         && let Some(value) = table.value("timeout")
     {
         let problem = build.report.error(value, "`timeout` is longer than `interval`");
-        problem.hint("a probe ends before the next one begins");
+        problem.hint("a probe must end before the next one begins");
     }
     Some(HealthCheck {
         kind: kind(table, protocol, build)?,
@@ -47,8 +47,8 @@ fn kind(table: &Table, protocol: TargetProtocol, build: &mut Build<'_, '_>) -> O
         } else if !is_tls && protocol.is_tls() && !table.has("port") {
             let problem = build
                 .report
-                .error(value, "`type = \"http\"` asks without TLS, which these targets do not speak");
-            problem.hint("`type = \"https\"`; or the `port` where they answer checks without TLS");
+                .error(value, "`type = \"http\"` probes without TLS, but these targets speak TLS");
+            problem.hint("use `type = \"https\"`, or a `port` where the targets answer checks without TLS");
         }
     }
     let expected = match table.value("expected") {
@@ -67,12 +67,12 @@ fn path(table: &Table, build: &mut Build<'_, '_>) -> String {
         build
             .report
             .error(value, message)
-            .hint("it starts with `/`, and what is not ASCII is percent-encoded");
+            .hint("it starts with `/`, and characters that are not ASCII are percent-encoded");
     }
     path.to_owned()
 }
 
-/// With a port where the target wants one.
+/// The `Host` of the probe; it may have a port.
 fn host(table: &Table, build: &mut Build<'_, '_>) -> Option<String> {
     let value = table.value("host")?;
     let text = value.text()?;
@@ -88,7 +88,7 @@ fn host(table: &Table, build: &mut Build<'_, '_>) -> Option<String> {
 
 fn expected(list: &Value, build: &mut Build<'_, '_>) -> StatusSet {
     if matches!(&list.data, Data::List(values) if values.is_empty()) {
-        build.report.error(list, "no status would be expected");
+        build.report.error(list, "the list of expected statuses is empty");
     }
     let mut ranges = Vec::new();
     for value in list.list() {

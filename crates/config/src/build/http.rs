@@ -9,7 +9,7 @@ use super::pattern::is_token;
 use super::{Build, address, compression, connections, http2, status};
 use crate::raw::{Entry, Table, Value};
 
-/// `inherited` with what stands in `table` in its place.
+/// `inherited`, with the keys that `table` sets replaced.
 pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build<'_, '_>) -> HttpSettings {
     let inherited_forwarded = inherited.forwarded;
     HttpSettings {
@@ -62,11 +62,11 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
     }
 }
 
-/// A token, so that it can stand in a field without quotes.
+/// Reads the name in `Via`: a token, so that it needs no quotes.
 fn via(value: &Value, build: &mut Build<'_, '_>) -> Option<String> {
     let text = value.text().filter(|text| *text != "off")?;
     if !is_token(text) || text.len() > VIA_BYTES_MAX {
-        let message = format!("`{}` cannot stand in `Via`", text.escape_debug());
+        let message = format!("`{}` is not a valid name for `Via`", text.escape_debug());
         let hint = "1–64 letters, digits and characters such as `-`, `.` and `_`";
         build.report.error(value, message).hint(hint);
     }
@@ -87,7 +87,7 @@ fn limits(inherited: HttpLimits, table: &Table, build: &mut Build<'_, '_>) -> Ht
     };
     if limits.field_bytes > limits.fields_bytes {
         let at = table.value("field").or_else(|| table.value("fields"));
-        let message = "one header field would be allowed more than all together";
+        let message = "the limit of one header field is larger than that of all fields together";
         if let Some(at) = at {
             build.report.error(at, message).hint("raise `limits.fields` or lower `limits.field`");
         }
@@ -95,7 +95,7 @@ fn limits(inherited: HttpLimits, table: &Table, build: &mut Build<'_, '_>) -> Ht
     limits
 }
 
-/// The narrowest first, so that the first that has a status is the one that counts.
+/// Error pages, sorted from the narrowest range to the widest, so that the first match applies.
 fn error_pages(table: &Table, build: &mut Build<'_, '_>) -> Vec<ErrorPage> {
     let mut pages: Vec<_> = table.entries.iter().filter_map(|entry| error_page(entry, build)).collect();
     pages.sort_by_key(|((first, last), _)| (last - first, *first));
@@ -105,7 +105,7 @@ fn error_pages(table: &Table, build: &mut Build<'_, '_>) -> Vec<ErrorPage> {
 fn error_page(entry: &Entry, build: &mut Build<'_, '_>) -> Option<((u16, u16), ErrorPage)> {
     let range = status::parse(&entry.name, 400, 599);
     if range.is_none() {
-        let message = format!("`{}` is not a status of an error", entry.name.escape_debug());
+        let message = format!("`{}` is not an error status", entry.name.escape_debug());
         build
             .report
             .error(entry, message)
@@ -113,7 +113,7 @@ fn error_page(entry: &Entry, build: &mut Build<'_, '_>) -> Option<((u16, u16), E
     }
     let text = entry.value.text()?;
     let Some(content_type) = content_type(text) else {
-        let message = format!("the type of `{}` is not known", text.escape_debug());
+        let message = format!("the content type of `{}` is unknown", text.escape_debug());
         build.report.error(&entry.value, message).hint("its name ends in `.html`, `.json` or `.txt`");
         return None;
     };
@@ -156,7 +156,7 @@ fn access_log(table: &Table, build: &mut Build<'_, '_>) -> Option<AccessLog> {
     Some(AccessLog { path, format })
 }
 
-/// limit: it is written into every head.
+/// limit: the name is written into every head.
 const VIA_BYTES_MAX: usize = 64;
 /// limit: pages are kept in memory.
 const ERROR_PAGE_BYTES_MAX: usize = 256 * 1024;

@@ -1,11 +1,11 @@
-//! HTTP/2 of an instance or a listener.
+//! HTTP/2 of a load balancer or a listener.
 
 use model::Http2;
 
 use super::Build;
 use crate::raw::Table;
 
-/// `inherited` with what stands in `table` in its place; each key for itself.
+/// `inherited`, with the keys that `table` sets replaced one by one.
 pub(super) fn http2(inherited: Http2, table: &Table, build: &mut Build<'_, '_>) -> Http2 {
     let Some(value) = table.value("http2") else { return inherited };
     let Some(table) = value.table() else {
@@ -26,7 +26,8 @@ pub(super) fn http2(inherited: Http2, table: &Table, build: &mut Build<'_, '_>) 
         && found.stream_window_bytes > found.connection_window_bytes
         && let [at, ..] = *written
     {
-        let problem = build.report.error(at, "one body would be allowed more than all together");
+        let problem =
+            build.report.error(at, "the window of one stream is larger than that of the connection");
         problem.hint("raise `http2.connection_window` or lower `http2.stream_window`");
     }
     found

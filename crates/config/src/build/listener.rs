@@ -2,7 +2,7 @@
 
 use model::{HttpSettings, Listener, ListenerName, LoadBalancerName};
 
-use super::{Build, DEFAULT_INSTANCE, access, action, bind, connections, http, rule, tls};
+use super::{Build, DEFAULT_LOAD_BALANCER, access, action, bind, connections, http, rule, tls};
 use crate::near::nearest;
 use crate::raw::Table;
 
@@ -10,21 +10,21 @@ pub(super) fn listener(
     name: &str,
     table: &Table,
     root: &Table,
-    instances: &[(&str, HttpSettings)],
+    load_balancers: &[(&str, HttpSettings)],
     build: &mut Build<'_, '_>,
 ) -> Listener {
-    let inherited = inherited(table, instances, build);
+    let inherited = inherited(table, load_balancers, build);
     let rules = rule::rules(table, build);
     let mut http = http::settings(inherited, table, build);
     http.access.listener = access::list(table, build);
     let default_action = table.value("forward").and_then(|value| action::forward(value, build));
     if !table.has("forward") && !table.has("rule") {
-        let message = format!("listener `{name}` can do nothing: it has no `forward` and no rule");
+        let message = format!("listener `{name}` has no `forward` and no rule");
         build.report.error(table, message).hint("`forward = \"GROUP\"` sends its requests to a target group");
     }
     Listener {
         name: ListenerName::new(name),
-        load_balancer: LoadBalancerName::new(instance_name(table)),
+        load_balancer: LoadBalancerName::new(load_balancer_name(table)),
         connections: connections::of_listener(table, root),
         bind: bind::addresses(table, build.report),
         tls: tls::listener_tls(table, build),
@@ -34,18 +34,22 @@ pub(super) fn listener(
     }
 }
 
-pub(super) fn instance_name(table: &Table) -> &str {
-    table.text("load_balancer").unwrap_or(DEFAULT_INSTANCE)
+pub(super) fn load_balancer_name(table: &Table) -> &str {
+    table.text("load_balancer").unwrap_or(DEFAULT_LOAD_BALANCER)
 }
 
-fn inherited(table: &Table, instances: &[(&str, HttpSettings)], build: &mut Build<'_, '_>) -> HttpSettings {
-    let wanted = instance_name(table);
-    if let Some((_, settings)) = instances.iter().find(|(name, _)| *name == wanted) {
+fn inherited(
+    table: &Table,
+    load_balancers: &[(&str, HttpSettings)],
+    build: &mut Build<'_, '_>,
+) -> HttpSettings {
+    let wanted = load_balancer_name(table);
+    if let Some((_, settings)) = load_balancers.iter().find(|(name, _)| *name == wanted) {
         return settings.clone();
     }
     if let Some(value) = table.value("load_balancer") {
         let shown = wanted.escape_debug();
-        let hint = match nearest(wanted, instances.iter().map(|(name, _)| *name)) {
+        let hint = match nearest(wanted, load_balancers.iter().map(|(name, _)| *name)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("write a `[load_balancer.{shown}]`"),
         };

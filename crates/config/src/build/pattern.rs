@@ -1,4 +1,4 @@
-//! What rules compare with: hosts, paths, values, and the rewrite that follows from a path.
+//! The patterns of rules: hosts, paths and values; and the path rewrite that depends on the path pattern.
 
 use model::{HostPattern, PathPattern, PathRewrite, ValuePattern};
 use regex::bytes::{Regex, RegexBuilder};
@@ -58,13 +58,13 @@ pub(super) fn value(value: &Value, report: &mut Report<'_>) -> Option<ValuePatte
     }
 }
 
-/// What `rewrite` means with this path.
+/// Reads `rewrite`. How it rewrites depends on the kind of `path`.
 pub(super) fn rewrite(value: &Value, path: &PathPattern, report: &mut Report<'_>) -> Option<PathRewrite> {
     let text = value.text()?;
     let wrong = text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '?' | '#'));
     if let Some(c) = wrong {
-        let problem = report.error(value, format!("a path cannot have `{}` in it", c.escape_debug()));
-        problem.hint("write it percent-encoded; the query stays as the client sent it");
+        let problem = report.error(value, format!("a path cannot contain `{}`", c.escape_debug()));
+        problem.hint("write it percent-encoded; the query is not changed");
     }
     match path {
         PathPattern::Regex(regex) => {
@@ -80,13 +80,13 @@ pub(super) fn rewrite(value: &Value, path: &PathPattern, report: &mut Report<'_>
     }
 }
 
-/// A token (RFC 9110 §5.6.2).
+/// Whether the text is a token (RFC 9110 §5.6.2).
 pub(super) fn is_token(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
 }
 
-/// A name of a host, or an address; IPv6 in brackets (RFC 3986 §3.2.2).
+/// Whether the text is a host name or an address, with IPv6 in brackets (RFC 3986 §3.2.2).
 pub(super) fn is_host(text: &str) -> bool {
     if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         return address.parse::<std::net::Ipv6Addr>().is_ok();
@@ -102,21 +102,21 @@ fn host_hint(text: &str) -> &'static str {
     } else if text == "*" {
         "leave `host` out to match every host"
     } else if text.contains("://") || text.contains('/') {
-        "a host only, without scheme and path"
+        "write the host only, without scheme and path"
     } else if text.contains(':') {
-        "a host only, without its port"
+        "write the host only, without port"
     } else if text.contains('*') {
-        "a wildcard stands for whole labels at one end: `*.example.com` or `www.example.*`"
+        "a wildcard matches whole labels at one end: `*.example.com` or `www.example.*`"
     } else if text.starts_with('~') {
         "a regular expression is written `~ regex`, with a space"
     } else if text.ends_with('.') {
-        "without the dot at the end"
+        "write it without the dot at the end"
     } else {
         "labels of letters, digits and `-` with dots between, such as `www.example.com`"
     }
 }
 
-/// Why a path's text cannot be that of a normalised path (RFC 3986 §6.2.2).
+/// Why no normalised path can equal this text (RFC 3986 §6.2.2).
 fn never_matches(path: &str) -> Option<&'static str> {
     if path.contains(['?', '#']) {
         return Some("the query is not part of the path: use the condition `query`");
@@ -135,20 +135,20 @@ fn never_matches(path: &str) -> Option<&'static str> {
     path.split('%').skip(1).find_map(escape_never_matches)
 }
 
-/// The same of what stands behind a `%`.
-fn escape_never_matches(behind: &str) -> Option<&'static str> {
-    let digits = behind.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+/// The same for the text after a `%`.
+fn escape_never_matches(after: &str) -> Option<&'static str> {
+    let digits = after.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
-        return Some("two hexadecimal digits follow a `%`; the sign itself is `%25`");
+        return Some("two hexadecimal digits must follow a `%`; a literal `%` is `%25`");
     };
     if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
         return Some("letters, digits, `-`, `.`, `_` and `~` are decoded before paths are compared");
     }
     if matches!(byte, b'/' | b'\\' | 0) {
-        return Some("a hidden `/`, `\\` or NUL never decides which rule matches: such a request is refused");
+        return Some("a request with an encoded `/`, `\\` or NUL here is refused");
     }
     let lower = digits.is_some_and(|digits| digits.bytes().any(|byte| byte.is_ascii_lowercase()));
-    lower.then_some("the digits behind a `%` are in upper case when paths are compared")
+    lower.then_some("the digits after a `%` are in upper case when paths are compared")
 }
 
 fn regex(pattern: &str, value: &Value, report: &mut Report<'_>) -> Option<Regex> {
@@ -165,7 +165,8 @@ fn regex(pattern: &str, value: &Value, report: &mut Report<'_>) -> Option<Regex>
     }
 }
 
-/// Every `$…` must name a group; `$1x` names a group `1x`, which is never meant.
+/// Reports every `$…` that does not name a group of the expression. This catches `$1x`, which names a group
+/// `1x`.
 fn check_references(value: &Value, text: &str, regex: &Regex, report: &mut Report<'_>) {
     for name in references(text) {
         let known = match name.parse::<usize>() {
@@ -176,13 +177,13 @@ fn check_references(value: &Value, text: &str, regex: &Regex, report: &mut Repor
             let problem =
                 report.error(value, format!("the regular expression of `path` has no group `{name}`"));
             problem.hint(
-                "groups are `$1` or `${name}`, with braces before a letter or digit; a `$` itself is `$$`",
+                "groups are `$1` or `${name}`, with braces before a letter or digit; a literal `$` is `$$`",
             );
         }
     }
 }
 
-/// The names behind `$` as crate `regex` reads them in a replacement.
+/// The group names after `$`, parsed as crate `regex` parses a replacement.
 fn references(text: &str) -> Vec<&str> {
     let (mut names, mut rest) = (Vec::new(), text);
     while let Some((_, after)) = rest.split_once('$') {
@@ -209,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_names_or_addresses() {
+    fn host_names_and_addresses_are_hosts() {
         for (text, expected) in [
             ("www.example.com", true),
             ("localhost", true),
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_have_the_normal_form() {
+    fn paths_that_are_not_normalised_are_refused() {
         for path in ["/", "/api", "/api/", "/a%20b", "/%C3%A4", "/.well-known/x", "/a...b", "/%25"] {
             assert_eq!(never_matches(path), None, "{path}");
         }

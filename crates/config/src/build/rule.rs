@@ -1,4 +1,4 @@
-//! A listener's rules, and rules that can never match.
+//! A listener's rules. Reports rules that can never match.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ pub(super) fn rules(listener: &Table, build: &mut Build<'_, '_>) -> Vec<Rule> {
     for (_, table) in listener.tables("rule") {
         let errors_before = build.report.error_count();
         let rule = rule(table, build);
-        // A rule with errors may differ from another only in what is wrong.
+        // A rule with errors is not compared: it may differ from another only in the wrong part.
         if build.report.error_count() == errors_before {
             let line = build.report.line(table);
             if let Some(first) = first_lines.get(&rule.identity()) {
@@ -49,7 +49,7 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
         build.ineffective(
             table,
             "trailing_slash",
-            "it is only for a `path` such as `/abc/`: a prefix with `/` at its end",
+            "it is only for a `path` that is a prefix with a `/` at its end, such as `/abc/`",
         );
     }
     if let (true, Some(edits)) =
@@ -88,7 +88,7 @@ fn conditions(table: &Table, build: &mut Build<'_, '_>) -> Conditions {
     }
 }
 
-/// Methods are case-sensitive tokens (RFC 9110 §9.1).
+/// Reads a method, which is a case-sensitive token (RFC 9110 §9.1).
 fn method(value: &Value, build: &mut Build<'_, '_>) -> Option<String> {
     let text = value.text()?;
     let upper = text.to_ascii_uppercase();

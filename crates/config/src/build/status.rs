@@ -2,7 +2,7 @@
 
 use model::StatusSet;
 
-/// One status, class or range within `first..=last`.
+/// Reads one status, class or range within `first..=last`.
 pub(super) fn parse(text: &str, first: u16, last: u16) -> Option<(u16, u16)> {
     let range = if let Some(class) = text.strip_suffix("xx") {
         let class = number(class).filter(|class| *class < 10)? * 100;
@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str, first: u16, last: u16) -> Option<(u16, u16)> {
     (first <= range.0 && range.0 <= range.1 && range.1 <= last).then_some(range)
 }
 
-/// Ascending, what touches joined.
+/// The set of these ranges: ascending, with adjacent and overlapping ranges joined.
 pub(super) fn set(mut ranges: Vec<(u16, u16)>) -> StatusSet {
     ranges.sort_unstable();
     let mut joined: Vec<(u16, u16)> = Vec::new();
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_single_classes_and_ranges() {
+    fn reads_statuses_classes_and_ranges() {
         for (text, range) in [
             ("503", Some((503, 503))),
             ("5xx", Some((500, 599))),
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn joins_what_touches() {
+    fn adjacent_and_overlapping_ranges_are_joined() {
         let joined = set(vec![(300, 399), (200, 200), (201, 299), (404, 404)]);
         assert_eq!(joined.ranges, [(200, 399), (404, 404)]);
     }

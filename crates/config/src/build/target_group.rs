@@ -40,8 +40,8 @@ fn targets(table: &Table, build: &mut Build<'_, '_>) -> Vec<Target> {
         let Some(target) = target(value, build) else { continue };
         let address = SocketAddr::new(target.address.ip().to_canonical(), target.address.port());
         if !seen.insert(address) {
-            let problem = build.report.error(value, format!("target {address} is there twice"));
-            problem.hint("a `weight` gives one target more work");
+            let problem = build.report.error(value, format!("target {address} is listed twice"));
+            problem.hint("to send a target more requests, give it a higher `weight`");
         }
         targets.push(target);
     }
@@ -53,7 +53,7 @@ fn targets(table: &Table, build: &mut Build<'_, '_>) -> Vec<Target> {
         build.report.error(at, format!("a target group has at most {} targets", Limits::TARGETS_MAX));
     }
     if !targets.is_empty() && targets.iter().all(|target| target.weight == 0) {
-        build.report.warning(at, "every target has weight 0: none takes new work");
+        build.report.warning(at, "every target has weight 0: none gets new requests");
     }
     targets
 }
@@ -68,7 +68,7 @@ fn target(value: &Value, build: &mut Build<'_, '_>) -> Option<Target> {
     if address.port() == 0 {
         build.report.error(at, "a target's port cannot be 0");
     } else if ip.is_unspecified() || ip.is_multicast() {
-        let problem = build.report.error(at, format!("{ip} is not the address of one target"));
+        let problem = build.report.error(at, format!("{ip} is not the address of a single target"));
         problem.hint("a target on this machine is `127.0.0.1` or `[::1]`");
     }
     Some(Target { address, weight })

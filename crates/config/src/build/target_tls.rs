@@ -1,4 +1,4 @@
-//! What targets speak, and TLS with them (TLS5).
+//! The protocol of targets, and TLS to targets (TLS5).
 
 use model::{TargetProtocol, TargetTls};
 
@@ -16,7 +16,7 @@ pub(super) fn protocol(table: &Table) -> TargetProtocol {
 
 pub(super) fn target_tls(table: &Table, build: &mut Build<'_, '_>) -> TargetTls {
     let Some(protocol) = table.value("protocol").filter(|_| protocol(table).is_tls()) else {
-        // Behind a wrong word nobody knows what has an effect.
+        // With an invalid protocol it is unknown which keys have an effect.
         if table.text("protocol").is_some() || !table.has("protocol") {
             build.ineffective(table, "tls", "it is only for `protocol = \"https\"` and `\"h2\"`");
         }
@@ -27,10 +27,13 @@ pub(super) fn target_tls(table: &Table, build: &mut Build<'_, '_>) -> TargetTls 
     };
     let verifies = table.bool("verify").unwrap_or(true);
     if !verifies {
-        build.ineffective(table, "ca", "`verify = false` believes every certificate");
+        build.ineffective(table, "ca", "`verify = false` accepts every certificate");
         if let Some(value) = table.value("verify") {
-            let problem = build.report.warning(value, "anybody can pass for the targets of this group");
-            problem.hint("with the CA of the targets in `ca` they are verified");
+            let problem = build.report.warning(
+                value,
+                "certificates are not verified: any server can impersonate the targets of this group",
+            );
+            problem.hint("set `ca` to the targets' CA instead of `verify = false`");
         }
     }
     if !table.has("cert") {
@@ -50,7 +53,7 @@ fn server_name(value: &Value, build: &mut Build<'_, '_>) -> Option<String> {
     if text.parse::<std::net::IpAddr>().is_err() && !is_dns_name(text) {
         let message = format!("`{}` is neither a host name nor an IP address", text.escape_debug());
         let hint = if text.is_ascii() {
-            "such as `\"app.internal\"` or `\"10.0.0.1\"`, without scheme and port"
+            "write it without scheme and port, such as `\"app.internal\"` or `\"10.0.0.1\"`"
         } else {
             "write international names in their `xn--` form (punycode)"
         };
@@ -59,7 +62,7 @@ fn server_name(value: &Value, build: &mut Build<'_, '_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// What can stand in a certificate and in SNI (RFC 6066 §3): not a number at the end.
+/// Whether the text is a valid name in certificates and SNI (RFC 6066 §3): its last label is not a number.
 fn is_dns_name(text: &str) -> bool {
     let has_hyphens_within = |label: &str| !label.starts_with('-') && !label.ends_with('-');
     let last = text.rsplit('.').next().unwrap_or("");
@@ -74,7 +77,7 @@ mod tests {
     use super::is_dns_name;
 
     #[test]
-    fn names_are_those_of_certificates() {
+    fn only_names_that_are_valid_in_certificates_are_accepted() {
         for (text, expected) in [
             ("app.internal", true),
             ("app", true),

@@ -1,4 +1,5 @@
-//! A redirect's `to`: text with `{host}`, `{port}`, `{path}` and `{query}`; and its short form `scheme`.
+//! The template of a redirect's `to`, with the placeholders `{host}`, `{port}`, `{path}` and `{query}`; and
+//! its short form, `scheme`.
 
 use model::TemplatePiece;
 
@@ -11,7 +12,7 @@ pub(super) struct Wrong {
 /// The pieces; text between two placeholders is one piece.
 pub(super) fn parse(text: &str) -> Result<Vec<TemplatePiece>, Wrong> {
     if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic()) {
-        let message = format!("an address cannot have `{}` in it", c.escape_debug());
+        let message = format!("an address cannot contain `{}`", c.escape_debug());
         return Err(Wrong { message, hint: "write it percent-encoded, a space as `%20`" });
     }
     let pieces = pieces(text)?;
@@ -19,13 +20,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<TemplatePiece>, Wrong> {
         return Err(Wrong { message: format!("`{text}` is neither an address nor a path"), hint: START });
     }
     if may_name_a_host(&pieces) {
-        let message = format!("`{text}` can lead to any host that a client writes into its path");
-        return Err(Wrong { message, hint: "`{path}` has its own `/`: it needs none in front" });
+        let message = format!("`{text}` lets a client choose the host: its path can become `//host`");
+        return Err(Wrong { message, hint: "`{path}` starts with `/`: write no `/` before it" });
     }
     Ok(pieces)
 }
 
-/// The same place under another scheme; `port` stands behind the host.
+/// The template for `scheme`: the same address under another scheme, with `port` after the host.
 pub(super) fn of_scheme(scheme: &str, port: Option<TemplatePiece>) -> Vec<TemplatePiece> {
     let start = [TemplatePiece::Text(format!("{scheme}://")), TemplatePiece::Host];
     start.into_iter().chain(port).chain([TemplatePiece::Path, TemplatePiece::Query]).collect()
@@ -64,7 +65,7 @@ fn placeholder(text: &str) -> Result<(TemplatePiece, &str), Wrong> {
     let message = format!("`{shown}` is not a placeholder");
     Err(Wrong {
         message,
-        hint: "`{host}`, `{port}`, `{path}` and `{query}` are; a brace itself is written twice",
+        hint: "placeholders are `{host}`, `{port}`, `{path}` and `{query}`; a literal brace is written twice",
     })
 }
 
@@ -85,8 +86,8 @@ fn starts_well(pieces: &[TemplatePiece]) -> bool {
     }
 }
 
-/// Whether nothing but slashes can stand in front of the path, which makes `//…` of it: that names a host. Port and
-/// query can be empty; browsers read `\` as `/`, and any number of them as two.
+/// Whether the path may follow slashes only, so that the result starts with `//`, which browsers read as a
+/// host. Port and query can be empty. Browsers read `\` as `/`, and any number of slashes as two.
 fn may_name_a_host(pieces: &[TemplatePiece]) -> bool {
     let mut front = String::new();
     for piece in pieces {
@@ -110,7 +111,7 @@ const PLACEHOLDERS: [(&str, TemplatePiece); 4] = [
     ("{query}", TemplatePiece::Query),
 ];
 const START: &str =
-    "it starts with `http://`, `https://`, a path (`/new`), `{path}` or `{query}`; `{path}` has its own `/`";
+    "it starts with `http://`, `https://`, a path (`/new`), `{path}` or `{query}`; `{path}` starts with `/`";
 
 #[cfg(test)]
 mod tests {
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_address() {
+    fn invalid_addresses_are_refused() {
         for to in [
             "",
             "new",

@@ -1,4 +1,4 @@
-//! TLS of a listener: its certificates, what is offered, and HSTS.
+//! TLS of a listener: certificates, versions, cipher suites and HSTS.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use model::{CertificateEntry, CertificateFiles, ListenerTls};
 use super::{Build, cipher_suites, client_auth};
 use crate::raw::{Table, Value};
 
-/// `None` without TLS, or where the protocol is wrong.
+/// `None` without TLS, or if the protocol is invalid.
 pub(super) fn listener_tls(table: &Table, build: &mut Build<'_, '_>) -> Option<ListenerTls> {
     if table.text("protocol") != Some("https") {
-        // Behind a wrong word nobody knows what has an effect.
+        // With an invalid protocol it is unknown which keys have an effect.
         if table.text("protocol").is_some() || !table.has("protocol") {
             for name in ONLY_HTTPS {
                 build.ineffective(table, name, "it is only for `protocol = \"https\"`");
@@ -23,7 +23,7 @@ pub(super) fn listener_tls(table: &Table, build: &mut Build<'_, '_>) -> Option<L
     let certificates = certificates(table, build);
     let all_have_their_own = certificates.iter().all(|entry| entry.client_auth.is_some());
     if all_have_their_own && !certificates.is_empty() {
-        build.ineffective(table, "client_auth", "every certificate has its own");
+        build.ineffective(table, "client_auth", "every certificate has its own `client_auth`");
     }
     let (min_version, suites) = cipher_suites::offered(table.table("tls"), build);
     Some(ListenerTls {
@@ -54,7 +54,7 @@ fn certificates(table: &Table, build: &mut Build<'_, '_>) -> Vec<CertificateEntr
     for value in values {
         let Some(entry) = certificate(value, build) else { continue };
         if !seen.insert((entry.files.chain.clone(), entry.files.key.clone())) {
-            build.report.error(value, "this certificate stands twice");
+            build.report.error(value, "this certificate is listed twice");
         }
         found.push(entry);
     }
@@ -71,19 +71,19 @@ fn certificate(value: &Value, build: &mut Build<'_, '_>) -> Option<CertificateEn
     Some(CertificateEntry { files: files?, client_auth })
 }
 
-/// `cert` and `key` of a table.
+/// Reads `cert` and `key` of a table.
 pub(super) fn certificate_files(table: &Table, build: &mut Build<'_, '_>) -> Option<CertificateFiles> {
     let key = file(table, "key", build);
     let value = table.value("cert")?;
     Some(CertificateFiles { chain: build.file(value)?, key, place: build.place(value) })
 }
 
-/// The file that a key of a table names.
+/// The path of the file that a key of a table names.
 pub(super) fn file(table: &Table, name: &str, build: &mut Build<'_, '_>) -> Option<PathBuf> {
     table.value(name).and_then(|value| build.file(value))
 }
 
-/// RFC 6797 §6.1.
+/// The value of `Strict-Transport-Security` (RFC 6797 §6.1).
 fn hsts(table: &Table, build: &mut Build<'_, '_>) -> Option<String> {
     let value = table.value("max_age")?;
     let max_age = table.duration("max_age")?;
@@ -93,8 +93,8 @@ fn hsts(table: &Table, build: &mut Build<'_, '_>) -> Option<String> {
     let subdomains = table.bool("include_subdomains") == Some(true);
     let preload = table.bool("preload") == Some(true);
     if preload && (!subdomains || max_age < YEAR) {
-        let message = "the lists of browsers do not take such a host";
-        let hint = "`preload` needs `include_subdomains = true` and a `max_age` of `365d` at least";
+        let message = "browsers' preload lists do not accept this host";
+        let hint = "`preload` needs `include_subdomains = true` and a `max_age` of at least `365d`";
         if let Some(at) = table.value("preload") {
             build.report.error(at, message).hint(hint);
         }

@@ -1,4 +1,4 @@
-//! A rule's settings for WebSockets: origins, subprotocols, codes, and what does not go together.
+//! A rule's WebSocket settings. Reports settings that contradict each other.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) fn websocket(table: &Table, build: &mut Build<'_, '_>) -> WebSocket {
     found
 }
 
-/// What ends first makes what ends later a key without effect.
+/// Reports a time that has no effect because a shorter one ends the tunnel first.
 fn check_times(table: &Table, found: &WebSocket, build: &mut Build<'_, '_>) {
     let mut shorter =
         |name: &str, time: Option<Duration>, other: &str, limit: Option<Duration>, hint: &str| {
@@ -46,16 +46,16 @@ fn check_times(table: &Table, found: &WebSocket, build: &mut Build<'_, '_>) {
         found.ping_interval,
         "idle_timeout",
         idle,
-        "a silent client would be closed unasked",
+        "a silent client would be closed before it gets a ping",
     );
     shorter(
         "ping_interval",
         found.ping_interval,
         "max_lifetime",
         found.max_lifetime,
-        "no ping would ever be sent",
+        "a ping would never be sent",
     );
-    shorter("idle_timeout", idle, "max_lifetime", found.max_lifetime, "it would never be reached");
+    shorter("idle_timeout", idle, "max_lifetime", found.max_lifetime, "the timeout would never be reached");
 }
 
 fn list<T>(
@@ -67,8 +67,8 @@ fn list<T>(
     if let Some(value) = table.value(name)
         && matches!(&value.data, Data::List(values) if values.is_empty())
     {
-        let problem = build.report.error(value, format!("`{name}` is empty: nobody could connect"));
-        problem.hint("leave it out to allow all, or say `enabled = false`");
+        let problem = build.report.error(value, format!("`{name}` is empty: no client could connect"));
+        problem.hint("leave it out to allow all, or set `enabled = false`");
     }
     table.list(name).iter().filter_map(|value| read(value, build)).collect()
 }
@@ -91,11 +91,11 @@ fn origin_hint(text: &str) -> &'static str {
     if text == "*" {
         "leave `allowed_origins` out to allow every origin"
     } else if is_of_websocket(text) {
-        "the origin is that of the page, `http://…` or `https://…`, not of the WebSocket"
+        "write the origin of the page, `http://…` or `https://…`, not that of the WebSocket"
     } else if !text.is_ascii() {
         "write international names in their `xn--` form (punycode)"
     } else if text.contains('*') {
-        "`*.` stands for one or more labels at the beginning of the host"
+        "`*.` matches one or more labels at the beginning of the host"
     } else if let Some((_, rest)) = text.split_once("://") {
         if rest.contains('/') { "without a path, and without `/` at the end" } else { EXAMPLE }
     } else {
@@ -103,7 +103,7 @@ fn origin_hint(text: &str) -> &'static str {
     }
 }
 
-/// A token (RFC 6455 §4.1).
+/// Reads a subprotocol, which is a token (RFC 6455 §4.1).
 fn subprotocol(value: &Value, build: &mut Build<'_, '_>) -> Option<String> {
     let text = value.text()?;
     if !pattern::is_token(text) {
@@ -122,4 +122,4 @@ fn close_code(value: &Value, build: &mut Build<'_, '_>) -> Option<u16> {
     Some(code)
 }
 
-const EXAMPLE: &str = "scheme, host and, if it is not the scheme's own, port: `https://shop.example.com`";
+const EXAMPLE: &str = "scheme, host, and port unless it is the scheme's default: `https://shop.example.com`";

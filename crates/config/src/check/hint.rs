@@ -1,23 +1,23 @@
-//! What an operator most likely meant by a key that is unknown.
+//! Hints for unknown keys: what the operator most likely meant.
 
 use super::elsewhere;
 use crate::keys::{FOREIGN_WORDS, Fields, LATER_KEYS};
 use crate::near::nearest;
 
-/// The key of this table that was meant when the fingers slipped.
+/// The key of this table that was most likely misspelt.
 pub(super) fn slip(fields: Fields, name: &str) -> Option<&'static str> {
     let foreign = FOREIGN_WORDS.iter().any(|(word, _)| *word == name) || LATER_KEYS.contains(&name);
     let here = fields.iter().copied().flatten().map(|key| key.name);
     if foreign { None } else { nearest(name, here) }
 }
 
-/// Another product's word, a later version's key, a slip, or a key of another table.
+/// The hint for another product's word, a key of a later version, a misspelling, or a key of another table.
 pub(super) fn unknown(fields: Fields, name: &str) -> Option<String> {
     if let Some((_, hint)) = FOREIGN_WORDS.iter().find(|(word, _)| *word == name) {
         return Some((*hint).to_owned());
     }
     if LATER_KEYS.contains(&name) {
-        return Some("this version does not have it yet".to_owned());
+        return Some("it is not available in this version".to_owned());
     }
     if let Some(near) = slip(fields, name) {
         return Some(format!("did you mean `{near}`?"));

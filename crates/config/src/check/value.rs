@@ -1,4 +1,4 @@
-//! One value against its kind.
+//! Checks one value against its kind.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ pub(super) struct Wrong {
     pub(super) hint: Option<String>,
 }
 
-/// Whether a value is written in the way of this kind; right or wrong.
+/// Whether a value has the TOML type of this kind. The value may still be invalid.
 pub(super) fn fits(kind: &Kind, written: &DeValue<'_>) -> bool {
     match (kind, written) {
-        // Words and sizes are both strings: a word must be one of them.
+        // Words and sizes are both strings, so a word must be in the list.
         (Kind::Word(words, later), DeValue::String(text)) => {
             words.contains(&text.as_ref()) || later.contains(&text.as_ref())
         }
@@ -34,7 +34,7 @@ pub(super) fn fits(kind: &Kind, written: &DeValue<'_>) -> bool {
     }
 }
 
-/// A value that has no values below it.
+/// Reads a scalar value.
 pub(super) fn read(kind: &Kind, name: &str, written: &DeValue<'_>) -> Result<Data, Wrong> {
     match (kind, written) {
         (Kind::Bool, DeValue::Boolean(value)) => Ok(Data::Bool(*value)),
@@ -49,7 +49,7 @@ pub(super) fn read(kind: &Kind, name: &str, written: &DeValue<'_>) -> Result<Dat
         }
         (Kind::Duration(first, last), DeValue::String(text)) => duration(*first, *last, name, text),
         (Kind::Size(first, last), DeValue::String(text)) => size(*first, *last, name, text),
-        // Nothing else of it is a string, so one of the words was meant.
+        // The other alternatives are not strings, so the operator meant one of the words.
         (Kind::Either(Kind::Word(words, later), _), DeValue::String(text)) if words.len() > 1 => {
             word(words, later, name, text)
         }
@@ -145,7 +145,7 @@ fn type_hint(kind: &Kind, name: &str, written: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// The kind's name in "must be …".
+/// The name of the kind in "must be …".
 fn wanted(kind: &Kind) -> String {
     match kind {
         Kind::Bool => "`true` or `false`".to_owned(),

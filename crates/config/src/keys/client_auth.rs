@@ -1,4 +1,4 @@
-//! Certificates of clients; the same keys for a listener and for one of its certificates.
+//! Client certificates, with the same keys for a listener and for one of its certificates.
 
 use super::Default::{Is, Means, Required};
 use super::{Key, Kind};
@@ -8,35 +8,35 @@ pub(super) const KEYS: &[Key] = &[
         name: "mode",
         kind: Kind::Word(&["off", "optional", "required"], &[]),
         default: Required,
-        help: "Whether clients must show a certificate. With `optional` one without is served too, but a bad one is refused all the same. With `off` none is asked for.",
+        help: "Whether clients must present a certificate. With `optional` a client without a certificate is served as well, but one with an invalid certificate is refused. With `off` no certificate is requested.",
         example: "client_auth = { mode = \"optional\", ca = \"clients.pem\" }",
     },
     Key {
         name: "ca",
         kind: Kind::Text("file"),
         default: Means("needed unless `mode = \"off\"`"),
-        help: "A PEM file with the CA certificates that clients' certificates must come from.",
+        help: "A PEM file with the CA certificates that must have issued clients' certificates.",
         example: "client_auth = { mode = \"required\", ca = \"clients.pem\" }",
     },
     Key {
         name: "crl",
         kind: Kind::OneOrMore(&Kind::Text("file")),
         default: Means("nothing is revoked"),
-        help: "Lists of revoked certificates (CRLs), as PEM or DER, read at start and reload. Each must be signed by a CA of `ca`.",
+        help: "Certificate revocation lists (CRLs), as PEM or DER, read at start and reload. Each must be signed by a CA of `ca`.",
         example: "client_auth = { mode = \"required\", ca = \"clients.pem\", crl = [\"root.crl\", \"issuing.crl\"] }",
     },
     Key {
         name: "depth",
         kind: Kind::Integer(0, 10),
         default: Is("3"),
-        help: "How many intermediate certificates may stand between the client's and that of the CA.",
+        help: "How many intermediate certificates are allowed between the client's and that of the CA.",
         example: "client_auth = { mode = \"required\", ca = \"clients.pem\", depth = 1 }",
     },
     Key {
         name: "expired_crl",
         kind: Kind::Word(&["fail", "warn"], &[]),
         default: Is("\"fail\""),
-        help: "What a CRL whose `nextUpdate` has passed means: the certificates of its issuer are refused, or it counts as before and the log warns.",
+        help: "How a CRL is treated after its `nextUpdate`: with `fail` all certificates of its issuer are refused, with `warn` the list stays in force and a warning is logged.",
         example: "client_auth = { mode = \"required\", ca = \"clients.pem\", crl = \"clients.crl\", expired_crl = \"warn\" }",
     },
     Key {
@@ -49,15 +49,15 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "allow",
         kind: Kind::OneOrMore(&Kind::Text("`subject=…`, `san=…` or `fingerprint=…`")),
-        default: Means("everybody whose certificate is good"),
-        help: "Who may come; all others get status 403. `subject=` and the whole subject as RFC 4514 writes it, the name itself first; `san=` and an alternative name, `DNS:`, `email:`, `URI:` or `IP:` in front; `fingerprint=` and the SHA-256 of the certificate in hexadecimal digits, with or without colons. One that fits is enough.",
+        default: Means("every valid certificate"),
+        help: "Certificates that are allowed; clients with others get status 403. An entry is `subject=` and the whole subject in the form of RFC 4514, most specific part first; `san=` and an alternative name with its prefix `DNS:`, `email:`, `URI:` or `IP:`; or `fingerprint=` and the SHA-256 of the certificate in hexadecimal digits, with or without colons. One matching entry is enough.",
         example: "client_auth = { mode = \"required\", ca = \"clients.pem\", allow = [\"subject=CN=alice,O=Example\", \"san=DNS:alice.example\"] }",
     },
     Key {
         name: "headers",
         kind: Kind::Table(&[HEADERS]),
-        default: Means("targets are told nothing"),
-        help: "Request headers that tell targets who the client is, each by the name that it gets. What a client sends under these names is removed, also with `_` for `-`.",
+        default: Means("none are sent"),
+        help: "Request headers that pass the client's identity to targets, with the name of each. Headers of these names in a client's request are removed, also with `_` for `-`.",
         example: "client_auth = { mode = \"optional\", ca = \"clients.pem\", headers = { subject = \"X-Client-Subject\", verify = \"X-Client-Verify\" } }",
     },
 ];
@@ -65,7 +65,7 @@ pub(super) const KEYS: &[Key] = &[
 const HEADERS: &[Key] = &[
     header(
         "subject",
-        "The subject as RFC 4514 writes it.",
+        "The subject in the form of RFC 4514.",
         "client_auth = { mode = \"optional\", ca = \"clients.pem\", headers = { subject = \"X-Client-Subject\" } }",
     ),
     header(
@@ -90,11 +90,11 @@ const HEADERS: &[Key] = &[
     ),
     header(
         "verify",
-        "`SUCCESS`, or `NONE` where the client showed no certificate.",
+        "`SUCCESS`, or `NONE` if the client presented no certificate.",
         "client_auth = { mode = \"optional\", ca = \"clients.pem\", headers = { verify = \"X-Client-Verify\" } }",
     ),
 ];
 
 const fn header(name: &'static str, help: &'static str, example: &'static str) -> Key {
-    Key { name, kind: Kind::Text("header"), default: Means("not told"), help, example }
+    Key { name, kind: Kind::Text("header"), default: Means("not sent"), help, example }
 }

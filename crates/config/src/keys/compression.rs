@@ -1,4 +1,4 @@
-//! What is compressed, and how.
+//! Compression of responses.
 
 use super::Default::{Is, Means};
 use super::{Key, Kind};
@@ -8,30 +8,30 @@ pub(super) const COMPRESSION: &[Key] = &[
         name: "algorithms",
         kind: Kind::List(&Kind::Word(&["zstd", "br", "gzip"], &[])),
         default: Is("[\"zstd\", \"br\", \"gzip\"]"),
-        help: "The codings that a client can get, the one to take first where it likes several equally (RFC 9110 §12.5.3).",
+        help: "The content codings that are offered, in order of preference. The order decides between codings that the client accepts equally (RFC 9110 §12.5.3).",
         example: "compression = { algorithms = [\"br\", \"gzip\"] }",
     },
     Key {
         name: "types",
         kind: Kind::List(&Kind::Text("media type")),
         default: Means(
-            "`text/*` and what else is text on the web: JSON, XML, JavaScript, SVG, WebAssembly, uncompressed fonts and icons",
+            "`text/*` and other compressible types: JSON, XML, JavaScript, SVG, WebAssembly, uncompressed fonts and icons",
         ),
-        help: "Media types that are compressed, without parameters. A `*` may stand for the subtype, or for its part before a `+`: `text/*`, `application/*+json`. It does not reach `text/event-stream`, which must be listed itself; its events are then sent on as they come. A response without `Content-Type` is not compressed.",
+        help: "Media types that are compressed, without parameters. A `*` matches the subtype, or its part before a `+`: `text/*`, `application/*+json`. `text/*` does not match `text/event-stream`, which must be listed explicitly; each event is then flushed as it arrives. A response without `Content-Type` is not compressed.",
         example: "compression = { types = [\"text/*\", \"application/json\"] }",
     },
     Key {
         name: "min_bytes",
         kind: Kind::Size(0, 1 << 30),
         default: Is("\"1KiB\""),
-        help: "A body that is known to be shorter is left as it is. A body of unknown length is compressed.",
+        help: "A body that is known to be shorter is not compressed. A body of unknown length is.",
         example: "compression = { min_bytes = \"4KiB\" }",
     },
     Key {
         name: "level",
         kind: Kind::Either(&Kind::Word(&["fast", "balanced", "small"], &[]), &Kind::Table(&[LEVELS])),
         default: Is("\"balanced\""),
-        help: "How much time is given for fewer bytes: `fast` is zstd 1, br 2 and gzip 2, `balanced` zstd 3, br 4 and gzip 5, `small` zstd 9, br 6 and gzip 9. A table sets the levels one by one; what it leaves out is as in `balanced`.",
+        help: "The compression level, a trade of CPU time against size: `fast` is zstd 1, br 2 and gzip 2, `balanced` zstd 3, br 4 and gzip 5, `small` zstd 9, br 6 and gzip 9. A table sets the levels one by one; levels that it leaves out are those of `balanced`.",
         example: "compression = { level = \"fast\" }",
     },
 ];
@@ -48,14 +48,14 @@ const LEVELS: &[Key] = &[
         name: "br",
         kind: Kind::Integer(0, 6),
         default: Is("4"),
-        help: "The quality of br. Higher ones than these take many MiB and much time for each response; they are for files.",
+        help: "The quality of br. Higher qualities need many MiB and much CPU time per response; they are meant for static files.",
         example: "compression = { level = { br = 2 } }",
     },
     Key {
         name: "gzip",
         kind: Kind::Integer(1, 9),
         default: Is("5"),
-        help: "The level of gzip. What zlib gives at 1, this gives at 2; 1 is faster and much larger.",
+        help: "The level of gzip. Level 2 here compares to level 1 of zlib; level 1 is faster, but its output is much larger.",
         example: "compression = { level = { gzip = 6 } }",
     },
 ];

@@ -1,4 +1,4 @@
-//! What a listener inherits from its load balancer.
+//! Keys of a load balancer that its listeners inherit.
 
 use super::Default::{Is, Means, Required};
 use super::{Key, Kind, access, compression, connections, http2};
@@ -22,49 +22,49 @@ pub(super) const KEYS: &[Key] = &[
         name: "header_timeout",
         kind: CLIENT_TIMEOUT,
         default: Is("\"60s\""),
-        help: "How long a client may take for the whole head of a request; then status 408 and the connection is closed.",
+        help: "How long a client may take to send the whole head of a request. After that it gets status 408, and the connection is closed.",
         example: "header_timeout = \"10s\"",
     },
     Key {
         name: "body_timeout",
         kind: CLIENT_TIMEOUT,
         default: Is("\"60s\""),
-        help: "How long a client may send nothing within a request's body; then status 408 and the connection is closed. It never limits the whole body.",
+        help: "How long a client may pause while it sends a request's body. After that it gets status 408, and the connection is closed. The whole body may take longer.",
         example: "body_timeout = \"30s\"",
     },
     Key {
         name: "send_timeout",
         kind: CLIENT_TIMEOUT,
         default: Is("\"60s\""),
-        help: "How long a client may take nothing of a response; then the connection is closed.",
+        help: "How long a client may read nothing of a response before the connection is closed.",
         example: "send_timeout = \"30s\"",
     },
     Key {
         name: "tcp_keepalive",
         kind: connections::TCP_KEEPALIVE,
         default: connections::TCP_KEEPALIVE_DEFAULT,
-        help: "Probes by which the kernel finds out that a client vanished without a word; its connection is then closed. A client that answers is never closed by them, but so is one that takes not a byte of what is sent to it for `idle` + `interval` × `probes`, where that is at most 15 minutes. `\"off\"` sends none. A reload changes what holds for new connections.",
+        help: "TCP keepalive: probes by which the kernel detects that a client is gone without closing its connection, which is then closed. A client that answers probes stays connected. The same time, `idle` + `interval` × `probes`, also limits how long a client may accept no byte of the data that is sent to it, if it is at most 15 minutes. `\"off\"` sends no probes. A reload changes the setting for new connections.",
         example: "tcp_keepalive = { idle = \"60s\", interval = \"10s\", probes = 6 }",
     },
     Key {
         name: "client_abort",
         kind: Kind::Word(&["cancel", "ignore"], &[]),
         default: Is("\"cancel\""),
-        help: "What becomes of a request whose client goes away before it has its response. With `cancel` the target's connection is closed at once. A client goes away by a reset, or by ending its side of a connection that it would have kept; one that says `Connection: close` may do that and is answered. With `ignore` a request that has come as a whole goes on: the target finishes, and what can no longer be sent to the client is read for `timeouts.idle` at most and thrown away; a client that only ended its side is answered.",
+        help: "What happens to a request when its client disconnects before it has the response. A client disconnects by a reset, or by a half-close of a keep-alive connection; a half-close after `Connection: close` is normal, and the request is answered. With `cancel` the connection to the target is closed at once. With `ignore` a request that was received completely goes on: the target finishes, and the rest of a response that can no longer be sent is read for at most `timeouts.idle` and discarded; after a half-close the client gets its response.",
         example: "client_abort = \"ignore\"",
     },
     Key {
         name: "limits",
         kind: Kind::Table(&[LIMITS]),
         default: Means("the limits below"),
-        help: "Limits on one request. Each key is inherited for itself. Whatever they say, the whole head, request line and header fields together, has at most 64 KiB.",
+        help: "Limits on one request. Each key is inherited separately. In any case the whole head, request line and header fields together, has at most 64 KiB.",
         example: "limits = { fields = \"32KiB\", body = \"10MiB\" }",
     },
     Key {
         name: "x_forwarded",
         kind: Kind::Bool,
         default: Is("true"),
-        help: "Whether targets get `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Port`. What a client sends under these names is removed unless it is one of the `trusted_proxies`; so are `X-Real-IP`, `X-Original-URL`, `X-Rewrite-URL` and every other `X-Forwarded-*`.",
+        help: "Whether targets get `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Port`. These headers are removed from a client's request unless it is one of the `trusted_proxies`; so are `X-Real-IP`, `X-Original-URL`, `X-Rewrite-URL` and every other `X-Forwarded-*`.",
         example: "x_forwarded = false",
     },
     Key {
@@ -78,52 +78,52 @@ pub(super) const KEYS: &[Key] = &[
         name: "via",
         kind: Kind::Text("pseudonym"),
         default: Is("\"off\""),
-        help: "The name under which requests and responses get a `Via` (RFC 9110 §7.6.3). A request whose `Via` has the name already is refused with status 508: give each load balancer its own. `\"off\"` ends an inherited one. Off by default, since some servers compress nothing that came through a proxy.",
+        help: "The name of this load balancer in the `Via` that is added to requests and responses (RFC 9110 §7.6.3). A request whose `Via` already contains the name is in a loop and is refused with status 508, so each load balancer needs a unique name. `\"off\"` turns an inherited name off. Off by default, because some servers do not compress responses to requests with `Via`.",
         example: "via = \"edge-1\"",
     },
     Key {
         name: "trusted_proxies",
         kind: Kind::List(&Kind::Text("address range")),
         default: Is("[]"),
-        help: "Peers whose `X-Forwarded-*`, `X-Real-IP`, `X-Original-URL`, `X-Rewrite-URL`, `Forwarded` and `X-Request-Id` are believed, as addresses or ranges in CIDR form. A listener's list takes the place of the inherited one.",
+        help: "Peers whose `X-Forwarded-*`, `X-Real-IP`, `X-Original-URL`, `X-Rewrite-URL`, `Forwarded` and `X-Request-Id` are trusted, as addresses or ranges in CIDR form. A listener's list replaces the inherited one.",
         example: "trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::/32\"]",
     },
     access::key(
-        "Who may come. All others get 403 `access_denied`, before a rule is looked for, and never reach a target. Behind `trusted_proxies` the client is the one that they name. A listener's lists are asked besides those of its load balancer and a rule's besides both, not instead of them: all must let the client pass. Tunnels that are open stay open.",
+        "Which clients are allowed. Requests of others get 403 `access_denied` before a rule is chosen, and never reach a target. Behind `trusted_proxies` the client is the address that they report. The lists of the load balancer, the listener and the rule do not replace each other: a client must be allowed by all of them. Tunnels that are already open stay open.",
     ),
     Key {
         name: "proxy_protocol",
         kind: Kind::List(&Kind::Text("address range")),
         default: Is("[]"),
-        help: "Peers that begin each connection with a PROXY header, version 1 or 2, as addresses or ranges in CIDR form. From them it is required and believed: its source takes the place of the peer's address, its destination port that of the listener. It must come within `header_timeout`; a connection without a valid one is closed without a response and counted in `evenkeel_listener_proxy_headers_total`. From anybody else a PROXY header is a malformed request. A listener's list takes the place of the inherited one.",
+        help: "Peers that begin each connection with a PROXY header, version 1 or 2, as addresses or ranges in CIDR form. From these peers the header is required and trusted: its source replaces the peer's address, and its destination port replaces the listener's port. It must arrive within `header_timeout`; a connection without a valid header is closed without a response and counted in `evenkeel_listener_proxy_headers_total`. From any other peer a PROXY header is a malformed request. A listener's list replaces the inherited one.",
         example: "proxy_protocol = [\"10.0.0.0/8\", \"2001:db8::/32\"]",
     },
     Key {
         name: "error_pages",
         kind: Kind::Map("status", &Kind::Text("file")),
-        default: Means("a short page of our own"),
-        help: "Pages for the statuses that Evenkeel makes itself, by status, class (`5xx`) or range (`500-504`); the narrowest one counts. The type follows from the extension: `html`, `json` or `txt`. A file has at most 256 KiB and is read at start and reload. A listener's table takes the place of the inherited one.",
+        default: Means("a short built-in page"),
+        help: "Pages for error responses that Evenkeel generates itself, by status, class (`5xx`) or range (`500-504`); the narrowest match is used. The extension sets the content type: `html`, `json` or `txt`. A file has at most 256 KiB and is read at start and reload. A listener's table replaces the inherited one.",
         example: "error_pages = { 503 = \"sorry.html\", 4xx = \"error.json\" }",
     },
     Key {
         name: "compression",
         kind: Kind::Either(&Kind::Word(&["off", "on"], &[]), &Kind::Table(&[compression::COMPRESSION])),
         default: Is("\"off\""),
-        help: "Whether responses of targets are compressed for clients that ask for it with `Accept-Encoding`. `\"on\"` takes every default below, as does an empty table; `\"off\"` ends what was inherited, and a listener's table takes the place of the inherited one.",
+        help: "Whether responses of targets are compressed for clients that request it with `Accept-Encoding`. `\"on\"` or an empty table sets every default below; `\"off\"` turns inherited compression off. A listener's table replaces the inherited one.",
         example: "compression = { algorithms = [\"zstd\", \"gzip\"], min_bytes = \"2KiB\" }",
     },
     Key {
         name: "http2",
         kind: Kind::Either(&Kind::Word(&["off", "on"], &[]), &Kind::Table(&[http2::HTTP2])),
         default: Means("on, with the limits below"),
-        help: "Whether clients may speak HTTP/2: by ALPN with `https`, by prior knowledge (h2c) with `http`. A table sets its limits, each key inherited for itself; `\"off\"` leaves HTTP/1.1, and `\"on\"` or a table ends an inherited `\"off\"`. A client that resets streams, sends settings and pings or splits its headers faster than requests explain is cut off.",
+        help: "Whether clients may speak HTTP/2: by ALPN with `https`, by prior knowledge (h2c) with `http`. A table sets its limits, and each key is inherited separately; `\"off\"` allows only HTTP/1, and `\"on\"` or a table ends an inherited `\"off\"`. A client that floods the connection with stream resets, settings, pings or fragmented headers is disconnected.",
         example: "http2 = { concurrent_streams = 250 }",
     },
     Key {
         name: "access_log",
         kind: Kind::Either(&Kind::Word(&["off"], &[]), &Kind::Table(&[ACCESS_LOG])),
         default: Is("\"off\""),
-        help: "A line per request. `\"off\"` ends an inherited one.",
+        help: "The access log, with one line per request. `\"off\"` turns an inherited log off.",
         example: "access_log = { path = \"access.log\", format = \"json\" }",
     },
 ];
@@ -133,35 +133,35 @@ const LIMITS: &[Key] = &[
         name: "request_line",
         kind: Kind::Size(256, HEAD_BYTES_MAX),
         default: Is("\"16KiB\""),
-        help: "The request line; beyond it status 414. The whole head, with the header fields, has at most 64 KiB.",
+        help: "The maximum size of the request line; above it status 414. The whole head, with the header fields, has at most 64 KiB.",
         example: "limits = { request_line = \"8KiB\" }",
     },
     Key {
         name: "field",
         kind: Kind::Size(256, HEAD_BYTES_MAX),
         default: Is("\"16KiB\""),
-        help: "One header field with its name; beyond it status 431, or 502 in a target's response. The whole head has at most 64 KiB.",
+        help: "The maximum size of one header field with its name; above it status 431, or 502 in a target's response. The whole head has at most 64 KiB.",
         example: "limits = { field = \"32KiB\" }",
     },
     Key {
         name: "fields",
         kind: Kind::Size(1024, HEAD_BYTES_MAX),
         default: Is("\"64KiB\""),
-        help: "All header fields together; beyond it status 431, or 502 in a target's response. It cannot be less than `field`. The whole head, with the request line, has at most 64 KiB.",
+        help: "The maximum size of all header fields together; above it status 431, or 502 in a target's response. It cannot be less than `field`. The whole head, with the request line, has at most 64 KiB.",
         example: "limits = { fields = \"32KiB\" }",
     },
     Key {
         name: "fields_count",
         kind: Kind::Integer(1, 10_000),
         default: Is("100"),
-        help: "The number of header fields; beyond it status 431, or 502 in a target's response.",
+        help: "The maximum number of header fields; above it status 431, or 502 in a target's response.",
         example: "limits = { fields_count = 200 }",
     },
     Key {
         name: "body",
         kind: Kind::Either(&Kind::Word(&["unlimited"], &[]), &Kind::Size(0, 1 << 50)),
         default: Is("\"unlimited\""),
-        help: "The body, declared or counted; beyond it status 413. Bodies are streamed, never stored, whatever the limit is.",
+        help: "The maximum size of a request's body, declared or counted; above it status 413. Bodies are streamed and never stored, whatever the limit is.",
         example: "limits = { body = \"10MiB\" }",
     },
 ];
@@ -178,12 +178,12 @@ const ACCESS_LOG: &[Key] = &[
         name: "format",
         kind: Kind::Word(&["text", "json"], &[]),
         default: Is("\"text\""),
-        help: "Text for people, or one JSON object per line.",
+        help: "Plain text, or one JSON object per line.",
         example: "access_log = { path = \"access.log\", format = \"json\" }",
     },
 ];
 
 const CLIENT_TIMEOUT: Kind = Kind::Duration(1_000, 3_600_000);
-// limit: a head is read into one buffer of the largest size (`net::LARGE`); more would be allowed here and refused
-// there.
+// limit: a head is read into one buffer of the largest size (`net::LARGE`), so a larger value here would have
+// no effect.
 const HEAD_BYTES_MAX: u64 = 64 * 1024;

@@ -1,4 +1,4 @@
-//! What only a listener has.
+//! Keys of a listener that are not inherited.
 
 use super::Default::{Is, Means, Required};
 use super::{Key, Kind, rule};
@@ -6,16 +6,16 @@ use super::{Key, Kind, rule};
 pub(super) const KEYS: &[Key] = &[
     Key {
         name: "load_balancer",
-        kind: Kind::Text("instance"),
+        kind: Kind::Text("load balancer"),
         default: Is("\"default\""),
-        help: "The instance that the listener belongs to and inherits from.",
+        help: "The load balancer that the listener belongs to and inherits from.",
         example: "load_balancer = \"shop\"",
     },
     Key {
         name: "bind",
         kind: Kind::OneOrMore(&Kind::Text("address and port")),
         default: Required,
-        help: "The addresses to listen on, IPv6 in brackets. `[::]` is every address, of IPv4 too. With port 0 the kernel chooses one, which `evenkeel status` shows.",
+        help: "The addresses to listen on, IPv6 in brackets. `[::]` is every address, including those of IPv4. With port 0 the kernel chooses a port, which `evenkeel status` shows.",
         example: "bind = [\"192.0.2.1:80\", \"[2001:db8::1]:80\"]",
     },
     Key {
@@ -28,15 +28,15 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "forward",
         kind: FORWARD,
-        default: Means("status 404 when no rule matches"),
-        help: "The target group of the requests that no rule matches, or several with weights of 0–1000.",
+        default: Means("status 404 if no rule matches"),
+        help: "The target group for requests that no rule matches, or several with weights of 0–1000.",
         example: "forward = \"app\"",
     },
     Key {
         name: "rule",
         kind: Kind::Tables(&[rule::CONDITIONS, rule::ACTIONS]),
         default: Means("none"),
-        help: "Which requests, and what happens to them. The most specific host decides first: exact, then the longest `*.` in front, then `.*` behind, then a regular expression, then rules without a host. Within a host the path: exact, then the longest prefix, then a regular expression, then none. Between equals the rule with more conditions, then the first in the file. All conditions of a rule must hold. Where no rule of the best host matches, the next less specific host is tried, then the listener's `forward`, then the answer is 404.",
+        help: "A rule: which requests it matches, and its action. The rule with the most specific host is chosen first: exact, then the longest `*.` at the start, then the longest `.*` at the end, then a regular expression, then no host. Within a host the path decides: exact, then the longest prefix, then a regular expression, then no path. Of rules with equal host and path, the one with more conditions is tried first, then the first in the file. All conditions of a rule must hold. If no rule of the best host matches, the next less specific host is tried, then the listener's `forward`, and then the answer is 404.",
         example: "",
     },
 ];

@@ -1,4 +1,4 @@
-//! What a target group has.
+//! Keys of a target group.
 
 use super::Default::{Is, Means, Required};
 use super::{Key, Kind, connections, tls};
@@ -8,21 +8,21 @@ pub(super) const KEYS: &[Key] = &[
         name: "protocol",
         kind: Kind::Word(&["http", "https", "h2c", "h2"], &["tcp", "udp"]),
         default: Is("\"http\""),
-        help: "What the targets speak: `http` is HTTP/1.1 without encryption, `https` HTTP/1.1 with TLS, `h2c` HTTP/2 without encryption, by prior knowledge, and `h2` HTTP/2 with TLS. gRPC needs one of the last two.",
+        help: "The protocol of the targets: `http` is HTTP/1.1 without encryption, `https` HTTP/1.1 with TLS, `h2c` HTTP/2 without encryption, by prior knowledge, and `h2` HTTP/2 with TLS. gRPC needs one of the last two.",
         example: "protocol = \"h2\"",
     },
     Key {
         name: "tls",
         kind: Kind::Table(&[tls::OF_TARGETS]),
         default: Means("certificates are verified with the roots of the system"),
-        help: "TLS with targets, for `protocol = \"https\"` and `\"h2\"`.",
+        help: "TLS to targets, for `protocol = \"https\"` and `\"h2\"`.",
         example: "tls = { server_name = \"app.internal\", ca = \"internal-ca.pem\" }",
     },
     Key {
         name: "targets",
         kind: Kind::List(&Kind::Either(&Kind::Text("address and port"), &Kind::Table(&[TARGET]))),
         default: Required,
-        help: "The targets, each an address with its port, or a table with its weight as well.",
+        help: "The targets, each an address with its port, or a table with address and weight.",
         example: "targets = [\"10.0.0.1:8080\", { address = \"10.0.0.2:8080\", weight = 5 }]",
     },
     Key {
@@ -32,42 +32,42 @@ pub(super) const KEYS: &[Key] = &[
             &["least_latency"],
         ),
         default: Is("\"weighted_round_robin\""),
-        help: "How a target is chosen: in turn by weight; the one with the fewest requests in flight for its weight; the less busy of two at random; by the client's address; or by what `hash_on` names.",
+        help: "How a target is chosen: in turn by weight; the one with the fewest requests in flight relative to its weight; the less busy of two random ones; by a hash of the client's address; or by a hash of what `hash_on` names.",
         example: "algorithm = \"least_connections\"",
     },
     Key {
         name: "hash_on",
         kind: Kind::Table(&[HASH_ON]),
         default: Means("needed with `algorithm = \"hash\"`, not allowed with others"),
-        help: "What is hashed. A request that does not have it is placed by the client's address.",
+        help: "What is hashed. For a request without it, the client's address is hashed.",
         example: "hash_on = { header = \"X-User\" }",
     },
     Key {
         name: "health_check",
         kind: Kind::Table(&[HEALTH_CHECK]),
         default: Means("no checks: every target counts as healthy"),
-        help: "Probes every target. A new target gets no requests until it is healthy, unless its group has no other.",
+        help: "Probes every target. A new target gets no requests until it is healthy, unless its group has no healthy target.",
         example: "health_check = { type = \"http\", path = \"/healthz\" }",
     },
     Key {
         name: "timeouts",
         kind: Kind::Table(&[TIMEOUTS]),
         default: Means("the timeouts below"),
-        help: "How long a target may take.",
+        help: "Timeouts for targets.",
         example: "timeouts = { connect = \"1s\", response = \"30s\" }",
     },
     Key {
         name: "keepalive",
         kind: Kind::Table(&[KEEPALIVE]),
         default: Means("the settings below"),
-        help: "Idle connections to targets, kept for later requests.",
+        help: "Idle connections to targets, which are kept for later requests.",
         example: "keepalive = { idle_timeout = \"30s\", idle_max = 64 }",
     },
     Key {
         name: "tcp_keepalive",
         kind: connections::TCP_KEEPALIVE,
         default: connections::TCP_KEEPALIVE_DEFAULT,
-        help: "Probes by which the kernel finds out that a target vanished without a word; connections to it are then closed. So is one that takes not a byte of what is sent to it for `idle` + `interval` × `probes`, where that is at most 15 minutes. `\"off\"` sends none. A reload changes what holds for new connections.",
+        help: "TCP keepalive: probes by which the kernel detects that a target is gone without closing its connections, which are then closed. The same time, `idle` + `interval` × `probes`, also limits how long a target may accept no byte of the data that is sent to it, if it is at most 15 minutes. `\"off\"` sends no probes. A reload changes the setting for new connections.",
         example: "tcp_keepalive = { idle = \"30s\", interval = \"5s\", probes = 3 }",
     },
 ];
@@ -84,7 +84,7 @@ const TARGET: &[Key] = &[
         name: "weight",
         kind: Kind::Integer(0, 1000),
         default: Is("1"),
-        help: "Its share of the work in proportion to the others; 0 takes no new work.",
+        help: "The target's share of requests relative to the others. With 0 it gets no new requests.",
         example: "targets = [{ address = \"10.0.0.1:8080\", weight = 10 }]",
     },
 ];
@@ -102,14 +102,14 @@ const HEALTH_CHECK: &[Key] = &[
         name: "type",
         kind: Kind::Word(&["tcp", "http", "https"], &["grpc", "udp", "custom"]),
         default: Required,
-        help: "With `tcp` a connection that is accepted is enough; with `http` a `GET` must be answered with an expected status; with `https` the same over TLS, as the group's `tls` says: a certificate that requests would refuse fails the probe. `https` is for groups with `protocol = \"https\"` or `\"h2\"`, and `http` for the others; with a `port` of the check's own, `http` is for all. Probes speak HTTP/2 where requests do.",
+        help: "With `tcp` the target must accept a connection; with `http` it must answer a `GET` with an expected status; `https` is the same over TLS with the group's `tls` settings, so that a certificate that fails for requests also fails the probe. `https` is for groups with `protocol = \"https\"` or `\"h2\"`, and `http` for the others; with a separate `port` for the check, `http` is for all groups. Probes use HTTP/2 if requests do.",
         example: "health_check = { type = \"tcp\" }",
     },
     Key {
         name: "path",
         kind: Kind::Text("path"),
         default: Is("\"/\""),
-        help: "What is asked for, with its query if there is one. Only with `type = \"http\"` and `\"https\"`.",
+        help: "The path of the probe, with its query if there is one. Only with `type = \"http\"` and `\"https\"`.",
         example: "health_check = { type = \"http\", path = \"/healthz\" }",
     },
     Key {
@@ -123,14 +123,14 @@ const HEALTH_CHECK: &[Key] = &[
         name: "expected",
         kind: Kind::OneOrMore(&Kind::Either(&Kind::Integer(200, 599), &Kind::Text("class or range"))),
         default: Is("[\"200-399\"]"),
-        help: "Statuses of a healthy target: single ones, classes (`\"2xx\"`) and ranges (`\"200-399\"`). Only with `type = \"http\"` and `\"https\"`.",
+        help: "Statuses of a healthy target: single statuses, classes (`\"2xx\"`) and ranges (`\"200-399\"`). Only with `type = \"http\"` and `\"https\"`.",
         example: "health_check = { type = \"http\", expected = [200, \"3xx\"] }",
     },
     Key {
         name: "interval",
         kind: Kind::Duration(100, 3_600_000),
         default: Is("\"5s\""),
-        help: "The time from one probe of a target to the next, varied a little so that probes do not come in step.",
+        help: "The time from one probe of a target to the next, with some jitter so that probes do not synchronise.",
         example: "health_check = { type = \"tcp\", interval = \"1s\" }",
     },
     Key {
@@ -168,21 +168,21 @@ const TIMEOUTS: &[Key] = &[
         name: "connect",
         kind: Kind::Duration(100, 3_600_000),
         default: Is("\"4s\""),
-        help: "How long a target may take to accept a connection; then another target is tried.",
+        help: "How long a target may take to accept a connection. After that another target is tried.",
         example: "timeouts = { connect = \"1s\" }",
     },
     Key {
         name: "response",
         kind: Kind::Duration(100, 3_600_000),
         default: Is("\"60s\""),
-        help: "How long a target may take until the first byte of its response, from when it has the whole request, or while the client waits for `100 Continue`; then status 504.",
+        help: "How long a target may take until the first byte of its response, after the whole request was sent, or while the client waits for `100 Continue`. After that the client gets status 504.",
         example: "timeouts = { response = \"5m\" }",
     },
     Key {
         name: "idle",
         kind: Kind::Duration(100, 3_600_000),
         default: Is("\"60s\""),
-        help: "How long a target may send nothing within its response, or take nothing of the request; then the exchange is ended.",
+        help: "How long a target may pause in the middle of its response, or read nothing of the request. After that the exchange is ended.",
         example: "timeouts = { idle = \"30s\" }",
     },
 ];
@@ -192,7 +192,7 @@ const KEEPALIVE: &[Key] = &[
         name: "idle_timeout",
         kind: Kind::Duration(0, 3_600_000),
         default: Is("\"60s\""),
-        help: "How long a connection may be idle before it is closed; shorter than what the targets allow. With `0s` none is kept.",
+        help: "How long a connection may be idle before it is closed; it should be shorter than the targets' own idle timeout. With `0s` none is kept.",
         example: "keepalive = { idle_timeout = \"4s\" }",
     },
     Key {

@@ -1,4 +1,4 @@
-//! The top level, and the tables that headers open there.
+//! Keys of the top level, including the tables that headers open.
 
 use super::Default::{Is, Means, Required};
 use super::{Fields, Key, Kind, connections, http, listener, target_group, tls};
@@ -17,21 +17,21 @@ const TOP: &[Key] = &[
         name: "stop_timeout",
         kind: Kind::Duration(0, 3_600_000),
         default: Is("\"30s\""),
-        help: "How long a graceful stop waits for requests and tunnels in flight. Connections that are still open at its end are cut: the client sees a reset and is sent nothing more; the access log has the request as `stopped` with status 503.",
+        help: "How long a graceful stop waits for requests and tunnels in flight. Connections that are still open at its end are reset, without a response; the access log has the request as `stopped` with status 503.",
         example: "stop_timeout = \"1m\"",
     },
     Key {
         name: "admin",
         kind: Kind::Table(&[ADMIN]),
         default: Means("the default socket"),
-        help: "Where the running balancer answers `evenkeel status`, `reload` and the other commands.",
+        help: "The admin API, through which the running load balancer answers `evenkeel status`, `reload` and the other commands.",
         example: "",
     },
     Key {
         name: "load_balancer",
         kind: Kind::Named(&[http::KEYS, connections::OF_INSTANCE, connections::INHERITED]),
-        default: Means("an instance `default` with the defaults of its keys"),
-        help: "An instance: what its listeners inherit. A listener belongs to the instance that its `load_balancer` names, otherwise to `default`, which is always there and may be written to change its settings.",
+        default: Means("a load balancer `default` with the defaults of its keys"),
+        help: "A load balancer: limits and settings that its listeners inherit. A listener belongs to the load balancer that its `load_balancer` names, otherwise to `default`, which always exists and can be written to change its settings.",
         example: "",
     },
     Key {
@@ -44,14 +44,14 @@ const TOP: &[Key] = &[
             connections::INHERITED,
         ]),
         default: Means("nothing is served: at least one is needed"),
-        help: "Addresses to listen on and what happens to the requests that arrive there. Every key of `[load_balancer.NAME]` may stand here as well and goes before the inherited one.",
+        help: "Addresses to listen on and what happens to the requests that arrive there. Every key of `[load_balancer.NAME]` is allowed here as well and overrides the inherited value.",
         example: "",
     },
     Key {
         name: "target_group",
         kind: Kind::Named(&[target_group::KEYS]),
         default: Means("none"),
-        help: "A set of targets that can serve the same requests, and how one of them is chosen, checked and talked to.",
+        help: "A set of targets that can serve the same requests, and how targets are chosen, checked and connected to.",
         example: "",
     },
 ];

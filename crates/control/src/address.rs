@@ -1,4 +1,4 @@
-//! Where the admin API listens, and where the command line looks for it.
+//! The address of the admin API, for the server and the command line.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,14 +13,13 @@ pub struct AdminAddress(PathBuf);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidAddress {
     Form,
-    /// `sun_path` holds 108 bytes with its end (`man 7 unix`).
+    /// `sun_path` holds 108 bytes, including the final NUL (`man 7 unix`).
     TooLong,
 }
 
 impl AdminAddress {
-    /// The place when nothing is configured: as root `/run/evenkeel/admin.sock`, otherwise
-    /// `$XDG_RUNTIME_DIR/evenkeel.sock`, and where that variable is missing, as in most containers, a directory of
-    /// the user's own under `/tmp`.
+    /// The default path: as root `/run/evenkeel/admin.sock`, otherwise `$XDG_RUNTIME_DIR/evenkeel.sock`, or,
+    /// without that variable, as in most containers, a directory for the user under `/tmp`.
     pub fn default_place() -> Self {
         default_place(rustix::process::geteuid().as_raw(), std::env::var_os("XDG_RUNTIME_DIR"))
     }
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_socket() {
+    fn invalid_addresses_are_refused() {
         let long = format!("unix:/{}", "x".repeat(107));
         for (text, error) in [
             ("", InvalidAddress::Form),

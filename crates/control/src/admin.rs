@@ -1,4 +1,4 @@
-//! The admin API: HTTP/1.1 on a Unix socket, answered from what [`Control`] knows.
+//! The admin API: HTTP/1.1 on a Unix socket, answered by [`Control`].
 
 mod socket;
 
@@ -25,8 +25,8 @@ use crate::control::{Control, ReloadError, Reloaded, Swapped, diagnostic_json};
 pub use socket::{AdminSocket, SocketError};
 
 impl AdminSocket {
-    /// Answers until it is dropped.
-    // cancel-safe: connections end with it.
+    /// Serves the API until the future is dropped.
+    // cancel-safe: dropping it closes its connections.
     pub async fn serve(&self, control: Arc<Control>) {
         let routes = routes(control);
         let mut connections = JoinSet::new();
@@ -37,7 +37,7 @@ impl AdminSocket {
                     Ok(stream) => {
                         connections.spawn(serve_connection(stream, routes.clone()));
                     }
-                    // Most likely no descriptor is left; the connection waits in the backlog.
+                    // Most likely out of file descriptors; the connection stays in the accept queue.
                     Err(_) => sleep(ACCEPT_PAUSE).await,
                 },
             }
@@ -65,7 +65,7 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, routes: R
         .keep_alive(false)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-    // A client that is cut off, or cuts itself off, is its own business.
+    // Errors are not reported: the client disconnected or exceeded the time limit.
     let _ = timeout(CONNECTION_PATIENCE, connection).await;
 }
 
@@ -130,12 +130,13 @@ async fn reopen_logs(State(control): State<Arc<Control>>) -> Response {
     Json(json!({ "reopened": true })).into_response()
 }
 
-// limit: of admin connections; others wait in the backlog.
+// limit: admin connections at the same time; others stay in the accept queue.
 const CONNECTIONS_MAX: usize = 32;
-// limit: of a request's head. No request has a body that anybody reads.
+// limit: bytes of a request's head. Bodies of requests are not read.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
-/// From accept to close: one exchange. A client that does not read gives its place back then.
+/// limit: the lifetime of a connection, which is one exchange. It bounds how long a client that does not read
+/// can occupy a connection.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(60);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -150,7 +151,7 @@ mod tests {
         Router::new().route("/", get(|| async { "x".repeat(1_000_000) }))
     }
 
-    /// How long a connection lasts whose client sends this and, if it does, reads.
+    /// Sends `request`, reads the response if `reads`, and returns how long the connection was open.
     async fn lasts(request: &str, reads: bool) -> (Duration, usize) {
         let (mut client, server) = duplex(1_000);
         let began = Instant::now();
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_does_not_ask_is_cut_off() {
+    async fn a_client_that_sends_no_request_is_disconnected() {
         for request in ["", "GET / HTTP/1.1\r\nHost:"] {
             let (time, _) = lasts(request, true).await;
             assert!((HEAD_PATIENCE..HEAD_PATIENCE * 2).contains(&time), "{time:?}");
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_does_not_read_is_cut_off() {
+    async fn a_client_that_does_not_read_is_disconnected() {
         let (time, _) = lasts("GET / HTTP/1.1\r\nHost: x\r\n\r\n", false).await;
         assert_eq!(time.as_secs(), CONNECTION_PATIENCE.as_secs());
     }

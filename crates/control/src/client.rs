@@ -1,4 +1,4 @@
-//! The admin API's other end: one request over the Unix socket, for the command line.
+//! The client of the admin API: one request over the Unix socket, for the command line.
 
 use std::fmt;
 use std::io;
@@ -29,19 +29,19 @@ pub struct Reply {
 
 #[derive(Debug)]
 pub enum ClientError {
-    /// Nobody listens at the address.
+    /// No process listens at the address.
     NotRunning {
         address: AdminAddress,
         error: io::Error,
     },
-    /// The socket is another user's.
+    /// The socket belongs to another user.
     Denied {
         address: AdminAddress,
     },
     Timeout {
         address: AdminAddress,
     },
-    /// What came back is not the admin API.
+    /// The answer is not one of the admin API.
     Protocol {
         address: AdminAddress,
         error: String,
@@ -61,7 +61,7 @@ impl Client {
         self.call(Method::POST, path).await
     }
 
-    /// Reads an answer as what it must be.
+    /// Decodes an answer.
     pub fn decode<T: DeserializeOwned>(&self, reply: &Reply) -> Result<T, ClientError> {
         if reply.status != 200 {
             return Err(self.protocol(format!("status {}", reply.status)));
@@ -71,7 +71,7 @@ impl Client {
 
     async fn call(&self, method: Method, path: &str) -> Result<Reply, ClientError> {
         let expired = || ClientError::Timeout { address: self.address.clone() };
-        timeout(PATIENCE, self.exchange(method, path)).await.map_err(|_| expired())?
+        timeout(ANSWER_TIMEOUT, self.exchange(method, path)).await.map_err(|_| expired())?
     }
 
     async fn exchange(&self, method: Method, path: &str) -> Result<Reply, ClientError> {
@@ -89,7 +89,7 @@ impl Client {
             let body = body.map_err(|error| self.protocol(error.to_string()))?;
             Ok(Reply { status, body: body.to_bytes().to_vec() })
         };
-        // The connection ends with an error or after its one exchange; both reach `reply`.
+        // The driver's result is not needed: an error and the end of the exchange both reach `reply`.
         let (reply, _) = tokio::join!(reply, connection);
         reply
     }
@@ -112,8 +112,8 @@ impl fmt::Display for ClientError {
         match self {
             Self::NotRunning { address, error } => write!(
                 f,
-                "no evenkeel answers at {address}: {error}\n  help: start it with `evenkeel run -c FILE`, or say with \
-                 --admin or EVENKEEL_ADMIN where it listens"
+                "no evenkeel answers at {address}: {error}\n  help: start it with `evenkeel run -c FILE`, or set \
+                 --admin or EVENKEEL_ADMIN to its address"
             ),
             Self::Denied { address } => write!(
                 f,
@@ -121,13 +121,13 @@ impl fmt::Display for ClientError {
             ),
             Self::Timeout { address } => write!(
                 f,
-                "evenkeel at {address} did not answer within {PATIENCE:?}\n  help: look at its log, and at its threads \
+                "evenkeel at {address} did not answer within {ANSWER_TIMEOUT:?}\n  help: check its log, and its threads \
                  with `top -H`"
             ),
             Self::Protocol { address, error } => write!(
                 f,
-                "what answers at {address} does not speak this version's admin API: {error}\n  help: use the \
-                 `evenkeel` of the version that runs"
+                "the process at {address} does not speak this version's admin API: {error}\n  help: use the \
+                 `evenkeel` command of the running version"
             ),
         }
     }
@@ -135,7 +135,7 @@ impl fmt::Display for ClientError {
 
 impl std::error::Error for ClientError {}
 
-/// Longer than the server's own limit of a request.
-const PATIENCE: Duration = Duration::from_secs(70);
-/// limit: 100 000 targets take about 25 MiB.
+/// Longer than the server's own time limit for a request.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(70);
+/// limit: bytes of an answer; 100 000 targets take about 25 MiB.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;

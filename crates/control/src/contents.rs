@@ -1,4 +1,5 @@
-//! What the files of a configuration's TLS contained when they were read, so that a change can be told from a touch.
+//! Digests of the TLS files of a configuration, taken when they were read. They distinguish changed contents
+//! from a changed timestamp.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,19 +12,19 @@ use std::time::{Duration, SystemTime};
 
 use model::{CertificateFiles, ClientAuth, Config};
 
-/// By the paths that the configuration names.
+/// The state of each file, by its path in the configuration.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contents(BTreeMap<PathBuf, Content>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Content {
-    /// Of what was read; `None`: it could not be.
+    /// The digest of the content; `None`: the file could not be read.
     digest: Option<u64>,
-    /// With the same stamp it is the same file, unread since. `None`: it must be read to know.
+    /// A file with the same stamp is unchanged. `None`: the file must be read to detect a change.
     stamp: Option<Stamp>,
 }
 
-/// What changes with a file.
+/// Metadata that changes when a file is changed or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -34,7 +35,7 @@ struct Stamp {
 }
 
 impl Contents {
-    /// Of every file that a configuration's TLS names; none is read yet.
+    /// An entry for every TLS file of the configuration; no file is read yet.
     pub(crate) fn of(config: &Config) -> Self {
         Self(named(config).map(|path| (path.to_owned(), Content::default())).collect())
     }
@@ -43,7 +44,8 @@ impl Contents {
         self.0.keys().map(PathBuf::as_path)
     }
 
-    /// Gives `load` a reader and keeps what it read. What it did not read is read for itself.
+    /// Calls `load` with a function that reads a file and records its digest. Files that `load` did not read
+    /// are read afterwards.
     pub(crate) fn record<T>(
         &mut self,
         now: SystemTime,
@@ -52,7 +54,7 @@ impl Contents {
         let seen: RefCell<BTreeMap<PathBuf, Content>> = RefCell::default();
         let loaded = load(&|path| {
             let (content, bytes) = read(path, now);
-            // The first counts: were the second another one, the next look finds it changed.
+            // Keep the first read: if a second one differs, the next `look` finds the file changed.
             seen.borrow_mut().entry(path.to_owned()).or_insert(content);
             bytes
         });
@@ -63,7 +65,7 @@ impl Contents {
         loaded
     }
 
-    /// As the files are now. `trusts_stamps`: a file that looks untouched is not read.
+    /// The current state of the files. `trusts_stamps`: a file with an unchanged stamp is not read again.
     pub(crate) fn look(&self, now: SystemTime, trusts_stamps: bool) -> Self {
         let look = |(path, known): (&PathBuf, &Content)| {
             let stamp = known.stamp.filter(|_| trusts_stamps);
@@ -74,7 +76,7 @@ impl Contents {
         Self(self.0.iter().map(look).collect())
     }
 
-    /// Those that have other bytes in `other`, be it none.
+    /// The files whose content differs in `other`, or that could be read in only one of the two.
     pub(crate) fn changed(&self, other: &Self) -> Vec<PathBuf> {
         let digest = |path: &PathBuf| other.0.get(path).and_then(|content| content.digest);
         let changed = self.0.iter().filter(|(path, content)| content.digest != digest(path));
@@ -109,7 +111,8 @@ fn read(path: &Path, now: SystemTime) -> (Content, io::Result<Vec<u8>>) {
     (Content { digest, stamp: stamp.filter(|_| digest.is_some()) }, bytes)
 }
 
-/// A file of this moment could be written once more without a trace: times of files have the grain of a tick.
+/// Whether a later write would change the file's timestamps. They have the resolution of a tick, so a file
+/// that was written just now can change again without a new timestamp.
 fn is_settled(found: &Metadata, now: SystemTime) -> bool {
     found.modified().is_ok_and(|time| now.duration_since(time).is_ok_and(|age| age > GRAIN))
 }
@@ -146,9 +149,9 @@ fn of_client_auth(auth: &ClientAuth) -> impl Iterator<Item = &Path> {
     std::iter::once(auth.ca.as_path()).chain(auth.crl.iter().map(PathBuf::as_path))
 }
 
-// limit: a CRL of a million entries has about 40 MiB.
+// limit: bytes of a file; a CRL of a million entries has about 40 MiB.
 const FILE_BYTES_MAX: u64 = 128 << 20;
-/// The coarsest file systems keep times in steps of two seconds.
+/// The coarsest timestamps of file systems have a resolution of two seconds.
 const GRAIN: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
@@ -157,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// Files in a folder, recorded long after they were written; the wall time of that.
+    /// Records files long after they were written; also returns the wall time of the recording.
     fn recorded(folder: &Path, names: &[&str]) -> (Contents, SystemTime) {
         let path = |name: &&str| (folder.join(name), Content::default());
         let mut contents = Contents(names.iter().map(path).collect());
@@ -167,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_a_change_and_a_touch_is_none() {
+    fn new_content_is_a_change_and_a_touch_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for name in ["same", "touched", "rewritten", "renamed", "removed"] {
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_what_it_leads_to() {
+    fn a_link_is_followed() {
         let folder = tempfile::tempdir().unwrap();
         for version in ["1", "2"] {
             fs::create_dir(folder.path().join(version)).unwrap();
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_this_moment_is_read_again() {
+    fn a_file_that_was_just_written_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "one").unwrap();

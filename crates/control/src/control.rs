@@ -1,4 +1,4 @@
-//! The balancer as its operator sees it: started, reloaded, asked, stopped.
+//! The running load balancer: start, reload, status and stop.
 
 mod certificates;
 mod chores;
@@ -29,20 +29,20 @@ pub use reload::{ReloadError, Reloaded};
 pub use swap::Swapped;
 use swap::Swaps;
 
-/// What a [`Control`] is made of.
+/// The inputs of [`Control::start`].
 #[derive(Debug)]
 pub struct Setup {
     pub prepared: Prepared,
-    /// The file that a reload reads; `None`: there is nothing to reload.
+    /// The file that a reload reads; `None`: there is no file, as in the demo.
     pub path: Option<PathBuf>,
-    /// Hard to guess; see [`Engine::start`].
+    /// A random seed; see [`Engine::start`].
     pub seed: [u64; 2],
     /// The wall clock.
     pub wall: fn() -> SystemTime,
     pub version: &'static str,
 }
 
-/// The running balancer. Shared by the admin API and the signals.
+/// The running load balancer. Shared by the admin API and the signal handlers.
 #[derive(Debug)]
 pub struct Control {
     path: Option<PathBuf>,
@@ -50,19 +50,20 @@ pub struct Control {
     wall: fn() -> SystemTime,
     started: SystemTime,
     began: Instant,
-    /// What a reload cannot change.
+    /// Settings that a reload cannot change.
     fixed: Fixed,
-    /// One ring for all generations.
+    /// The ticket keys, shared by all generations.
     tickets: Arc<TicketKeys>,
-    /// Taken by the stop. Read while the engine works, so that the stop waits for a reload under way.
+    /// `None` after the stop, which takes the engine. Reloads hold the read lock, so that the stop waits for
+    /// a reload in progress.
     engine: Arc<RwLock<Option<Engine>>>,
     reloading: Arc<tokio::sync::Mutex<()>>,
     live: Arc<Live>,
     probes: Probes,
     state: Mutex<State>,
-    /// Another configuration, or other files, are served.
+    /// Notified when another configuration or other files are served.
     adopted: Arc<Notify>,
-    /// What happens by itself; it ends with the stop.
+    /// Background tasks, which end with the stop.
     chores: Mutex<JoinSet<()>>,
 }
 
@@ -72,7 +73,7 @@ struct Fixed {
     admin_socket: Option<PathBuf>,
 }
 
-/// What changes with a reload; copied out, never held.
+/// The state that a reload changes. It is copied out, so that the lock is never held for long.
 #[derive(Clone, Debug)]
 struct State {
     serving: Arc<Serving>,
@@ -82,7 +83,7 @@ struct State {
     stopping: bool,
 }
 
-/// What is served; it outlives the engine, so that a stop can be watched.
+/// What is served. It outlives the engine, so that status and metrics answer during a stop.
 #[derive(Debug)]
 struct Serving {
     snapshot: Arc<Snapshot>,
@@ -90,7 +91,7 @@ struct Serving {
     stop_timeout: Duration,
     config: Config,
     material: Material,
-    /// Of the files that the material was read from.
+    /// The state of the files that `material` was read from.
     contents: Contents,
 }
 
@@ -101,10 +102,11 @@ struct LastReload {
 }
 
 impl Control {
-    /// Starts the workers; every listener serves when it returns. Call it within a tokio runtime.
+    /// Starts the workers. When it returns, every listener serves. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When an address cannot be bound, a log not be opened or a thread not be started; nothing runs then.
+    /// If an address cannot be bound, a log cannot be opened or a thread cannot be started. Nothing runs
+    /// then.
     pub async fn start(setup: Setup) -> Result<Arc<Self>, EngineError> {
         let tasks = Handle::current();
         let start = move || {
@@ -116,7 +118,7 @@ impl Control {
         Ok(control)
     }
 
-    /// What is bound, in the order of the config.
+    /// The bound addresses, in the order of the config.
     pub fn bound(&self) -> Vec<BoundAddress> {
         self.state().serving.bound.clone()
     }
@@ -129,7 +131,8 @@ impl Control {
         self.live.workers()
     }
 
-    /// Waits until every target has been probed once, up to `within`: until then those with a check get no traffic.
+    /// Waits until every target has been probed once, at most `within`. Before its first probe a target with
+    /// a health check gets no traffic.
     pub async fn first_probes(&self, within: Duration) {
         let done = async {
             while self.status().groups.iter().any(|group| group.unknown > 0) {
@@ -139,12 +142,12 @@ impl Control {
         let _ = timeout(within, done).await;
     }
 
-    /// How long a stop waits, as the last config says.
+    /// How long a stop waits, according to the current config.
     pub fn stop_timeout(&self) -> Duration {
         self.state().serving.stop_timeout
     }
 
-    /// Opens every access log anew under its path.
+    /// Reopens every access log under its path.
     pub async fn reopen_logs(&self) {
         if let Some(engine) = self.engine.read().await.as_ref() {
             engine.logs().reopen();
@@ -152,8 +155,8 @@ impl Control {
         }
     }
 
-    /// Accepts nothing more, waits up to `within` for what is in flight, and ends the workers. Status and metrics
-    /// answer meanwhile.
+    /// Stops accepting, waits at most `within` for requests and tunnels in flight, and ends the workers.
+    /// Status and metrics are served meanwhile.
     pub async fn stop(&self, within: Duration) -> StopReport {
         self.lock().stopping = true;
         self.probes.end_all();
@@ -195,7 +198,7 @@ impl Control {
         }
     }
 
-    /// What the engine was given is what is served from here on.
+    /// Records what the engine now serves.
     fn adopt(&self, engine: &Engine, config: Config, material: Material, contents: Contents) {
         let serving = Arc::new(Serving::of(engine, config, material, contents));
         self.probes.adopt(&serving.snapshot.groups);
@@ -222,5 +225,5 @@ impl Serving {
     }
 }
 
-/// How often it is looked whether the first probes are done; they tell nobody.
+/// The polling interval while waiting for the first probes.
 const PROBED_LOOK: Duration = Duration::from_millis(20);

@@ -1,4 +1,4 @@
-//! What `evenkeel demo` shows: targets in this process, the config of a balancer for them, and what to try.
+//! The parts of `evenkeel demo`: targets in this process, a config for them, and commands to try.
 
 mod targets;
 
@@ -32,7 +32,8 @@ impl Demo {
     }
 }
 
-/// One worker: each takes turns with the targets on its own, so with several the turns would look random.
+/// The demo has one worker: each worker has its own round-robin order, so with several the order would look
+/// random.
 fn config_text(targets: &[Target], port: u16, ipv6: bool) -> String {
     let addresses: Vec<_> = targets.iter().map(|target| format!("\"{}\"", target.address)).collect();
     let second = if ipv6 { format!(", \"[::1]:{port}\"") } else { String::new() };
@@ -46,7 +47,7 @@ fn config_text(targets: &[Target], port: u16, ipv6: bool) -> String {
     )
 }
 
-/// `localhost` is `::1` first in many programs.
+/// Whether IPv6 is available. Many programs resolve `localhost` to `::1` first.
 fn has_ipv6() -> bool {
     TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))).is_ok()
 }
@@ -61,15 +62,18 @@ fn hints(targets: &[Target], port: u16, admin: &AdminAddress) -> String {
         (format!("curl -i localhost:{port}"), "again and again: the targets take turns"),
         (format!("evenkeel targets{flag}"), "what the balancer knows about them"),
         (format!("evenkeel status{flag}"), "what it serves"),
-        (format!("curl -X POST {first}/fail"), "make the first one ill: within 3 s it gets nothing more"),
-        (format!("curl -X POST {first}/heal"), "and well again"),
+        (
+            format!("curl -X POST {first}/fail"),
+            "make the first one unhealthy: within 3 s it gets no more requests",
+        ),
+        (format!("curl -X POST {first}/heal"), "make it healthy again"),
     ];
     let width = tries.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
     let tries: String =
         tries.iter().map(|(command, what)| format!("  {command:<width$}  # {what}\n")).collect();
     format!(
-        "\nThe balancer listens at http://localhost:{port} and shares requests between\n{list}\n\
-         Try, in another terminal:\n{tries}\nCtrl-C ends the demo. Here comes its access log:\n\n"
+        "\nThe balancer listens at http://localhost:{port} and distributes requests to\n{list}\n\
+         Try, in another terminal:\n{tries}\nCtrl-C ends the demo. Its access log follows:\n\n"
     )
 }
 

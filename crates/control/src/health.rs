@@ -1,5 +1,5 @@
-//! The active health checks (BAL2): one task per probed target, following the reloads. Crate `balance` decides,
-//! `probe` asks, `watch` keeps the record.
+//! Active health checks (BAL2): one task per probed target, updated by reloads. `probe` makes the probes,
+//! crate `balance` decides on the health, `watch` stores it.
 
 mod probe;
 mod watch;
@@ -33,11 +33,11 @@ struct Shared {
     began: Instant,
     wall: fn() -> SystemTime,
     seed: u64,
-    // limit: of probes in flight, so that many targets do not take all descriptors or answer all at once.
+    // limit: probes in flight, so that many targets do not use up the descriptors or answer all at once.
     permits: Semaphore,
 }
 
-/// A probed target. Dropping it ends its task.
+/// A probed target. Dropping it ends the task.
 #[derive(Debug)]
 struct Entry {
     watch: Arc<Watch>,
@@ -52,8 +52,8 @@ impl Probes {
         Self { shared: Arc::new(shared), tasks, entries: Mutex::default() }
     }
 
-    /// Probes what these groups say and nothing else. A target whose check did not change goes on undisturbed; one
-    /// with a new check, or other TLS, keeps its state.
+    /// Probes exactly the targets of these groups. The task of a target whose check did not change keeps
+    /// running. A target with a changed check or changed TLS settings gets a new task and keeps its state.
     pub(crate) fn adopt(&self, groups: &[Arc<GroupPlan>]) {
         let mut entries = self.lock();
         let mut old = std::mem::take(&mut *entries);
@@ -123,7 +123,7 @@ async fn probe_for_ever(watch: Arc<Watch>, check: HealthCheck, way: Way, shared:
     let mut at = first_probe(shared.millis(), check.interval, &mut random);
     loop {
         shared.sleep_until(at).await;
-        // Never closed; and were it, there would be nothing to wait for.
+        // The semaphore is never closed.
         let Ok(permit) = shared.permits.acquire().await else { return };
         at = next_probe(shared.millis(), check.interval, &mut random);
         let outcome = probe::probe(&check, &way, address).await;

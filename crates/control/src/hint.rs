@@ -1,10 +1,10 @@
-//! What an operator can do about an engine that does not start or does not take a config.
+//! Hints for operators: what to do if the engine does not start or rejects a config.
 
 use std::net::SocketAddr;
 
 use proxy::EngineError;
 
-/// What happened, and under it what to look at.
+/// The error and, on the next line, a hint.
 pub fn start_error(error: &EngineError) -> String {
     match hint(error) {
         Some(hint) => format!("{error}\n  help: {hint}"),
@@ -19,9 +19,9 @@ fn hint(error: &EngineError) -> Option<String> {
             "the directory must exist, and the user that runs evenkeel must be allowed to write there"
                 .to_owned(),
         ),
-        EngineError::Start(_) => Some("look at `ulimit -n` and `ulimit -u`".to_owned()),
+        EngineError::Start(_) => Some("check `ulimit -n` and `ulimit -u`".to_owned()),
         EngineError::WorkerGone => {
-            Some("this is a bug of Evenkeel: please report it with the log lines before it".to_owned())
+            Some("this is a bug in Evenkeel: please report it with the log lines before it".to_owned())
         }
     }
 }
@@ -30,13 +30,13 @@ fn bind_hint(address: SocketAddr, error: &str) -> Option<String> {
     let port = address.port();
     let error = error.to_ascii_lowercase();
     if error.contains("another") || error.contains("in use") {
-        Some(format!("`ss -ltnp | grep :{port}` shows who listens there"))
+        Some(format!("`ss -ltnp | grep :{port}` shows which process listens there"))
     } else if error.contains("permission") {
         Some(format!(
-            "ports below 1024 need CAP_NET_BIND_SERVICE; {port} is one of them, or a policy forbids it"
+            "a port below 1024 needs CAP_NET_BIND_SERVICE; a security policy can forbid {port} as well"
         ))
     } else if error.contains("assign") {
-        Some(format!("{} is not an address of this machine: `ip address` shows those that are", address.ip()))
+        Some(format!("{} is not an address of this machine: `ip address` lists its addresses", address.ip()))
     } else {
         None
     }
@@ -58,17 +58,17 @@ mod tests {
     }
 
     #[test]
-    fn names_listener_address_reason_and_what_to_do() {
+    fn the_text_has_listener_address_reason_and_hint() {
         let text = bind("0.0.0.0:8080", "another program listens at this address");
         assert_eq!(
             text,
             "listener `web` cannot listen at 0.0.0.0:8080: another program listens at this address\n  \
-             help: `ss -ltnp | grep :8080` shows who listens there"
+             help: `ss -ltnp | grep :8080` shows which process listens there"
         );
     }
 
     #[test]
-    fn each_common_reason_has_its_own_hint() {
+    fn common_reasons_have_hints() {
         for (error, hint) in [
             ("another instance of Evenkeel serves this address", "ss -ltnp"),
             ("Address already in use (os error 98)", "ss -ltnp"),

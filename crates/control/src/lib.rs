@@ -1,9 +1,8 @@
-//! The control plane: what happens to the balancer on a signal, a timer or an operator's word, and never to a
-//! request.
+//! The control plane: handles signals, timers and operators' commands, but never requests of clients.
 //!
-//! [`Control`] starts the data plane (crate `proxy`), gives it new configs and stops it. [`AdminSocket`] serves the
-//! admin API for it, [`Client`] speaks that API for the command line. Everything runs on one tokio runtime outside
-//! the workers; what blocks goes to that runtime's blocking threads.
+//! [`Control`] starts the data plane (crate `proxy`), applies new configs to it and stops it. [`AdminSocket`]
+//! serves the admin API; [`Client`] is the client of that API for the command line. Everything runs on one
+//! tokio runtime outside the workers; blocking work runs on that runtime's blocking threads.
 
 mod address;
 mod admin;

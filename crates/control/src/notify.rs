@@ -1,4 +1,4 @@
-//! Tells systemd how the service is (`man 3 sd_notify`).
+//! Reports the service's state to systemd (`man 3 sd_notify`).
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,8 +16,8 @@ pub enum Notice {
     Stopping,
 }
 
-/// Sends the notice when `NOTIFY_SOCKET` says where to. Nobody waits for it and a failure changes nothing, so none
-/// is reported.
+/// Sends the notice to `NOTIFY_SOCKET`, if it is set. Errors are ignored, because the service works without
+/// systemd.
 pub fn notify(notice: Notice) {
     if let Some(place) = env::var_os("NOTIFY_SOCKET") {
         let _ = send(&place, &text(notice, monotonic_micros()));
@@ -27,7 +27,7 @@ pub fn notify(notice: Notice) {
 fn text(notice: Notice, monotonic_micros: u64) -> String {
     match notice {
         Notice::Ready => "READY=1".to_owned(),
-        // `Type=notify-reload` wants to know when, so that it can tell this reload's READY from an older one.
+        // `Type=notify-reload` needs the time, to distinguish this reload's READY from an earlier one.
         Notice::Reloading => format!("RELOADING=1\nMONOTONIC_USEC={monotonic_micros}"),
         Notice::Stopping => "STOPPING=1".to_owned(),
     }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_there_is_an_error_and_no_wait() {
+    fn a_missing_socket_is_an_error_without_waiting() {
         assert!(send(OsStr::new("/nowhere/notify"), "STOPPING=1").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Status and targets as people read them: short, and loud about what needs attention.
+//! Status and targets as text: short, with problems in capitals.
 
 mod certificates;
 mod table;
@@ -51,11 +51,11 @@ fn listener_row(listener: &ListenerView) -> Vec<String> {
         listener.requests_in_flight.to_string(),
         listener.requests.to_string(),
         listener.failures.to_string(),
-        crowd(listener),
+        limit_effects(listener),
     ]
 }
 
-/// Those with a limit.
+/// The load balancers that have a connection limit.
 fn load_balancer_table(all: &[LoadBalancerView]) -> String {
     let limited = all.iter().filter(|one| one.connections_max.is_some());
     let row = |one: &LoadBalancerView| {
@@ -73,14 +73,14 @@ fn of_most(open: i64, max: Option<u32>) -> String {
     max.map_or_else(|| open.to_string(), |max| format!("{open} of {max}"))
 }
 
-/// What happens where more clients come than there are places for.
-fn crowd(listener: &ListenerView) -> String {
+/// The effects of the connection limit on a listener.
+fn limit_effects(listener: &ListenerView) -> String {
     let mut parts = Vec::new();
     if listener.waiting {
         parts.push("FULL: new connections wait".to_owned());
     }
     for (count, what) in
-        [(listener.connections_evicted, "closed for others"), (listener.connections_refused, "refused")]
+        [(listener.connections_evicted, "evicted"), (listener.connections_refused, "refused")]
     {
         if count > 0 {
             parts.push(format!("{count} {what}"));
@@ -104,7 +104,7 @@ fn group_table(status: &StatusView) -> String {
 pub fn target_table(targets: &[TargetView]) -> String {
     let row = |target: &TargetView| {
         let passed = if target.passed_over { " (passed over)" } else { "" };
-        // An error of the past is no news about a healthy target.
+        // The last error of a healthy target is out of date.
         let error = target.last_error.as_deref().filter(|_| target.health != "healthy");
         vec![
             target.group.clone(),

@@ -1,4 +1,4 @@
-//! A configuration together with what the files of its TLS say: both are right, or neither is served (CH3).
+//! A configuration together with the contents of its TLS files. Both are valid, or neither is served (CH3).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tls::{Files, Finding, Material, TicketKeys};
 
 use crate::contents::Contents;
 
-/// What can be served.
+/// A checked configuration that is ready to be served.
 #[derive(Debug)]
 pub struct Prepared {
     pub config: Config,
@@ -20,10 +20,10 @@ pub struct Prepared {
     pub(crate) contents: Contents,
 }
 
-/// What the files of a configuration's TLS say.
+/// The result of reading the TLS files of a configuration.
 #[derive(Debug)]
 pub(crate) struct FilesRead {
-    /// With warnings; or everything that is wrong.
+    /// The material with warnings, or all errors.
     pub(crate) result: Result<(Material, Vec<Diagnostic>), Errors>,
     pub(crate) contents: Contents,
 }
@@ -32,15 +32,15 @@ impl Prepared {
     /// Reads a configuration and every file that it names.
     ///
     /// # Errors
-    /// Everything that is wrong with them.
+    /// All errors in them.
     pub fn load(path: &Path, now: SystemTime) -> Result<Self, Errors> {
         Self::of(config::load(path)?, now)
     }
 
-    /// The same of a configuration that was read already.
+    /// The same for a configuration that was read before.
     ///
     /// # Errors
-    /// Everything that is wrong with its files.
+    /// All errors in its files.
     pub fn of(loaded: Loaded, now: SystemTime) -> Result<Self, Errors> {
         let Loaded { config, mut warnings } = loaded;
         let tickets = TicketKeys::new(seconds(now));
@@ -51,7 +51,7 @@ impl Prepared {
     }
 }
 
-/// Reads the files of a configuration's TLS.
+/// Reads the TLS files of a configuration.
 pub(crate) fn read_files(config: &Config, tickets: &Arc<TicketKeys>, now: SystemTime) -> FilesRead {
     let mut contents = Contents::of(config);
     let (material, found) = contents.record(now, |read| {

@@ -1,4 +1,4 @@
-//! What the kernel says about this process (`man 5 proc`).
+//! Figures of this process from the kernel (`man 5 proc`).
 
 use std::fs;
 
@@ -9,11 +9,12 @@ pub(crate) struct ProcessNumbers {
     pub(crate) resident_bytes: u64,
 }
 
-/// Reads them; what cannot be read is 0. Takes longer the more descriptors are open: call it where blocking is fine.
+/// Reads the figures; a figure that cannot be read is 0. Slow with many open descriptors, so it must be
+/// called where blocking is allowed.
 pub(crate) fn read() -> ProcessNumbers {
     let text = |path| fs::read_to_string(path).unwrap_or_default();
     ProcessNumbers {
-        // One of them is the directory that is being read.
+        // One of the descriptors is that of the directory being read.
         open_descriptors: fs::read_dir("/proc/self/fd")
             .map_or(0, |fds| (fds.count() as u64).saturating_sub(1)),
         descriptors_max: soft_limit(&text("/proc/self/limits")).unwrap_or(0),
@@ -37,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_kernels_texts() {
+    fn parses_the_files_of_proc() {
         assert_eq!(resident("Name:\tx\nVmRSS:\t    1234 kB\nThreads:\t3\n"), Some(1_263_616));
         let limits =
             "Limit   Soft Limit  Hard Limit  Units\nMax open files            1024     524288    files\n";

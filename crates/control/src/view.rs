@@ -1,4 +1,5 @@
-//! What the admin API answers, as both of its ends read it. Fields are only added: programs depend on them.
+//! The JSON types of the admin API, for server and client. Fields are only added, because programs depend on
+//! them.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ pub struct StatusView {
     pub uptime_seconds: u64,
     pub generation: u64,
     pub workers: usize,
-    /// A graceful stop is under way.
+    /// A graceful stop is in progress.
     pub stopping: bool,
     /// The configuration file; `null` in the demo.
     pub config: Option<String>,
@@ -25,7 +26,7 @@ pub struct StatusView {
 }
 
 impl StatusView {
-    /// Whether nothing needs somebody's attention.
+    /// Whether nothing needs an operator's attention.
     pub fn is_fine(&self) -> bool {
         let failed = self.last_reload.as_ref().is_some_and(|reload| !reload.ok);
         let is_expired = self.certificates.soonest_days_left.is_some_and(|days| days < 0);
@@ -39,7 +40,7 @@ pub struct ReloadView {
     /// RFC 3339, UTC.
     pub at: String,
     pub ok: bool,
-    /// For people; `null` when it went well.
+    /// The error text; `null` after a success.
     pub error: Option<String>,
 }
 
@@ -55,17 +56,17 @@ pub struct ListenerView {
     pub name: String,
     pub bind: Vec<AddressView>,
     pub connections_open: i64,
-    /// Its own `max_connections`.
+    /// `max_connections` of the listener.
     pub connections_max: Option<u32>,
-    /// Closed to make room for others, idle or behind a response.
+    /// Connections that were closed for new ones, while idle or after a response.
     pub connections_evicted: u64,
     pub connections_refused: u64,
-    /// New connections are left in the kernel's queue, because there is no place for them.
+    /// New connections stay in the accept queue, because the connection limit is reached.
     pub waiting: bool,
     pub tunnels_open: i64,
     pub requests: u64,
     pub requests_in_flight: i64,
-    /// Requests to which Evenkeel gave a 4xx or 5xx of its own.
+    /// Requests that Evenkeel itself answered with a 4xx or 5xx.
     pub failures: u64,
     /// `null` without TLS.
     #[serde(default)]
@@ -75,11 +76,11 @@ pub struct ListenerView {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerTlsView {
     pub certificates: usize,
-    /// RFC 3339, UTC: when the first of them ends.
+    /// RFC 3339, UTC: the earliest expiry of these certificates.
     pub soonest_not_after: Option<String>,
-    /// Revoked certificates in its lists; `null` where it has none.
+    /// Revoked certificates in the listener's CRLs; `null` without CRLs.
     pub crl_entries: Option<usize>,
-    /// RFC 3339, UTC: when the first of its lists is out of date.
+    /// RFC 3339, UTC: the earliest `nextUpdate` of the CRLs.
     pub crl_next_update: Option<String>,
 }
 
@@ -87,13 +88,13 @@ pub struct ListenerTlsView {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificatesView {
     pub served: usize,
-    /// RFC 3339, UTC; `null` where none is served.
+    /// RFC 3339, UTC; `null` if no certificate is served.
     pub soonest_not_after: Option<String>,
     pub soonest_days_left: Option<i64>,
-    /// Changed files that were served.
+    /// Successful swaps of changed files.
     pub swaps: u64,
     pub swaps_failed: u64,
-    /// The last hot swap, if it failed: what was served before is served still.
+    /// The last hot swap, if it failed. The previous files are still in use.
     pub failed_swap: Option<SwapView>,
 }
 
@@ -105,7 +106,7 @@ pub struct SwapView {
     pub error: String,
 }
 
-/// One of `GET /certificates`
+/// An entry of `GET /certificates`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateView {
     pub listener: String,
@@ -116,10 +117,10 @@ pub struct CertificateView {
     /// SHA-256 of the certificate.
     pub fingerprint: String,
     pub path: String,
-    /// RFC 3339, UTC: when the first certificate of its chain ends.
+    /// RFC 3339, UTC: the earliest expiry in its chain.
     pub not_after: String,
     pub not_after_seconds: u64,
-    /// Whole days until then; negative behind it.
+    /// Whole days until then; negative after it.
     pub days_left: i64,
 }
 
@@ -133,7 +134,7 @@ impl CertificateView {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressView {
     pub configured: String,
-    /// With the port that the kernel chose where 0 is configured.
+    /// With the port that the kernel chose if 0 is configured.
     pub actual: String,
 }
 
@@ -147,11 +148,11 @@ pub struct GroupView {
     pub unknown: usize,
     /// Without a health check.
     pub unchecked: usize,
-    /// Every check fails, so all targets are tried.
+    /// All targets are unhealthy, so all are used.
     pub fail_open: bool,
 }
 
-/// One of `GET /targets`
+/// An entry of `GET /targets`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetView {
     pub group: String,
@@ -161,14 +162,14 @@ pub struct TargetView {
     pub health: String,
     /// RFC 3339, UTC: when `health` began; `null` without a check.
     pub since: Option<String>,
-    /// Why the last failed probe failed.
+    /// The error of the last failed probe.
     pub last_error: Option<String>,
     pub in_flight: u32,
-    /// A connect failed a moment ago and requests go elsewhere.
+    /// A recent connection attempt failed, so requests go to other targets.
     pub passed_over: bool,
     pub requests: u64,
     pub failures: u64,
 }
 
-/// Who renews by hand reads it a week before; who lets it be done has seen it fail for a while then.
+/// Leaves time for a manual renewal, and means that an automatic renewal has been failing for some time.
 const DAYS_LEFT_MIN: i64 = 14;

@@ -1,4 +1,4 @@
-//! Files of certificates that change under a running balancer, and what operators are told of them.
+//! Certificate files that change while the load balancer runs, and how status and metrics show them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[allow(dead_code, reason = "not every program of tests needs all of it")]
@@ -41,7 +41,7 @@ async fn serving(leaf: &Leaf) -> Balancer {
     Balancer::start_in(folder, HTTPS, wall).await
 }
 
-/// The certificate that a client is shown.
+/// The certificate that a client gets.
 async fn shown(address: SocketAddr) -> Vec<u8> {
     let handshake = move || TlsClient::to(address).connect().handshake();
     tokio::task::spawn_blocking(handshake).await.unwrap().peer_chain[0].clone()
@@ -72,7 +72,7 @@ impl Balancer {
 }
 
 #[tokio::test]
-async fn changed_files_are_served_by_themselves() {
+async fn changed_files_are_served_automatically() {
     let authority = Authority::new("CA");
     let (old, new) = (authority.leaf(&[]).issue(), authority.leaf(&[]).issue());
     let balancer = serving(&old).await;
@@ -81,17 +81,17 @@ async fn changed_files_are_served_by_themselves() {
     balancer.replace("chain.pem", &new.chain_pem());
     balancer.replace("key.pem", &new.key_pem());
     wait_until(async || (shown(web).await == new.chain()[0].to_vec()).then_some(())).await;
-    // Counted when all workers serve them, which is a little later.
+    // The swap is counted once all workers serve the files, which is a little later.
     let done = "evenkeel_certificate_swaps_total{result=\"done\"}";
     wait_until(async || (balancer.sample(done).await != "0").then_some(())).await;
     assert_eq!(balancer.status().await.certificates.failed_swap, None);
 }
 
 #[tokio::test]
-async fn links_that_are_swapped_are_followed() {
+async fn replaced_links_are_followed() {
     let authority = Authority::new("CA");
     let (old, new) = (authority.leaf(&[]).issue(), authority.leaf(&[]).issue());
-    // As Kubernetes mounts a secret: names lead through `..data` to a folder of the version.
+    // Like a mounted Kubernetes secret: names are links through `..data` to a versioned directory.
     let folder = folder(&[]);
     let at = |name: &str| folder.path().join(name);
     for (version, leaf) in [("..1", &old), ("..2", &new)] {
@@ -147,7 +147,7 @@ async fn broken_files_change_nothing() {
 }
 
 #[tokio::test]
-async fn certificates_and_lists_are_told() {
+async fn certificates_and_crls_are_in_status_and_metrics() {
     let authority = Authority::new("CA");
     let leaf = authority.leaf(&["a.example", "*.a.example"]).valid(-1, 20).issue();
     let revoked = authority.client("bob").issue();
@@ -224,7 +224,7 @@ fn probes_over_tls_verify_the_target() {
     let one = testkit::Target::https(&tls(&authority, "http/1.1"), |_| ok("one"));
     let two = Http2Target::https(&tls(&authority, "h2"), |_| ok("two"));
     let three = Http2Target::named("three");
-    // The targets of HTTP/2 have a runtime of their own, and are made and dropped outside of ours.
+    // HTTP/2 targets have their own runtime, so they are created and dropped outside this one.
     let story = async {
         for (address, protocol, check) in [
             (one.address(), "https", "https"),
@@ -242,7 +242,7 @@ fn probes_over_tls_verify_the_target() {
         let balancer = Balancer::start_in(folder(&[("ca.pem", &stranger.pem())]), &config, wall).await;
         let error = health(&balancer).await.last_error.unwrap();
         assert!(error.contains("TLS: invalid peer certificate: UnknownIssuer"), "{error}");
-        // Another CA is another way to ask: the same target is probed anew.
+        // A changed CA changes the TLS settings, so the target is probed again.
         balancer.replace("ca.pem", &ca);
         assert_eq!(balancer.swap().await.0, 200);
         balancer.wait_for("healthy").await;

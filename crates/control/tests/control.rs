@@ -61,7 +61,7 @@ async fn health_outlives_a_reload() {
     let balancer = Balancer::start(&checked(&[&sick], 100)).await;
     balancer.wait_for("unhealthy").await;
 
-    // The same check, then another one beside a new target: no probe in between is needed to know.
+    // First the same check, then a changed check and a new target: the health is known without another probe.
     for config in [checked(&[&sick], 100), checked(&[&sick, &other], 3_600_000)] {
         balancer.write(&config);
         assert_eq!(balancer.reload().await.0, 200);
@@ -74,7 +74,7 @@ async fn health_outlives_a_reload() {
     assert_eq!(balancer.reload().await.0, 200);
     let targets = balancer.targets().await;
     assert_eq!((targets[0].health.as_str(), &targets[0].since), ("unchecked", &None));
-    assert!(!balancer.metrics().await.contains("result=\"failure\""), "its probes are gone");
+    assert!(!balancer.metrics().await.contains("result=\"failure\""), "its probe counts are removed");
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn a_bad_config_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_changes_nothing() {
+async fn an_address_in_use_changes_nothing() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = other.local_addr().unwrap();
     let balancer = Balancer::start(PLAIN).await;
@@ -120,7 +120,7 @@ async fn an_address_that_is_taken_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_takes_a_restart_is_a_warning() {
+async fn a_setting_that_needs_a_restart_is_a_warning() {
     let balancer = Balancer::start(PLAIN).await;
     balancer.write(&PLAIN.replace("workers = 1", "workers = 2"));
     let (status, answer) = balancer.reload().await;
@@ -129,7 +129,7 @@ async fn what_takes_a_restart_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_reload_that_nobody_waits_for_is_whole() {
+async fn a_reload_completes_when_its_caller_disconnects() {
     let balancer = Balancer::start(PLAIN).await;
     let abandoned = tokio::time::timeout(Duration::ZERO, balancer.control.reload()).await;
     if abandoned.is_err() {
@@ -140,7 +140,7 @@ async fn a_reload_that_nobody_waits_for_is_whole() {
 }
 
 #[tokio::test]
-async fn reloads_at_once_take_turns() {
+async fn concurrent_reloads_run_one_at_a_time() {
     let balancer = Balancer::start(PLAIN).await;
     let (first, second, third) = tokio::join!(balancer.reload(), balancer.reload(), balancer.reload());
     let mut generations: Vec<_> =
@@ -150,7 +150,7 @@ async fn reloads_at_once_take_turns() {
 }
 
 #[tokio::test]
-async fn the_admin_api_answers_what_it_knows() {
+async fn the_admin_api_answers_every_path() {
     let balancer = Balancer::start(PLAIN).await;
     for (path, status, part) in [
         ("/healthz", 200, "ok"),
@@ -196,7 +196,7 @@ async fn a_second_instance_is_refused() {
 }
 
 #[tokio::test]
-async fn stuck_admin_clients_do_not_keep_others_out() {
+async fn stuck_admin_clients_do_not_block_others() {
     let balancer = Balancer::start(PLAIN).await;
     let mut stuck = Vec::new();
     for _ in 0..20 {
@@ -206,7 +206,7 @@ async fn stuck_admin_clients_do_not_keep_others_out() {
 }
 
 #[tokio::test]
-async fn a_stop_can_be_watched_and_ends_everything() {
+async fn status_is_served_during_a_stop_and_the_stop_ends_everything() {
     let balancer = Balancer::start(PLAIN).await;
     let bound = balancer.control.bound()[0].actual;
     within(balancer.control.stop(Duration::from_secs(5))).await;

@@ -1,4 +1,5 @@
-//! The admin API's Unix socket as a file: made for one user, never another instance's, removed at the end.
+//! The file of the admin API's Unix socket: accessible to one user, never taken from another instance,
+//! removed at the end.
 
 use std::fmt;
 use std::fs::{self, File, Metadata, Permissions};
@@ -14,21 +15,21 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::AdminAddress;
 
-/// Held as long as the API is served.
+/// The listening socket. Dropping it removes the file.
 #[derive(Debug)]
 pub struct AdminSocket {
     listener: UnixListener,
     path: PathBuf,
-    /// Device and inode, so that another's file of the same name is left alone.
+    /// Device and inode, so that a file of the same name that another process made is not removed.
     identity: (u64, u64),
 }
 
 #[derive(Debug)]
 pub enum SocketError {
     OtherInstance(AdminAddress),
-    /// There is a file of another kind.
+    /// The path is a file that is not a socket.
     NotASocket(AdminAddress),
-    /// The directory of the default place belongs to another user, who could have put anything there.
+    /// The default directory belongs to another user, or others can write to it, so they control its content.
     NotOurs(PathBuf),
     Io {
         address: AdminAddress,
@@ -37,14 +38,15 @@ pub enum SocketError {
 }
 
 impl AdminSocket {
-    /// Listens at `address`, which only this user can open (mode 0600). A socket file that nobody answers at is
-    /// removed first. The directory is made when it is the default place's.
+    /// Listens at `address`, which only this user can open (mode 0600). A stale socket file is removed first.
+    /// The directory is created if it is the default one.
     pub async fn bind(address: &AdminAddress) -> Result<Self, SocketError> {
         let failed = |error| SocketError::Io { address: address.clone(), error };
         if *address == AdminAddress::default_place() {
             make_directory(address.path())?;
         }
-        // Two instances that start at once take turns, so that neither removes the other's fresh socket.
+        // The lock serialises instances that start at the same time, so that neither removes the socket that
+        // the other just made.
         let _turn = lock_directory(address.path()).map_err(failed)?;
         remove_stale(address).await?;
         let listener = listen(address.path()).map_err(failed)?;
@@ -71,24 +73,24 @@ impl fmt::Display for SocketError {
         match self {
             Self::OtherInstance(address) => write!(
                 f,
-                "another evenkeel answers at the admin socket {address}\n  help: `evenkeel status --admin {address}` \
-                 shows it; for a second one set another `bind` in `[admin]`, or use --admin"
+                "another evenkeel answers at the admin socket {address}\n  help: see `evenkeel status --admin {address}`; \
+                 to run a second one, set another `bind` in `[admin]` or use --admin"
             ),
             Self::NotASocket(address) => write!(
                 f,
-                "the admin socket cannot be made: {address} is a file of another kind\n  help: remove it, or set \
+                "the admin socket cannot be created: {address} is not a socket\n  help: remove it, or set \
                  another `bind` in `[admin]`"
             ),
             Self::NotOurs(path) => write!(
                 f,
-                "the admin socket's directory {} belongs to another user or is open to others\n  help: remove it, or \
+                "the admin socket's directory {} belongs to another user or is writable by others\n  help: remove it, or \
                  set `bind` in `[admin]`",
                 path.display()
             ),
             Self::Io { address, error } => write!(
                 f,
-                "the admin socket {address} cannot be made: {error}\n  help: the directory must exist and be \
-                 writable; `bind` in `[admin]` or --admin sets another place"
+                "the admin socket {address} cannot be created: {error}\n  help: the directory must exist and be \
+                 writable; `bind` in `[admin]` or --admin sets another path"
             ),
         }
     }
@@ -134,7 +136,7 @@ async fn remove_stale(address: &AdminAddress) -> Result<(), SocketError> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(address.path()).map_err(failed)
         }
-        // Its backlog is full: somebody is there.
+        // The accept queue is full, so another process is listening.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             Err(SocketError::OtherInstance(address.clone()))
         }
@@ -146,7 +148,8 @@ async fn remove_stale(address: &AdminAddress) -> Result<(), SocketError> {
 fn listen(path: &Path) -> io::Result<StdListener> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket: OwnedFd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    // Before the file exists: Linux gives it the socket's own mode, so that it is never open to others.
+    // The mode is set before `bind`: Linux creates the file with the mode of the socket, so it is never
+    // accessible to others.
     fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn is_for_this_user_only_and_gone_at_the_end() {
+    async fn only_this_user_can_open_it_and_drop_removes_it() {
         let dir = tempfile::tempdir().unwrap();
         let address = place(&dir);
         let socket = AdminSocket::bind(&address).await.unwrap();
@@ -181,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refuses_where_another_answers_and_leaves_it_alone() {
+    async fn a_socket_that_is_in_use_is_refused_and_not_touched() {
         let dir = tempfile::tempdir().unwrap();
         let address = place(&dir);
         let _first = AdminSocket::bind(&address).await.unwrap();
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_that_nobody_serves_is_replaced() {
+    async fn a_stale_socket_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let address = place(&dir);
         drop(StdListener::bind(address.path()).unwrap());
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_of_another_kind_is_never_touched() {
+    async fn a_file_that_is_not_a_socket_is_never_touched() {
         let dir = tempfile::tempdir().unwrap();
         let address = place(&dir);
         fs::write(address.path(), "precious").unwrap();
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anothers_file_of_the_same_name_is_not_removed() {
+    async fn a_file_that_replaced_the_socket_is_not_removed() {
         let dir = tempfile::tempdir().unwrap();
         let address = place(&dir);
         let socket = AdminSocket::bind(&address).await.unwrap();
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_directory_is_told() {
+    async fn a_missing_directory_is_an_error() {
         let address = AdminAddress::from(PathBuf::from("/nowhere/at/all/admin.sock"));
         let error = AdminSocket::bind(&address).await.unwrap_err().to_string();
         assert!(error.contains("/nowhere/at/all/admin.sock") && error.contains("help:"), "{error}");

@@ -1,4 +1,4 @@
-//! The certificates that are served, and the lists of revoked ones, as operators ask for them.
+//! The served certificates and CRLs, for status, metrics and `evenkeel certificates`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::prepared::seconds;
 use crate::view::{CertificateView, CertificatesView, ListenerTlsView, SwapView};
 
 impl Control {
-    /// For each listener in the order of the config.
+    /// The certificates of all listeners, in the order of the config.
     pub fn certificates(&self) -> Vec<CertificateView> {
         let now = seconds((self.wall)());
         let serving = Arc::clone(&self.state().serving);
@@ -55,7 +55,7 @@ pub(super) fn render(page: &mut Exposition, state: &State) {
     for (name, acceptor) in &acceptors {
         family.sample(&[("listener", name.as_str())], acceptor.certificates().len() as u64);
     }
-    let help = "When the first of them ends, since 1970.";
+    let help = "The earliest expiry of these certificates, in seconds since 1970.";
     let mut family =
         page.family("evenkeel_listener_certificate_soonest_not_after_seconds", help, Kind::Gauge);
     for (name, acceptor) in &acceptors {
@@ -64,22 +64,22 @@ pub(super) fn render(page: &mut Exposition, state: &State) {
     }
     render_each(page, &state.serving);
     render_lists(page, &acceptors);
-    let help = "Changed files of certificates that were served, or were wrong.";
+    let help = "Attempts to serve changed certificate files, by result.";
     let mut family = page.family("evenkeel_certificate_swaps_total", help, Kind::Counter);
     for (result, count) in [("done", state.swaps.done), ("failed", state.swaps.failed)] {
         family.sample(&[("result", result)], count);
     }
 }
 
-/// Those that end first, if there are many.
+/// Renders the certificates that expire first, up to a limit.
 fn render_each(page: &mut Exposition, serving: &Serving) {
     let each = served(serving).map(|(listener, info)| {
         (info.not_after, listener.as_str(), info.path.to_string_lossy().into_owned(), info.subject.as_str())
     });
-    // One file may be named twice, once for each of two keys.
+    // A file can be listed twice, with different keys.
     let each: BTreeSet<_> = each.collect();
     let mut labels_seen = BTreeSet::new();
-    let help = "When a certificate ends, or one of its chain, since 1970; of the 1,000 that end first.";
+    let help = "The earliest expiry in a certificate's chain, in seconds since 1970; for the 1,000 that expire first.";
     let mut family = page.family("evenkeel_certificate_not_after_seconds", help, Kind::Gauge);
     for (end, listener, path, subject) in each.iter().take(CERTIFICATE_SERIES_MAX) {
         if labels_seen.insert((listener, path, subject)) {
@@ -91,12 +91,12 @@ fn render_each(page: &mut Exposition, serving: &Serving) {
 fn render_lists(page: &mut Exposition, acceptors: &[(&ListenerName, &Acceptor)]) {
     let lists: Vec<_> =
         acceptors.iter().filter_map(|(name, acceptor)| Some((name.as_str(), Lists::of(acceptor)?))).collect();
-    let help = "Revoked certificates in the lists of a listener.";
+    let help = "Revoked certificates in the CRLs of a listener.";
     let mut family = page.family("evenkeel_crl_entries", help, Kind::Gauge);
     for (listener, lists) in &lists {
         family.sample(&[("listener", *listener)], lists.entries as u64);
     }
-    let help = "When the first of these lists is out of date, since 1970.";
+    let help = "The earliest nextUpdate of these CRLs, in seconds since 1970.";
     let mut family = page.family("evenkeel_crl_next_update_seconds", help, Kind::Gauge);
     for (listener, lists) in &lists {
         let Some(next_update) = lists.next_update else { continue };
@@ -104,7 +104,7 @@ fn render_lists(page: &mut Exposition, acceptors: &[(&ListenerName, &Acceptor)])
     }
 }
 
-/// The lists of revoked certificates of a listener.
+/// The CRLs of a listener.
 #[derive(Clone, Copy, Debug)]
 struct Lists {
     entries: usize,
@@ -112,9 +112,9 @@ struct Lists {
 }
 
 impl Lists {
-    /// `None`: it has none.
+    /// `None` if the listener has none.
     fn of(acceptor: &Acceptor) -> Option<Self> {
-        // Hosts share policies.
+        // Hosts can share a policy; its lists count once.
         let mut policies: Vec<&Arc<ClientPolicy>> = Vec::new();
         for rules in acceptor.clients().filter(|rules| rules.policy.crl_count() > 0) {
             if !policies.iter().any(|known| Arc::ptr_eq(known, &rules.policy)) {
@@ -159,7 +159,7 @@ fn view(listener: &ListenerName, info: &CertificateInfo, now: u64) -> Certificat
     }
 }
 
-/// Whole days; negative from the moment of the end.
+/// Whole days; negative after the expiry.
 fn days_left(end: u64, now: u64) -> i64 {
     let seconds =
         i64::try_from(end).unwrap_or(i64::MAX).saturating_sub(i64::try_from(now).unwrap_or(i64::MAX));
@@ -172,7 +172,7 @@ fn rfc3339(seconds: u64) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-// limit: of series with a path and a subject.
+// limit: metric series with a path and a subject.
 const CERTIFICATE_SERIES_MAX: usize = 1_000;
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_whole_and_negative_behind_the_end() {
+    fn days_are_whole_and_negative_after_the_expiry() {
         for (end, now, days) in
             [(86_400, 0, 1), (86_399, 0, 0), (5, 5, 0), (5, 6, -1), (0, 86_400, -1), (0, 86_401, -2)]
         {

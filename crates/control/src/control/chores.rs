@@ -1,4 +1,4 @@
-//! What happens by itself: ticket keys are rotated (TLS3), files of certificates are watched (CH3).
+//! Background tasks: the rotation of ticket keys (TLS3), and the watch on certificate files (CH3).
 
 mod inotify;
 
@@ -36,16 +36,16 @@ async fn rotate_tickets(control: Weak<Control>) {
     }
 }
 
-/// Looks at the files when something happened in their folders, when others are served, and once a minute.
+/// Checks the files when their directories change, when another configuration is served, and once a minute.
 async fn watch_files(control: Weak<Control>, adopted: Arc<Notify>) {
     let mut watched = Watched::Nothing;
     loop {
         let Some(strong) = control.upgrade() else { return };
-        // Watched before they are looked at, so that no change falls between.
+        // The watch starts before the check, so that no change is missed in between.
         let serving = Arc::clone(&strong.state().serving);
         let folders = spawn_blocking(move || folders(serving.contents.paths())).await;
         watched.follow(&folders.unwrap_or_default());
-        // How it went stands in the log and in status.
+        // The result is in the log and in status.
         let _ = strong.swap_certificates(false).await;
         drop(strong);
         tokio::select! {
@@ -58,10 +58,10 @@ async fn watch_files(control: Weak<Control>, adopted: Arc<Notify>) {
 
 #[derive(Debug)]
 enum Watched {
-    /// A configuration without TLS takes no descriptor.
+    /// No inotify descriptor: the configuration has no TLS.
     Nothing,
     Folders(Inotify),
-    /// The kernel has none for us.
+    /// The kernel refused an inotify descriptor.
     Refused,
 }
 
@@ -70,7 +70,7 @@ impl Watched {
         if matches!(self, Self::Nothing) && !folders.is_empty() {
             *self = Inotify::new().map_or_else(
                 |error| {
-                    let message = "files are not watched, but looked at once a minute";
+                    let message = "certificate files are not watched, only checked once a minute";
                     observe::event(LogLevel::Warning, message, &[("error", &error)]);
                     Self::Refused
                 },
@@ -90,7 +90,7 @@ impl Watched {
     }
 }
 
-/// Where files are renamed to their names, and where those lie that links lead to.
+/// The directories of the paths, and those of the files that links point to.
 fn folders<'p>(paths: impl Iterator<Item = &'p Path>) -> BTreeSet<PathBuf> {
     let mut folders = BTreeSet::new();
     for path in paths {
@@ -105,9 +105,10 @@ fn folder(path: &Path) -> Option<PathBuf> {
     Some(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() })
 }
 
-/// Keys are rotated when they are due, which is looked at that often.
+/// How often it is checked whether a key rotation is due.
 const ROTATION_LOOK: Duration = Duration::from_secs(600);
-/// For file systems whose changes the kernel does not see, and for links on the way to a file.
+/// The interval of checks without an event, for file systems without inotify and for links in the middle of a
+/// path.
 const FILES_LOOK: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_are_those_of_names_and_of_what_links_lead_to() {
+    fn folders_of_paths_and_of_link_targets_are_watched() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().canonicalize().unwrap().join(name);
         for name in ["live", "archive"] {

@@ -1,4 +1,4 @@
-//! The metrics page: the data plane's families, and those of the process, the reloads and the probes.
+//! The metrics page: the families of the data plane, the process, reloads and probes.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use super::{Control, State, certificates};
 use crate::process;
 
 impl Control {
-    /// The page in the Prometheus text format. Reads `/proc`: call it where blocking is fine.
+    /// The page in the Prometheus text format. It reads `/proc`, so it must be called where blocking is
+    /// allowed.
     pub fn metrics(&self) -> String {
         let state = self.state();
         let snapshot = Arc::clone(&state.serving.snapshot);
@@ -35,7 +36,7 @@ impl Control {
             targets(&snapshot).map(|target| (target.key().clone(), target.cells())).collect();
         observe::render_targets(&mut page, &targets);
         self.render_health(&mut page, &snapshot);
-        // Taken by a stop under way: the totals are its business then.
+        // `None` during a stop, which then owns the engine.
         let engine = self.engine.try_read().ok();
         if let Some(engine) = engine.as_deref().and_then(Option::as_ref) {
             observe::render_logs(&mut page, &engine.logs().totals());
@@ -63,7 +64,7 @@ impl Control {
     }
 
     fn render_health(&self, page: &mut Exposition, snapshot: &Snapshot) {
-        let help = "1 for the state that a target is in, 0 for the others.";
+        let help = "1 for the target's current state, 0 for the others.";
         let mut family = page.family("evenkeel_target_health", help, Kind::Gauge);
         for target in targets(snapshot) {
             let [group, address] = names(target);

@@ -1,4 +1,4 @@
-//! A new config for the running balancer: all of it, or nothing.
+//! Reload: applies a new config to the running load balancer as a whole, or not at all.
 
 use std::fmt;
 use std::path::Path;
@@ -14,28 +14,29 @@ use super::{Control, Fixed, LastReload};
 use crate::hint::start_error;
 use crate::prepared::{FilesRead, read_files};
 
-/// A reload that went well.
+/// A successful reload.
 #[derive(Debug)]
 pub struct Reloaded {
     pub generation: u64,
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Why nothing changed.
+/// Why a reload failed. Nothing was changed.
 #[derive(Debug)]
 pub enum ReloadError {
     Config(Errors),
     Engine(EngineError),
-    /// There is no file to read: the demo.
+    /// The demo has no config file.
     NoFile,
     Stopping,
-    /// A bug of Evenkeel; the panic is in the log.
+    /// A bug in Evenkeel; the panic is in the log.
     Panicked,
 }
 
 impl Control {
-    /// Reads the config file and serves what it says. Reloads take turns.
-    // cancel-safe: before its turn nothing has happened; from then on it runs to its end, whoever waits for it.
+    /// Reads the config file and applies it. Reloads run one at a time.
+    // cancel-safe: while it waits for its turn nothing has changed; once started, it runs to its end even if
+    // the caller is dropped.
     pub async fn reload(self: &Arc<Self>) -> Result<Reloaded, ReloadError> {
         let reload = |control: &Self, engine: Option<&Engine>| {
             let result = engine.ok_or(ReloadError::Stopping).and_then(|engine| control.try_reload(engine));
@@ -45,7 +46,7 @@ impl Control {
         self.in_turn(reload).await
     }
 
-    /// Whatever changes what is served, one at a time.
+    /// Runs a change of what is served; changes run one at a time.
     pub(super) async fn in_turn<T: Send + 'static>(
         self: &Arc<Self>,
         story: impl FnOnce(&Self, Option<&Engine>) -> Result<T, ReloadError> + Send + 'static,
@@ -73,7 +74,7 @@ impl Control {
         Ok(Reloaded { generation, warnings })
     }
 
-    /// Keeps the result for status, and tells the operators' log.
+    /// Stores the result for status and logs it.
     fn note(&self, result: &Result<Reloaded, ReloadError>) {
         let at = (self.wall)();
         let error = result.as_ref().err().map(ReloadError::render);
@@ -100,20 +101,20 @@ impl Control {
 }
 
 impl ReloadError {
-    /// For people.
+    /// The text for a terminal.
     pub fn render(&self) -> String {
         match self {
             Self::Config(errors) => errors.render(false),
             Self::Engine(error) => start_error(error),
-            Self::NoFile => "there is no configuration file to reload: the demo runs without one".to_owned(),
+            Self::NoFile => "there is no configuration file to reload: the demo has none".to_owned(),
             Self::Stopping => "evenkeel is stopping".to_owned(),
             Self::Panicked => {
-                "the reload panicked: a bug of Evenkeel, please report it with its log".to_owned()
+                "the reload panicked: this is a bug in Evenkeel, please report it with the log".to_owned()
             }
         }
     }
 
-    /// For programs.
+    /// The errors as JSON values.
     pub fn to_json(&self) -> Vec<Value> {
         match self {
             Self::Config(errors) => errors.0.iter().map(diagnostic_json).collect(),
@@ -121,7 +122,7 @@ impl ReloadError {
         }
     }
 
-    /// One line for each thing that is wrong, up to a number.
+    /// Logs one line for each error, up to a limit.
     pub(super) fn log(&self, message: &'static str, each: &'static str) {
         let Self::Config(errors) = self else {
             return observe::event(LogLevel::Error, message, &[("error", &one_line(&self.render()))]);
@@ -152,7 +153,7 @@ pub(super) fn log_each(level: LogLevel, message: &'static str, diagnostic: &Diag
     observe::event(level, message, &fields);
 }
 
-/// Where it is, as editors jump to it.
+/// The position as `file:line:column`, which editors can jump to.
 fn place(diagnostic: &Diagnostic) -> String {
     let Diagnostic { file, line, column, .. } = diagnostic;
     if *line == 0 { file.clone() } else { format!("{file}:{line}:{column}") }
@@ -162,7 +163,7 @@ fn one_line(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
 
-/// Warnings about settings that a reload does not touch.
+/// Warnings about changed settings that need a restart.
 fn needs_restart(path: &Path, fixed: &Fixed, wanted: &Fixed) -> Vec<Diagnostic> {
     let changed = [
         ("workers", fixed.workers != wanted.workers),
@@ -174,15 +175,15 @@ fn needs_restart(path: &Path, fixed: &Fixed, wanted: &Fixed) -> Vec<Diagnostic> 
         line: 0,
         column: 0,
         length: 0,
-        message: format!("`{key}` changed, which takes a restart"),
+        message: format!("`{key}` changed, which needs a restart"),
         excerpt: None,
-        hint: Some("the rest of the configuration is served".to_owned()),
+        hint: Some("the rest of the configuration was applied".to_owned()),
         key: key.to_owned(),
     };
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| warning(key)).collect()
 }
 
-/// limit: of errors that go to the log; the caller gets all.
+/// limit: errors in the log; the caller gets all.
 const LOGGED_MAX: usize = 10;
 
 #[cfg(test)]
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_needs_a_restart_is_told() {
+    fn settings_that_need_a_restart_are_warnings() {
         let fixed =
             |workers, socket: Option<&str>| Fixed { workers, admin_socket: socket.map(PathBuf::from) };
         let keys = |old, new| -> Vec<String> {
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_have_a_form_for_people_and_one_for_programs() {
+    fn errors_are_rendered_as_text_and_as_json() {
         let errors = config::parse("[listener.web]\nforward = 1\n", "e.toml", &config::Disk).unwrap_err();
         let count = errors.0.len();
         let error = ReloadError::Config(errors);

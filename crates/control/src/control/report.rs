@@ -1,4 +1,4 @@
-//! Status and targets, put together from the live state.
+//! Builds the status and target views from the live state.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -47,7 +47,7 @@ impl Control {
         }
     }
 
-    /// In the order of the config.
+    /// The targets in the order of the config.
     pub fn targets(&self) -> Vec<TargetView> {
         let now = monotonic_millis();
         let snapshot = Arc::clone(&self.state().serving.snapshot);
@@ -119,12 +119,12 @@ fn group(plan: &GroupPlan) -> GroupView {
         unhealthy,
         unknown: count(Health::Unknown),
         unchecked,
-        // While the first results are on their way there is nothing to be alarmed about.
+        // Not before the first probe results: unprobed targets are no reason for an alarm.
         fail_open: unhealthy > 0 && balance::fail_open(healthy + unchecked),
     }
 }
 
-/// A wall time as microseconds since 1970; before that, 0.
+/// A wall time in microseconds since 1970; 0 for earlier times.
 pub(super) fn unix_micros(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
@@ -135,7 +135,7 @@ fn rfc3339(time: SystemTime) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// The workers' clock; a passed-over target's time is told in it.
+/// The time of the workers' clock, in which `passed over` times are stored.
 fn monotonic_millis() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     let (seconds, nanos) = (u64::try_from(now.tv_sec), u64::try_from(now.tv_nsec));
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_in_utc() {
+    fn times_are_in_utc() {
         assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(1_767_225_600)), "2026-01-01T00:00:00Z");
         assert_eq!(rfc3339(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00Z");
     }

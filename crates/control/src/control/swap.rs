@@ -1,5 +1,5 @@
-//! Hot swap (CH3): the files that the served configuration names, read anew when they changed. All of them are right, or what
-//! was served before is served on.
+//! Hot swap of certificates (CH3): changed files of the served configuration are read again. If any file is
+//! invalid, the previous ones stay in use.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -15,23 +15,23 @@ use super::{Control, ReloadError};
 use crate::contents::Contents;
 use crate::prepared::{FilesRead, read_files};
 
-/// A swap that went well.
+/// A successful swap.
 #[derive(Debug)]
 pub struct Swapped {
     pub generation: u64,
-    /// Files whose contents are other ones; none: there was nothing to do.
+    /// The files whose content changed; empty if there was nothing to do.
     pub changed: Vec<PathBuf>,
     pub warnings: Vec<Diagnostic>,
 }
 
-/// What became of changed files so far.
+/// Counts and the state of swaps.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Swaps {
     pub(super) done: u64,
     pub(super) failed: u64,
-    /// The last one, if it failed.
+    /// The last swap, if it failed.
     pub(super) failure: Option<Arc<SwapFailure>>,
-    /// The files at the last look.
+    /// The state of the files at the last check.
     seen: Option<Arc<Contents>>,
 }
 
@@ -44,8 +44,8 @@ pub(super) struct SwapFailure {
 }
 
 impl Control {
-    /// Looks at the files, and serves what they say if it changed. Takes turns with reloads. `is_asked`: every file is read,
-    /// and what failed before is tried again.
+    /// Checks the files and serves changed ones. Swaps and reloads run one at a time. `is_asked`: an operator
+    /// asked for the swap, so every file is read and a failed swap is retried at once.
     // cancel-safe: as a reload.
     pub async fn swap_certificates(self: &Arc<Self>, is_asked: bool) -> Result<Swapped, ReloadError> {
         let swap = move |control: &Self, engine: Option<&Engine>| {
@@ -66,7 +66,7 @@ impl Control {
         if serving.contents.changed(&found).is_empty() {
             if swaps.failure.is_some() {
                 self.lock().swaps.failure = None;
-                observe::event(LogLevel::Info, "the certificates' files are again as they are served", &[]);
+                observe::event(LogLevel::Info, "the certificate files match the served ones again", &[]);
             }
             return Ok(nothing);
         }
@@ -107,7 +107,7 @@ impl Control {
         }
     }
 
-    /// Told once, until files or errors are other ones; what is tried again by the way is no news.
+    /// Stores and logs a failed swap. An automatic retry with the same files and errors is not logged again.
     fn note_failed_swap(&self, error: &ReloadError, contents: Contents, now: SystemTime, is_asked: bool) {
         let text = error.render();
         let mut state = self.lock();
@@ -125,7 +125,7 @@ impl Control {
 }
 
 impl Swaps {
-    /// Everything was read and is served.
+    /// Clears the state after all files were read and served.
     pub(super) fn settle(&mut self) {
         self.failure = None;
         self.seen = None;
@@ -140,7 +140,8 @@ fn files(changed: &[PathBuf]) -> String {
     }
 }
 
-/// After which the same files are tried again: a certificate that is not valid yet will be.
+/// How often a failed swap is retried with the same files. A retry can succeed, for example when a
+/// certificate becomes valid.
 const RETRY: Duration = Duration::from_secs(60);
-// limit: of files in a line of the log.
+// limit: files in a log line.
 const FILES_NAMED_MAX: usize = 10;

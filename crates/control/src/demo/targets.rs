@@ -1,4 +1,4 @@
-//! The demo's targets: small servers in this process that say who they are and what they were asked.
+//! The demo's targets: small servers in this process that answer with their name and the request.
 
 use std::fmt::Write;
 use std::io;
@@ -26,7 +26,7 @@ struct Server {
     well: AtomicBool,
 }
 
-/// Starts them, each on a port that the kernel chooses. They end with the runtime.
+/// Starts the targets, each on a port that the kernel chooses. They end with the runtime.
 pub(super) async fn start() -> io::Result<Vec<Target>> {
     let mut targets = Vec::new();
     for name in ["alpha", "beta", "gamma"] {
@@ -67,7 +67,7 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
     text.into_response()
 }
 
-/// Who answers, what was asked, and what the balancer said about the client.
+/// The target's name, the request line, and the headers that the load balancer added.
 fn describe(name: &str, request: &Request) -> String {
     let mut text = format!("Hello from {name}\n{} {}\n", request.method(), request.uri());
     for (field, value) in request.headers() {
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_who_answers_and_what_the_balancer_added() {
+    fn an_answer_has_the_targets_name_and_the_added_headers() {
         let request = Request::get("/a?b=1").header("x-forwarded-for", "192.0.2.7").header("x-other", "1");
         let text = describe("alpha", &request.body(Body::empty()).unwrap());
         assert_eq!(text, "Hello from alpha\nGET /a?b=1\nx-forwarded-for: 192.0.2.7\n");

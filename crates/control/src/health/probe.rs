@@ -1,4 +1,4 @@
-//! One probe of one target: a connection, or a request and its status.
+//! A single probe of a target: a connection, or a request and its status.
 
 mod exchange;
 
@@ -18,16 +18,16 @@ use tokio_rustls::rustls::client::Resumption;
 
 use exchange::{Question, http1, http2};
 
-/// Why a probe has no success to report.
+/// Why a probe did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ProbeError {
-    /// The target's doing, in words for an operator.
+    /// The target failed the probe; the text is for operators.
     Target(String),
-    /// We could not probe: no descriptor or port was left. Says nothing about the target.
+    /// The probe could not be made, for lack of a descriptor or port. It is not a result about the target.
     Local(String),
 }
 
-/// How the targets of a group are spoken to.
+/// How to connect to the targets of a group.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Way {
     tls: Option<(Arc<Connector>, Arc<ClientConfig>)>,
@@ -38,21 +38,21 @@ impl Way {
     pub(super) fn of(plan: &GroupPlan) -> Self {
         let with_config = |connector: &Arc<Connector>| {
             let mut config = ClientConfig::clone(&connector.config());
-            // With a session from before, a target would not have to show the certificate that it has now.
+            // No session resumption, because with it a target would not present its current certificate.
             config.resumption = Resumption::disabled();
             (Arc::clone(connector), Arc::new(config))
         };
         Self { tls: plan.connector.as_ref().map(with_config), is_http2: plan.group.protocol.is_http2() }
     }
 
-    /// Whether probes over one find out the same as over the other.
+    /// Whether probes over both give the same result.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let connector = |way: &Self| way.tls.as_ref().map(|(connector, _)| Arc::clone(connector));
         let (one, another) = (connector(self), connector(other));
         self.is_http2 == other.is_http2 && Connector::are_same(one.as_ref(), another.as_ref())
     }
 
-    /// What is done in a handshake here is what a request would do.
+    /// Makes the same handshake as a request.
     async fn secure(
         &self,
         stream: TcpStream,
@@ -74,7 +74,7 @@ impl Way {
     }
 }
 
-/// Probes once, within `check.timeout` over all.
+/// Probes once; the whole probe is limited by `check.timeout`.
 pub(super) async fn probe(check: &HealthCheck, way: &Way, target: SocketAddr) -> Result<(), ProbeError> {
     let address = SocketAddr::new(target.ip(), check.port.unwrap_or(target.port()));
     let late = || ProbeError::Target(format!("timeout after {:?}", check.timeout));
@@ -89,7 +89,7 @@ async fn attempt(kind: &CheckKind, way: &Way, address: SocketAddr) -> Result<(),
     let status = match (*is_tls, way.is_http2) {
         (true, false) => http1(way.secure(stream, address).await?, &question).await?,
         (true, true) => http2(way.secure(stream, address).await?, &question).await?,
-        // In the clear beside TLS, at a port of its own, a target speaks what everybody does.
+        // A group with TLS is probed at a separate port without TLS, where targets speak HTTP/1.1.
         (false, true) if way.tls.is_none() => http2(stream, &question).await?,
         (false, _) => http1(stream, &question).await?,
     };
@@ -117,7 +117,8 @@ fn connect_error(error: &io::Error) -> ProbeError {
     }
 }
 
-/// EAGAIN, ENOMEM, ENFILE, EMFILE, EADDRNOTAVAIL, ENOBUFS: this machine is short of something.
+/// The errors that mean that this machine is out of a resource: EAGAIN, ENOMEM, ENFILE, EMFILE,
+/// EADDRNOTAVAIL, ENOBUFS.
 const LOCAL_ERRORS: [i32; 6] = [11, 12, 23, 24, 99, 105];
 
 #[cfg(test)]
@@ -151,7 +152,7 @@ mod tests {
         })
     }
 
-    /// A target that reads one head and gives this answer; returns what it read.
+    /// Probes a target that reads one head and sends `reply`; also returns the head.
     async fn answer(check: &HealthCheck, reply: &str) -> (Result<(), ProbeError>, String, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn asks_as_configured() {
+    async fn the_request_is_as_configured() {
         let (result, head, address) = answer(&http(None), "HTTP/1.1 204 No Content\r\n\r\n").await;
         assert_eq!(result, Ok(()));
         assert!(head.starts_with("GET /healthz?x=1 HTTP/1.1\r\n"), "{head}");
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn judges_by_the_status() {
+    async fn the_status_decides() {
         for (reply, expected) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Ok(())),
             ("HTTP/1.0 200 OK\r\n\r\nuntil it closes", Ok(())),
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn garbage_and_endless_heads_are_the_targets_fault() {
+    async fn invalid_and_endless_heads_fail_the_probe() {
         let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(2 * BYTES_MAX));
         for reply in ["SSH-2.0-OpenSSH_9.9\r\n", endless.as_str()] {
             let (result, ..) = answer(&http(None), reply).await;
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_enough_for_tcp_and_a_port_may_be_its_own() {
+    async fn tcp_needs_only_a_connection_and_a_check_can_have_its_own_port() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         assert_eq!(probe(&check(CheckKind::Tcp), &Way::default(), address).await, Ok(()));
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_ends_at_the_timeout() {
+    async fn a_silent_target_fails_at_the_timeout() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let short = HealthCheck { timeout: Duration::from_millis(50), ..http(None) };
         let result = probe(&short, &Way::default(), listener.local_addr().unwrap()).await;
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_machine_lacks_is_not_held_against_the_target() {
+    fn local_resource_errors_are_not_failures_of_the_target() {
         for (code, local) in [(24, true), (99, true), (111, false), (113, false)] {
             let error = connect_error(&io::Error::from_raw_os_error(code));
             assert_eq!(matches!(error, ProbeError::Local(_)), local, "{code}");

@@ -1,4 +1,4 @@
-//! The record of one probed target: what its probes found, and what the workers are told.
+//! The record of a probed target: the results of its probes, and the health that the workers see.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ pub(super) struct Watch {
     record: Mutex<Record>,
 }
 
-/// Where a probe's result comes from in time: on the probes' own clock, and by the wall.
+/// The time of a probe's result, on the probes' monotonic clock and as wall time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) millis: u64,
@@ -29,7 +29,7 @@ struct Record {
     last_error: Option<String>,
     successes: u64,
     failures: u64,
-    /// The check is gone: a probe that was in flight then changes nothing any more.
+    /// The check was removed. A probe that is still in flight no longer changes anything.
     ended: bool,
 }
 
@@ -59,7 +59,7 @@ impl Watch {
         &self.target
     }
 
-    /// A reload changed the check; what is known stays.
+    /// Replaces the check after a reload; the state is kept.
     pub(super) fn set_check(&self, check: &HealthCheck) {
         self.lock().health.set_check(check);
     }
@@ -87,8 +87,8 @@ impl Watch {
             ProbeResult::Failure => record.failures += 1,
         }
         let change = record.health.observe(result, now.millis);
-        // Told each time and not only on a change: were the workers' copy ever set otherwise, it would stay so.
-        self.target.set_health(told(record.health.state()));
+        // Set each time, not only on a change, so that a diverging copy of the workers is corrected.
+        self.target.set_health(worker_health(record.health.state()));
         if change.is_some() {
             record.since = now.wall;
             self.log(result, error.as_deref());
@@ -96,8 +96,8 @@ impl Watch {
         record.last_error = error.or_else(|| record.last_error.take());
     }
 
-    /// Nothing is probed any more. invariant: under the record's lock, so that a result that comes in at the same
-    /// moment cannot leave an unprobed target unhealthy for ever.
+    /// Ends the checks of this target. invariant: runs under the record's lock, so that a concurrent result
+    /// cannot leave a target that is no longer probed unhealthy forever.
     pub(super) fn end(&self) {
         let mut record = self.lock();
         record.ended = true;
@@ -135,7 +135,7 @@ impl Watch {
     }
 }
 
-const fn told(state: HealthState) -> Health {
+const fn worker_health(state: HealthState) -> Health {
     match state {
         HealthState::Unknown => Health::Unknown,
         HealthState::Healthy => Health::Healthy,
@@ -152,7 +152,7 @@ mod tests {
     const CONFIG: &str = "workers = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\nforward = \"app\"\n\
         [target_group.app]\ntargets = [\"127.0.0.1:1\"]\nhealth_check = { type = \"tcp\", healthy = 2, unhealthy = 2 }\n";
 
-    /// The watch of a target that nobody probes, as a running engine made it.
+    /// A watch without a probe task, for a target of a real engine.
     fn watch() -> Watch {
         let config = config::parse(CONFIG, "e.toml", &config::Disk).unwrap().config;
         let engine = proxy::Engine::start(&config, &tls::Material::default(), [1, 2]).unwrap();
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn results_become_health_and_stand_in_the_record() {
+    fn results_change_the_health_and_are_recorded() {
         let watch = watch();
         assert_eq!(watch.target.health(), Health::Unknown);
         watch.observe(Ok(()), at(1));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_we_could_not_make_says_nothing() {
+    fn a_probe_that_could_not_be_made_has_no_effect() {
         let watch = watch();
         watch.observe(Ok(()), at(1));
         for second in 2..9 {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_workers_were_told_otherwise_is_told_again() {
+    fn a_diverging_copy_of_the_workers_is_corrected() {
         let watch = watch();
         watch.observe(failure("down"), at(1));
         watch.target.set_health(Health::Unchecked);

@@ -1,9 +1,9 @@
-//! Certificates as people read them: how long they last.
+//! Certificates as text, with the time until they expire.
 
 use super::table::table;
 use crate::view::{CertificateView, CertificatesView, ListenerView};
 
-/// A line for each, those that end first above.
+/// A line for each certificate, those that expire first at the top.
 pub fn certificate_table(certificates: &[CertificateView]) -> String {
     let mut sorted: Vec<_> = certificates.iter().collect();
     sorted.sort_by_key(|certificate| certificate.not_after_seconds);
@@ -41,7 +41,7 @@ fn names(names: &[String]) -> String {
     }
 }
 
-/// A line about all; nothing where there are none.
+/// A summary of all certificates; empty if there are none.
 pub(super) fn summary(certificates: &CertificatesView) -> String {
     let mut text = String::new();
     if let (Some(days), Some(end)) = (certificates.soonest_days_left, &certificates.soonest_not_after) {
@@ -49,13 +49,15 @@ pub(super) fn summary(certificates: &CertificatesView) -> String {
         let when = if days < 0 {
             format!("ONE EXPIRED at {end}")
         } else {
-            format!("the first ends in {days} {} ({end})", if days == 1 { "day" } else { "days" })
+            format!("the first expires in {days} {} ({end})", if days == 1 { "day" } else { "days" })
         };
         text += &format!("{} {noun}: {when}\n", certificates.served);
     }
     if let Some(failed) = &certificates.failed_swap {
-        text +=
-            &format!("LAST SWAP OF CERTIFICATES FAILED: {}; those from before are still served\n", failed.at);
+        text += &format!(
+            "LAST SWAP OF CERTIFICATES FAILED: {}; the previous certificates are still served\n",
+            failed.at
+        );
         text.extend(
             failed.error.trim_end().lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n"),
         );
@@ -63,7 +65,7 @@ pub(super) fn summary(certificates: &CertificatesView) -> String {
     text
 }
 
-/// Of those with TLS.
+/// A table of the listeners with TLS.
 pub(super) fn of_listeners(listeners: &[ListenerView]) -> String {
     let none = || "-".to_owned();
     let row = |listener: &ListenerView| {
@@ -84,7 +86,7 @@ pub(super) fn of_listeners(listeners: &[ListenerView]) -> String {
     format!("\n{}", table(&head, &rows))
 }
 
-// limit: of names in a line; all are in the JSON.
+// limit: names in a line; the JSON has all.
 const NAMES_SHOWN_MAX: usize = 3;
 
 #[cfg(test)]
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_end_first_stand_above() {
+    fn certificates_that_expire_first_are_at_the_top() {
         let all =
             [certificate(90, &["a.example"]), certificate(13, &["b", "c", "d", "e"]), certificate(-1, &[])];
         let table = certificate_table(&all);
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_is_loud_about_what_is_wrong() {
+    fn the_summary_shows_problems_in_capitals() {
         assert_eq!(summary(&CertificatesView::default()), "");
         let fine = CertificatesView {
             served: 2,
@@ -134,13 +136,13 @@ mod tests {
             soonest_days_left: Some(59),
             ..CertificatesView::default()
         };
-        assert_eq!(summary(&fine), "2 certificates: the first ends in 59 days (2026-03-01T00:00:00Z)\n");
+        assert_eq!(summary(&fine), "2 certificates: the first expires in 59 days (2026-03-01T00:00:00Z)\n");
         let swap = SwapView { at: "2026-01-01T00:00:00Z".into(), error: "error: x\n --> f:1:1\n".into() };
         let wrong =
             CertificatesView { served: 1, soonest_days_left: Some(-1), failed_swap: Some(swap), ..fine };
         let expected = "\
 1 certificate: ONE EXPIRED at 2026-03-01T00:00:00Z
-LAST SWAP OF CERTIFICATES FAILED: 2026-01-01T00:00:00Z; those from before are still served
+LAST SWAP OF CERTIFICATES FAILED: 2026-01-01T00:00:00Z; the previous certificates are still served
   error: x
    --> f:1:1
 ";

@@ -1,6 +1,6 @@
-//! Tables for people: aligned, no wider than what is in them.
+//! Aligned text tables, no wider than their content.
 
-/// Lines of cells under a head. Columns are two spaces apart; numbers stand on the right.
+/// Rows of cells under a head. Columns are separated by two spaces; numbers are aligned to the right.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
@@ -30,7 +30,7 @@ fn is_numeric(rows: &[Vec<String>], column: usize) -> bool {
     !rows.is_empty() && cells.all(|cell| cell.parse::<f64>().is_ok())
 }
 
-/// A span of time in its two largest units.
+/// A time span in its two largest units.
 pub(super) fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_and_numbers_stand_on_the_right() {
+    fn columns_are_aligned_and_numbers_are_on_the_right() {
         let rows = [
             vec!["app".to_owned(), "7".to_owned(), "-".to_owned()],
             vec!["länger".into(), "1200".into(), "x".into()],

@@ -39,7 +39,7 @@ app                 2        2          0        0          0
 }
 
 #[test]
-fn limits_and_crowds_are_shown() {
+fn limits_and_their_effects_are_shown() {
     let mut crowded = status();
     let shop = LoadBalancerView { name: "shop".into(), connections_open: 12, connections_max: Some(100) };
     crowded.load_balancers =
@@ -54,11 +54,11 @@ fn limits_and_crowds_are_shown() {
     let page = status_page(&crowded);
     assert!(page.contains("LOAD BALANCER  CONNECTIONS\nshop           12 of 100\n\nLISTENER"), "{page}");
     assert!(page.contains("0.0.0.0:8080  12 of 12  "), "{page}");
-    assert!(page.contains("FULL: new connections wait, 3 closed for others, 2 refused\n"), "{page}");
+    assert!(page.contains("FULL: new connections wait, 3 evicted, 2 refused\n"), "{page}");
 }
 
 #[test]
-fn what_needs_attention_is_loud_and_not_fine() {
+fn problems_are_in_capitals_and_not_fine() {
     let mut failing = status();
     failing.groups[0].fail_open = true;
     assert!(!failing.is_fine() && status_page(&failing).contains("ALL UNHEALTHY: every target is tried"));
@@ -73,7 +73,7 @@ fn what_needs_attention_is_loud_and_not_fine() {
 }
 
 #[test]
-fn a_target_tells_its_error_while_it_is_news() {
+fn a_target_shows_its_last_error_unless_it_is_healthy() {
     let mut target = TargetView {
         group: "app".into(),
         address: "10.0.0.1:80".into(),

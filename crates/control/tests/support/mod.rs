@@ -1,4 +1,4 @@
-//! A balancer with its admin API in this process, and a target whose health a test sets.
+//! A load balancer with its admin API in this process, and a target whose health the test controls.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ impl Balancer {
         Self::start_in(dir, config, || SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)).await
     }
 
-    /// In a folder with files that the config names.
+    /// Starts in a directory with the files that the config names.
     pub(crate) async fn start_in(dir: TempDir, config: &str, wall: fn() -> SystemTime) -> Self {
         std::fs::write(dir.path().join("evenkeel.toml"), config).unwrap();
         let socket = AdminSocket::bind(&address(dir.path())).await.unwrap();
@@ -67,7 +67,7 @@ impl Balancer {
         (status, serde_json::from_slice(&body).unwrap())
     }
 
-    /// Waits until the first target is in this state.
+    /// Waits until the first target has this health.
     pub(crate) async fn wait_for(&self, health: &str) -> TargetView {
         wait_until(async || self.targets().await.into_iter().next().filter(|target| target.health == health))
             .await
@@ -124,7 +124,7 @@ impl Target {
     }
 }
 
-/// Asks again until there is an answer.
+/// Repeats `ask` until it returns a value.
 pub(crate) async fn wait_until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let story = async {
         loop {

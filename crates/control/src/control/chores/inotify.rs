@@ -1,4 +1,5 @@
-//! Tells that something happened in folders, through the kernel's inotify; not what: names and links are many.
+//! Watches directories with inotify. It reports only that something changed, not what, because a path can
+//! lead through several names and links.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Display;
@@ -21,29 +22,26 @@ pub(super) struct Inotify {
 }
 
 impl Inotify {
-    #[expect(
-        deprecated,
-        reason = "of a descriptor that we own it is sound, and what replaces it is `unsafe`"
-    )]
+    #[expect(deprecated, reason = "sound for a descriptor that we own; its replacement is `unsafe`")]
     pub(super) fn new() -> io::Result<Self> {
         let descriptor = AsyncFd::new(init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?)?;
         Ok(Self { descriptor, watches: HashSet::new(), is_short: false })
     }
 
-    /// Watches these and no others. A folder that was replaced is watched under its name.
+    /// Watches exactly these directories. A directory that was replaced is watched again under its name.
     pub(super) fn follow(&mut self, folders: &BTreeSet<PathBuf>) {
         let mut watches = HashSet::new();
         let mut refused = None;
         for folder in folders.iter().take(FOLDERS_MAX) {
             match add_watch(&self.descriptor, folder.as_path(), events()) {
                 Ok(watch) => drop(watches.insert(watch)),
-                // One that is not there yet is looked for once a minute.
+                // A missing directory is tried again once a minute.
                 Err(Errno::NOENT) => {}
                 Err(error) => refused = Some(error),
             }
         }
         for &old in self.watches.difference(&watches) {
-            // The kernel forgets by itself those of removed folders.
+            // The kernel removes watches of deleted directories itself.
             let _ = remove_watch(&self.descriptor, old);
         }
         self.watches = watches;
@@ -54,14 +52,14 @@ impl Inotify {
             let fields: [(_, &dyn Display); 2] = [("error", &error), ("folders", &folders.len())];
             observe::event(
                 LogLevel::Warning,
-                "some folders are not watched, but looked at once a minute",
+                "some directories of certificate files are not watched, only checked once a minute",
                 &fields,
             );
         }
         self.is_short = refused.is_some();
     }
 
-    /// Waits until something has happened, and nothing more for a moment.
+    /// Waits for a change, and then until there was none for [`QUIET`], but no longer than [`LATEST`].
     pub(super) async fn changes(&self) {
         self.read().await;
         let latest = Instant::now() + LATEST;
@@ -73,7 +71,7 @@ impl Inotify {
         }
     }
 
-    /// Takes all that the kernel has to tell; waits until it has something.
+    /// Waits for events and drains them all.
     async fn read(&self) {
         let mut buffer = [0; BUFFER_BYTES];
         loop {
@@ -94,7 +92,7 @@ impl Inotify {
     }
 }
 
-/// A file is whole when its writer closes it or it gets its name; access is no change.
+/// The events to watch. A file is complete when its writer closes it or it is renamed; reads are not watched.
 fn events() -> WatchFlags {
     WatchFlags::CLOSE_WRITE
         | WatchFlags::MOVE
@@ -106,12 +104,12 @@ fn events() -> WatchFlags {
         | WatchFlags::ONLYDIR
 }
 
-// limit: of watched folders; the kernel takes about a kilobyte for each.
+// limit: watched directories; the kernel needs about a kilobyte for each.
 const FOLDERS_MAX: usize = 16_384;
 const BUFFER_BYTES: usize = 4096;
-/// Between a chain and its key, a writer takes a moment.
+/// Long enough for a writer to replace a chain and then its key.
 const QUIET: Duration = Duration::from_millis(500);
-/// In a folder where something happens all the time.
+/// The longest wait, for directories that change all the time.
 const LATEST: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_changes_a_file_is_seen() {
+    async fn every_way_to_change_a_file_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("b"), "").unwrap();
@@ -149,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_folder_that_is_never_quiet_is_looked_at_all_the_same() {
+    async fn changes_are_reported_in_a_folder_that_is_never_quiet() {
         let folder = tempfile::tempdir().unwrap();
         let inotify = following(&[folder.path()]);
         let writes = async {
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn folders_are_left_and_missing_ones_are_no_error() {
+    async fn folders_can_be_unwatched_and_missing_ones_are_no_error() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut inotify = following(&[one.path(), Path::new("/nowhere/at/all")]);
         assert_eq!((inotify.watches.len(), inotify.is_short), (1, false));
@@ -173,7 +171,7 @@ mod tests {
         sees(&inotify).await;
         std::fs::write(one.path().join("a"), "").unwrap();
         let nothing = timeout_at(Instant::now() + QUIET, inotify.read()).await;
-        assert!(nothing.is_err(), "the first folder is left");
+        assert!(nothing.is_err(), "the first folder is not watched any more");
         std::fs::write(other.path().join("a"), "").unwrap();
         sees(&inotify).await;
     }

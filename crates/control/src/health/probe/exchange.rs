@@ -1,4 +1,4 @@
-//! One request and the status of its response, over whatever carries bytes.
+//! One request and the status of its response, over any byte stream.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -20,7 +20,7 @@ pub(super) struct Question<'a> {
     pub(super) path: &'a str,
 }
 
-/// The status of the response over HTTP/1.1.
+/// Sends the request over HTTP/1.1 and returns the status of the response.
 pub(super) async fn http1(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     question: &Question<'_>,
@@ -45,7 +45,7 @@ pub(super) async fn http1(
     driven(exchange, connection).await
 }
 
-/// The same over HTTP/2, which the target speaks without being asked.
+/// The same over HTTP/2, by prior knowledge.
 pub(super) async fn http2(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     question: &Question<'_>,
@@ -67,14 +67,16 @@ pub(super) async fn http2(
         .map_err(|error| http2_error(&error))?;
     let exchange = async {
         let (response, _) = sender.send_request(request, true).map_err(|error| http2_error(&error))?;
-        // The body does not matter, and its stream can be reset alone: no window is given back, so it is short.
+        // The body is not read: resetting the stream does not affect the connection, and without window
+        // updates little of the body arrives.
         let status = response.await.map_err(|error| http2_error(&error))?.status();
         Ok(status.as_u16())
     };
     driven(exchange, connection).await
 }
 
-/// The connection may end first, and well; what it knows has then reached the exchange.
+/// Runs the exchange and its connection. The connection may end first without an error; its outcome has then
+/// reached the exchange.
 async fn driven<E>(
     exchange: impl Future<Output = Result<u16, ProbeError>>,
     connection: impl Future<Output = Result<(), E>>,
@@ -89,7 +91,7 @@ async fn driven<E>(
     }
 }
 
-/// Reads a body of the usual length to its end, so that the target does not see a reset and log an error.
+/// Reads a short body to its end, so that the target does not see a reset and log an error.
 async fn drain(response: Response<Incoming>) {
     let mut body = response.into_body();
     let mut left = BYTES_MAX;
@@ -121,5 +123,5 @@ fn http2_error(error: &h2::Error) -> ProbeError {
 }
 
 const AGENT: &str = "evenkeel-health-check";
-/// limit: of a response's head, and of what is read of its body.
+/// limit: bytes of a response's head, and of the body that is read.
 pub(super) const BYTES_MAX: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! The commands that ask a running evenkeel.
+//! The commands that send a request to a running evenkeel.
 
 use std::process::ExitCode;
 
@@ -54,15 +54,15 @@ pub(crate) fn reload_certificates(admin: Option<AdminAddress>, json: bool) -> Ex
     order(admin, json, "/certificates/reload", "swapped", |answer| {
         let changed = answer["changed"].as_array().map_or(&[][..], Vec::as_slice);
         if changed.is_empty() {
-            return "nothing changed: what is served is what the files say\n".to_owned();
+            return "nothing changed: the files are already served\n".to_owned();
         }
         let files: String =
             changed.iter().filter_map(Value::as_str).map(|path| format!("  {path}\n")).collect();
-        format!("swapped: generation {} serves what changed in\n{files}", answer["generation"])
+        format!("swapped: generation {} serves the changes in\n{files}", answer["generation"])
     })
 }
 
-/// Has something done that may be refused.
+/// Sends a command that may be refused, and prints the result.
 fn order(
     admin: Option<AdminAddress>,
     json: bool,
@@ -83,7 +83,7 @@ fn order(
             return Ok(done(&success(&answer)));
         }
         tell(&format!("{}\n", rendered.trim_end()));
-        Ok(failed(&format!("not {verb}: what was served before is served still")))
+        Ok(failed(&format!("not {verb}: nothing was changed")))
     })
 }
 

@@ -68,7 +68,7 @@ fn to_json(report: &Report) -> String {
     format!("{answer}\n")
 }
 
-/// Writing to a String cannot fail.
+// Writing to a String cannot fail.
 fn to_text(report: &Report, file: &Path) -> String {
     let mut out = String::new();
     if !report.chain.is_empty() {

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fine_file_is_summed_up() {
+    fn a_valid_file_gets_a_summary() {
         let text = "[listener.web]\nbind = \"127.0.0.1:8080\"\nforward = \"app\"\n\
                     [target_group.app]\ntargets = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n";
         let loaded = config::parse(text, "e.toml", &config::Disk).unwrap();

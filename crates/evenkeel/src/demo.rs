@@ -1,4 +1,4 @@
-//! `evenkeel demo`: targets, balancer and hints in one process, with nothing configured.
+//! `evenkeel demo`: targets, load balancer and hints in one process, without configuration.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ async fn admin_socket(asked: Option<AdminAddress>) -> Result<(AdminSocket, Admin
     Ok((socket, own))
 }
 
-/// Starts the balancer on the first port from 8080 on that is free.
+/// Starts the load balancer on the first free port from 8080.
 async fn start(demo: &Demo) -> Result<(Arc<Control>, u16), String> {
     let mut last = String::new();
     for port in FIRST_PORT..=LAST_PORT {
@@ -59,5 +59,5 @@ async fn start(demo: &Demo) -> Result<(Arc<Control>, u16), String> {
 
 const FIRST_PORT: u16 = 8080;
 const LAST_PORT: u16 = 8099;
-/// The targets are in this process: they answer at once, or something is odd that the log shows.
+/// How long to wait for the first probes. The targets are in this process, so they answer at once.
 const PATIENCE: Duration = Duration::from_secs(2);

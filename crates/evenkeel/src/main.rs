@@ -1,4 +1,4 @@
-//! The binary: its command line, and what each command is made of.
+//! The binary: its command line, and the implementation of each command.
 
 mod ask;
 mod cert;
@@ -15,17 +15,17 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use control::AdminAddress;
 
-// Workers allocate rarely, the control plane's scrapes and reloads a lot.
+// For the control plane: metrics and reloads allocate a lot, workers rarely.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A load balancer for HTTP and WebSocket.
 ///
-/// Exit codes: 0 fine; 1 what was asked about is not fine; 2 the command line is not valid.
+/// Exit codes: 0 success; 1 an error or a problem was found; 2 the command line is not valid.
 #[derive(Debug, Parser)]
 #[command(name = "evenkeel", version, disable_help_subcommand = true, arg_required_else_help = true)]
 pub(crate) struct Arguments {
-    /// Where the running evenkeel listens for these commands, as unix:PATH [default: see docs/operating.md]
+    /// The admin socket of the running evenkeel, as unix:PATH [default: see docs/operating.md]
     #[arg(long, global = true, env = "EVENKEEL_ADMIN", value_name = "ADDRESS")]
     admin: Option<AdminAddress>,
     #[command(subcommand)]
@@ -40,27 +40,27 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Say everything that is wrong with a configuration, and whether it would load
+    /// Check a configuration and report all errors and warnings
     Check {
         file: PathBuf,
         /// One JSON object for each error and warning
         #[arg(long)]
         json: bool,
     },
-    /// Work with certificate files; no running evenkeel is asked
+    /// Work with certificate files, without a running evenkeel
     Cert {
         #[command(subcommand)]
         command: Cert,
     },
-    /// Show a load balancer at work: three targets and their balancer in one process
+    /// Run a demonstration: a load balancer and three targets in one process
     Demo,
-    /// Have the running evenkeel serve what its configuration says now
+    /// Make the running evenkeel reload its configuration
     Reload(Form),
-    /// Show what the running evenkeel serves; exit code 1 when something needs attention
+    /// Show the status of the running evenkeel; exit code 1 if something needs attention
     Status(Form),
     /// Show the targets of the running evenkeel
     Targets(Form),
-    /// Show the certificates that the running evenkeel serves; exit code 1 when one ends within 14 days
+    /// Show the certificates that the running evenkeel serves; exit code 1 if one expires within 14 days
     Certificates {
         #[command(flatten)]
         form: Form,
@@ -85,21 +85,22 @@ enum Command {
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct Form {
-    /// As JSON, for programs; lists as one object a line
+    /// Print JSON; lists have one object per line
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Cert {
-    /// Say everything that is wrong with a certificate, its chain and its key, and what would be sent to clients
+    /// Check a certificate with its chain and key: report all problems, and show what would be sent to
+    /// clients
     Check {
         /// PEM: the certificate and its intermediates in any order, with the key or without
         file: PathBuf,
-        /// The private key, where it is not in FILE
+        /// The private key, if it is not in FILE
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
-        /// A host that the certificate must cover; may be given several times
+        /// A host that the certificate must cover; can be given several times
         #[arg(long = "host", value_name = "NAME")]
         hosts: Vec<String>,
         /// One JSON object
@@ -110,13 +111,13 @@ enum Cert {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum Logs {
-    /// Open every access log anew under its path, after a rotation
+    /// Reopen every access log under its path, after a rotation
     Reopen(Form),
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum Certificates {
-    /// Read changed files of certificates, keys, CAs and CRLs at once
+    /// Read and serve changed files of certificates, keys, CAs and CRLs now
     Reload(Form),
 }
 

@@ -1,25 +1,25 @@
-//! What goes to the terminal.
+//! Output to the terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-/// Prints to standard output. A reader that went away (`| head`) is no error.
+/// Prints to standard output. A closed pipe (`| head`) is not an error.
 pub(crate) fn say(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
-/// Prints to standard error, beside the operators' log.
+/// Prints to standard error, where the operators' log also goes.
 pub(crate) fn tell(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Prints the answer to a command that cannot fail.
+/// Prints the answer of a command that succeeded.
 pub(crate) fn done(text: &str) -> ExitCode {
     say(text);
     ExitCode::SUCCESS
 }
 
-/// Says why a command failed.
+/// Prints why a command failed.
 pub(crate) fn failed(why: &str) -> ExitCode {
     tell(&format!("error: {why}\n"));
     ExitCode::FAILURE

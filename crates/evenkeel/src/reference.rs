@@ -9,7 +9,7 @@ use crate::output::{done, tell};
 
 pub(crate) fn help(name: Option<&str>) -> ExitCode {
     let Some(name) = name else { return done(&command_help(&[]).unwrap_or_default()) };
-    // A few names are both, such as `status`.
+    // Some names are both, such as `status`.
     let parts: Vec<_> = command_help(&[name]).into_iter().chain(config::help(name)).collect();
     match parts.join("\n\nAs a key of the configuration:\n\n") {
         text if !text.is_empty() => done(&text),

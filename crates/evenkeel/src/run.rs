@@ -28,7 +28,8 @@ async fn serve(path: &Path, prepared: Prepared, admin: Option<AdminAddress>) -> 
         (Ok(signals), Ok(setup)) => (signals, setup),
         (Err(error), _) | (_, Err(error)) => return failed(&format!("cannot start: {error}")),
     };
-    // Before the ports: a second instance is told about the first, and has taken nothing from it.
+    // Before the listeners, so that a second instance fails here with a clear message, before it binds any
+    // address.
     let socket = match AdminSocket::bind(&address).await {
         Ok(socket) => socket,
         Err(error) => return failed(&error.to_string()),

@@ -1,4 +1,4 @@
-//! What `run` and `demo` share: the balancer started, served until a signal, stopped.
+//! The common part of `run` and `demo`: start the load balancer, serve until a signal, stop.
 
 use std::future::Future;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output::failed;
 
-/// The signals that mean something to a running balancer.
+/// The signals that a running load balancer handles.
 pub(crate) struct Signals {
     hangup: Signal,
     reopen: Signal,
@@ -22,7 +22,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From now on these signals no longer end the process by themselves.
+    /// Registers the handlers; from here on these signals do not terminate the process by default.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
@@ -32,7 +32,8 @@ impl Signals {
         })
     }
 
-    /// Serves until a signal says stop, and stops; a second one ends the wait for what is in flight.
+    /// Serves until a stop signal, then stops gracefully. A second signal ends the wait for requests in
+    /// flight.
     pub(crate) async fn serve(mut self, control: &Arc<Control>, socket: &AdminSocket) {
         let admin = socket.serve(Arc::clone(control));
         let reloads = reload_on(&mut self.hangup, control);
@@ -55,7 +56,7 @@ impl Signals {
     }
 }
 
-/// Runs the control plane's story to its end. Threads that still work then are left behind.
+/// Runs the future of the control plane to its end. Threads that are still busy are not waited for.
 pub(crate) fn block_on(story: impl Future<Output = ExitCode>) -> ExitCode {
     log_panics();
     match runtime() {
@@ -72,7 +73,7 @@ pub(crate) fn setup(prepared: Prepared, path: Option<std::path::PathBuf>) -> io:
     Ok(Setup { prepared, path, seed: seed()?, wall: wall_clock, version: crate::VERSION })
 }
 
-/// Where the admin API listens: the command line wins over the configuration.
+/// The address of the admin API; the command line overrides the configuration.
 pub(crate) fn admin_address(asked: Option<AdminAddress>, config: &model::Config) -> AdminAddress {
     let configured = || config.admin_socket.clone().map(AdminAddress::from);
     asked.or_else(configured).unwrap_or_else(AdminAddress::default_place)
@@ -88,7 +89,7 @@ async fn stop_signal(interrupt: &mut Signal, terminate: &mut Signal) {
 async fn reload_on(hangup: &mut Signal, control: &Arc<Control>) {
     while hangup.recv().await.is_some() {
         notify(Notice::Reloading);
-        // What is wrong stands in the log and in status.
+        // Errors are in the log and in status.
         let _ = control.reload().await;
         notify(Notice::Ready);
     }
@@ -112,7 +113,7 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build()
 }
 
-/// A panic ends one task, not the process: it must at least be seen.
+/// Logs panics. A panic ends only one task, not the process, so it would go unnoticed.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
@@ -146,5 +147,5 @@ pub(crate) fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
-/// limit: reloads, metric pages, name look-ups of the log; each is short.
+/// limit: threads for reloads, metrics pages and name lookups of the log; each task is short.
 const BLOCKING_THREADS_MAX: usize = 8;

@@ -1,4 +1,4 @@
-//! The command line as scripts use it: exit codes, what goes to which stream, signals.
+//! The command line as scripts use it: exit codes, output streams, signals.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -41,11 +41,11 @@ fn directory(config: &str) -> TempDir {
     dir
 }
 
-/// A running balancer; it is killed when a test fails.
+/// A running load balancer; it is killed if a test fails.
 struct Running(Child, BufReader<std::process::ChildStderr>);
 
 impl Running {
-    /// Returns when it serves.
+    /// Starts it and returns once it serves.
     fn start(dir: &Path) -> Self {
         let mut child = evenkeel(dir, &["run", "-c", "e.toml"]).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -60,7 +60,7 @@ impl Running {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 
-    /// Its exit code and the rest of its log.
+    /// Waits for its end; returns the exit code and the rest of its log.
     fn end(mut self) -> (i32, String) {
         let mut log = String::new();
         self.1.read_to_string(&mut log).unwrap();
@@ -81,7 +81,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn check_tells_fine_from_not() {
+fn check_reports_errors_by_exit_code() {
     let dir = directory(PLAIN);
     let (code, out, _) = answer(dir.path(), &["check", "e.toml"]);
     assert_eq!(
@@ -125,7 +125,7 @@ fn help_knows_commands_and_keys() {
 }
 
 #[test]
-fn without_a_running_one_the_message_says_what_to_do() {
+fn without_a_running_evenkeel_the_message_has_a_hint() {
     let dir = directory(PLAIN);
     for command in ["status", "targets", "reload"] {
         let (code, out, err) = answer(dir.path(), &[command]);
@@ -135,7 +135,7 @@ fn without_a_running_one_the_message_says_what_to_do() {
 }
 
 #[test]
-fn runs_answers_reloads_and_stops() {
+fn run_serves_reloads_and_stops() {
     let dir = directory(PLAIN);
     let mut running = Running::start(dir.path());
     let (code, out, _) = answer(dir.path(), &["status"]);
@@ -153,7 +153,7 @@ fn runs_answers_reloads_and_stops() {
 
     fs::write(dir.path().join("e.toml"), "[listener.web]\n").unwrap();
     let (code, _, err) = answer(dir.path(), &["reload"]);
-    assert!(code == 1 && err.contains("e.toml:1:") && err.contains("served still"), "{err}");
+    assert!(code == 1 && err.contains("e.toml:1:") && err.contains("nothing was changed"), "{err}");
     assert_eq!(answer(dir.path(), &["status"]).0, 1, "the last reload failed");
 
     let (code, _, err) = answer(dir.path(), &["run", "-c", "e.toml"]);
@@ -165,7 +165,7 @@ fn runs_answers_reloads_and_stops() {
 }
 
 #[test]
-fn signals_reload_and_reopen() {
+fn signals_reload_and_reopen_logs() {
     let dir = directory(PLAIN);
     let mut running = Running::start(dir.path());
     running.signal(Signal::HUP);
@@ -177,7 +177,7 @@ fn signals_reload_and_reopen() {
 }
 
 #[test]
-fn a_second_instance_is_refused_and_told_why() {
+fn a_second_instance_is_refused_with_the_reason() {
     let dir = directory(PLAIN);
     let running = Running::start(dir.path());
     let (code, _, err) = answer(dir.path(), &["run", "-c", "e.toml"]);
@@ -187,7 +187,7 @@ fn a_second_instance_is_refused_and_told_why() {
     assert_eq!(running.end().0, 0);
 }
 
-/// A certificate of OpenSSL's making, by itself, with its key in `site.key`.
+/// A directory with a self-signed certificate made by OpenSSL, and its key in `site.key`.
 fn openssl_directory() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let line = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=site \
@@ -199,7 +199,7 @@ fn openssl_directory() -> TempDir {
 }
 
 #[test]
-fn cert_check_says_what_is_sent_and_what_is_wrong() {
+fn cert_check_shows_the_chain_and_all_problems() {
     let dir = openssl_directory();
     let check = |arguments: &[&str]| answer(dir.path(), &[&["cert", "check"], arguments].concat());
     let (code, text, _) = check(&["site.pem", "--key", "site.key", "--host", "a.example.org"]);
@@ -232,7 +232,7 @@ fn cert_check_says_what_is_sent_and_what_is_wrong() {
 }
 
 #[test]
-fn cert_check_answers_programs() {
+fn cert_check_prints_json() {
     let dir = openssl_directory();
     for (arguments, exit, words) in [
         (&["site.pem", "--key", "site.key"][..], 0, &["self_signed"][..]),

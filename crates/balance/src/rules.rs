@@ -9,44 +9,26 @@
 //! by hash, so the number of rules does not matter.
 
 mod conditions;
+mod cookies;
+mod host;
 mod mismatch;
 mod paths;
+mod regexes;
+mod request_view;
 mod rewrite;
-
-use std::net::IpAddr;
 
 use model::{HostPattern, Rule};
 use regex::bytes::Regex;
 
 use crate::hash::BytesMap;
+use host::{HOST_BYTES_MAX, lower_case};
 use paths::PathTable;
+use regexes::regex_entry;
 
-pub use mismatch::{Match, Mismatch, mismatch};
+pub use conditions::Mismatch;
+pub use mismatch::{Match, mismatch};
+pub use request_view::RequestView;
 pub use rewrite::rewrite_path;
-
-/// What the table reads of a request. Conditions are evaluated only if a rule whose host and path match has
-/// some.
-pub trait RequestView {
-    /// The host name in any case, without port and trailing dot; empty if the request has none.
-    fn host(&self) -> &[u8];
-    /// The normalised path, without the query.
-    fn path(&self) -> &[u8];
-    fn method(&self) -> &[u8];
-    /// The query as sent, without `?`.
-    fn query(&self) -> Option<&[u8]>;
-    /// The client's address: the remote address, or the one that trusted proxies forwarded. `None` if it is
-    /// unknown; no range contains it then.
-    fn source(&self) -> Option<IpAddr>;
-    /// Passes the value of each field line with this name to `each`, until that returns true; returns whether
-    /// it did. `name` is lower case and is compared without regard to case; values have no white space around
-    /// them.
-    fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool;
-
-    /// Does the same for cookies with this name, in the order sent (RFC 6265 §4.2.1).
-    fn cookie_values(&self, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        self.header_values("cookie", &mut |line| conditions::cookie_values(line, name, each))
-    }
-}
 
 /// The compiled rules of one listener. Give each worker its own clone: threads that share a regex contend for
 /// its scratch memory, and a clone has its own.
@@ -121,28 +103,6 @@ impl RuleTable {
     }
 }
 
-/// The entry of this regex. Two rules with the same regex text share an entry, like two rules with the same
-/// name.
-fn regex_entry<'a, V: Default>(entries: &'a mut Vec<(Regex, V)>, regex: &Regex) -> &'a mut V {
-    let known = entries.iter().position(|(entry, _)| entry.as_str() == regex.as_str());
-    let place = known.unwrap_or_else(|| {
-        entries.push((regex.clone(), V::default()));
-        entries.len() - 1
-    });
-    &mut entries[place].1
-}
-
-/// `None` if the host is too long to be a name.
-fn lower_case<'a>(host: &'a [u8], scratch: &'a mut [u8; HOST_BYTES_MAX]) -> Option<&'a [u8]> {
-    let lower = scratch.get_mut(..host.len())?;
-    if !host.iter().any(u8::is_ascii_uppercase) {
-        return Some(host);
-    }
-    lower.copy_from_slice(host);
-    lower.make_ascii_lowercase();
-    Some(lower)
-}
-
 /// `.b.c`, `.c` of `a.b.c`: every suffix after at least one label, longest first, none longer than `longest`.
 fn suffixes(host: &[u8], longest: usize) -> impl Iterator<Item = &[u8]> {
     let first = host.len().saturating_sub(longest).max(1);
@@ -154,9 +114,6 @@ fn prefixes(host: &[u8], longest: usize) -> impl Iterator<Item = &[u8]> {
     let last = longest.min(host.len().saturating_sub(1));
     (1..=last).rev().filter(|&end| host[end - 1] == b'.').map(|end| &host[..end])
 }
-
-// limit: a name has at most 253 bytes (RFC 1035 §2.3.4). A longer one matches only rules without a host.
-const HOST_BYTES_MAX: usize = 255;
 
 #[cfg(test)]
 mod tests;

@@ -3,19 +3,9 @@
 
 use model::{Conditions, HostPattern, PathPattern};
 
-use super::{HOST_BYTES_MAX, RequestView, conditions, lower_case};
-
-/// The first part of a rule that does not match a request. Conditions are named by their index in their list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mismatch {
-    Host,
-    Path,
-    Method,
-    Source,
-    Header(usize),
-    Query(usize),
-    Cookie(usize),
-}
+use super::conditions::{self, Mismatch};
+use super::host::{HOST_BYTES_MAX, lower_case};
+use super::request_view::RequestView;
 
 /// What of a rule is compared with a request.
 #[derive(Clone, Copy, Debug)]

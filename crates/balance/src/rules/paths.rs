@@ -5,7 +5,9 @@ use std::cmp::Reverse;
 use model::{Conditions, PathPattern, Rule};
 use regex::bytes::Regex;
 
-use super::{RequestView, conditions, regex_entry};
+use super::conditions;
+use super::regexes::regex_entry;
+use super::request_view::RequestView;
 use crate::hash::BytesMap;
 
 /// All rules of one host.

@@ -22,11 +22,6 @@ pub(crate) const CIRCLES: &[CircleException] = &[
         reason: "the root calls its modules, and they use its types",
     },
     CircleException {
-        package: "balance",
-        modules: &["rules", "rules::conditions", "rules::paths"],
-        reason: "a parent calls its children, and they use its types",
-    },
-    CircleException {
         package: "config",
         modules: &[
             "build",
@@ -96,8 +91,8 @@ pub(crate) const CIRCLES: &[CircleException] = &[
     },
     CircleException {
         package: "net",
-        modules: &["pipe", "stream", "worker"],
-        reason: "the worker keeps tables of streams and pipes, which hold the worker",
+        modules: &["milli_timer", "pipe", "stream", "timer", "worker"],
+        reason: "the worker keeps tables of streams, pipes and timers, which hold the worker",
     },
     CircleException {
         package: "observe",

@@ -9,6 +9,7 @@ mod comments;
 mod exceptions;
 mod floors;
 mod pages;
+mod prose;
 mod requirements;
 mod sizes;
 mod source;
@@ -92,6 +93,7 @@ fn problems(root: &Path, tree: &Tree) -> Outcome<Vec<String>> {
     problems.extend(sizes::problems(&tree.sources));
     problems.extend(circles::problems(&tree.texts, &tree.sources));
     problems.extend(words::problems(&tree.texts, &tree.sources));
+    problems.extend(prose::problems(&tree.texts));
     problems.extend(pages::problems(root, &tree.texts, &tree.sources));
     problems.extend(requirements::problems(&tree.texts));
     Ok(problems)

@@ -36,7 +36,7 @@ pub(crate) struct Function {
     /// Code lines from the signature to the closing brace.
     pub(crate) length: usize,
     pub(crate) is_test: bool,
-    /// Its name is somebody else's choice.
+    /// The trait chose its name.
     pub(crate) of_trait: bool,
 }
 

@@ -143,7 +143,7 @@ impl RequestComposer<'_> {
         }
     }
 
-    /// Whether a field claims to say who the client is, which only we do (MT3).
+    /// Whether a field claims to identify the client, which only we do (MT3).
     fn claims_identity(&self, name: &[u8]) -> bool {
         self.identity_fields().iter().any(|field| token::is_same_variable(field.as_bytes(), name))
     }

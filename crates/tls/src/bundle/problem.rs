@@ -64,7 +64,7 @@ macro_rules! codes {
 }
 
 codes! {
-    Unreadable => "unreadable" Error, "A file cannot be opened or read.", "Look at the file's path and who may read it.";
+    Unreadable => "unreadable" Error, "A file cannot be opened or read.", "Look at the file's path and permissions.";
     TooLarge => "too_large" Error, "A file is larger than 1 MiB and was not read.", "Name the file with this certificate only, not a store of many.";
     NotPem => "not_pem" Error, "A file holds neither PEM nor another form of certificates that we know.", "A PEM file is text with lines like `-----BEGIN CERTIFICATE-----`.";
     IsDer => "is_der" Error, "A file is DER (binary), not PEM.", "Convert it: `openssl x509 -inform DER -in FILE -out FILE.pem`, for a key `openssl pkey -inform DER -in FILE -out FILE.pem`.";
@@ -76,7 +76,7 @@ codes! {
     TooManyCertificates => "too_many_certificates" Error, "A file holds more than 100 certificates.", "A bundle is the certificate and those between it and its root, not a store of roots.";
     NoCertificate => "no_certificate" Error, "The file holds no certificate.", "Add the certificate and its intermediate certificates, as PEM.";
     NoKey => "no_key" Error, "There is no private key.", "Add the key to the file, or name its own file.";
-    EncryptedKey => "encrypted_key" Error, "The private key is encrypted, and nobody is there to type its password.", "Decrypt it: `openssl pkey -in FILE -out FILE.key`, readable for the service only.";
+    EncryptedKey => "encrypted_key" Error, "The private key is encrypted, and no password can be typed here.", "Decrypt it: `openssl pkey -in FILE -out FILE.key`, readable for the service only.";
     SeveralKeys => "several_keys" Error, "There are several different private keys.", "Keep the one that belongs to the certificate.";
     UnsupportedKey => "unsupported_key" Error, "The private key is broken or of a kind that cannot be served.", "Use RSA (2048 to 8192 bits), ECDSA (P-256, P-384, P-521) or Ed25519.";
     KeyMismatch => "key_mismatch" Error, "The private key belongs to none of the certificates.", "Put the key there that the certificate was requested with, or request a new certificate.";

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use crate::stream::Agreed;
+use crate::stream::TlsFacts;
 
 /// How a request's connection came in.
 #[derive(Clone, Debug)]
@@ -30,13 +30,13 @@ pub(crate) enum Security {
     /// No TLS on a listener that had TLS when the connection came in.
     PlainOnTls,
     /// A finished handshake.
-    Tls(Rc<Agreed>),
+    Tls(Rc<TlsFacts>),
 }
 
 impl Security {
-    pub(crate) fn agreed(&self) -> Option<&Agreed> {
+    pub(crate) fn tls_facts(&self) -> Option<&TlsFacts> {
         match self {
-            Self::Tls(agreed) => Some(agreed),
+            Self::Tls(tls_facts) => Some(tls_facts),
             Self::Plain | Self::PlainOnTls => None,
         }
     }

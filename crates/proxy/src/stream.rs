@@ -1,7 +1,8 @@
-//! What the story of a request reads from and writes to.
+//! The byte stream from which requests and responses are read and to which they are written, as HTTP/1.1 text.
 //!
-//! The methods are those of [`net::TcpStream`], with one difference: what was taken may still wait for the socket.
-//! Whoever writes without waiting asks [`Stream::is_flushed`]; whoever waits for a write waits for that too.
+//! The methods are those of [`net::TcpStream`], with one difference: a write that has returned may have left encrypted
+//! bytes in a buffer. A caller that writes without waiting checks [`Stream::is_flushed`]; writes that wait also wait for
+//! those bytes.
 
 mod tls;
 mod wire;
@@ -14,21 +15,22 @@ use net::{Buffer, SMALL, StreamKey, Sys, TcpStream, Ticks, Worker};
 
 use crate::http2::{ClientStream, TargetStream, Writes};
 
-pub(crate) use tls::{Agreed, HandshakeError, Tls};
+pub(crate) use tls::{HandshakeError, Tls, TlsFacts};
 pub(crate) use wire::Wire;
 
-/// Both directions of an exchange with one peer.
+/// Both directions of one connection, or of one HTTP/2 stream.
 #[derive(Debug)]
 pub(crate) enum Stream<S: Sys> {
-    /// All of a connection.
+    /// A connection.
     Wire(Wire<S>),
-    /// A stream of a connection that speaks HTTP/2. Whose it is, is said one level below: here it would make every idle
-    /// connection larger.
-    Http2(Of<S>),
+    /// A stream of an HTTP/2 connection. Client and target are variants of a second enum: as variants of this one they
+    /// would make every idle connection larger.
+    Http2(Http2Stream<S>),
 }
 
+/// A stream of an HTTP/2 connection, by the peer of that connection.
 #[derive(Debug)]
-pub(crate) enum Of<S: Sys> {
+pub(crate) enum Http2Stream<S: Sys> {
     Client(Box<ClientStream<S>>),
     Target(Box<TargetStream<S>>),
 }
@@ -38,15 +40,15 @@ impl<S: Sys> Stream<S> {
         Self::Wire(Wire::plain(tcp))
     }
 
-    pub(crate) fn of_client(stream: ClientStream<S>) -> Self {
-        Self::Http2(Of::Client(Box::new(stream)))
+    pub(crate) fn http2_client(stream: ClientStream<S>) -> Self {
+        Self::Http2(Http2Stream::Client(Box::new(stream)))
     }
 
-    pub(crate) fn of_target(stream: TargetStream<S>) -> Self {
-        Self::Http2(Of::Target(Box::new(stream)))
+    pub(crate) fn http2_target(stream: TargetStream<S>) -> Self {
+        Self::Http2(Http2Stream::Target(Box::new(stream)))
     }
 
-    /// The connection, where this is all of one.
+    /// The connection; `None`: this is an HTTP/2 stream.
     pub(crate) fn wire(&self) -> Option<&Wire<S>> {
         match self {
             Self::Wire(wire) => Some(wire),
@@ -54,15 +56,15 @@ impl<S: Sys> Stream<S> {
         }
     }
 
-    /// The stream, where it is one to a target.
-    pub(crate) fn as_target(&self) -> Option<&TargetStream<S>> {
+    /// The HTTP/2 stream to a target, if this is one.
+    pub(crate) fn as_http2_target(&self) -> Option<&TargetStream<S>> {
         match self {
-            Self::Http2(Of::Target(stream)) => Some(stream),
-            Self::Wire(_) | Self::Http2(Of::Client(_)) => None,
+            Self::Http2(Http2Stream::Target(stream)) => Some(stream),
+            Self::Wire(_) | Self::Http2(Http2Stream::Client(_)) => None,
         }
     }
 
-    /// From here on what is read and written goes through `session`.
+    /// Puts the connection under TLS: from now on reads and writes go through `session`.
     pub(crate) fn secure(&mut self, session: Box<Tls>) {
         match self {
             Self::Wire(wire) => wire.secure(session),
@@ -70,7 +72,7 @@ impl<S: Sys> Stream<S> {
         }
     }
 
-    /// The socket, where it carries the story's bytes as they are.
+    /// The socket, if it carries plaintext bytes (no TLS, no HTTP/2), so that they can be spliced.
     pub(crate) fn as_plain(&self) -> Option<&TcpStream<S>> {
         self.wire().and_then(Wire::as_plain)
     }
@@ -78,16 +80,16 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn key(&self) -> StreamKey {
         match self {
             Self::Wire(wire) => wire.key(),
-            Self::Http2(Of::Client(stream)) => stream.key(),
-            Self::Http2(Of::Target(stream)) => stream.key(),
+            Self::Http2(Http2Stream::Client(stream)) => stream.key(),
+            Self::Http2(Http2Stream::Target(stream)) => stream.key(),
         }
     }
 
     pub(crate) fn worker(&self) -> &Worker<S> {
         match self {
             Self::Wire(wire) => wire.worker(),
-            Self::Http2(Of::Client(stream)) => stream.timer().worker(),
-            Self::Http2(Of::Target(stream)) => stream.timer().worker(),
+            Self::Http2(Http2Stream::Client(stream)) => stream.timer().worker(),
+            Self::Http2(Http2Stream::Target(stream)) => stream.timer().worker(),
         }
     }
 
@@ -101,32 +103,32 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn set_read_deadline(&self, deadline: Ticks) {
         match self {
             Self::Wire(wire) => wire.set_read_deadline(deadline),
-            Self::Http2(Of::Client(stream)) => stream.set_read_deadline(deadline),
-            Self::Http2(Of::Target(stream)) => stream.set_read_deadline(deadline),
+            Self::Http2(Http2Stream::Client(stream)) => stream.set_read_deadline(deadline),
+            Self::Http2(Http2Stream::Target(stream)) => stream.set_read_deadline(deadline),
         }
     }
 
     pub(crate) fn set_write_deadline(&self, deadline: Ticks) {
         match self {
             Self::Wire(wire) => wire.set_write_deadline(deadline),
-            Self::Http2(Of::Client(stream)) => stream.set_write_deadline(deadline),
-            Self::Http2(Of::Target(stream)) => stream.set_write_deadline(deadline),
+            Self::Http2(Http2Stream::Client(stream)) => stream.set_write_deadline(deadline),
+            Self::Http2(Http2Stream::Target(stream)) => stream.set_write_deadline(deadline),
         }
     }
 
     pub(crate) fn has_read_deadline(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.has_read_deadline(),
-            Self::Http2(Of::Client(stream)) => stream.timer().has_read_deadline(),
-            Self::Http2(Of::Target(stream)) => stream.timer().has_read_deadline(),
+            Self::Http2(Http2Stream::Client(stream)) => stream.timer().has_read_deadline(),
+            Self::Http2(Http2Stream::Target(stream)) => stream.timer().has_read_deadline(),
         }
     }
 
     pub(crate) fn forget_late(&self) {
         match self {
             Self::Wire(wire) => wire.forget_late(),
-            Self::Http2(Of::Client(stream)) => stream.timer().forget_late(),
-            Self::Http2(Of::Target(stream)) => stream.timer().forget_late(),
+            Self::Http2(Http2Stream::Client(stream)) => stream.timer().forget_late(),
+            Self::Http2(Http2Stream::Target(stream)) => stream.timer().forget_late(),
         }
     }
 
@@ -144,23 +146,23 @@ impl<S: Sys> Stream<S> {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Wire(wire) => wire.poll_fill(context, buffer, wanted),
-            Self::Http2(Of::Client(stream)) => stream.poll_fill(context, buffer, wanted),
-            Self::Http2(Of::Target(stream)) => stream.poll_fill(context, buffer, wanted),
+            Self::Http2(Http2Stream::Client(stream)) => stream.poll_fill(context, buffer, wanted),
+            Self::Http2(Http2Stream::Target(stream)) => stream.poll_fill(context, buffer, wanted),
         }
     }
 
-    /// See [`TcpStream::try_fill`]. `None` may also mean that what came says nothing to the story.
+    /// See [`TcpStream::try_fill`]. `None` also if what was received carries no plaintext bytes, such as a TLS ticket.
     pub(crate) fn try_fill(&self, buffer: &mut Buffer, wanted: usize) -> Option<io::Result<usize>> {
         match self {
             Self::Wire(wire) => wire.try_fill(buffer, wanted),
-            Self::Http2(Of::Client(stream)) => stream.try_fill(buffer, wanted),
-            Self::Http2(Of::Target(stream)) => stream.try_fill(buffer, wanted),
+            Self::Http2(Http2Stream::Client(stream)) => stream.try_fill(buffer, wanted),
+            Self::Http2(Http2Stream::Target(stream)) => stream.try_fill(buffer, wanted),
         }
     }
 
-    /// Takes what has come of a stream already: the rest of the body that came right behind its head.
+    /// Reads what has already arrived on the stream, such as a body directly behind its head.
     pub(crate) fn fill_now(&self, buffer: &mut Buffer) {
-        // What goes wrong shows again with the next read, which leaves a waker of its own, too.
+        // The next read returns the error again and registers a waker of its own.
         let _ = self.poll_fill(&mut Context::from_waker(Waker::noop()), buffer, SMALL);
     }
 
@@ -171,18 +173,19 @@ impl<S: Sys> Stream<S> {
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Wire(wire) => wire.poll_readable(context),
-            Self::Http2(Of::Client(stream)) => stream.poll_readable(context),
-            Self::Http2(Of::Target(stream)) => stream.poll_readable(context),
+            Self::Http2(Http2Stream::Client(stream)) => stream.poll_readable(context),
+            Self::Http2(Http2Stream::Target(stream)) => stream.poll_readable(context),
         }
     }
 
     /// See [`TcpStream::idle`].
     pub(crate) async fn idle(&self) -> io::Result<()> {
-        // One wait for all kinds: more would stand in every idle connection.
+        // One await for all variants: each further one would make the future of every idle connection larger.
         let _mark = self.wire().map(|wire| wire.socket().mark_idle());
         self.readable().await
     }
 
+    /// See [`TcpStream::is_quiet`].
     pub(crate) fn is_quiet(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.is_quiet(),
@@ -190,6 +193,7 @@ impl<S: Sys> Stream<S> {
         }
     }
 
+    /// See [`TcpStream::check_quiet`].
     pub(crate) fn check_quiet(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.check_quiet(),
@@ -201,11 +205,12 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn check_open(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.check_open(),
-            Self::Http2(Of::Client(stream)) => !stream.is_gone(),
-            Self::Http2(Of::Target(stream)) => !stream.is_gone(),
+            Self::Http2(Http2Stream::Client(stream)) => !stream.is_gone(),
+            Self::Http2(Http2Stream::Target(stream)) => !stream.is_gone(),
         }
     }
 
+    /// See [`TcpStream::gone`].
     pub(crate) async fn gone(&self) {
         poll_fn(|context| self.poll_gone(context)).await;
     }
@@ -213,24 +218,24 @@ impl<S: Sys> Stream<S> {
     pub(crate) fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Wire(wire) => wire.poll_gone(context),
-            Self::Http2(Of::Client(stream)) => stream.poll_gone(context),
-            Self::Http2(Of::Target(stream)) => stream.poll_gone(context),
+            Self::Http2(Http2Stream::Client(stream)) => stream.poll_gone(context),
+            Self::Http2(Http2Stream::Target(stream)) => stream.poll_gone(context),
         }
     }
 
     pub(crate) fn is_gone(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.is_gone(),
-            Self::Http2(Of::Client(stream)) => stream.is_gone(),
-            Self::Http2(Of::Target(stream)) => stream.is_gone(),
+            Self::Http2(Http2Stream::Client(stream)) => stream.is_gone(),
+            Self::Http2(Http2Stream::Target(stream)) => stream.is_gone(),
         }
     }
 
     pub(crate) fn is_read_closed(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.is_read_closed(),
-            Self::Http2(Of::Client(stream)) => stream.is_gone(),
-            Self::Http2(Of::Target(stream)) => stream.is_gone(),
+            Self::Http2(Http2Stream::Client(stream)) => stream.is_gone(),
+            Self::Http2(Http2Stream::Target(stream)) => stream.is_gone(),
         }
     }
 
@@ -241,17 +246,17 @@ impl<S: Sys> Stream<S> {
         }
     }
 
-    /// Writes as much of `head`, then of `rest`, as goes at once; returns how many bytes were taken. See
-    /// [`Self::is_flushed`].
+    /// Writes as much of `head` and then `rest` as is possible without waiting; returns the number of bytes that were
+    /// accepted. See [`Self::is_flushed`].
     pub(crate) fn try_write(&self, head: &[u8], rest: &[u8]) -> io::Result<usize> {
         match self {
             Self::Wire(wire) => wire.try_write(head, rest),
-            Self::Http2(Of::Client(stream)) => stream.try_write(head, rest),
-            Self::Http2(Of::Target(stream)) => stream.try_write(head, rest),
+            Self::Http2(Http2Stream::Client(stream)) => stream.try_write(head, rest),
+            Self::Http2(Http2Stream::Target(stream)) => stream.try_write(head, rest),
         }
     }
 
-    /// Whether all that was taken has gone to the socket.
+    /// Whether the socket has all accepted bytes. TLS keeps records that the socket did not take.
     pub(crate) fn is_flushed(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.is_flushed(),
@@ -260,22 +265,22 @@ impl<S: Sys> Stream<S> {
     }
 
     /// See [`TcpStream::write_all`].
-    // A cancelled write leaves a part on the wire: close the stream.
+    // A cancelled write may have sent a part: close the stream.
     pub(crate) async fn write_all(&self, buffer: &mut Buffer, rest: &mut Buffer) -> io::Result<()> {
         poll_fn(|context| match self {
             Self::Wire(wire) => wire.poll_write_all(context, buffer, rest),
-            Self::Http2(Of::Client(stream)) => stream.poll_write_all(context, buffer, rest),
-            Self::Http2(Of::Target(stream)) => stream.poll_write_all(context, buffer, rest),
+            Self::Http2(Http2Stream::Client(stream)) => stream.poll_write_all(context, buffer, rest),
+            Self::Http2(Http2Stream::Target(stream)) => stream.poll_write_all(context, buffer, rest),
         })
         .await
     }
 
-    /// See [`TcpStream::write_some`]; with nothing to write, waits for what was taken to go.
+    /// See [`TcpStream::write_some`]; with an empty buffer, waits until the stream is flushed.
     pub(crate) async fn write_some(&self, buffer: &mut Buffer) -> io::Result<()> {
         poll_fn(|context| match self {
             Self::Wire(wire) => wire.poll_write_some(context, buffer),
-            Self::Http2(Of::Client(stream)) => stream.poll_write_some(context, buffer),
-            Self::Http2(Of::Target(stream)) => stream.poll_write_some(context, buffer),
+            Self::Http2(Http2Stream::Client(stream)) => stream.poll_write_some(context, buffer),
+            Self::Http2(Http2Stream::Target(stream)) => stream.poll_write_some(context, buffer),
         })
         .await
     }
@@ -283,27 +288,27 @@ impl<S: Sys> Stream<S> {
     pub(crate) async fn writable(&self) -> io::Result<()> {
         poll_fn(|context| match self {
             Self::Wire(wire) => wire.poll_writable(context),
-            Self::Http2(Of::Client(stream)) => stream.poll_writable(context),
-            Self::Http2(Of::Target(stream)) => stream.poll_writable(context),
+            Self::Http2(Http2Stream::Client(stream)) => stream.poll_writable(context),
+            Self::Http2(Http2Stream::Target(stream)) => stream.poll_writable(context),
         })
         .await
     }
 
-    /// Sends what says that nothing more comes; reading goes on.
+    /// Ends the direction to the peer (half-close). Reads are still possible.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         match self {
             Self::Wire(wire) => wire.shutdown_write(),
-            Self::Http2(Of::Client(stream)) => stream.shutdown_write(),
-            // A request has its own end.
-            Self::Http2(Of::Target(_)) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Http2(Http2Stream::Client(stream)) => stream.shutdown_write(),
+            // The end of a request's body ends the stream.
+            Self::Http2(Http2Stream::Target(_)) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    /// Makes the coming end one that the peer cannot take for the end of the whole.
+    /// Makes the next close an abort, so that the peer cannot take what it has received for a complete message.
     pub(crate) fn abort_on_close(&self) {
         match self {
             Self::Wire(wire) => wire.abort_on_close(),
-            // Their drop does so where they have not ended.
+            // The drop of a stream resets it if it has not ended.
             Self::Http2(_) => {}
         }
     }

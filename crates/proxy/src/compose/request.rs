@@ -154,9 +154,9 @@ impl RequestComposer<'_> {
 
     /// The identity of the client's certificate, in the fields that its host configures (MT3).
     fn write_identity(&self, out: &mut Vec<u8>) {
-        let Some(agreed) = self.arrival.security.agreed() else { return };
-        if let Some(rules) = &agreed.host.client {
-            tls::write_headers(agreed.identity.as_ref(), &rules.auth.headers, out);
+        let Some(tls_facts) = self.arrival.security.tls_facts() else { return };
+        if let Some(rules) = &tls_facts.host.client {
+            tls::write_headers(tls_facts.identity.as_ref(), &rules.auth.headers, out);
         }
     }
 }

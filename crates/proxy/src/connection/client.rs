@@ -102,8 +102,8 @@ impl<S: Sys> Client<S> {
             socket_peer: self.connected(),
             port: self.port(),
             is_peer_known: !self.is_nameless(),
-            security: match self.tls().and_then(Tls::agreed) {
-                Some(agreed) => Security::Tls(Rc::clone(agreed)),
+            security: match self.tls().and_then(Tls::facts) {
+                Some(tls_facts) => Security::Tls(Rc::clone(tls_facts)),
                 None if self.is_plain => Security::PlainOnTls,
                 None => Security::Plain,
             },

@@ -28,24 +28,25 @@ struct Entry {
 
 /// Keeps a connection watched until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Remembered {
+pub(crate) struct WatchGuard {
     revocation_watch: Weak<RevocationWatch>,
     number: u64,
 }
 
 impl RevocationWatch {
-    pub(crate) fn remember(
+    /// Watches a connection. `chain` is the client's certificate and those above it.
+    pub(crate) fn watch(
         self: &Rc<Self>,
         stream: StreamKey,
         listener: &ListenerName,
         host: &Arc<Host>,
         chain: &[CertificateDer<'static>],
-    ) -> Remembered {
+    ) -> WatchGuard {
         let number = self.next.get();
         self.next.set(number + 1);
         let (listener, host, chain) = (listener.clone(), Arc::clone(host), chain.to_vec());
         self.entries.borrow_mut().insert(number, Entry { stream, listener, host, chain });
-        Remembered { revocation_watch: Rc::downgrade(self), number }
+        WatchGuard { revocation_watch: Rc::downgrade(self), number }
     }
 
     /// Closes the connections whose certificates are revoked by the current policy; returns the listener of each.
@@ -69,7 +70,7 @@ impl RevocationWatch {
     }
 }
 
-impl Drop for Remembered {
+impl Drop for WatchGuard {
     fn drop(&mut self) {
         if let Some(revocation_watch) = self.revocation_watch.upgrade() {
             revocation_watch.entries.borrow_mut().remove(&self.number);

@@ -109,8 +109,8 @@ async fn handshake<S: Sys>(
     match Tls::handshake(tcp, session, input, false).await {
         Ok(mut session) => {
             let (key, name) = (tcp.key(), &listener.plan.name);
-            let remember = |chain: &[_]| client.proxy.revocation_watch.remember(key, name, host, chain);
-            session.agree(host, remember).map_err(|_| Handshake::ClientCertificate)?;
+            let watch = |chain: &[_]| client.proxy.revocation_watch.watch(key, name, host, chain);
+            session.record_facts(host, watch).map_err(|_| Handshake::ClientCertificate)?;
             check_again(client, listener, host, &session)?;
             Ok(session)
         }

@@ -9,7 +9,7 @@ use super::question::Question;
 use crate::arrival::Security;
 use crate::failed::Failed;
 use crate::snapshot::TlsPlan;
-use crate::stream::Agreed;
+use crate::stream::TlsFacts;
 
 /// The proof that the request may come over its connection.
 #[derive(Clone, Copy, Debug)]
@@ -22,24 +22,24 @@ pub(super) fn authorize(question: &Question<'_>) -> Result<Authorized, Failed> {
         (Some(_), Security::PlainOnTls) => Err(Failure::PlainHttp.into()),
         // A reload has put TLS on the listener: a plain connection from before may not go on.
         (Some(_), Security::Plain) => Err(Failed { failure: Failure::PlainHttp, detail: "before a reload" }),
-        (Some(plan), Security::Tls(agreed)) => check_host_and_client(question, plan, agreed),
+        (Some(plan), Security::Tls(tls_facts)) => check_host_and_client(question, plan, tls_facts),
     }
 }
 
 fn check_host_and_client(
     question: &Question<'_>,
     plan: &TlsPlan,
-    agreed: &Agreed,
+    tls_facts: &TlsFacts,
 ) -> Result<Authorized, Failed> {
     let name = std::str::from_utf8(question.request.host_name()).unwrap_or_default();
-    if !plan.acceptor.may_serve(&in_lower_case(name), &agreed.host) {
+    if !plan.acceptor.may_serve(&in_lower_case(name), &tls_facts.host) {
         return Err(Failure::Misdirected.into());
     }
-    let Some(rules) = &agreed.host.client else { return Ok(Authorized(())) };
+    let Some(rules) = &tls_facts.host.client else { return Ok(Authorized(())) };
     if rules.auth.allow.is_empty() {
         return Ok(Authorized(()));
     }
-    match &agreed.identity {
+    match &tls_facts.identity {
         Some(identity) if identity.matches(&rules.auth.allow) => Ok(Authorized(())),
         Some(_) => Err(Failure::ClientCertificateDenied.into()),
         None => Err(Failed { failure: Failure::ClientCertificateDenied, detail: "no certificate" }),

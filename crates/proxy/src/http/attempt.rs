@@ -240,7 +240,7 @@ async fn send<S: Sys>(
 
 /// Whether the request cannot be sent on an HTTP/2 stream.
 fn is_not_http2<S: Sys>(connection: &TargetConnection<S>, error: &io::Error) -> bool {
-    connection.stream.as_target().is_some() && error.kind() == io::ErrorKind::InvalidData
+    connection.stream.as_http2_target().is_some() && error.kind() == io::ErrorKind::InvalidData
 }
 
 /// Lets other requests pass a target over after a failed connect, unless the reason lies with us.

@@ -164,8 +164,8 @@ impl<'c, S: Sys> Exchange<'c, S> {
         let (request, is_read) = (self.request(), self.is_read);
         let (record, route, meter) = (&self.record, &self.route, self.meter);
         let text = |span: Span| if is_read { request.text(span) } else { &[] };
-        let agreed = self.arrival.security.agreed();
-        let identity = agreed.and_then(|agreed| agreed.identity.as_ref());
+        let tls_facts = self.arrival.security.tls_facts();
+        let identity = tls_facts.and_then(|tls_facts| tls_facts.identity.as_ref());
         AccessRecord {
             unix_micros: self.client.proxy.worker.wall(),
             request_id: self.id(),
@@ -201,8 +201,8 @@ impl<'c, S: Sys> Exchange<'c, S> {
             user_agent: is_read.then(|| request.field(Known::UserAgent)).flatten(),
             referer: is_read.then(|| request.field(Known::Referer)).flatten(),
             tunnel: self.response == ResponseState::Tunnel,
-            tls_version: agreed.map_or("", |agreed| agreed.version),
-            tls_cipher: agreed.map_or("", |agreed| agreed.suite),
+            tls_version: tls_facts.map_or("", |tls_facts| tls_facts.version),
+            tls_cipher: tls_facts.map_or("", |tls_facts| tls_facts.suite),
             client_subject: identity.map_or(&[], |identity| identity.subject.as_bytes()),
             connection_request: self.number,
         }

@@ -279,7 +279,7 @@ impl<S: Sys> Session<S> {
         let Some((asked, input)) = self.translate(&parts, &body, &mut respond, http) else { return };
         let worker = &self.client.proxy.worker;
         let stream = ClientStream::new(worker, &self.link, body, respond, asked);
-        let client = Client::for_stream(&self.client, Stream::of_client(stream), number);
+        let client = Client::for_stream(&self.client, Stream::http2_client(stream), number);
         worker.spawn(serve_stream(Box::new(client), input, self.link.begin()));
     }
 

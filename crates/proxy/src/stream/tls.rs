@@ -1,7 +1,7 @@
-//! A TLS session between a socket and the story.
+//! TLS on a TCP connection: decrypts what is read from the socket, encrypts what is written to it.
 //!
-//! Records that are not complete, plain bytes that found no room and records that the socket did not take are held in
-//! leased buffers, each only while there is something in it.
+//! Incomplete records, plaintext that did not fit into the caller's buffer and records that the socket did not take are
+//! kept in leased buffers. An empty buffer has no lease.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -13,85 +13,92 @@ use net::{Buffer, BufferFull, LARGE, SMALL, Sys, TcpStream};
 use rustls::pki_types::CertificateDer;
 use tls::{Host, Identity, Session, sealed_len};
 
-use crate::connection::revocation_watch::Remembered;
+use crate::connection::revocation_watch::WatchGuard;
 
-/// The session of one connection and what it holds back.
+/// The TLS session of one connection and the bytes that it buffers.
 #[derive(Debug)]
 pub(crate) struct Tls {
     inner: RefCell<Inner>,
-    /// Nothing is said when it ends.
-    is_forsaken: Cell<bool>,
-    /// A peer that ends without `close_notify` has cut its bytes off, where they have no other end.
-    is_cut_an_error: bool,
-    /// With a client.
-    agreed: Option<Rc<Agreed>>,
+    /// No `close_notify` will be sent: it was sent already, or the close is a reset.
+    skips_close_notify: Cell<bool>,
+    /// An end of stream without `close_notify` is an error. True for targets: the end of stream may delimit a response, and
+    /// an attacker could truncate it.
+    is_truncation_error: bool,
+    /// What the handshake with a client established; `None` for a target.
+    facts: Option<Rc<TlsFacts>>,
 }
 
-/// What a handshake with a client came to.
+/// What the handshake with a client established.
 #[derive(Debug)]
-pub(crate) struct Agreed {
+pub(crate) struct TlsFacts {
+    /// The host whose certificate was used.
     pub(crate) host: Arc<Host>,
-    /// Who the client has proved to be.
+    /// The identity in the client's certificate; `None`: it sent none.
     pub(crate) identity: Option<Identity>,
     /// For the access log.
     pub(crate) version: &'static str,
     pub(crate) suite: &'static str,
-    /// Where a revocation ends the connection.
-    pub(crate) _remembered: Option<Remembered>,
+    /// Lets a revocation of the client's certificate end the connection.
+    pub(crate) _watch_guard: Option<WatchGuard>,
 }
 
 #[derive(Debug)]
 struct Inner {
     session: Session,
-    /// Received, and not decrypted.
+    /// Received, not decrypted.
     records: Buffer,
-    /// `records` holds a complete record, as far as is known.
+    /// `records` may hold a complete record: decrypt before the next read from the socket.
     has_more: bool,
-    /// Decrypted, and not taken; behind it what did not fit.
-    plain: Buffer,
-    beyond: Buffer,
-    /// Encrypted, and not sent; behind it what did not fit.
+    /// Decrypted, not taken by the caller.
+    plaintext: Buffer,
+    /// The bytes after `plaintext` that did not fit into it.
+    plaintext_overflow: Buffer,
+    /// Encrypted, not sent.
     unsent: Buffer,
-    unsent_beyond: Buffer,
+    /// The bytes after `unsent` that did not fit into it.
+    unsent_overflow: Buffer,
+    /// Why no more plaintext will come.
     end: Option<End>,
 }
 
+/// How the peer's plaintext ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// `close_notify`, or the end of the stream where that is as good.
+    /// `close_notify`, or an end of stream where truncation is no error.
     Clean,
-    Cut,
-    /// What came is not TLS, or not ours.
+    /// An end of stream without `close_notify`.
+    Truncated,
+    /// A record that is not valid TLS or cannot be decrypted.
     Failed,
 }
 
-/// Why there is no session.
+/// Why a handshake failed.
 #[derive(Debug)]
 pub(crate) enum HandshakeError {
-    /// The socket's.
+    /// An error of the socket.
     Io(io::Error),
-    /// The peer closed before the end.
+    /// The peer closed the connection before the handshake was finished.
     Closed,
-    /// What rustls says; the peer has been told.
+    /// An error of rustls. The alert for the peer was sent, if the socket took it.
     Tls(rustls::Error),
 }
 
 impl Tls {
-    /// Makes the handshake on `tcp`, under its deadlines. `records` came already.
+    /// Performs the handshake on `tcp`, under its deadlines. `records` was read already.
     pub(crate) async fn handshake<S: Sys>(
         tcp: &TcpStream<S>,
         session: Session,
         records: Buffer,
-        is_cut_an_error: bool,
+        is_truncation_error: bool,
     ) -> Result<Box<Self>, HandshakeError> {
         let mut inner = Inner {
             session,
             records,
             has_more: false,
-            plain: Buffer::new(),
-            beyond: Buffer::new(),
+            plaintext: Buffer::new(),
+            plaintext_overflow: Buffer::new(),
             unsent: Buffer::new(),
-            unsent_beyond: Buffer::new(),
+            unsent_overflow: Buffer::new(),
             end: None,
         };
         loop {
@@ -115,45 +122,50 @@ impl Tls {
             }
         }
         let inner = RefCell::new(inner);
-        Ok(Box::new(Self { inner, is_forsaken: Cell::new(false), is_cut_an_error, agreed: None }))
+        Ok(Box::new(Self { inner, skips_close_notify: Cell::new(false), is_truncation_error, facts: None }))
     }
 
-    /// Keeps for whom the handshake was, and by whom.
-    pub(crate) fn agree(
+    /// Stores what the handshake with a client established. `watch` registers the client's certificates for revocation.
+    ///
+    /// # Errors
+    /// If the client's certificate cannot be parsed.
+    pub(crate) fn record_facts(
         &mut self,
         host: &Arc<Host>,
-        remember: impl FnOnce(&[CertificateDer<'static>]) -> Remembered,
+        watch: impl FnOnce(&[CertificateDer<'static>]) -> WatchGuard,
     ) -> Result<(), tls::Unreadable> {
         let session = &self.inner.get_mut().session;
-        // Also where nothing is closed today: a reload may say otherwise.
-        let remembered = session.peer_certificates().map(remember);
+        // Watched even if the host does not close revoked connections now: a reload may change that.
+        let watch_guard = session.peer_certificates().map(watch);
         let identity = match session.peer_certificates().and_then(<[_]>::first) {
             Some(leaf) => Some(Identity::of(leaf)?),
             None => None,
         };
         let (version, suite) = (session.version_text(), session.suite_name());
-        self.agreed = Some(Rc::new(Agreed {
+        self.facts = Some(Rc::new(TlsFacts {
             host: Arc::clone(host),
             identity,
             version,
             suite,
-            _remembered: remembered,
+            _watch_guard: watch_guard,
         }));
         Ok(())
     }
 
-    pub(crate) fn agreed(&self) -> Option<&Rc<Agreed>> {
-        self.agreed.as_ref()
+    /// What the handshake with a client established; `None` for a target.
+    pub(crate) fn facts(&self) -> Option<&Rc<TlsFacts>> {
+        self.facts.as_ref()
     }
 
-    /// Looks at the session, for what was agreed.
-    pub(crate) fn with_session<T>(&self, look: impl FnOnce(&Session) -> T) -> T {
-        look(&self.inner.borrow().session)
+    /// Calls `read` with the session, from which protocol, version and so on can be read.
+    pub(crate) fn with_session<T>(&self, read: impl FnOnce(&Session) -> T) -> T {
+        read(&self.inner.borrow().session)
     }
 
-    pub(super) fn has_news(&self) -> bool {
+    /// Whether a read may have a result without a read from the socket.
+    pub(super) fn is_readable(&self) -> bool {
         let inner = self.inner.borrow();
-        inner.has_more || !inner.plain.is_empty() || inner.end.is_some()
+        inner.has_more || !inner.plaintext.is_empty() || inner.end.is_some()
     }
 
     pub(super) fn is_flushed(&self) -> bool {
@@ -167,11 +179,11 @@ impl Tls {
         buffer: &mut Buffer,
         wanted: usize,
     ) -> Poll<io::Result<usize>> {
-        // Who waits for an answer has asked, whatever of it is still here.
-        // A peer that takes no more may have answered already: that the rest does not go is the writer's to meet.
+        // Buffered records are sent before the wait: they may be the request whose response is awaited.
+        // An error is left to the next write: a peer that has stopped reading may already have sent its response.
         let _ = self.poll_flush(tcp, context);
         loop {
-            if !self.has_news() && tcp.poll_readable(context)?.is_pending() {
+            if !self.is_readable() && tcp.poll_readable(context)?.is_pending() {
                 buffer.shrink();
                 self.inner.borrow_mut().records.shrink();
                 return Poll::Pending;
@@ -192,33 +204,33 @@ impl Tls {
         if buffer.len() >= LARGE {
             return Some(Err(io::ErrorKind::FileTooLarge.into()));
         }
-        if let Some(result) = inner.take_plain(buffer) {
+        if let Some(result) = inner.take_plaintext(buffer) {
             return Some(result);
         }
         if !inner.has_more {
             if let Some(end) = inner.end {
-                return Some(self.at_end(end));
+                return Some(self.read_at_end(end));
             }
             match tcp.try_fill(&mut inner.records, wanted.max(SMALL))? {
                 Ok(0) => {
-                    let end = if self.is_cut_an_error { End::Cut } else { End::Clean };
+                    let end = if self.is_truncation_error { End::Truncated } else { End::Clean };
                     inner.end = Some(end);
-                    return Some(self.at_end(end));
+                    return Some(self.read_at_end(end));
                 }
                 Ok(_) => {}
                 Err(error) => return Some(Err(error)),
             }
         }
         match inner.decrypt(tcp, buffer, wanted) {
-            Ok(0) => inner.end.map(|end| self.at_end(end)),
+            Ok(0) => inner.end.map(|end| self.read_at_end(end)),
             result => Some(result),
         }
     }
 
-    fn at_end(&self, end: End) -> io::Result<usize> {
+    fn read_at_end(&self, end: End) -> io::Result<usize> {
         match end {
             End::Clean => Ok(0),
-            End::Cut => Err(io::ErrorKind::UnexpectedEof.into()),
+            End::Truncated => Err(io::ErrorKind::UnexpectedEof.into()),
             End::Failed => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -232,8 +244,8 @@ impl Tls {
         if inner.is_flushed() {
             return Poll::Ready(Ok(()));
         }
-        let Inner { unsent, unsent_beyond, .. } = &mut *inner;
-        tcp.poll_write_all(context, unsent, unsent_beyond)
+        let Inner { unsent, unsent_overflow, .. } = &mut *inner;
+        tcp.poll_write_all(context, unsent, unsent_overflow)
     }
 
     pub(super) fn try_write<S: Sys>(
@@ -288,7 +300,7 @@ impl Tls {
         self.poll_write_once(tcp, context, buffer, &mut Buffer::new())
     }
 
-    /// With nothing unsent.
+    /// Writes once. The caller has flushed the buffered records.
     fn poll_write_once<S: Sys>(
         &self,
         tcp: &TcpStream<S>,
@@ -311,9 +323,10 @@ impl Tls {
         Poll::Ready(Ok(()))
     }
 
-    /// Says that nothing more comes, once; where the socket does not take it now, the peer sees the bare end.
+    /// Sends `close_notify`, at most once. It is dropped if it cannot be sent without waiting; the peer then sees only the
+    /// end of stream.
     pub(super) fn close<S: Sys>(&self, tcp: &TcpStream<S>) {
-        if self.is_forsaken.replace(true) {
+        if self.skips_close_notify.replace(true) {
             return;
         }
         let mut inner = self.inner.borrow_mut();
@@ -326,20 +339,21 @@ impl Tls {
         }
     }
 
-    pub(super) fn forsake(&self) {
-        self.is_forsaken.set(true);
+    /// Prevents `close_notify`: the connection will be reset.
+    pub(super) fn suppress_close_notify(&self) {
+        self.skips_close_notify.set(true);
     }
 }
 
 impl Inner {
-    /// One step of the handshake; what is to be sent goes to `out`.
+    /// Makes one step of the handshake. Appends the bytes that must be sent to `out`.
     fn advance(&mut self, out: &mut Vec<u8>) -> Option<rustls::Error> {
-        let plain = &mut self.plain;
+        let plaintext = &mut self.plaintext;
         let mut is_full = false;
         let read = self.session.read(
             self.records.bytes_mut(),
             |bytes| {
-                is_full = plain.extend(bytes).is_err();
+                is_full = plaintext.extend(bytes).is_err();
                 false
             },
             out,
@@ -348,35 +362,35 @@ impl Inner {
         if read.has_ended {
             self.end = Some(End::Clean);
         }
-        // What came with the end of the handshake may be more than one record.
-        self.has_more = !self.records.is_empty() && !self.plain.is_empty();
+        // More than one record may have arrived with the end of the handshake.
+        self.has_more = !self.records.is_empty() && !self.plaintext.is_empty();
         read.error.or_else(|| is_full.then(|| rustls::Error::General("out of buffers".into())))
     }
 
-    /// Plain bytes that found no room before.
-    fn take_plain(&mut self, buffer: &mut Buffer) -> Option<io::Result<usize>> {
-        if self.plain.is_empty() {
+    /// Moves buffered plaintext to `buffer`; `None`: there is none.
+    fn take_plaintext(&mut self, buffer: &mut Buffer) -> Option<io::Result<usize>> {
+        if self.plaintext.is_empty() {
             return None;
         }
         let taken = self.take_some(buffer);
-        if self.plain.is_empty() {
-            std::mem::swap(&mut self.plain, &mut self.beyond);
+        if self.plaintext.is_empty() {
+            std::mem::swap(&mut self.plaintext, &mut self.plaintext_overflow);
         }
         Some(taken)
     }
 
     fn take_some(&mut self, buffer: &mut Buffer) -> io::Result<usize> {
         if buffer.is_empty() {
-            std::mem::swap(buffer, &mut self.plain);
+            std::mem::swap(buffer, &mut self.plaintext);
             return Ok(buffer.len());
         }
-        let count = self.plain.len().min(LARGE - buffer.len());
-        let moved = buffer.extend(&self.plain.bytes()[..count]);
-        self.plain.consume(count);
+        let count = self.plaintext.len().min(LARGE - buffer.len());
+        let moved = buffer.extend(&self.plaintext.bytes()[..count]);
+        self.plaintext.consume(count);
         moved.map(|()| count).map_err(full)
     }
 
-    /// Decrypts what is complete into `buffer`, which gets `wanted` bytes or one record more than that.
+    /// Decrypts complete records into `buffer` until it holds at least `wanted` bytes. The last record may exceed that.
     fn decrypt<S: Sys>(
         &mut self,
         tcp: &TcpStream<S>,
@@ -386,14 +400,14 @@ impl Inner {
         let before = buffer.len();
         let (mut stopped, mut error) = (false, None);
         let mut out = Vec::new();
-        let plain = &mut self.plain;
+        let plaintext = &mut self.plaintext;
         let sink = |bytes: &[u8]| {
             let added = match buffer.spare(wanted.max(bytes.len())) {
                 Ok(_) => buffer.extend(bytes),
                 Err(full) => Err(full),
             };
-            match added.or_else(|_| plain.extend(bytes)) {
-                Ok(()) => stopped = !plain.is_empty() || buffer.len() >= wanted,
+            match added.or_else(|_| plaintext.extend(bytes)) {
+                Ok(()) => stopped = !plaintext.is_empty() || buffer.len() >= wanted,
                 Err(problem) => (stopped, error) = (true, Some(full(problem))),
             }
             !stopped
@@ -408,8 +422,8 @@ impl Inner {
             self.end = Some(End::Failed);
         }
         if !out.is_empty() {
-            self.hold_back(&out)?;
-            // An error shows again where the story writes.
+            self.keep_unsent(&out)?;
+            // The next write returns the error again.
             let _ = self.flush(tcp);
         }
         match error {
@@ -419,38 +433,39 @@ impl Inner {
     }
 
     fn is_flushed(&self) -> bool {
-        self.unsent.is_empty() && self.unsent_beyond.is_empty()
+        self.unsent.is_empty() && self.unsent_overflow.is_empty()
     }
 
-    /// As much of what is unsent as goes at once.
+    /// Sends as many unsent bytes as the socket takes without waiting.
     fn flush<S: Sys>(&mut self, tcp: &TcpStream<S>) -> io::Result<()> {
-        let sent = tcp.try_write(self.unsent.bytes(), self.unsent_beyond.bytes())?;
+        let sent = tcp.try_write(self.unsent.bytes(), self.unsent_overflow.bytes())?;
         let first = sent.min(self.unsent.len());
         self.unsent.consume(first);
-        self.unsent_beyond.consume(sent - first);
+        self.unsent_overflow.consume(sent - first);
         if self.unsent.is_empty() {
-            std::mem::swap(&mut self.unsent, &mut self.unsent_beyond);
+            std::mem::swap(&mut self.unsent, &mut self.unsent_overflow);
         }
         Ok(())
     }
 
-    fn hold_back(&mut self, records: &[u8]) -> io::Result<()> {
-        let room = if self.unsent_beyond.is_empty() { LARGE - self.unsent.len() } else { 0 };
-        let (first, rest) = records.split_at(records.len().min(room));
+    /// Buffers records that the socket did not take.
+    fn keep_unsent(&mut self, records: &[u8]) -> io::Result<()> {
+        let free = if self.unsent_overflow.is_empty() { LARGE - self.unsent.len() } else { 0 };
+        let (first, rest) = records.split_at(records.len().min(free));
         self.unsent.extend(first).map_err(full)?;
-        self.unsent_beyond.extend(rest).map_err(full)
+        self.unsent_overflow.extend(rest).map_err(full)
     }
 
-    /// Decrypts all that is complete: a session does not write while there is something to be read.
+    /// Decrypts all complete records: the session must have read them before it can write.
     fn read_rest(&mut self, out: &mut Vec<u8>) {
         if self.records.is_empty() || self.end.is_some() {
             return;
         }
-        // Both are within one largest buffer: what is held is less than a record, and what comes was in one.
-        let (plain, beyond, mut is_full) = (&mut self.plain, &mut self.beyond, false);
+        // Two of the largest buffers suffice: `plaintext` holds at most one record, and `records` fits into one buffer.
+        let (plaintext, overflow, mut is_full) = (&mut self.plaintext, &mut self.plaintext_overflow, false);
         let sink = |bytes: &[u8]| {
-            let fits = beyond.is_empty() && plain.extend(bytes).is_ok();
-            is_full |= !fits && beyond.extend(bytes).is_err();
+            let fits = overflow.is_empty() && plaintext.extend(bytes).is_ok();
+            is_full |= !fits && overflow.extend(bytes).is_err();
             true
         };
         let read = self.session.read(self.records.bytes_mut(), sink, out);
@@ -463,11 +478,12 @@ impl Inner {
         }
     }
 
-    /// Encrypts as much of `head` and `rest` as may be held back, and sends what goes.
+    /// Encrypts as much of `head` and `rest` as the buffers can hold, and sends what the socket takes; the rest is buffered.
+    /// Returns the number of plaintext bytes that were accepted.
     fn encrypt<S: Sys>(&mut self, tcp: &TcpStream<S>, head: &[u8], rest: &[u8]) -> io::Result<usize> {
-        ROOM.with_borrow_mut(|room| {
-            let Room { joined, sealed } = room;
-            let plain = match (head.is_empty(), rest.is_empty()) {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let Scratch { joined, sealed } = scratch;
+            let plaintext = match (head.is_empty(), rest.is_empty()) {
                 (_, true) => head,
                 (true, false) => rest,
                 (false, false) => {
@@ -477,29 +493,29 @@ impl Inner {
                     joined
                 }
             };
-            let plain = &plain[..plain.len().min(WRITE_BYTES_MAX)];
-            if plain.is_empty() {
+            let plaintext = &plaintext[..plaintext.len().min(WRITE_BYTES_MAX)];
+            if plaintext.is_empty() {
                 return Ok(0);
             }
             sealed.resize(sealed_len(WRITE_BYTES_MAX), 0);
             let mut first = Vec::new();
             self.read_rest(&mut first);
-            let written = self.session.write(self.records.bytes_mut(), plain, sealed, &mut first);
+            let written = self.session.write(self.records.bytes_mut(), plaintext, sealed, &mut first);
             let written = written.map_err(|error| {
-                // What came cannot be read: the alert that says so is all that still goes.
+                // The session has failed at a received record. Only the alert is still sent.
                 let _ = tcp.try_write(&first, &[]);
                 io::Error::new(io::ErrorKind::InvalidData, error)
             })?;
             let sealed = &sealed[..written];
             let sent = tcp.try_write(&first, sealed)?;
-            self.hold_back(first.get(sent..).unwrap_or_default())?;
-            self.hold_back(&sealed[sent.saturating_sub(first.len())..])?;
-            Ok(plain.len())
+            self.keep_unsent(first.get(sent..).unwrap_or_default())?;
+            self.keep_unsent(&sealed[sent.saturating_sub(first.len())..])?;
+            Ok(plaintext.len())
         })
     }
 }
 
-/// Sends all of it, however much that is.
+/// Sends all of `bytes`, which may be larger than the largest buffer.
 async fn send<S: Sys>(tcp: &TcpStream<S>, bytes: &[u8]) -> io::Result<()> {
     let mut sent = if bytes.is_empty() { 0 } else { tcp.try_write(bytes, &[])? };
     while sent < bytes.len() {
@@ -519,16 +535,17 @@ fn full(problem: BufferFull) -> io::Error {
     }
 }
 
-/// Where a worker puts together what it encrypts.
+/// Buffers for the encryption of one write. Each worker has one pair, which is not kept per connection.
 #[derive(Debug, Default)]
-struct Room {
+struct Scratch {
+    /// `head` and `rest` of a write, if it has both.
     joined: Vec<u8>,
     sealed: Vec<u8>,
 }
 
 thread_local! {
-    static ROOM: RefCell<Room> = RefCell::default();
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-// limit: plain bytes that one write takes: their records must fit into two of the largest buffers.
+// limit: plaintext bytes that one write accepts. Their records must fit into two of the largest buffers.
 const WRITE_BYTES_MAX: usize = LARGE;

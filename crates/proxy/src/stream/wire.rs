@@ -1,7 +1,8 @@
-//! A socket, plain or under TLS.
+//! A TCP connection, with or without TLS.
 //!
-//! The methods are those of [`TcpStream`], with one difference: what TLS has taken may still wait for the socket.
-//! Whoever writes without waiting asks [`Wire::is_flushed`]; whoever waits for a write waits for that too.
+//! The methods are those of [`TcpStream`], with one difference: under TLS, a write that has returned may have left
+//! encrypted bytes in a buffer. A caller that writes without waiting checks [`Wire::is_flushed`]; writes that wait also
+//! wait for those bytes.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -10,10 +11,10 @@ use net::{Buffer, StreamKey, Sys, TcpStream, Ticks, Worker};
 
 use super::tls::Tls;
 
-/// A socket, and the TLS session on it where there is one.
+/// A socket, and its TLS session if it has one.
 #[derive(Debug)]
 pub(crate) struct Wire<S: Sys> {
-    // invariant: the session is dropped first, and says goodbye on a socket that is still open.
+    // invariant: declared before the socket. `Drop` sends `close_notify`, for which the socket must still be open.
     tls: Option<Box<Tls>>,
     tcp: TcpStream<S>,
 }
@@ -23,7 +24,7 @@ impl<S: Sys> Wire<S> {
         Self { tls: None, tcp }
     }
 
-    /// From here on what is read and written goes through `session`.
+    /// From now on reads and writes go through `session`.
     pub(crate) fn secure(&mut self, session: Box<Tls>) {
         self.tls = Some(session);
     }
@@ -32,12 +33,12 @@ impl<S: Sys> Wire<S> {
         self.tls.as_deref()
     }
 
-    /// The socket, where it carries the story's bytes as they are.
+    /// The socket, if it carries plaintext bytes (no TLS).
     pub(crate) fn as_plain(&self) -> Option<&TcpStream<S>> {
         self.tls.is_none().then_some(&self.tcp)
     }
 
-    /// The socket, for what concerns it alone.
+    /// The socket, for calls that do not depend on TLS.
     pub(crate) fn socket(&self) -> &TcpStream<S> {
         &self.tcp
     }
@@ -88,7 +89,7 @@ impl<S: Sys> Wire<S> {
         }
     }
 
-    /// See [`TcpStream::try_fill`]. `None` may also mean that what came says nothing to the story.
+    /// See [`TcpStream::try_fill`]. `None` also if what was received carries no plaintext bytes, such as a TLS ticket.
     pub(crate) fn try_fill(&self, buffer: &mut Buffer, wanted: usize) -> Option<io::Result<usize>> {
         match &self.tls {
             None => self.tcp.try_fill(buffer, wanted),
@@ -98,24 +99,27 @@ impl<S: Sys> Wire<S> {
 
     pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(tls) = &self.tls {
-            // See `Tls::poll_fill`.
+            // An error is ignored for the reason given in `Tls::poll_fill`.
             let _ = tls.poll_flush(&self.tcp, context);
-            if tls.has_news() {
+            if tls.is_readable() {
                 return Poll::Ready(Ok(()));
             }
         }
         self.tcp.poll_readable(context)
     }
 
+    /// See [`TcpStream::is_quiet`].
     pub(crate) fn is_quiet(&self) -> bool {
-        self.tls.as_ref().is_none_or(|tls| !tls.has_news()) && self.tcp.is_quiet()
+        self.tls.as_ref().is_none_or(|tls| !tls.is_readable()) && self.tcp.is_quiet()
     }
 
+    /// See [`TcpStream::check_quiet`].
     pub(crate) fn check_quiet(&self) -> bool {
         self.is_quiet() || self.check_open()
     }
 
-    /// See [`TcpStream::check_open`]. A target's tickets and key updates are taken, and are not news.
+    /// See [`TcpStream::check_open`]. Tickets and key updates of a target are processed and do
+    /// not count as unread bytes.
     pub(crate) fn check_open(&self) -> bool {
         match &self.tls {
             None => self.tcp.check_open(),
@@ -135,8 +139,8 @@ impl<S: Sys> Wire<S> {
         self.tcp.closed_for_millis()
     }
 
-    /// Writes as much of `head`, then of `rest`, as goes at once; returns how many bytes were taken. See
-    /// [`Self::is_flushed`].
+    /// Writes as much of `head` and then `rest` as is possible without waiting; returns the number of bytes that were
+    /// accepted. See [`Self::is_flushed`].
     pub(crate) fn try_write(&self, head: &[u8], rest: &[u8]) -> io::Result<usize> {
         match &self.tls {
             None => self.tcp.try_write(head, rest),
@@ -144,13 +148,13 @@ impl<S: Sys> Wire<S> {
         }
     }
 
-    /// Whether all that was taken has gone to the socket.
+    /// Whether the socket has all accepted bytes. TLS keeps records that the socket did not take.
     pub(crate) fn is_flushed(&self) -> bool {
         self.tls.as_ref().is_none_or(|tls| tls.is_flushed())
     }
 
     /// See [`TcpStream::write_all`].
-    // A cancelled write leaves a part on the wire: close the stream.
+    // A cancelled write may have sent a part: close the stream.
     pub(crate) fn poll_write_all(
         &self,
         context: &mut Context<'_>,
@@ -175,7 +179,7 @@ impl<S: Sys> Wire<S> {
         }
     }
 
-    /// Whether a write would say something; on a new connection, whether it stands or has failed.
+    /// Waits until a write would take bytes or fail; on a new connection, until it is established or has failed.
     pub(crate) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(tls) = &self.tls {
             ready!(tls.poll_flush(&self.tcp, context))?;
@@ -183,7 +187,7 @@ impl<S: Sys> Wire<S> {
         self.tcp.poll_writable(context)
     }
 
-    /// Sends what says that nothing more comes; reading goes on.
+    /// Ends the direction to the peer (half-close). Reads are still possible.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         if let Some(tls) = &self.tls {
             tls.close(&self.tcp);
@@ -191,10 +195,11 @@ impl<S: Sys> Wire<S> {
         self.tcp.shutdown_write()
     }
 
-    /// Makes the coming close a reset, so that the peer cannot take a part for the whole.
+    /// Makes the next close a reset without `close_notify`, so that the peer cannot take what it has received for a
+    /// complete message.
     pub(crate) fn abort_on_close(&self) {
         if let Some(tls) = &self.tls {
-            tls.forsake();
+            tls.suppress_close_notify();
         }
         self.tcp.abort_on_close();
     }

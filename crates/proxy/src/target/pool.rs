@@ -164,7 +164,7 @@ impl<S: Sys> LocalTarget<S> {
         if stream.is_reused() {
             self.cells().connections_reused.increment();
         }
-        self.connection(Stream::of_target(stream), None)
+        self.connection(Stream::http2_target(stream), None)
     }
 
     fn connection(
@@ -255,28 +255,29 @@ impl<S: Sys> TargetConnection<S> {
     }
 
     pub(crate) fn is_reused(&self) -> bool {
-        self.reused_after_millis.is_some() || self.stream.as_target().is_some_and(TargetStream::is_reused)
+        self.reused_after_millis.is_some()
+            || self.stream.as_http2_target().is_some_and(TargetStream::is_reused)
     }
 
     /// The target has reset this stream, and not its connection.
     pub(crate) fn is_stream_reset(&self) -> bool {
-        self.stream.as_target().is_some_and(TargetStream::is_reset)
+        self.stream.as_http2_target().is_some_and(TargetStream::is_reset)
     }
 
     /// The target says that it has not acted on the request (RFC 9113 §8.7).
     pub(crate) fn is_stream_refused(&self) -> bool {
-        self.stream.as_target().is_some_and(TargetStream::is_refused)
+        self.stream.as_http2_target().is_some_and(TargetStream::is_refused)
     }
 
     /// Gives the connection back for the next request.
     // invariant: called in one place, after complete success; everything else drops the connection.
     pub(crate) fn give_back(self, now_millis: u64) {
         let target = Rc::clone(&self.target);
-        let Some(stream) = self.stream.as_target() else { return target.keep(self, now_millis) };
+        let Some(stream) = self.stream.as_http2_target() else { return target.keep(self, now_millis) };
         if !stream.is_over() {
             let worker = self.stream.worker().clone();
             worker.spawn(async move {
-                if let Some(stream) = self.stream.as_target() {
+                if let Some(stream) = self.stream.as_http2_target() {
                     stream.ended().await;
                 }
             });

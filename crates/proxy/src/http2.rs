@@ -1,32 +1,32 @@
-//! HTTP/2 at the edges of the story (RFC 9113).
+//! Translates between HTTP/2 on the network and HTTP/1.1 text inside (RFC 9113).
 //!
-//! A client's connection is a task of its own, [`serve_http2`]; each of its streams is a task that runs the story of one
-//! request, with a [`ClientStream`] in the place of a socket. Heads and bodies are translated by `proto::http2`, frames
-//! are the business of the crate `h2`, which does its I/O through [`io::Io`]. To a target, requests go by
-//! [`TargetStream`]s of the connections in [`Connections`].
+//! A client's connection has a task, [`serve_http2`]. Each of its streams has a task that serves one request, with a
+//! [`ClientStream`] instead of a socket. Requests to a target are sent on [`TargetStream`]s of the connections in
+//! [`Connections`]. `proto::http2` translates heads and bodies. The crate `h2` reads and stream_write the frames; its I/O is
+//! [`io::Io`].
 
 mod client_stream;
 mod incoming;
 mod io;
-mod link;
 mod outgoing;
 mod serve;
+mod shared;
+mod stream_write;
 mod target;
 mod target_stream;
 mod websocket;
-mod writes;
 
 pub(crate) use client_stream::ClientStream;
 pub(crate) use serve::serve_http2;
-pub(crate) use target::{Connections, Opening, drive};
+pub(crate) use stream_write::StreamWrite;
+pub(crate) use target::{Connections, DriverHandle, drive};
 pub(crate) use target_stream::TargetStream;
-pub(crate) use writes::Writes;
 
 use std::io::{Error, ErrorKind};
 
 use proto::http2::Malformed;
 
-/// What an error of the crate means to the story.
+/// Converts an error of `h2` to the error that a socket would return.
 fn to_io(error: h2::Error) -> Error {
     match error.reason() {
         _ if error.is_io() => error.into_io().unwrap_or_else(|| ErrorKind::ConnectionAborted.into()),

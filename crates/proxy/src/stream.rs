@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use net::{Buffer, SMALL, StreamKey, Sys, TcpStream, Ticks, Worker};
 
-use crate::http2::{ClientStream, TargetStream, Writes};
+use crate::http2::{ClientStream, StreamWrite, TargetStream};
 
 pub(crate) use tls::{HandshakeError, Tls, TlsFacts};
 pub(crate) use wire::Wire;
@@ -246,7 +246,7 @@ impl<S: Sys> Stream<S> {
         }
     }
 
-    /// Writes as much of `head` and then `rest` as is possible without waiting; returns the number of bytes that were
+    /// StreamWrite as much of `head` and then `rest` as is possible without waiting; returns the number of bytes that were
     /// accepted. See [`Self::is_flushed`].
     pub(crate) fn try_write(&self, head: &[u8], rest: &[u8]) -> io::Result<usize> {
         match self {

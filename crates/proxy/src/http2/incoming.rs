@@ -1,4 +1,4 @@
-//! The body that comes on a stream, as text.
+//! Receives the body of an HTTP/2 stream, as HTTP/1.1 text.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -10,22 +10,24 @@ use proto::http2::{BodyText, Framing, Malformed, ROOM_MIN};
 
 use super::{invalid, to_io};
 
+/// The receiving half of a stream.
 pub(super) struct Incoming {
     stream: RecvStream,
     text: BodyText,
-    /// DATA that is not yet text.
+    /// DATA that is not yet converted to text.
     data: Bytes,
-    /// Text that found no room.
-    carry: Bytes,
+    /// Text that did not fit into the reader's buffer.
+    pending_text: Bytes,
     phase: Phase,
 }
 
+/// The part of the body that is received next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Data,
     Trailers,
     Ended,
-    /// It shows with every read from now on.
+    /// Each further read returns this error.
     Malformed(Malformed),
 }
 
@@ -33,20 +35,20 @@ impl Incoming {
     pub(super) fn new(stream: RecvStream, framing: Framing) -> Self {
         let phase =
             if framing == Framing::None && stream.is_end_stream() { Phase::Ended } else { Phase::Data };
-        Self { stream, text: BodyText::new(framing), data: Bytes::new(), carry: Bytes::new(), phase }
+        Self { stream, text: BodyText::new(framing), data: Bytes::new(), pending_text: Bytes::new(), phase }
     }
 
-    /// The same behind a head.
-    pub(super) fn behind(head: Bytes, stream: RecvStream, framing: Framing) -> Self {
-        Self { carry: head, ..Self::new(stream, framing) }
+    /// As [`Self::new`], but the text starts with `head`.
+    pub(super) fn with_head(head: Bytes, stream: RecvStream, framing: Framing) -> Self {
+        Self { pending_text: head, ..Self::new(stream, framing) }
     }
 
-    /// All of the stream has come.
+    /// Whether the peer has ended the stream.
     pub(super) fn is_ended(&self) -> bool {
         self.phase == Phase::Ended || self.stream.is_end_stream()
     }
 
-    /// Waits for the end of a stream whose text has ended.
+    /// Waits for the end of the stream after the end of its text.
     pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while self.data.is_empty() && !self.is_ended() {
             match self.poll_more(context) {
@@ -58,8 +60,9 @@ impl Incoming {
         Poll::Ready(())
     }
 
-    /// As [`net::TcpStream::poll_fill`]. Behind the end of a body that has one of its own nothing comes any more.
-    // cancel-safe: what was taken from the stream is in the buffer or kept.
+    /// Behaves as [`net::TcpStream::poll_fill`]. After the end of a body whose text is delimited it never returns an end of
+    /// stream: it waits, as on a connection that stays open.
+    // cancel-safe: bytes taken from the stream are in the buffer or kept here.
     pub(super) fn poll_fill(
         &mut self,
         context: &mut Context<'_>,
@@ -68,13 +71,13 @@ impl Incoming {
     ) -> Poll<io::Result<usize>> {
         let before = buffer.len();
         loop {
-            let moved = self.move_what_is_here(buffer, wanted)?;
+            let moved = self.move_received(buffer, wanted)?;
             if !moved {
                 return Poll::Ready(Ok(buffer.len() - before));
             }
             match self.poll_more(context) {
                 Poll::Ready(Ok(true)) => {}
-                // It shows again with the next read.
+                // Any other result is returned by the next read.
                 _ if buffer.len() > before => return Poll::Ready(Ok(buffer.len() - before)),
                 Poll::Ready(Ok(false)) if self.text.is_delimited() => return Poll::Pending,
                 Poll::Ready(Ok(false)) => return Poll::Ready(Ok(0)),
@@ -84,9 +87,9 @@ impl Incoming {
         }
     }
 
-    /// Waits until a read would say something.
+    /// Waits until a read would return bytes, the end of the stream or an error.
     pub(super) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while self.data.is_empty() && self.carry.is_empty() {
+        while self.data.is_empty() && self.pending_text.is_empty() {
             match self.poll_more(context) {
                 Poll::Ready(Ok(true)) => {}
                 Poll::Ready(Ok(false)) if self.text.is_delimited() => return Poll::Pending,
@@ -97,17 +100,17 @@ impl Incoming {
         Poll::Ready(())
     }
 
-    /// One read of what is here already.
+    /// Reads what has already been received; `None`: nothing.
     pub(super) fn try_fill(&mut self, buffer: &mut Buffer, wanted: usize) -> Option<io::Result<usize>> {
         let before = buffer.len();
-        if let Err(error) = self.move_what_is_here(buffer, wanted) {
+        if let Err(error) = self.move_received(buffer, wanted) {
             return Some(Err(error));
         }
         let count = buffer.len() - before;
         (count > 0).then_some(Ok(count))
     }
 
-    /// Takes the next piece from the stream; `false`: there is none any more.
+    /// Receives the next DATA or the trailers; `false`: the body has ended.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         match self.phase {
             Phase::Data => match self.stream.poll_data(context) {
@@ -122,8 +125,8 @@ impl Incoming {
                 Poll::Ready(Ok(trailers)) => {
                     let mut end = Vec::new();
                     match self.text.end(trailers.as_ref(), &mut end) {
-                        Ok(()) => (self.phase, self.carry) = (Phase::Ended, end.into()),
-                        // What was written before the fault says nothing.
+                        Ok(()) => (self.phase, self.pending_text) = (Phase::Ended, end.into()),
+                        // `end` is dropped: it may hold a part of the trailers.
                         Err(malformed) => self.phase = Phase::Malformed(malformed),
                     }
                 }
@@ -134,41 +137,42 @@ impl Incoming {
         Poll::Ready(Ok(true))
     }
 
-    /// `false`: the buffer is full.
-    fn move_what_is_here(&mut self, buffer: &mut Buffer, wanted: usize) -> io::Result<bool> {
-        while !(self.carry.is_empty() && self.data.is_empty()) {
+    /// Moves what has been received to `buffer`, as text; `false`: the buffer is full.
+    fn move_received(&mut self, buffer: &mut Buffer, wanted: usize) -> io::Result<bool> {
+        while !(self.pending_text.is_empty() && self.data.is_empty()) {
             if !buffer.is_empty() && buffer.len() == buffer.capacity() {
                 return Ok(false);
             }
-            if !self.carry.is_empty() {
-                take_carried(&mut self.carry, buffer, wanted)?;
+            if !self.pending_text.is_empty() {
+                take_text(&mut self.pending_text, buffer, wanted)?;
                 continue;
             }
-            let room = buffer.spare(wanted).map_err(full)?;
-            let taken = if room.len() < ROOM_MIN {
+            let free = buffer.spare(wanted).map_err(full)?;
+            // With less free space the conversion could make no progress.
+            let taken = if free.len() < ROOM_MIN {
                 let mut text = [0; ROOM_MIN];
                 let filled = self.text.fill(&self.data, &mut text).map_err(invalid)?;
-                self.carry = Bytes::copy_from_slice(&text[..filled.written]);
+                self.pending_text = Bytes::copy_from_slice(&text[..filled.written]);
                 filled.taken
             } else {
-                let filled = self.text.fill(&self.data, room).map_err(invalid)?;
+                let filled = self.text.fill(&self.data, free).map_err(invalid)?;
                 buffer.filled(filled.written);
                 filled.taken
             };
             self.data.advance(taken);
-            // The window opens as the story takes what came. Of a stream that is gone, there is none.
+            // Backpressure: the window opens only as the reader takes the bytes. The call fails if the stream has been reset.
             let _ = self.stream.flow_control().release_capacity(taken);
         }
         Ok(true)
     }
 }
 
-/// Moves as much of `carry` as there is room for.
-pub(super) fn take_carried(carry: &mut Bytes, buffer: &mut Buffer, wanted: usize) -> io::Result<usize> {
-    let room = buffer.spare(wanted).map_err(full)?;
-    let count = carry.len().min(room.len());
-    room[..count].copy_from_slice(&carry[..count]);
-    carry.advance(count);
+/// Moves as much of `text` to `buffer` as fits; returns the number of bytes.
+pub(super) fn take_text(text: &mut Bytes, buffer: &mut Buffer, wanted: usize) -> io::Result<usize> {
+    let free = buffer.spare(wanted).map_err(full)?;
+    let count = text.len().min(free.len());
+    free[..count].copy_from_slice(&text[..count]);
+    text.advance(count);
     buffer.filled(count);
     Ok(count)
 }

@@ -1,4 +1,4 @@
-//! A connection as the crate `h2` reads and writes it.
+//! The I/O of an HTTP/2 connection, through which the crate `h2` reads and writes it.
 
 use std::io;
 use std::marker::PhantomData;
@@ -10,36 +10,43 @@ use std::time::Duration;
 use net::{Buffer, Sys};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::link::Link;
+use super::shared::ConnectionShared;
 use crate::io_error;
 use crate::stream::Wire;
 
-/// The owner of the connection.
+/// Owns the connection that [`Io`] reads and writes.
 pub(super) trait Owner<S: Sys> {
     fn wire(&self) -> Option<&Wire<S>>;
 
-    /// Bytes have come.
-    fn did_read(&self) {}
+    /// Called after each read that returned bytes or the end of the stream.
+    fn on_read(&self) {}
 }
 
-/// Reads through a leased buffer, so that a connection without traffic holds none, and has the frames counted.
+/// Reads into a leased buffer, so that a connection without traffic holds none, and counts the frames.
 pub(super) struct Io<S: Sys, O> {
     owner: O,
-    /// Where the frames are counted; of a client only.
-    link: Option<Rc<Link>>,
+    /// The state of a client's connection, whose meter counts the frames. `None` for a target.
+    shared: Option<Rc<ConnectionShared>>,
+    /// Bytes that were read and not yet taken by `h2`.
     input: Buffer,
-    /// Between two writes that go through.
+    /// The longest wait of a write that makes no progress.
     write_timeout: Duration,
-    is_blocked: bool,
+    /// A write waits, and its deadline is set.
+    is_write_blocked: bool,
     system: PhantomData<fn() -> S>,
 }
 
 impl<S: Sys, O: Owner<S>> Io<S, O> {
-    /// `input` was read already. It is counted with what comes.
-    pub(super) fn new(owner: O, link: Option<Rc<Link>>, input: Buffer, write_timeout: Duration) -> Self {
-        let io = Self { owner, link, input, write_timeout, is_blocked: false, system: PhantomData };
-        // A flood within the first bytes shows with the next read.
-        let _ = io.observe();
+    /// `input` was read already; its frames are counted too.
+    pub(super) fn new(
+        owner: O,
+        shared: Option<Rc<ConnectionShared>>,
+        input: Buffer,
+        write_timeout: Duration,
+    ) -> Self {
+        let io = Self { owner, shared, input, write_timeout, is_write_blocked: false, system: PhantomData };
+        // A fault in the first bytes is stored in `shared`, where `poll_read` and the connection's task find it.
+        let _ = io.count_frames();
         io
     }
 
@@ -47,28 +54,28 @@ impl<S: Sys, O: Owner<S>> Io<S, O> {
         self.owner.wire().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Counts what is in the buffer. `Err`: too much of it.
-    fn observe(&self) -> Result<(), ()> {
-        let (Some(link), Ok(wire)) = (&self.link, self.wire()) else { return Ok(()) };
+    /// Counts the frames in `input`. `Err`: the client has exceeded a limit or violated the protocol; the fault is stored.
+    fn count_frames(&self) -> Result<(), ()> {
+        let (Some(shared), Ok(wire)) = (&self.shared, self.wire()) else { return Ok(()) };
         let now_millis = wire.worker().now() / 1_000_000;
-        let counted = link.meter.borrow_mut().observe(self.input.bytes(), now_millis);
-        counted.map_err(|fault| link.fault.set(Some(fault)))
+        let counted = shared.meter.borrow_mut().observe(self.input.bytes(), now_millis);
+        counted.map_err(|fault| shared.fault.set(Some(fault)))
     }
 
     fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut input = std::mem::take(&mut self.input);
         let filled = self.wire()?.poll_fill(context, &mut input, READ_BYTES);
         self.input = input;
-        match (ready!(filled), &self.link) {
-            // Whether it is a flood shows when the connection's task looks next.
+        match (ready!(filled), &self.shared) {
+            // A fault is stored in `shared`, where `poll_read` and the connection's task find it.
             (Ok(_), _) => {
-                let _ = self.observe();
-                self.owner.did_read();
+                let _ = self.count_frames();
+                self.owner.on_read();
                 Poll::Ready(Ok(()))
             }
-            (Err(error), Some(link)) if link.is_open.get() && io_error::is_deadline(&error) => {
+            (Err(error), Some(shared)) if shared.is_established.get() && io_error::is_deadline(&error) => {
                 self.wire()?.forget_late();
-                link.is_late.set(true);
+                shared.is_read_late.set(true);
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -81,9 +88,9 @@ impl<S: Sys, O: Owner<S>> Io<S, O> {
             let wire = self.wire()?;
             let count = wire.try_write(head, rest)?;
             if count > 0 {
-                self.set_blocked(false);
-                if let Some(link) = &self.link {
-                    link.meter.borrow_mut().wrote(count);
+                self.set_write_blocked(false);
+                if let Some(shared) = &self.shared {
+                    shared.meter.borrow_mut().wrote(count);
                 }
                 return Poll::Ready(Ok(count));
             }
@@ -94,17 +101,17 @@ impl<S: Sys, O: Owner<S>> Io<S, O> {
         }
     }
 
-    /// Returns what was.
-    fn set_blocked(&mut self, is_blocked: bool) -> bool {
-        if let Some(link) = &self.link {
-            link.is_blocked.set(is_blocked);
+    /// Returns the previous value.
+    fn set_write_blocked(&mut self, is_write_blocked: bool) -> bool {
+        if let Some(shared) = &self.shared {
+            shared.is_write_blocked.set(is_write_blocked);
         }
-        std::mem::replace(&mut self.is_blocked, is_blocked)
+        std::mem::replace(&mut self.is_write_blocked, is_write_blocked)
     }
 
-    /// Waits under a deadline that begins with the wait.
+    /// Waits until the connection is writable. The deadline starts with the wait.
     fn poll_writable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let was_blocked = self.set_blocked(true);
+        let was_blocked = self.set_write_blocked(true);
         let wire = self.wire()?;
         if !was_blocked {
             wire.set_write_deadline(wire.worker().after(self.write_timeout));
@@ -122,7 +129,11 @@ impl<S: Sys, O: Owner<S> + Unpin> AsyncRead for Io<S, O> {
         if self.input.is_empty() {
             ready!(self.poll_input(context))?;
         }
-        if self.link.as_ref().is_some_and(|link| link.is_open.get() && link.fault.get().is_some()) {
+        if self
+            .shared
+            .as_ref()
+            .is_some_and(|shared| shared.is_established.get() && shared.fault.get().is_some())
+        {
             self.input = Buffer::new();
             context.waker().wake_by_ref();
             return Poll::Pending;
@@ -162,7 +173,7 @@ impl<S: Sys, O: Owner<S> + Unpin> AsyncWrite for Io<S, O> {
         while !self.wire()?.is_flushed() {
             ready!(self.poll_writable(context))?;
         }
-        self.set_blocked(false);
+        self.set_write_blocked(false);
         Poll::Ready(Ok(()))
     }
 

@@ -1,4 +1,4 @@
-//! A client's connection that speaks HTTP/2: its task, and the tasks of its streams.
+//! Serves an HTTP/2 connection of a client: the task of the connection, and the tasks of its streams.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -15,32 +15,39 @@ use proto::http1::Method;
 use proto::http2::meter::{Fault, Violation};
 use proto::http2::{Asked, Refused, write_request};
 
-use super::client_stream::{self, ClientStream};
+use super::client_stream::{ClientStream, RequestFacts};
 use super::io::{Io, Owner};
-use super::link::{Alive, Link};
+use super::shared::{ConnectionShared, StreamGuard};
 use super::websocket::Handshake;
 use crate::connection::Client;
 use crate::connection::permit::IdleGuard;
 use crate::connection::request_slot;
 use crate::stream::{Stream, Wire};
 
-/// From the first bytes, which `input` holds, to the close. The preface has not been looked at.
+/// Serves a connection to its close. `input` has its first bytes; the connection preface in them is not checked yet.
 pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
     let client = Rc::new(*client);
-    let link = Rc::new(Link::default());
-    // invariant: the listener is not held, or a connection would keep the snapshot in which it began, and its settings.
+    let shared = Rc::new(ConnectionShared::default());
+    // invariant: the listener is borrowed only here. A connection that kept it would keep the snapshot in which it began
+    // alive, and would ignore the settings of later ones.
     let (builder, send_timeout, streams_max) = {
         let listener = client.bound.listener.borrow();
         let http = &listener.plan.http;
         client.stream.set_read_deadline(client.proxy.worker.after(http.header_timeout));
         (builder(http), http.send_timeout, http.http2.concurrent_streams as usize)
     };
-    let io = Io::new(Rc::clone(&client), Some(Rc::clone(&link)), input, send_timeout);
+    let io = Io::new(Rc::clone(&client), Some(Rc::clone(&shared)), input, send_timeout);
     let Ok(connection) = builder.handshake::<_, Bytes>(io).await else { return };
-    link.is_open.set(true);
+    shared.is_established.set(true);
     client.cells().http2_connections.increment();
-    let own = Rc::clone(&client);
-    let session = Session { client: own, link, connection, streams: 0, streams_max, ended_millis: None };
+    let session = Session {
+        client: Rc::clone(&client),
+        shared,
+        connection,
+        streams_count: 0,
+        streams_max,
+        goaway_millis: None,
+    };
     match session.run().await {
         End::Fault(fault) => {
             client.cells().http2_faults.count(fault.reason());
@@ -52,7 +59,7 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
             linger(&client).await;
         }
         End::Graceful => {
-            // Where the client has answered, the crate has done so already.
+            // If the client has closed after our GOAWAY, `h2` has already shut the connection down, and this does nothing.
             let _ = client.stream.shutdown_write();
             linger(&client).await;
         }
@@ -60,7 +67,7 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
     }
 }
 
-/// Everything that a client could make us keep or do has its limit here or in the meter.
+/// The settings of a connection. With the frame meter they limit everything that a client can make us store or do.
 fn builder(http: &HttpSettings) -> Builder {
     let settings = http.http2;
     let streams = settings.concurrent_streams as usize;
@@ -72,7 +79,7 @@ fn builder(http: &HttpSettings) -> Builder {
         .max_frame_size(FRAME_BYTES_MAX)
         .max_header_list_size(head_bytes_max(http))
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
-        // A browser may open all its streams and reset them before we come to look at them.
+        // A browser may open all its streams and reset them before they are accepted here.
         .max_pending_accept_reset_streams((2 * streams).max(RESET_STREAMS_MIN))
         .max_concurrent_reset_streams(streams.max(RESET_STREAMS_MIN))
         .max_local_error_reset_streams(Some(ERROR_RESETS_MAX))
@@ -81,8 +88,8 @@ fn builder(http: &HttpSettings) -> Builder {
     builder
 }
 
-/// As large as the strict parser takes it, counted as RFC 9113 §6.5.2 counts; and no larger than a block, since the
-/// text of a head must stand in one.
+/// The largest head that the HTTP/1 parser accepts, in the units of RFC 9113 §6.5.2. At most the largest block, since the
+/// text of a head must fit into one.
 fn head_bytes_max(http: &HttpSettings) -> u32 {
     let limits = http.limits;
     let names = 32 * u32::from(limits.fields_count);
@@ -96,62 +103,67 @@ impl<S: Sys> Owner<S> for Rc<Client<S>> {
     }
 }
 
+/// The connection as its task sees it.
 struct Session<S: Sys> {
     client: Rc<Client<S>>,
-    link: Rc<Link>,
+    shared: Rc<ConnectionShared>,
     connection: Connection<Io<S, Rc<Client<S>>>, Bytes>,
-    /// So many have come.
-    streams: u32,
-    /// So many the client may have at a time.
+    /// Streams so far.
+    streams_count: u32,
+    /// limit: concurrent streams.
     streams_max: usize,
-    /// When the client was told that no more are taken.
-    ended_millis: Option<u64>,
+    /// When GOAWAY was sent; `None`: it was not.
+    goaway_millis: Option<u64>,
 }
 
 /// How a connection ended.
 enum End {
-    /// By the client's.
+    /// The client flooded us or violated the protocol.
     Fault(Fault),
-    /// After our GOAWAY. The last response may still be on its way.
+    /// After our GOAWAY. The last response may not have reached the client yet.
     Graceful,
+    /// The client closed the connection, or it failed.
     Lost,
 }
 
-/// What the connection's task has to do next.
+/// An event that the connection's task handles.
 #[expect(
     clippy::large_enum_variant,
-    reason = "each request is one, and a box for it would cost more than the move"
+    reason = "there is one for each request, and a box for it would cost more than the move"
 )]
 enum Event {
     Stream(Request<RecvStream>, SendResponse<Bytes>),
-    /// A wait met its deadline or was roused, or the number of streams has come to or left zero.
+    /// A read has timed out, or the number of live streams has become zero or is no longer zero.
     Idle,
+    /// No more streams are to be accepted: the listener closes, or this connection was chosen for eviction.
     Closing,
     Fault(Fault),
-    Over,
+    Closed,
 }
 
 impl<S: Sys> Session<S> {
-    /// Until the connection is over.
+    /// Runs until the connection ends.
     async fn run(mut self) -> End {
         let client = Rc::clone(&self.client);
         let waiter = client.bound.waiters.waiter();
         let mut idle: Option<IdleGuard<'_>> = None;
         loop {
-            self.attend_idleness(&client, &mut idle);
+            self.update_idle(&client, &mut idle);
             let was_busy = idle.is_none();
             let event = poll_fn(|context| {
-                self.link.leave(context.waker());
-                if let Some(fault) = self.link.fault.get() {
+                self.shared.register(context.waker());
+                if let Some(fault) = self.shared.fault.get() {
                     return Poll::Ready(Event::Fault(fault));
                 }
                 let is_last = client.permit().closes_after_response()
                     || client.bound.poll_closes(context, &waiter).is_ready();
-                if is_last && !self.ends() {
+                if is_last && !self.is_shutting_down() {
                     return Poll::Ready(Event::Closing);
                 }
                 match self.poll_connection(context) {
-                    Poll::Pending if self.link.is_late.get() || was_busy != (self.link.live() > 0) => {
+                    Poll::Pending
+                        if self.shared.is_read_late.get() || was_busy != (self.shared.live_streams() > 0) =>
+                    {
                         Poll::Ready(Event::Idle)
                     }
                     event => event,
@@ -159,53 +171,55 @@ impl<S: Sys> Session<S> {
             })
             .await;
             match event {
-                Event::Stream(request, respond) => self.begin(request, respond),
+                Event::Stream(request, respond) => self.start_stream(request, respond),
                 Event::Idle => {
-                    if self.link.is_late.take() && self.is_unwanted(&client, idle.as_ref()) {
-                        match self.ends() {
-                            false => self.end(),
-                            // The deadline of the write ends a client that takes nothing.
-                            true if self.link.is_blocked.get() => self.await_goodbye(),
+                    if self.shared.is_read_late.take() && self.is_expired_or_evicted(&client, idle.as_ref()) {
+                        match self.is_shutting_down() {
+                            false => self.shut_down(),
+                            // The last response waits for the client to read; the write deadline limits that.
+                            true if self.shared.is_write_blocked.get() => self.set_close_deadline(),
                             true => return End::Graceful,
                         }
                     }
                 }
-                Event::Closing => self.end(),
+                Event::Closing => self.shut_down(),
                 Event::Fault(fault) => {
-                    self.refuse(fault).await;
+                    self.shut_down_for(fault).await;
                     return End::Fault(fault);
                 }
-                Event::Over if self.ends() => return End::Graceful,
-                Event::Over => return End::Lost,
+                Event::Closed if self.is_shutting_down() => return End::Graceful,
+                Event::Closed => return End::Lost,
             }
         }
     }
 
     fn poll_connection(&mut self, context: &mut Context<'_>) -> Poll<Event> {
-        // limit: streams that were reset count until their tasks have ended, or resets would be a way around the limit.
-        if self.link.live() >= 2 * self.streams_max {
-            return self.connection.poll_closed(context).map(|_| Event::Over);
+        // limit: a stream that was reset counts until its task has ended. Otherwise a client could exceed the limit of
+        // concurrent streams by resetting them.
+        if self.shared.live_streams() >= 2 * self.streams_max {
+            return self.connection.poll_closed(context).map(|_| Event::Closed);
         }
         self.connection.poll_accept(context).map(|accepted| match accepted {
             Some(Ok((request, respond))) => Event::Stream(request, respond),
-            Some(Err(_)) | None => Event::Over,
+            Some(Err(_)) | None => Event::Closed,
         })
     }
 
-    /// A connection without streams is one of the idle ones, and may be told to leave.
-    fn attend_idleness<'a>(&self, client: &'a Client<S>, idle: &mut Option<IdleGuard<'a>>) {
-        if self.link.live() > 0 {
+    /// Registers a connection without live streams as idle, so that it can be evicted, and sets its idle deadline. Undoes
+    /// both when there are streams.
+    fn update_idle<'a>(&self, client: &'a Client<S>, idle: &mut Option<IdleGuard<'a>>) {
+        if self.shared.live_streams() > 0 {
             if idle.take().is_some() {
                 client.permit().stay();
                 client.stream.set_read_deadline(Ticks::NEVER);
                 set_idle(client, false);
             }
         } else if idle.is_none() {
-            let (proxy, is_new) = (&client.proxy, self.streams == 0);
+            let (proxy, is_new) = (&client.proxy, self.streams_count == 0);
             let timeout = {
                 let http = &client.bound.listener.borrow().plan.http;
-                match (self.ends(), is_new) {
-                    (true, _) => GOODBYE,
+                match (self.is_shutting_down(), is_new) {
+                    (true, _) => CLOSE_TIMEOUT,
                     (false, true) => http.header_timeout,
                     (false, false) => http.keepalive_timeout,
                 }
@@ -216,38 +230,40 @@ impl<S: Sys> Session<S> {
         }
     }
 
-    /// Whether a late connection has been idle as long as it may, or is to make room; else it was only roused.
-    fn is_unwanted(&self, client: &Client<S>, idle: Option<&IdleGuard<'_>>) -> bool {
+    /// After a timed-out read: whether the idle deadline has passed or the connection was evicted. Otherwise the worker has
+    /// only roused it.
+    fn is_expired_or_evicted(&self, client: &Client<S>, idle: Option<&IdleGuard<'_>>) -> bool {
         idle.is_some_and(|idle| idle.is_evicted() || !client.stream.has_read_deadline())
     }
 
-    /// Takes no more streams; the connection is over with the last that there is.
-    fn end(&mut self) {
-        if !self.ends() {
-            self.ended_millis = Some(self.client.proxy.now_millis());
+    /// Sends GOAWAY. The connection ends with the last stream that the client had opened before it received that.
+    fn shut_down(&mut self) {
+        if !self.is_shutting_down() {
+            self.goaway_millis = Some(self.client.proxy.now_millis());
             self.connection.graceful_shutdown();
-            if self.link.live() == 0 {
-                self.await_goodbye();
+            if self.shared.live_streams() == 0 {
+                self.set_close_deadline();
             }
         }
     }
 
-    fn ends(&self) -> bool {
-        self.ended_millis.is_some()
+    fn is_shutting_down(&self) -> bool {
+        self.goaway_millis.is_some()
     }
 
-    /// A client that never answers our GOAWAY would be served for ever.
-    fn is_too_late(&self) -> bool {
-        let passed = |ended| self.client.proxy.now_millis().saturating_sub(ended);
-        self.ended_millis.is_some_and(|ended| Duration::from_millis(passed(ended)) > GOODBYE)
+    /// Whether the client still opens streams long after our GOAWAY. Such a client would otherwise be served without end.
+    fn is_goaway_ignored(&self) -> bool {
+        let passed = |since| self.client.proxy.now_millis().saturating_sub(since);
+        self.goaway_millis.is_some_and(|since| Duration::from_millis(passed(since)) > CLOSE_TIMEOUT)
     }
 
-    fn await_goodbye(&self) {
-        self.client.stream.set_read_deadline(self.client.proxy.worker.after(GOODBYE));
+    /// Limits the wait for the client to close after our GOAWAY.
+    fn set_close_deadline(&self) {
+        self.client.stream.set_read_deadline(self.client.proxy.worker.after(CLOSE_TIMEOUT));
     }
 
-    /// Says why, and waits until that is said.
-    async fn refuse(&mut self, fault: Fault) {
+    /// Sends GOAWAY with the code of `fault`, and waits until it is sent.
+    async fn shut_down_for(&mut self, fault: Fault) {
         self.connection.abrupt_shutdown(match fault {
             Fault::Flood(_) => Reason::ENHANCE_YOUR_CALM,
             Fault::Broken(Violation::FrameSize) => Reason::FRAME_SIZE_ERROR,
@@ -255,42 +271,43 @@ impl<S: Sys> Session<S> {
             Fault::Broken(Violation::StreamClosed) => Reason::STREAM_CLOSED,
             Fault::Broken(Violation::Push) => Reason::PROTOCOL_ERROR,
         });
-        // The deadline of the write ends the wait.
+        // limit: the write deadline ends this wait.
         let _ = poll_fn(|context| self.connection.poll_closed(context)).await;
     }
 
-    fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+    /// Starts the task of a new stream, unless the stream must be refused.
+    fn start_stream(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
         let listener = Rc::clone(&self.client.bound.listener.borrow());
         let http = &listener.plan.http;
-        let number = self.streams;
-        self.streams = self.streams.saturating_add(1);
-        if self.streams >= http.keepalive_requests {
-            self.end();
+        let number = self.streams_count;
+        self.streams_count = self.streams_count.saturating_add(1);
+        if self.streams_count >= http.keepalive_requests {
+            self.shut_down();
         }
-        // Nobody waits any more: no work is begun for it, at a target least of all.
+        // The client has already reset the stream: the request must cost nothing, above all no target.
         if respond.poll_reset(&mut Context::from_waker(Waker::noop())).is_ready() {
             return;
         }
-        if self.is_too_late() {
+        if self.is_goaway_ignored() {
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
         }
         let (parts, body) = request.into_parts();
-        let Some((asked, input)) = self.translate(&parts, &body, &mut respond, http) else { return };
+        let Some((facts, input)) = self.translate(&parts, &body, &mut respond, http) else { return };
         let worker = &self.client.proxy.worker;
-        let stream = ClientStream::new(worker, &self.link, body, respond, asked);
+        let stream = ClientStream::new(worker, &self.shared, body, respond, facts);
         let client = Client::for_stream(&self.client, Stream::http2_client(stream), number);
-        worker.spawn(serve_stream(Box::new(client), input, self.link.begin()));
+        worker.spawn(serve_stream(Box::new(client), input, self.shared.count_stream()));
     }
 
-    /// The head as text. What has none is refused here.
+    /// Converts the head to HTTP/1.1 text. If it has no such form, refuses the request and returns `None`.
     fn translate(
         &self,
         head: &http::request::Parts,
         body: &RecvStream,
         respond: &mut SendResponse<Bytes>,
         http: &HttpSettings,
-    ) -> Option<(client_stream::Asked, Buffer)> {
+    ) -> Option<(RequestFacts, Buffer)> {
         let protocol = head.extensions.get::<h2::ext::Protocol>().map(h2::ext::Protocol::as_str);
         let handshake = protocol.map(|_| Handshake::new(self.nonce()));
         let asked = Asked {
@@ -305,19 +322,19 @@ impl<S: Sys> Session<S> {
             Ok(framing) => {
                 let mut input = Buffer::new();
                 if input.extend(&text).is_err() {
-                    answer(respond, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+                    send_empty_response(respond, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
                     return None;
                 }
                 let method = Method::of(head.method.as_str().as_bytes());
                 let accept = handshake.map(|handshake| handshake.accept);
-                Some((client_stream::Asked { method, framing, accept }, input))
+                Some((RequestFacts { method, framing, accept }, input))
             }
             Err(Refused::Malformed(_)) => {
                 respond.send_reset(Reason::PROTOCOL_ERROR);
                 None
             }
             Err(Refused::Protocol) => {
-                answer(respond, StatusCode::NOT_IMPLEMENTED);
+                send_empty_response(respond, StatusCode::NOT_IMPLEMENTED);
                 None
             }
         }
@@ -339,25 +356,26 @@ fn set_idle<S: Sys>(client: &Client<S>, is_idle: bool) {
     }
 }
 
-/// One request. The drop of its stream ends it, whatever has come of it.
-async fn serve_stream<S: Sys>(client: Box<Client<S>>, input: Buffer, alive: Alive) {
+/// The task of a stream: serves its one request. The drop of the client ends or resets the stream.
+async fn serve_stream<S: Sys>(client: Box<Client<S>>, input: Buffer, guard: StreamGuard) {
     let (client, _) = request_slot::serve(client, input).await;
     drop(client);
-    drop(alive);
+    drop(guard);
 }
 
-/// A reply without a body to what cannot become text.
-fn answer(respond: &mut SendResponse<Bytes>, status: StatusCode) {
+/// Sends a response without a body, to a request that cannot be converted to text.
+fn send_empty_response(respond: &mut SendResponse<Bytes>, status: StatusCode) {
     let mut response = Response::new(());
     *response.status_mut() = status;
-    // The stream may be gone, and then nobody waits for it.
+    // This fails if the client has reset the stream, and then no response is needed.
     let _ = respond.send_response(response, true);
 }
 
-/// Reads on for a moment what still comes: closing at once would reset the connection, and with it the reason.
+/// Reads and drops what the client still sends, for a limited time. If the connection were closed with unread bytes, the
+/// kernel would reset it, and the client could lose our last frames.
 async fn linger<S: Sys>(client: &Client<S>) {
-    let patience = Duration::from_millis(Limits::LINGER_MILLISECONDS);
-    client.stream.set_read_deadline(client.proxy.worker.after(patience));
+    let timeout = Duration::from_millis(Limits::LINGER_MILLISECONDS);
+    client.stream.set_read_deadline(client.proxy.worker.after(timeout));
     let (mut input, mut left) = (Buffer::new(), Limits::LINGER_BYTES_MAX);
     while left > 0 {
         input.consume(input.len());
@@ -368,17 +386,18 @@ async fn linger<S: Sys>(client: &Client<S>) {
     }
 }
 
-/// limit: bytes of one frame; the least that may be offered.
+/// limit: bytes of one frame; the smallest value that RFC 9113 allows.
 const FRAME_BYTES_MAX: u32 = 16 * 1024;
 /// limit: bytes of one stream that wait to be sent.
 const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// limit: streams that were reset and are remembered, at least.
+/// limit: streams that were reset and that `h2` keeps. This is the smallest limit; it grows with `concurrent_streams`.
 const RESET_STREAMS_MIN: usize = 20;
-/// limit: streams of a connection that we reset because of the client's errors; more end it (CVE-2025-8671).
+/// limit: streams that we reset for the client's errors, before the connection is ended (CVE-2025-8671).
 const ERROR_RESETS_MAX: usize = 100;
+/// How long `h2` keeps a stream that was reset, to ignore frames that are still in flight.
 const RESET_STREAM_DURATION: Duration = Duration::from_secs(5);
-/// For the client's answer to our GOAWAY.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long the client may take to close after our GOAWAY.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

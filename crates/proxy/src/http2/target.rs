@@ -1,7 +1,7 @@
-//! A target's connections that speak HTTP/2, as one worker keeps them.
+//! The HTTP/2 connections of one worker to one target.
 //!
-//! Each is driven by a task, [`drive`]; requests take a [`Lane`] on one that has room, and where none has, another is
-//! opened. A connection that nobody holds any more ends by itself, gracefully.
+//! Each connection has a task, [`drive`]. A request takes a [`StreamSlot`] on a connection that has a free one; if none
+//! has, a new connection is opened. A connection to which no reference is left is closed by `h2`, gracefully.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -20,7 +20,7 @@ use crate::failed::Failed;
 use crate::io_error;
 use crate::stream::Wire;
 
-/// Those of one target that take requests.
+/// The connections to one target that take requests.
 #[derive(Debug, Default)]
 pub(crate) struct Connections(RefCell<Vec<Rc<Connection>>>);
 
@@ -28,12 +28,13 @@ pub(crate) struct Connections(RefCell<Vec<Rc<Connection>>>);
 #[derive(Debug)]
 pub(super) struct Connection {
     state: RefCell<State>,
+    /// The wakers of requests that wait until the connection is open.
     waiting: RefCell<Vec<Waker>>,
-    /// Lanes that are taken.
-    lanes: Cell<usize>,
-    /// Since when it is known that none is.
+    /// Stream slots in use.
+    slots: Cell<usize>,
+    /// When a check first found the connection without streams, in milliseconds.
     idle_since: Cell<Option<u64>>,
-    /// Reads so far. The first brings the target's SETTINGS.
+    /// Reads so far. The first one has the target's SETTINGS.
     reads: Rc<Cell<u64>>,
 }
 
@@ -41,58 +42,61 @@ pub(super) struct Connection {
 enum State {
     Opening,
     Open(SendRequest<Bytes>),
-    Over(Failed),
+    /// The connection takes no requests, for this reason.
+    Closed(Failed),
 }
 
-/// A place for one stream, until its drop.
+/// The right to have one stream on a connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct StreamSlot {
     connection: Rc<Connection>,
-    /// Its connection is opened for it.
+    /// The connection was opened for this slot.
     pub(crate) is_new: bool,
 }
 
 impl Connections {
-    /// A place on the first connection with room, so that those that are not needed become idle; where there is none,
-    /// on a new one, which `open` is to open.
-    pub(crate) fn lane(&self, open: impl FnOnce(Opening)) -> Lane {
-        self.drop_those(|connection| !connection.is_usable());
+    /// Takes a slot on the first connection that has a free one, so that the later ones become idle when they are not
+    /// needed. If no connection has one, makes a new connection and calls `open` to start its task. At the limit of
+    /// connections, takes the connection with the fewest streams.
+    pub(crate) fn slot(&self, open: impl FnOnce(DriverHandle)) -> StreamSlot {
+        self.remove_if(|connection| !connection.is_usable());
         let all = self.0.borrow();
-        // What is being opened will take as many as the others do.
+        // A connection that is being opened is expected to allow as many streams as the others do.
         let known = all.iter().filter_map(|connection| connection.streams_max()).min().unwrap_or(STREAMS_MAX);
-        let has_room =
-            |connection: &Connection| connection.lanes.get() < connection.streams_max().unwrap_or(known);
-        let first = all.iter().find(|connection| has_room(connection));
-        let full = || (all.len() >= CONNECTIONS_MAX).then(|| all.iter().min_by_key(|one| one.lanes.get()));
-        if let Some(connection) = first.or_else(|| full().flatten()) {
-            return Lane::on(connection, false);
+        let has_slot =
+            |connection: &Connection| connection.slots.get() < connection.streams_max().unwrap_or(known);
+        let first = all.iter().find(|connection| has_slot(connection));
+        let fewest = || (all.len() >= CONNECTIONS_MAX).then(|| all.iter().min_by_key(|one| one.slots.get()));
+        if let Some(connection) = first.or_else(|| fewest().flatten()) {
+            return StreamSlot::on(connection, false);
         }
         drop(all);
         let connection = Rc::new(Connection::new());
         self.0.borrow_mut().push(Rc::clone(&connection));
-        open(Opening { connection: Rc::downgrade(&connection), reads: Rc::clone(&connection.reads) });
-        Lane::on(&connection, true)
+        open(DriverHandle { connection: Rc::downgrade(&connection), reads: Rc::clone(&connection.reads) });
+        StreamSlot::on(&connection, true)
     }
 
-    /// Takes no more requests on any of them.
+    /// Removes all connections. Their current requests continue.
     pub(crate) fn clear(&self) {
         let all = self.0.take();
         drop(all);
     }
 
-    /// Ends those that have been idle for as long as they may.
+    /// Removes connections that are closed or have been idle for `idle_timeout`.
     pub(crate) fn prune(&self, now_millis: u64, idle_timeout: Duration) {
         let timeout = u64::try_from(idle_timeout.as_millis()).unwrap_or(u64::MAX);
-        self.drop_those(|connection| {
+        self.remove_if(|connection| {
             !connection.is_usable() || connection.idle_millis(now_millis).is_some_and(|idle| idle >= timeout)
         });
     }
 
-    fn drop_those(&self, is_over: impl Fn(&Connection) -> bool) {
-        let (gone, left): (Vec<_>, _) = self.0.take().into_iter().partition(|connection| is_over(connection));
+    fn remove_if(&self, is_removed: impl Fn(&Connection) -> bool) {
+        let (removed, left): (Vec<_>, _) =
+            self.0.take().into_iter().partition(|connection| is_removed(connection));
         *self.0.borrow_mut() = left;
-        // Nothing is dropped while the list is borrowed.
-        drop(gone);
+        // The drop of a connection is foreign code: it runs after the borrow of the list.
+        drop(removed);
     }
 }
 
@@ -101,39 +105,42 @@ impl Connection {
         Self {
             state: RefCell::new(State::Opening),
             waiting: RefCell::default(),
-            lanes: Cell::new(0),
+            slots: Cell::new(0),
             idle_since: Cell::new(None),
             reads: Rc::default(),
         }
     }
 
-    /// Whether it takes requests: the target has not said GOAWAY, and it is not lost.
+    /// Whether the connection takes requests: it is not lost, and the target has not sent GOAWAY.
     fn is_usable(&self) -> bool {
         match &mut *self.state.borrow_mut() {
             State::Opening => true,
             State::Open(requests) => {
                 !matches!(requests.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
             }
-            State::Over(_) => false,
+            State::Closed(_) => false,
         }
     }
 
-    /// How many streams it takes at a time; `None`: that is not known yet.
+    /// The number of concurrent streams that the target allows, at most [`STREAMS_MAX`]; `None`: not known yet.
     fn streams_max(&self) -> Option<usize> {
         match &*self.state.borrow() {
             State::Opening => None,
             State::Open(requests) => Some(STREAMS_MAX.min(requests.current_max_send_streams())),
-            State::Over(_) => Some(0),
+            State::Closed(_) => Some(0),
         }
     }
 
+    /// How long the connection has been without streams; `None`: it has some. The time starts with the first call that
+    /// finds none.
     fn idle_millis(&self, now_millis: u64) -> Option<u64> {
-        let since = (self.lanes.get() == 0).then(|| self.idle_since.get().unwrap_or(now_millis));
+        let since = (self.slots.get() == 0).then(|| self.idle_since.get().unwrap_or(now_millis));
         self.idle_since.set(since);
         since.map(|since| now_millis.saturating_sub(since))
     }
 
-    fn become_of(&self, state: State) {
+    /// Sets the state and wakes the requests that wait for it.
+    fn set_state(&self, state: State) {
         let old = self.state.replace(state);
         drop(old);
         let waiting = self.waiting.take();
@@ -141,18 +148,18 @@ impl Connection {
     }
 }
 
-impl Lane {
+impl StreamSlot {
     fn on(connection: &Rc<Connection>, is_new: bool) -> Self {
-        connection.lanes.set(connection.lanes.get() + 1);
+        connection.slots.set(connection.slots.get() + 1);
         connection.idle_since.set(None);
         Self { connection: Rc::clone(connection), is_new }
     }
 
-    /// Waits until the connection stands.
+    /// Waits until the connection is open.
     pub(crate) async fn ready(&self) -> Result<SendRequest<Bytes>, Failed> {
         poll_fn(|context| match &*self.connection.state.borrow() {
             State::Open(requests) => Poll::Ready(Ok(requests.clone())),
-            State::Over(failed) => Poll::Ready(Err(*failed)),
+            State::Closed(failed) => Poll::Ready(Err(*failed)),
             State::Opening => {
                 let mut waiting = self.connection.waiting.borrow_mut();
                 if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
@@ -164,47 +171,50 @@ impl Lane {
         .await
     }
 
-    /// Whether the target takes as many streams at a time as there are lanes.
-    pub(crate) fn fits(&self) -> bool {
-        self.connection.streams_max().is_some_and(|most| self.connection.lanes.get() <= most)
+    /// Whether the target allows as many concurrent streams as there are slots in use.
+    pub(crate) fn is_within_limit(&self) -> bool {
+        self.connection.streams_max().is_some_and(|max| self.connection.slots.get() <= max)
     }
 
+    /// How many reads the connection has done.
     pub(super) fn reads(&self) -> u64 {
         self.connection.reads.get()
     }
 
-    /// The target has not said a word for long: others go another way.
-    pub(super) fn forsake(&self) {
-        self.connection.become_of(State::Over(Failure::TargetClosedBeforeResponse.into()));
+    /// Lets the connection take no more requests: the target has sent nothing for the length of a timeout.
+    pub(super) fn close_to_requests(&self) {
+        self.connection.set_state(State::Closed(Failure::TargetClosedBeforeResponse.into()));
     }
 }
 
-impl Drop for Lane {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
-        self.connection.lanes.set(self.connection.lanes.get() - 1);
+        self.connection.slots.set(self.connection.slots.get() - 1);
     }
 }
 
-/// What whoever opens a connection has of it: its end is up to those who use it.
+/// The connection, as seen by the task that opens and drives it. Weak, so that the connection ends when no request uses it
+/// and [`Connections`] has removed it.
 #[derive(Debug)]
-pub(crate) struct Opening {
+pub(crate) struct DriverHandle {
     connection: Weak<Connection>,
     reads: Rc<Cell<u64>>,
 }
 
-impl Opening {
-    pub(crate) fn failed(&self, failed: Failed) {
-        self.become_of(State::Over(failed));
+impl DriverHandle {
+    /// Ends the connection for `failed`, which waiting requests get as their error.
+    pub(crate) fn fail(&self, failed: Failed) {
+        self.set_state(State::Closed(failed));
     }
 
-    fn become_of(&self, state: State) {
+    fn set_state(&self, state: State) {
         if let Some(connection) = self.connection.upgrade() {
-            connection.become_of(state);
+            connection.set_state(state);
         }
     }
 }
 
-/// The socket of a connection, under the deadline of its making.
+/// The socket of a connection. The deadline of the connect stays set until the first read.
 struct TargetWire<S: Sys> {
     wire: Wire<S>,
     reads: Rc<Cell<u64>>,
@@ -215,48 +225,48 @@ impl<S: Sys> Owner<S> for TargetWire<S> {
         Some(&self.wire)
     }
 
-    fn did_read(&self) {
+    fn on_read(&self) {
         if self.reads.replace(self.reads.get() + 1) == 0 {
             self.wire.set_read_deadline(Ticks::NEVER);
         }
     }
 }
 
-/// From a connection that stands to its end. No request is sent before the target's SETTINGS have come, by which it is
-/// known to speak HTTP/2, and how many streams it takes.
-pub(crate) async fn drive<S: Sys>(wire: Wire<S>, opening: Opening, write_timeout: Duration) {
-    let owner = TargetWire { wire, reads: Rc::clone(&opening.reads) };
+/// The task of a connection, from the established socket to the close. No request is sent before the target's SETTINGS
+/// have arrived: they prove that it speaks HTTP/2 and have its limit of concurrent streams.
+pub(crate) async fn drive<S: Sys>(wire: Wire<S>, handle: DriverHandle, write_timeout: Duration) {
+    let owner = TargetWire { wire, reads: Rc::clone(&handle.reads) };
     let io = Io::new(owner, None, Buffer::new(), write_timeout);
     let (requests, mut connection) = match builder().handshake::<_, Bytes>(io).await {
         Ok(both) => both,
-        Err(error) => return opening.failed(on_handshake(&error)),
+        Err(error) => return handle.fail(on_handshake(&error)),
     };
-    let greeted = poll_fn(|context| match Pin::new(&mut connection).poll(context) {
-        Poll::Ready(Ok(())) => Poll::Ready(Err(Failed { detail: "GOAWAY at once", ..REFUSED })),
+    let settings_received = poll_fn(|context| match Pin::new(&mut connection).poll(context) {
+        Poll::Ready(Ok(())) => Poll::Ready(Err(Failed { detail: "GOAWAY at once", ..NOT_HTTP2 })),
         Poll::Ready(Err(error)) => Poll::Ready(Err(on_handshake(&error))),
-        Poll::Pending if opening.reads.get() > 0 => Poll::Ready(Ok(())),
+        Poll::Pending if handle.reads.get() > 0 => Poll::Ready(Ok(())),
         Poll::Pending => Poll::Pending,
     });
-    match greeted.await {
-        Ok(()) => opening.become_of(State::Open(requests)),
-        Err(failed) => return opening.failed(failed),
+    match settings_received.await {
+        Ok(()) => handle.set_state(State::Open(requests)),
+        Err(failed) => return handle.fail(failed),
     }
-    // Its streams know how it ended.
+    // The streams return the error to their requests.
     let _ = connection.await;
-    opening.failed(Failure::TargetClosedBeforeResponse.into());
+    handle.fail(Failure::TargetClosedBeforeResponse.into());
 }
 
 fn on_handshake(error: &h2::Error) -> Failed {
     if error.get_io().is_some_and(io_error::is_deadline) {
         return Failed { failure: Failure::TargetConnectTimeout, detail: "no SETTINGS" };
     }
-    REFUSED
+    NOT_HTTP2
 }
 
-const REFUSED: Failed =
+const NOT_HTTP2: Failed =
     Failed { failure: Failure::TargetRefused, detail: "the target does not speak HTTP/2" };
 
-/// Everything that a target could make us keep has its limit here.
+/// The settings of a connection. They limit everything that a target can make us store.
 fn builder() -> Builder {
     let mut builder = Builder::new();
     builder
@@ -268,25 +278,26 @@ fn builder() -> Builder {
         .max_header_list_size(u32::try_from(LARGE).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
         .max_concurrent_reset_streams(RESET_STREAMS_MAX)
-        // The crate counts for the life of the connection, and the end of it would take innocent streams along. What a
-        // malformed response costs is an attempt of its request.
+        // No limit: `h2` counts over the life of the connection and would end it with all its good streams. A malformed
+        // response costs only an attempt of its request.
         .max_local_error_reset_streams(None)
         .reset_stream_duration(RESET_STREAM_DURATION);
     builder
 }
 
-/// limit: connections to one target, by one worker; requests beyond what they take wait for their turn.
+/// limit: connections to one target, by one worker; requests beyond their limit of streams wait.
 const CONNECTIONS_MAX: usize = 32;
-/// limit: streams of one connection at a time, whatever the target would take.
+/// limit: concurrent streams of one connection, even if the target allows more.
 const STREAMS_MAX: usize = 100;
-/// limit: bytes of one stream that wait for a client who reads slowly.
+/// limit: bytes that one stream buffers for a client that reads slowly.
 const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
-/// limit: as many as all streams may hold, or a few slow readers would stall the others.
+/// limit: the sum of the windows of all streams. With less, a few slow clients would stall the others.
 const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX as u32 * STREAM_WINDOW_BYTES;
-/// limit: bytes of one frame; the least that may be offered.
+/// limit: bytes of one frame; the smallest value that RFC 9113 allows.
 const FRAME_BYTES_MAX: u32 = 16 * 1024;
 /// limit: bytes of one stream that wait to be sent.
 const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// limit: streams that we reset and that are remembered.
+/// limit: streams that we have reset and that `h2` keeps, to ignore frames that are still in flight.
 const RESET_STREAMS_MAX: usize = 1000;
+/// How long they are kept.
 const RESET_STREAM_DURATION: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
-//! A stream of a target's connection, in the place of a connection: a request is written to it and a response read from
-//! it, both as HTTP/1.1.
+//! An HTTP/2 stream to a target, used like a connection: a request is written to it and a response is read from it, both
+//! as HTTP/1.1 text.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -16,84 +16,94 @@ use net::{Buffer, StreamKey, Sys, Ticks, Timer, Worker};
 use proto::http1::{Method, RequestHead};
 use proto::http2::{read_request, write_response};
 
-use super::incoming::{Incoming, take_carried};
+use super::incoming::{Incoming, take_text};
 use super::invalid;
 use super::outgoing::Outgoing;
-use super::target::Lane;
-use super::writes::Writes;
+use super::stream_write::StreamWrite;
+use super::target::StreamSlot;
 
-/// The methods are those of [`net::TcpStream`], as far as the story uses them for a target. The head of the request is
-/// written to it in one piece.
+/// A stream to a target. The methods are those of [`net::TcpStream`] that are used for targets. The head of the request
+/// must be written in one call.
 pub(crate) struct TargetStream<S: Sys> {
     timer: Timer<S>,
-    request: RefCell<Request>,
-    answer: RefCell<Answer>,
+    request: RefCell<RequestHalf>,
+    response: RefCell<ResponseHalf>,
     scheme: Scheme,
     method: Cell<Method>,
-    fate: Cell<Fate>,
-    /// What its connection had read when it began.
-    reads: u64,
-    lane: Lane,
+    state: Cell<StreamState>,
+    /// The connection's count of reads when the stream was made. If it is the same at a timeout, the connection is dead.
+    reads_at_start: u64,
+    slot: StreamSlot,
 }
 
-enum Request {
-    Awaited(SendRequest<Bytes>),
-    Going(Outgoing),
+/// The direction to the target.
+enum RequestHalf {
+    /// The head was not sent.
+    NotSent(SendRequest<Bytes>),
+    /// The head was sent, and perhaps the body.
+    Sending(Outgoing),
 }
 
-enum Answer {
-    /// No request, no answer.
-    Unasked,
-    /// With what of an interim response has found no room yet.
+/// The direction from the target.
+enum ResponseHalf {
+    /// The request was not sent.
+    NotRequested,
+    /// The final head has not arrived. The bytes are the text of an interim response that was not read yet.
     Awaited(ResponseFuture, Bytes),
-    Going(Incoming),
+    /// The final head has arrived, and perhaps the body.
+    Receiving(Incoming),
 }
 
-/// What became of a stream, as far as it decides about another attempt.
+/// The state of a stream, as far as it decides whether the request may be tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Going,
+enum StreamState {
+    Open,
     /// The target has not acted on the request (RFC 9113 §8.7).
     Refused,
-    /// The target has ended the stream.
+    /// The target has reset the stream.
     Reset,
-    /// The connection is gone.
-    Lost,
+    /// The connection is lost.
+    ConnectionLost,
 }
 
 impl<S: Sys> std::fmt::Debug for TargetStream<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TargetStream").field("fate", &self.fate).finish_non_exhaustive()
+        f.debug_struct("TargetStream").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
 impl<S: Sys> TargetStream<S> {
-    pub(crate) fn new(worker: &Worker<S>, lane: Lane, requests: SendRequest<Bytes>, scheme: Scheme) -> Self {
+    pub(crate) fn new(
+        worker: &Worker<S>,
+        slot: StreamSlot,
+        requests: SendRequest<Bytes>,
+        scheme: Scheme,
+    ) -> Self {
         Self {
             timer: Timer::new(worker),
-            request: RefCell::new(Request::Awaited(requests)),
-            answer: RefCell::new(Answer::Unasked),
+            request: RefCell::new(RequestHalf::NotSent(requests)),
+            response: RefCell::new(ResponseHalf::NotRequested),
             scheme,
             method: Cell::new(Method::Get),
-            fate: Cell::new(Fate::Going),
-            reads: lane.reads(),
-            lane,
+            state: Cell::new(StreamState::Open),
+            reads_at_start: slot.reads(),
+            slot,
         }
     }
 
-    /// Its connection was there before it.
+    /// Whether the connection existed before this stream.
     pub(crate) fn is_reused(&self) -> bool {
-        !self.lane.is_new
+        !self.slot.is_new
     }
 
-    /// The request has not been acted on, whatever it was.
+    /// Whether the target has not acted on the request: any request may be sent again.
     pub(crate) fn is_refused(&self) -> bool {
-        self.fate.get() == Fate::Refused
+        self.state.get() == StreamState::Refused
     }
 
-    /// The target has ended this stream, and not its connection.
+    /// Whether the target has reset this stream, but not the connection.
     pub(crate) fn is_reset(&self) -> bool {
-        self.fate.get() == Fate::Reset
+        self.state.get() == StreamState::Reset
     }
 
     pub(crate) fn key(&self) -> StreamKey {
@@ -108,7 +118,7 @@ impl<S: Sys> TargetStream<S> {
         self.timer.set_write_deadline(deadline);
     }
 
-    // cancel-safe: what was read is in the buffer or kept.
+    // cancel-safe: what was read is in the buffer or kept by the stream.
     pub(crate) fn poll_fill(
         &self,
         context: &mut Context<'_>,
@@ -116,7 +126,9 @@ impl<S: Sys> TargetStream<S> {
         wanted: usize,
     ) -> Poll<io::Result<usize>> {
         match self.poll_text(context, buffer, wanted) {
-            Poll::Pending if self.timer.poll_read_late(context).is_ready() => Poll::Ready(Err(self.late())),
+            Poll::Pending if self.timer.poll_read_late(context).is_ready() => {
+                Poll::Ready(Err(self.on_timeout()))
+            }
             Poll::Pending => {
                 buffer.shrink();
                 Poll::Pending
@@ -126,52 +138,52 @@ impl<S: Sys> TargetStream<S> {
     }
 
     pub(crate) fn try_fill(&self, buffer: &mut Buffer, wanted: usize) -> Option<io::Result<usize>> {
-        match &mut *self.answer.borrow_mut() {
-            Answer::Going(incoming) => incoming.try_fill(buffer, wanted),
-            Answer::Unasked | Answer::Awaited(..) => None,
+        match &mut *self.response.borrow_mut() {
+            ResponseHalf::Receiving(incoming) => incoming.try_fill(buffer, wanted),
+            ResponseHalf::NotRequested | ResponseHalf::Awaited(..) => None,
         }
     }
 
     pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut answer = self.answer.borrow_mut();
-        let readable = match &mut *answer {
-            Answer::Going(incoming) => incoming.poll_readable(context),
-            Answer::Unasked => Poll::Pending,
-            Answer::Awaited(..) => self.poll_answer(context, &mut answer).map(drop),
+        let mut response = self.response.borrow_mut();
+        let readable = match &mut *response {
+            ResponseHalf::Receiving(incoming) => incoming.poll_readable(context),
+            ResponseHalf::NotRequested => Poll::Pending,
+            ResponseHalf::Awaited(..) => self.poll_head(context, &mut response).map(drop),
         };
         if readable.is_ready() {
             return Poll::Ready(Ok(()));
         }
-        self.timer.poll_read_late(context).map(|()| Err(self.late()))
+        self.timer.poll_read_late(context).map(|()| Err(self.on_timeout()))
     }
 
-    /// Waits until the target has reset the stream, or its connection is gone.
+    /// Waits until the target has reset the stream or the connection is lost.
     pub(crate) fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
         match &mut *self.request.borrow_mut() {
-            Request::Awaited(_) => Poll::Pending,
-            Request::Going(outgoing) => outgoing.poll_reset(context),
+            RequestHalf::NotSent(_) => Poll::Pending,
+            RequestHalf::Sending(outgoing) => outgoing.poll_reset(context),
         }
     }
 
     pub(crate) fn is_gone(&self) -> bool {
-        self.fate.get() != Fate::Going
+        self.state.get() != StreamState::Open
     }
 
-    /// After the response has ended for the story: whether the stream has, too. Its end may stand in a frame of its own,
-    /// and without it the target would be told that nobody wanted the response.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Whether the target has ended the stream. Called after the end of the response's text, since END_STREAM may come in a
+    /// later frame. If the stream is dropped earlier, it is reset, which the target takes for an abort.
+    pub(crate) fn has_ended(&self) -> bool {
         self.poll_end(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
-    /// Waits for a moment for that end.
-    pub(crate) async fn ended(&self) {
-        self.timer.set_read_deadline(self.timer.worker().after(END_PATIENCE));
+    /// Waits for the target to end the stream, for at most [`END_TIMEOUT`].
+    pub(crate) async fn wait_for_end(&self) {
+        self.timer.set_read_deadline(self.timer.worker().after(END_TIMEOUT));
         poll_fn(|context| self.poll_end(context)).await;
     }
 
     fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut answer = self.answer.borrow_mut();
-        let Answer::Going(incoming) = &mut *answer else { return Poll::Ready(()) };
+        let mut response = self.response.borrow_mut();
+        let ResponseHalf::Receiving(incoming) = &mut *response else { return Poll::Ready(()) };
         match incoming.poll_end(context) {
             Poll::Pending => self.timer.poll_read_late(context),
             Poll::Ready(()) => Poll::Ready(()),
@@ -184,22 +196,22 @@ impl<S: Sys> TargetStream<S> {
         buffer: &mut Buffer,
         wanted: usize,
     ) -> Poll<io::Result<usize>> {
-        let mut answer = self.answer.borrow_mut();
+        let mut response = self.response.borrow_mut();
         loop {
-            match &mut *answer {
-                Answer::Unasked => return Poll::Pending,
-                Answer::Going(incoming) => return incoming.poll_fill(context, buffer, wanted),
-                Answer::Awaited(_, interim) if !interim.is_empty() => {
-                    return Poll::Ready(take_carried(interim, buffer, wanted));
+            match &mut *response {
+                ResponseHalf::NotRequested => return Poll::Pending,
+                ResponseHalf::Receiving(incoming) => return incoming.poll_fill(context, buffer, wanted),
+                ResponseHalf::Awaited(_, interim) if !interim.is_empty() => {
+                    return Poll::Ready(take_text(interim, buffer, wanted));
                 }
-                Answer::Awaited(..) => ready!(self.poll_answer(context, &mut answer))?,
+                ResponseHalf::Awaited(..) => ready!(self.poll_head(context, &mut response))?,
             }
         }
     }
 
-    /// Waits for the next head, and keeps its text.
-    fn poll_answer(&self, context: &mut Context<'_>, answer: &mut Answer) -> Poll<io::Result<()>> {
-        let Answer::Awaited(response, interim) = answer else { return Poll::Ready(Ok(())) };
+    /// Waits for the next head, interim or final, and keeps its text.
+    fn poll_head(&self, context: &mut Context<'_>, state: &mut ResponseHalf) -> Poll<io::Result<()>> {
+        let ResponseHalf::Awaited(response, interim) = state else { return Poll::Ready(Ok(())) };
         let mut text = Vec::new();
         if let Some(head) = ready!(response.poll_informational(context)) {
             let head = head.map_err(|error| self.on_error(&error))?.into_parts().0;
@@ -211,37 +223,38 @@ impl<S: Sys> TargetStream<S> {
         let (head, body) = response.map_err(|error| self.on_error(&error))?.into_parts();
         let ends = body.is_end_stream();
         let framing = write_response(&head, ends, self.method.get(), &mut text).map_err(invalid)?;
-        *answer = Answer::Going(Incoming::behind(text.into(), body, framing));
+        *state = ResponseHalf::Receiving(Incoming::with_head(text.into(), body, framing));
         Poll::Ready(Ok(()))
     }
 
-    /// Sends the head, where that is still to be done; returns where the body begins.
-    fn ask(&self, request: &mut Request, text: &[u8]) -> io::Result<usize> {
-        let Request::Awaited(requests) = request else { return Ok(0) };
+    /// Sends the head if it was not sent; returns the length of its text.
+    fn send_head(&self, request: &mut RequestHalf, text: &[u8]) -> io::Result<usize> {
+        let RequestHalf::NotSent(requests) = request else { return Ok(0) };
         let mut head = RequestHead::default();
-        let (asked, framing, head_bytes) =
+        let (parsed, framing, head_bytes) =
             read_request(&mut head, text, self.scheme.clone()).map_err(invalid)?;
-        self.method.set(Method::of(asked.method().as_str().as_bytes()));
+        self.method.set(Method::of(parsed.method().as_str().as_bytes()));
         let ends = framing.is_empty();
-        let (response, stream) = requests.send_request(asked, ends).map_err(|error| self.on_error(&error))?;
-        *request = Request::Going(Outgoing::new(stream, framing, ends));
-        *self.answer.borrow_mut() = Answer::Awaited(response, Bytes::new());
+        let (response, stream) =
+            requests.send_request(parsed, ends).map_err(|error| self.on_error(&error))?;
+        *request = RequestHalf::Sending(Outgoing::new(stream, framing, ends));
+        *self.response.borrow_mut() = ResponseHalf::Awaited(response, Bytes::new());
         Ok(head_bytes)
     }
 
     fn on_error(&self, error: &h2::Error) -> io::Error {
         let is_refused =
             error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
-        self.fate.set(match error {
-            _ if is_refused => Fate::Refused,
-            error if error.is_reset() => Fate::Reset,
-            _ => Fate::Lost,
+        self.state.set(match error {
+            _ if is_refused => StreamState::Refused,
+            error if error.is_reset() => StreamState::Reset,
+            _ => StreamState::ConnectionLost,
         });
         match error {
             error if error.is_reset() && error.is_library() => io::ErrorKind::InvalidData.into(),
             error if error.is_reset() => io::ErrorKind::ConnectionReset.into(),
             error => match error.get_io() {
-                // The number tells of a peer that has vanished.
+                // The number shows whether the peer has vanished.
                 Some(error) => {
                     error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
                 }
@@ -250,15 +263,17 @@ impl<S: Sys> TargetStream<S> {
         }
     }
 
-    fn late(&self) -> io::Error {
-        if self.lane.reads() == self.reads {
-            self.lane.forsake();
+    /// The error of a timeout. If nothing at all has arrived on the connection since the stream was made, it is taken for
+    /// dead and takes no more requests.
+    fn on_timeout(&self) -> io::Error {
+        if self.slot.reads() == self.reads_at_start {
+            self.slot.close_to_requests();
         }
         io::ErrorKind::TimedOut.into()
     }
 }
 
-impl<S: Sys> Writes<S> for TargetStream<S> {
+impl<S: Sys> StreamWrite<S> for TargetStream<S> {
     fn timer(&self) -> &Timer<S> {
         &self.timer
     }
@@ -267,35 +282,37 @@ impl<S: Sys> Writes<S> for TargetStream<S> {
         let mut request = self.request.borrow_mut();
         let mut head_bytes = 0;
         if !text.is_empty() {
-            head_bytes = self.ask(&mut request, text)?;
+            head_bytes = self.send_head(&mut request, text)?;
         }
         match &mut *request {
-            Request::Going(outgoing) => Ok(head_bytes + outgoing.write(&text[head_bytes..])?),
-            Request::Awaited(_) => Ok(0),
+            RequestHalf::Sending(outgoing) => Ok(head_bytes + outgoing.write(&text[head_bytes..])?),
+            RequestHalf::NotSent(_) => Ok(0),
         }
     }
 
     fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let room = match &mut *self.request.borrow_mut() {
-            Request::Awaited(_) => Poll::Ready(Ok(())),
-            Request::Going(outgoing) => outgoing.poll_room(context),
+        let writable = match &mut *self.request.borrow_mut() {
+            RequestHalf::NotSent(_) => Poll::Ready(Ok(())),
+            RequestHalf::Sending(outgoing) => outgoing.poll_capacity(context),
         };
-        match room {
-            Poll::Pending if self.timer.poll_write_late(context).is_ready() => Poll::Ready(Err(self.late())),
-            room => room,
+        match writable {
+            Poll::Pending if self.timer.poll_write_late(context).is_ready() => {
+                Poll::Ready(Err(self.on_timeout()))
+            }
+            writable => writable,
         }
     }
 }
 
 impl<S: Sys> Drop for TargetStream<S> {
-    /// Tells the target that nobody waits any more.
+    /// Resets the stream unless both directions have ended.
     fn drop(&mut self) {
-        let is_read = match self.answer.get_mut() {
-            Answer::Unasked => true,
-            Answer::Awaited(..) => false,
-            Answer::Going(incoming) => incoming.is_ended(),
+        let is_read = match self.response.get_mut() {
+            ResponseHalf::NotRequested => true,
+            ResponseHalf::Awaited(..) => false,
+            ResponseHalf::Receiving(incoming) => incoming.is_ended(),
         };
-        if let Request::Going(outgoing) = self.request.get_mut()
+        if let RequestHalf::Sending(outgoing) = self.request.get_mut()
             && !(is_read && outgoing.is_ended())
         {
             outgoing.reset(Reason::CANCEL);
@@ -303,5 +320,5 @@ impl<S: Sys> Drop for TargetStream<S> {
     }
 }
 
-/// For the end of a stream whose response has ended.
-const END_PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for the end of a stream after the end of its response.
+const END_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,10 +1,10 @@
-//! The proof of a WebSocket's handshake (RFC 6455 §4.2.2), which HTTP/2 does without and HTTP/1.1 asks for.
+//! The key and the proof of a WebSocket handshake (RFC 6455 §4.2.2), which HTTP/1.1 requires and HTTP/2 does not have.
 
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// `Sec-WebSocket-Key`, and what `Sec-WebSocket-Accept` must answer to it.
+/// A `Sec-WebSocket-Key`, and the `Sec-WebSocket-Accept` that the response to it must have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Handshake {
     pub(super) key: [u8; 24],
@@ -12,7 +12,7 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
-    /// `nonce` is random.
+    /// Makes the key from a random `nonce`.
     pub(super) fn new(nonce: [u8; 16]) -> Self {
         let mut key = [0; 24];
         write_base64(&nonce, &mut key);
@@ -25,7 +25,7 @@ impl Handshake {
     }
 }
 
-/// `out` is as long as the digits of `bytes`, so that this cannot fail.
+/// Writes `bytes` as base64 to `out`, which must have exactly the right length.
 fn write_base64(bytes: &[u8], out: &mut [u8]) {
     let written = STANDARD.encode_slice(bytes, out);
     debug_assert!(written.is_ok(), "{written:?}");

@@ -14,7 +14,7 @@ use tls::Connector;
 
 use super::pool::{LocalTarget, TargetConnection};
 use crate::failed::Failed;
-use crate::http2::{Opening, TargetStream, drive};
+use crate::http2::{DriverHandle, TargetStream, drive};
 use crate::io_error;
 use crate::stream::{HandshakeError, Stream, Tls, Wire};
 
@@ -102,30 +102,30 @@ pub(crate) async fn connect_http2<S: Sys>(
     target: &Rc<LocalTarget<S>>,
     timeouts: TargetTimeouts,
 ) -> Result<TargetConnection<S>, Http2Error> {
-    let lane = || {
-        target.http2.lane(|opening| {
+    let take_slot = || {
+        target.http2.slot(|handle| {
             // Other requests will share it, so it is made with the current settings, not with those of this request's
             // generation.
             let connector = target.connector().or_else(|| connector.cloned());
             let target = Rc::clone(target);
-            worker.spawn(open_http2(worker.clone(), target, connector, opening, timeouts));
+            worker.spawn(open_http2(worker.clone(), target, connector, handle, timeouts));
         })
     };
-    let mut taken = lane();
-    let mut requests = taken.ready().await;
+    let mut slot = take_slot();
+    let mut requests = slot.ready().await;
     for _ in 0..MOVES_MAX {
-        if requests.is_err() || taken.fits() {
+        if requests.is_err() || slot.is_within_limit() {
             break;
         }
         // More requests have waited for it than the target takes streams at a time.
-        drop(std::mem::replace(&mut taken, lane()));
-        requests = taken.ready().await;
+        drop(std::mem::replace(&mut slot, take_slot()));
+        requests = slot.ready().await;
     }
-    let is_new = taken.is_new;
+    let is_new = slot.is_new;
     target.forget_if_retired();
     let requests = requests.map_err(|failed| Http2Error { failed, is_new })?;
     let scheme = if connector.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    Ok(target.on_stream(TargetStream::new(worker, taken, requests, scheme)))
+    Ok(target.on_stream(TargetStream::new(worker, slot, requests, scheme)))
 }
 
 /// limit: moves to another connection before a request waits for its turn where it is.
@@ -143,7 +143,7 @@ async fn open_http2<S: Sys>(
     worker: Worker<S>,
     target: Rc<LocalTarget<S>>,
     connector: Option<Arc<Connector>>,
-    opening: Opening,
+    handle: DriverHandle,
     timeouts: TargetTimeouts,
 ) {
     let address = target.live.key().address;
@@ -166,9 +166,9 @@ async fn open_http2<S: Sys>(
     match Box::pin(wire).await {
         Ok(wire) => {
             let _counted = Counted::new(target);
-            drive(wire, opening, timeouts.idle).await;
+            drive(wire, handle, timeouts.idle).await;
         }
-        Err(failed) => opening.failed(failed),
+        Err(failed) => handle.fail(failed),
     }
 }
 

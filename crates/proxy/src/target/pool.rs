@@ -274,11 +274,11 @@ impl<S: Sys> TargetConnection<S> {
     pub(crate) fn give_back(self, now_millis: u64) {
         let target = Rc::clone(&self.target);
         let Some(stream) = self.stream.as_http2_target() else { return target.keep(self, now_millis) };
-        if !stream.is_over() {
+        if !stream.has_ended() {
             let worker = self.stream.worker().clone();
             worker.spawn(async move {
                 if let Some(stream) = self.stream.as_http2_target() {
-                    stream.ended().await;
+                    stream.wait_for_end().await;
                 }
             });
         }

@@ -1,29 +1,30 @@
-//! Writing to a stream, whoever is at its other end.
+//! Writes HTTP/1.1 text to an HTTP/2 stream, to a client or to a target.
 
 use std::io;
 use std::task::{Context, Poll};
 
 use net::{Buffer, Sys, Timer};
 
-/// The methods are those of [`net::TcpStream`].
-pub(crate) trait Writes<S: Sys> {
+/// The writing half of a stream. The provided methods behave as those of [`net::TcpStream`].
+pub(crate) trait StreamWrite<S: Sys> {
+    /// The deadlines of the stream.
     fn timer(&self) -> &Timer<S>;
 
-    /// Takes as much of a text as there is room for.
+    /// Writes as much of `text` as the flow-control windows allow; returns the number of bytes.
     fn write(&self, text: &[u8]) -> io::Result<usize>;
 
-    /// Waits until there is room.
+    /// Waits until a write would take bytes or fail.
     fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     fn try_write(&self, head: &[u8], rest: &[u8]) -> io::Result<usize> {
-        let of_head = self.write(head)?;
-        if of_head < head.len() {
-            return Ok(of_head);
+        let count = self.write(head)?;
+        if count < head.len() {
+            return Ok(count);
         }
-        Ok(of_head + self.write(rest)?)
+        Ok(count + self.write(rest)?)
     }
 
-    // A cancelled write leaves a part on its way: drop the stream.
+    // A cancelled write may have sent a part: drop the stream.
     fn poll_write_all(
         &self,
         context: &mut Context<'_>,
@@ -38,7 +39,7 @@ pub(crate) trait Writes<S: Sys> {
         Poll::Ready(Ok(()))
     }
 
-    // A cancelled write has written nothing.
+    // cancel-safe: a cancelled write has written nothing.
     fn poll_write_some(&self, context: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<()>> {
         if buffer.is_empty() {
             return Poll::Ready(Ok(()));
@@ -46,7 +47,7 @@ pub(crate) trait Writes<S: Sys> {
         self.poll_write(context, buffer, &mut Buffer::new())
     }
 
-    /// One write, after a wait where nothing goes; what blocks shrinks to what is left.
+    /// Writes once, after a wait if necessary. Before the wait both buffers shrink to their unsent bytes.
     fn poll_write(
         &self,
         context: &mut Context<'_>,

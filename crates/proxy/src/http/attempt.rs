@@ -11,9 +11,10 @@ use tls::Connector;
 use super::abort::ClientWatch;
 use super::at_target::{Attempt, Destination, Ended};
 use super::exchange::Exchange;
+use super::forward::{self, Begun, SendError};
 use super::state::RequestBody;
 use super::upload::Upload;
-use super::{failure, forward, transfer, tunnel};
+use super::{failure, transfer, tunnel};
 use crate::decide::{Forward, choice_key};
 use crate::failed::Failed;
 use crate::io_error;
@@ -111,14 +112,25 @@ async fn attempt<S: Sys>(
         // On the heap: most connections are reused, and every request would reserve space for it.
         Box::pin(secure(exchange, to, connector, &mut connection, upload)).await?;
     }
-    send(exchange, to, &connection, began, upload).await?;
+    let sent = match forward::begin(exchange, to, &connection, upload) {
+        Ok(Begun::Sent(bytes)) => Ok(bytes),
+        Ok(Begun::Partly(all, sent)) => {
+            let timeouts = to.group.plan.group.timeouts;
+            forward::send_rest(exchange, timeouts, &connection, upload, (all, sent)).await
+        }
+        Err(error) => Err(error),
+    };
+    match sent {
+        Ok(bytes) => count_sent(exchange, to, &connection, began, bytes),
+        Err(error) => return Err(on_send(exchange, to, &connection, began, error)),
+    }
     match target::keep(is_http2, upload.first.len(), was_reused, is_idempotent) {
         Keep::Whole => {}
         Keep::Shrunk => upload.first.shrink(),
         Keep::Nothing => upload.first = Buffer::new(),
     }
-    let attempt = Attempt { exchange: &mut *exchange, to, connection: &connection };
-    let ended = transfer::transfer(attempt, upload).await.map_err(|failed| {
+    let mut attempt = Attempt { exchange: &mut *exchange, to, connection: &connection };
+    let ended = transfer::transfer(&mut attempt, upload).await.map_err(|failed| {
         if failed.failure == Failure::TargetClosedBeforeResponse {
             learn_closed(to, &connection, failed, proxy.now_millis());
         }
@@ -195,46 +207,49 @@ async fn connect_stream<S: Sys>(
     }
 }
 
-/// Sends the head and the part of the body that came with it. The connect began at `began`.
-async fn send<S: Sys>(
+/// Counts a request that was sent, in `bytes`. The connect began at `began`.
+fn count_sent<S: Sys>(
     exchange: &mut Exchange<'_, S>,
     to: Destination<'_, S>,
     connection: &TargetConnection<S>,
     began: u64,
-    upload: &mut Upload<'_>,
-) -> Result<(), Missed> {
-    let was_reused = connection.is_reused();
-    match forward::send(exchange, to, connection, upload).await {
-        Ok(bytes) => {
-            to.target.cells().sent_bytes.add(bytes);
-            if !was_reused {
-                to.target.live.connect_succeeded();
-                let connect = exchange.micros_since(began);
-                to.target.cells().connect.record(connect);
-                let phases = &mut exchange.record.phases;
-                phases.connect = Some(phases.connect.unwrap_or(0) + connect);
-            }
-            Ok(())
+    bytes: u64,
+) {
+    to.target.cells().sent_bytes.add(bytes);
+    if !connection.is_reused() {
+        to.target.live.connect_succeeded();
+        let connect = exchange.micros_since(began);
+        to.target.cells().connect.record(connect);
+        let phases = &mut exchange.record.phases;
+        phases.connect = Some(phases.connect.unwrap_or(0) + connect);
+    }
+}
+
+/// What it means that the request could not be sent.
+fn on_send<S: Sys>(
+    exchange: &Exchange<'_, S>,
+    to: Destination<'_, S>,
+    connection: &TargetConnection<S>,
+    began: u64,
+    error: SendError,
+) -> Missed {
+    match error {
+        SendError::Unsent(error) if is_not_http2(connection, &error) => {
+            let detail = "cannot be expressed in HTTP/2";
+            missed(connection, Failed { failure: Failure::RequestMalformed, detail }, false)
         }
-        Err(forward::SendError::Unsent(error)) if is_not_http2(connection, &error) => {
-            let failed =
-                Failed { failure: Failure::RequestMalformed, detail: "cannot be expressed in HTTP/2" };
-            Err(missed(connection, failed, false))
-        }
-        Err(forward::SendError::Unsent(error)) if !was_reused => {
+        SendError::Unsent(error) if !connection.is_reused() => {
             let failure = on_connect(&error);
             pass_over(exchange, to, began, failure);
-            Err(missed(connection, failure.into(), true))
+            missed(connection, failure.into(), true)
         }
-        Err(forward::SendError::Unsent(error)) => {
+        SendError::Unsent(error) => {
             let failed = failure::on_send_to_target(&error);
             learn_closed(to, connection, failed, exchange.client.proxy.now_millis());
-            Err(missed(connection, failed, true))
+            missed(connection, failed, true)
         }
-        Err(forward::SendError::ClientGone(failed)) => Err(missed(connection, failed, false)),
-        Err(forward::SendError::Partly(error)) => {
-            Err(missed(connection, failure::on_send_to_target(&error), false))
-        }
+        SendError::ClientGone(failed) => missed(connection, failed, false),
+        SendError::Partly(error) => missed(connection, failure::on_send_to_target(&error), false),
     }
 }
 

@@ -117,7 +117,7 @@ fn told_length<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Option<u64
 
 /// Sends the response, compressed.
 pub(super) async fn run<S: Sys>(
-    delivery: Delivery<'_, '_, S>,
+    delivery: Delivery<'_, '_, '_, S>,
     mut lease: Box<Lease<S>>,
     input: &mut Buffer,
     head_bytes: usize,
@@ -134,8 +134,8 @@ pub(super) async fn run<S: Sys>(
 }
 
 /// A body on its way through an encoder.
-struct Press<'d, 'a, 'c, S: Sys> {
-    delivery: Delivery<'a, 'c, S>,
+struct Press<'d, 'a, 'b, 'c, S: Sys> {
+    delivery: Delivery<'a, 'b, 'c, S>,
     encoder: &'d mut Encoder,
     /// Goes before `out`: the response's head at first, then only what frames a chunk.
     head: Vec<u8>,
@@ -147,7 +147,7 @@ struct Press<'d, 'a, 'c, S: Sys> {
     is_behind: bool,
 }
 
-impl<S: Sys> Press<'_, '_, '_, S> {
+impl<S: Sys> Press<'_, '_, '_, '_, S> {
     async fn run(
         mut self,
         input: &mut Buffer,

@@ -17,12 +17,12 @@ use crate::failed::Failed;
 use crate::relay::{BodyReader, BodyWriter, Flow, coalesce, send, send_now, send_rest};
 
 pub(super) async fn deliver<S: Sys>(
-    attempt: Attempt<'_, '_, S>,
+    attempt: &mut Attempt<'_, '_, S>,
     mut input: Buffer,
     head_bytes: usize,
     progress: &Progress,
 ) -> Result<Ended, Failed> {
-    let Attempt { exchange, to, connection } = attempt;
+    let (exchange, to) = (&mut *attempt.exchange, attempt.to);
     let (client, meter, began) = (exchange.client, exchange.meter, exchange.client.proxy.worker.now());
     let head = &exchange.heads.response;
     let body = head.body_length(exchange.heads.request.method());
@@ -44,17 +44,16 @@ pub(super) async fn deliver<S: Sys>(
         input.consume(head_bytes);
         Err(watch.failed())
     } else {
-        let (edits, attempt) = (choice.edits, Attempt { exchange: &mut *exchange, to, connection });
-        let delivery = Delivery { attempt, body, writer, edits };
+        let delivery = Delivery { attempt: &mut *attempt, body, writer, edits: choice.edits };
         run(delivery, choice.lease, &mut input, head_bytes, &mut reader).await
     };
+    let exchange = &mut *attempt.exchange;
     exchange.record.phases.relay = Some(exchange.micros_since(began));
     let aborted = result.err().filter(|&failed| is_ignored(exchange, progress, failed));
     match aborted {
         Some(_) => {
-            let attempt = Attempt { exchange, to, connection };
             reader.count_into(&discarded);
-            Box::pin(abort::discard(&attempt, &mut input, &mut reader)).await;
+            Box::pin(abort::discard(attempt, &mut input, &mut reader)).await;
         }
         None => result?,
     }
@@ -82,7 +81,7 @@ fn frame_for_client<S: Sys>(exchange: &mut Exchange<'_, S>, body: ResponseBody) 
 
 /// Sends the response, compressed where there is a `lease` of an encoder.
 async fn run<S: Sys>(
-    mut delivery: Delivery<'_, '_, S>,
+    mut delivery: Delivery<'_, '_, '_, S>,
     lease: Option<Box<Lease<S>>>,
     input: &mut Buffer,
     head_bytes: usize,
@@ -124,7 +123,7 @@ async fn run<S: Sys>(
 /// Sends head and first data in one write. Returns what did not go at once: the rest of the head, the data, and the
 /// framing behind the data.
 fn send_first<S: Sys>(
-    delivery: &mut Delivery<'_, '_, S>,
+    delivery: &mut Delivery<'_, '_, '_, S>,
     input: &mut Buffer,
     head_bytes: usize,
     reader: &mut BodyReader<'_>,

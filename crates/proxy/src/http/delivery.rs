@@ -9,14 +9,14 @@ use crate::compose::Shape;
 use crate::relay::BodyWriter;
 
 /// What is delivered, and how it is changed on its way.
-pub(super) struct Delivery<'a, 'c, S: Sys> {
-    pub(super) attempt: Attempt<'a, 'c, S>,
+pub(super) struct Delivery<'a, 'b, 'c, S: Sys> {
+    pub(super) attempt: &'a mut Attempt<'b, 'c, S>,
     pub(super) body: ResponseBody,
     pub(super) writer: BodyWriter,
     pub(super) edits: HeadEdits,
 }
 
-impl<S: Sys> Delivery<'_, '_, S> {
+impl<S: Sys> Delivery<'_, '_, '_, S> {
     pub(super) fn write_head(&self, input: &Buffer, out: &mut Vec<u8>) {
         let exchange = &*self.attempt.exchange;
         let shape = Shape { body: self.body, writer: self.writer, edits: &self.edits };

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use model::TargetTimeouts;
 use net::{Buffer, Sys};
 use proto::http1::encode;
 
@@ -11,7 +12,7 @@ use super::exchange::Exchange;
 use super::upload::Upload;
 use crate::compose::RequestComposer;
 use crate::failed::Failed;
-use crate::relay::{BodyWriter, send_rest};
+use crate::relay::{self, BodyWriter};
 use crate::target::TargetConnection;
 
 /// How far a request had gone when sending it failed.
@@ -23,38 +24,55 @@ pub(super) enum SendError {
     ClientGone(Failed),
 }
 
-/// Returns the number of bytes sent. A new connection is established here, by the wait of the first write.
-pub(super) async fn send<S: Sys>(
+/// A request as far as the socket took it without a wait.
+pub(super) enum Begun {
+    /// All of it was sent: so many bytes.
+    Sent(u64),
+    /// What was to be sent, and how much of it was.
+    Partly(Vec<u8>, usize),
+}
+
+/// Sends what the socket takes without a wait. Apart from [`send_rest`], so that the common case makes no future.
+pub(super) fn begin<S: Sys>(
     exchange: &Exchange<'_, S>,
     to: Destination<'_, S>,
     connection: &TargetConnection<S>,
-    upload: &mut Upload<'_>,
-) -> Result<u64, SendError> {
-    let (target, timeouts) = (connection.end(), to.group.plan.group.timeouts);
-    let (stream, watch, is_whole) = (target.stream, ClientWatch::new(exchange), upload.is_whole());
+    upload: &Upload<'_>,
+) -> Result<Begun, SendError> {
+    let stream = &connection.stream;
     let plain = if upload.writer == BodyWriter::Plain { upload.first.bytes() } else { &[] };
-    let (mut rest, mut sent) = {
-        let mut out = exchange.client.proxy.scratch.borrow_mut();
-        write(exchange, to, upload, &mut out);
-        let sent = stream.try_write(&out, plain).map_err(SendError::Unsent)?;
-        if sent == out.len() + plain.len() && stream.is_flushed() {
-            return Ok(sent as u64);
-        }
-        (out.clone(), sent)
-    };
-    rest.extend_from_slice(plain);
+    let mut out = exchange.client.proxy.scratch.borrow_mut();
+    write(exchange, to, upload, &mut out);
+    let sent = stream.try_write(&out, plain).map_err(SendError::Unsent)?;
+    if sent == out.len() + plain.len() && stream.is_flushed() {
+        return Ok(Begun::Sent(sent as u64));
+    }
+    Ok(Begun::Partly([&out, plain].concat(), sent))
+}
+
+/// Sends the rest of `all`, of which `sent` bytes are sent; returns the number of all. A new connection is established
+/// here, by the wait of the first write.
+pub(super) async fn send_rest<S: Sys>(
+    exchange: &Exchange<'_, S>,
+    timeouts: TargetTimeouts,
+    connection: &TargetConnection<S>,
+    upload: &mut Upload<'_>,
+    (all, mut sent): (Vec<u8>, usize),
+) -> Result<u64, SendError> {
+    let (target, watch, is_whole) = (connection.end(), ClientWatch::new(exchange), upload.is_whole());
+    let stream = target.stream;
     if sent == 0 && !connection.is_reused() {
         target.write_within(timeouts.connect);
         let connected = watch.unless_gone(stream.writable(), upload.input, is_whole).await;
         connected.map_err(SendError::ClientGone)?.map_err(SendError::Unsent)?;
-        sent = stream.try_write(&rest, &[]).map_err(SendError::Unsent)?;
+        sent = stream.try_write(&all, &[]).map_err(SendError::Unsent)?;
     }
     target.write_within(timeouts.idle);
     let mut nothing = Buffer::new();
-    let written = send_rest(stream, &rest[sent..], &mut nothing);
+    let written = relay::send_rest(stream, &all[sent..], &mut nothing);
     let written = watch.unless_gone(written, upload.input, is_whole).await;
     written.map_err(SendError::ClientGone)?.map_err(SendError::Partly)?;
-    Ok(rest.len() as u64)
+    Ok(all.len() as u64)
 }
 
 /// Writes the head, and behind it the first chunk if the body is chunked.

@@ -15,17 +15,17 @@ use crate::relay::send_scratch;
 
 /// Passes on interim responses, then the final response or the 101.
 pub(super) async fn respond<S: Sys>(
-    mut attempt: Attempt<'_, '_, S>,
+    attempt: &mut Attempt<'_, '_, S>,
     progress: &Progress,
 ) -> Result<Ended, Failed> {
     let sent = attempt.exchange.client.proxy.worker.now();
     let mut input = Buffer::new();
     for _ in 0..=Limits::INTERIM_RESPONSES_MAX {
-        let head_bytes = read(&mut attempt, &mut input, sent, progress).await?;
+        let head_bytes = read(attempt, &mut input, sent, progress).await?;
         let status = attempt.exchange.heads.response.status();
         match status {
-            101 => return switch(&mut attempt, input, head_bytes, progress).await,
-            100..=199 => pass_interim(&mut attempt, &mut input, head_bytes, progress).await?,
+            101 => return switch(attempt, input, head_bytes, progress).await,
+            100..=199 => pass_interim(attempt, &mut input, head_bytes, progress).await?,
             _ => {
                 attempt.exchange.tunnel = None;
                 attempt.to.target.cells().responses.count(status);

@@ -20,10 +20,10 @@ use crate::relay::Flow;
 
 /// Runs both sides until the target's has ended, or the client's has failed.
 pub(super) async fn transfer<S: Sys>(
-    attempt: Attempt<'_, '_, S>,
+    attempt: &mut Attempt<'_, '_, S>,
     upload: &mut Upload<'_>,
 ) -> Result<Ended, Failed> {
-    let Attempt { exchange, to, connection } = &attempt;
+    let Attempt { exchange, to, connection } = &*attempt;
     let (listener, client, target) = (Rc::clone(&exchange.listener), exchange.client, connection.end());
     let (http, timeouts) = (&listener.plan.http, to.group.plan.group.timeouts);
     let first = Stage::at_first(upload.is_whole(), exchange.heads.request.expect_continue());

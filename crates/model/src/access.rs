@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::Cidr;
 
 /// The lists of allowed and denied addresses of one load balancer, listener or rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessList {
     /// No range is both allowed and denied.
     pub entries: Vec<AccessEntry>,
@@ -31,7 +31,7 @@ pub enum Verdict {
 
 /// The lists that are checked before the rules. A client must pass both: the listener's list does not replace
 /// that of its load balancer. A list can have millions of entries, so lists are shared, never copied.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessLists {
     pub load_balancer: Option<Arc<AccessList>>,
     pub listener: Option<Arc<AccessList>>,

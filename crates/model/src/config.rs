@@ -47,7 +47,7 @@ pub struct Listener {
 }
 
 /// Settings that a listener inherits from its load balancer and may override.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpSettings {
     /// KA1: 0–3600 s; zero means that every response closes.
     pub keepalive_timeout: Duration,

@@ -1,4 +1,4 @@
-//! The patterns that rules match against.
+//! The patterns that rules match against. Two patterns are equal if their texts are.
 
 use regex::bytes::Regex;
 
@@ -33,6 +33,45 @@ pub enum ValuePattern {
     Exact(String),
     Regex(Regex),
 }
+
+impl PartialEq for HostPattern {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, Self::Any) => true,
+            (Self::Exact(one), Self::Exact(other))
+            | (Self::LeadingWildcard(one), Self::LeadingWildcard(other))
+            | (Self::TrailingWildcard(one), Self::TrailingWildcard(other)) => one == other,
+            (Self::Regex(one), Self::Regex(other)) => one.as_str() == other.as_str(),
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq for PathPattern {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, Self::Any) => true,
+            (Self::Exact(one), Self::Exact(other)) | (Self::Prefix(one), Self::Prefix(other)) => one == other,
+            (Self::Regex(one), Self::Regex(other)) => one.as_str() == other.as_str(),
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq for ValuePattern {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Present, Self::Present) => true,
+            (Self::Exact(one), Self::Exact(other)) => one == other,
+            (Self::Regex(one), Self::Regex(other)) => one.as_str() == other.as_str(),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for HostPattern {}
+impl Eq for PathPattern {}
+impl Eq for ValuePattern {}
 
 impl ValuePattern {
     pub fn matches(&self, value: &[u8]) -> bool {

@@ -39,7 +39,7 @@ impl Rule {
 }
 
 /// All conditions must hold. Of rules with equal host and path, the one with more conditions is tried first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conditions {
     /// Empty: any method. Upper case as on the wire.
     pub methods: Vec<String>,
@@ -62,14 +62,14 @@ impl Conditions {
 }
 
 /// A condition on a header; `name` in lower case, compared without case (RFC 9110 §5.1).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldCondition {
     pub name: String,
     pub value: ValuePattern,
 }
 
 /// A condition on a query parameter or a cookie; names compare byte for byte.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedCondition {
     pub name: String,
     pub value: ValuePattern,

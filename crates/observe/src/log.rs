@@ -120,6 +120,11 @@ impl LogHandle {
     pub fn buffer(&self) -> LogBuffer {
         LogBuffer::new(self)
     }
+
+    /// True if both write to the same open file in the same format.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.sink, &other.sink) && self.format == other.format
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -96,7 +96,7 @@ impl Engine {
         let count = worker_count(config);
         let live = Arc::new(Live::new(count));
         let logs = AccessLogs::start().map_err(EngineError::Start)?;
-        let snapshot = Arc::new(compile(config, material, 1, &live, &logs)?);
+        let snapshot = Arc::new(compile(config, material, 1, &live, &logs, None)?);
         let fresh = bind_all(&snapshot, count, &HashMap::new())?;
         let workers = (0..count)
             .map(|number| spawn_worker(number, &live, seed, descriptors))
@@ -109,11 +109,14 @@ impl Engine {
     }
 
     /// Serves `config` from each worker's next request on, and returns the new generation when all do. On an error
-    /// nothing has changed. The number of workers stays as it was at the start.
+    /// nothing has changed. The number of workers stays as it was at the start. An address list that did not change is
+    /// recognised, and not compiled again, while the previous config exists.
     pub fn apply(&self, config: &Config, material: &Material) -> Result<u64, EngineError> {
         let mut published = self.lock();
         let generation = published.snapshot.generation + 1;
-        let prepared = compile(config, material, generation, &self.live, &self.logs).and_then(|snapshot| {
+        let previous = Some(&*published.snapshot);
+        let compiled = compile(config, material, generation, &self.live, &self.logs, previous);
+        let prepared = compiled.and_then(|snapshot| {
             Ok((bind_all(&snapshot, self.workers.len(), &published.bound)?, Arc::new(snapshot)))
         });
         let (fresh, snapshot) = prepared.inspect_err(|_| published.snapshot.settle(&self.live))?;
@@ -213,8 +216,9 @@ fn compile(
     generation: u64,
     live: &Live,
     logs: &AccessLogs,
+    previous: Option<&Snapshot>,
 ) -> Result<Snapshot, EngineError> {
-    Snapshot::compile(config, material, generation, live, logs)
+    Snapshot::compile(config, material, generation, live, logs, previous)
         .map_err(|failed| EngineError::AccessLog { listener: failed.listener, error: failed.error })
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use balance::{RuleTable, SmoothWeighted};
-use model::{ListenerName, TargetGroupName, TargetKey};
+use model::{ListenerName, TargetGroupName};
 use net::{Listener, Sys};
 use observe::{ListenerCells, LogBuffer};
 
@@ -18,7 +18,7 @@ use crate::connection::idle_connections::IdleConnections;
 use crate::connection::waiters::{Waiter, Waiters};
 use crate::decide::choose_group;
 use crate::live::RuleLive;
-use crate::snapshot::{ActionPlan, ListenerPlan, Snapshot};
+use crate::snapshot::{ActionPlan, GroupPlan, ListenerPlan, RulePlan, Snapshot};
 use crate::target::{LocalGroup, LocalTarget};
 
 /// One generation, as one worker uses it.
@@ -26,16 +26,19 @@ pub(crate) struct Local<S: Sys> {
     pub(crate) listeners: Vec<Rc<LocalListener<S>>>,
     /// Of these listeners, and of former listeners that still have connections or empty their accept queues.
     idle_connections: Vec<Weak<IdleConnections>>,
-    targets: HashMap<TargetKey, Rc<LocalTarget<S>>>,
+    groups: HashMap<TargetGroupName, Rc<LocalGroup<S>>>,
 }
 
 pub(crate) struct LocalListener<S: Sys> {
     pub(crate) plan: Arc<ListenerPlan>,
-    pub(crate) table: RuleTable,
+    /// A clone of the plan's, because threads that share a regex contend for its cache. Kept, like `turns`, while the
+    /// plan's rules are.
+    pub(crate) table: Rc<RuleTable>,
     pub(crate) log: Option<RefCell<LogBuffer>>,
-    groups: Rc<[LocalGroup<S>]>,
+    /// In the order of [`ListenerPlan::groups`].
+    groups: Vec<Rc<LocalGroup<S>>>,
     /// For each rule, which of its groups is next.
-    turns: Vec<RefCell<SmoothWeighted>>,
+    turns: Rc<[RefCell<SmoothWeighted>]>,
     pub(crate) idle_connections: Rc<IdleConnections>,
     worker: usize,
 }
@@ -53,35 +56,45 @@ pub(crate) struct BoundListener<S: Sys> {
 }
 
 impl<S: Sys> Local<S> {
-    /// Builds the worker's half of `snapshot`; targets that `previous` knows keep their idle connections.
+    /// Builds the worker's half of `snapshot`. Keeps what `previous` has for plans that are the same, and the idle
+    /// connections of all targets that are in both.
     pub(crate) fn new(snapshot: &Snapshot, worker: usize, previous: Option<&Self>) -> Self {
-        let mut targets = HashMap::new();
-        let groups: Rc<[_]> = snapshot
-            .groups
-            .iter()
-            .map(|plan| LocalGroup::new(plan, worker, previous.map(|p| &p.targets), &mut targets))
-            .collect();
+        let known = |name: &TargetGroupName| previous.and_then(|previous| previous.groups.get(name));
+        let group = |plan: &Arc<GroupPlan>| {
+            let name = &plan.group.name;
+            (name.clone(), LocalGroup::new(plan, worker, known(name)))
+        };
+        let groups: HashMap<_, _> = snapshot.groups.iter().map(group).collect();
         if let Some(previous) = previous {
-            let gone = previous.targets.iter().filter(|(key, _)| !targets.contains_key(key));
-            gone.for_each(|(_, target)| target.retire());
+            previous.groups.iter().for_each(|(name, group)| {
+                group.retire_targets(groups.get(name).map(|next| &**next));
+            });
         }
         let mut idle_connections = previous.map(|p| p.idle_connections.clone()).unwrap_or_default();
         idle_connections.retain(|one| one.strong_count() > 0);
         let listener = |plan: &Arc<ListenerPlan>| {
             let idle_connections = idle_connections_of(plan, &mut idle_connections, worker);
-            Rc::new(LocalListener::new(plan, &groups, idle_connections, worker))
+            // invariant: a config names only groups that it has, so indices in the plan are indices here.
+            let groups = plan.groups.iter().filter_map(|name| groups.get(name)).map(Rc::clone).collect();
+            let previous = previous.and_then(|previous| previous.listener(&plan.name));
+            LocalListener::new(plan, groups, idle_connections, worker, previous)
         };
-        Self { listeners: snapshot.listeners.iter().map(listener).collect(), idle_connections, targets }
+        Self { listeners: snapshot.listeners.iter().map(listener).collect(), idle_connections, groups }
     }
 
     /// Closes the target connection that has been idle longest; false: none is idle.
     pub(crate) fn close_coldest(&self) -> bool {
         let since = |target: &&Rc<LocalTarget<S>>| target.coldest_since().unwrap_or(u64::MAX);
-        self.targets.values().min_by_key(since).is_some_and(|target| target.close_coldest())
+        self.targets().min_by_key(since).is_some_and(|target| target.close_coldest())
     }
 
     pub(crate) fn listener(&self, name: &ListenerName) -> Option<&Rc<LocalListener<S>>> {
         self.listeners.iter().find(|listener| listener.plan.name == *name)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn group(&self, name: &str) -> &Rc<LocalGroup<S>> {
+        &self.groups[&TargetGroupName::new(name)]
     }
 
     pub(crate) fn idle_connections(&self) -> impl Iterator<Item = Rc<IdleConnections>> {
@@ -89,45 +102,46 @@ impl<S: Sys> Local<S> {
     }
 
     pub(crate) fn targets(&self) -> impl Iterator<Item = &Rc<LocalTarget<S>>> {
-        self.targets.values()
+        self.groups.values().flat_map(|group| &group.targets)
     }
 }
 
 impl<S: Sys> LocalListener<S> {
+    /// Returns `previous`, the listener of this name, if its plan and its groups are the same. Else keeps its table and
+    /// turns if its rules are the same.
     fn new(
         plan: &Arc<ListenerPlan>,
-        groups: &Rc<[LocalGroup<S>]>,
+        groups: Vec<Rc<LocalGroup<S>>>,
         idle_connections: Rc<IdleConnections>,
         worker: usize,
-    ) -> Self {
-        let turn = |weights: &[u32]| RefCell::new(SmoothWeighted::new(weights, worker as u64));
-        Self {
-            plan: Arc::clone(plan),
-            table: plan.table.clone(),
-            log: plan.log.as_ref().map(|handle| RefCell::new(handle.buffer())),
-            groups: Rc::clone(groups),
-            turns: plan
-                .rules
-                .iter()
-                .map(|rule| match &rule.action {
-                    ActionPlan::Forward { weights, .. } => turn(weights),
-                    ActionPlan::Redirect(_) | ActionPlan::Fixed(_) => turn(&[]),
-                })
-                .collect(),
-            idle_connections,
-            worker,
+        previous: Option<&Rc<Self>>,
+    ) -> Rc<Self> {
+        let has_groups = |of: &Self| {
+            of.groups.len() == groups.len() && of.groups.iter().zip(&groups).all(|(a, b)| Rc::ptr_eq(a, b))
+        };
+        if let Some(same) = previous.filter(|of| Arc::ptr_eq(&of.plan, plan) && has_groups(of)) {
+            return Rc::clone(same);
         }
+        let (table, turns) = match previous.filter(|of| Arc::ptr_eq(&of.plan.rules, &plan.rules)) {
+            Some(previous) => (Rc::clone(&previous.table), Rc::clone(&previous.turns)),
+            None => (
+                Rc::new(RuleTable::clone(&plan.table)),
+                plan.rules.iter().map(|rule| turns(rule, worker)).collect(),
+            ),
+        };
+        let log = plan.log.as_ref().map(|handle| RefCell::new(handle.buffer()));
+        Rc::new(Self { plan: Arc::clone(plan), table, log, groups, turns, idle_connections, worker })
     }
 
     pub(crate) fn cells(&self) -> &ListenerCells {
         self.plan.cells.of(self.worker)
     }
 
-    /// The group whose turn it is by the weights of this rule, and its index in the snapshot.
+    /// The group whose turn it is by the weights of this rule, and its index in the plan's groups.
     pub(crate) fn next_group(&self, rule: usize) -> Option<(usize, &LocalGroup<S>)> {
         let action = &self.plan.rules.get(rule)?.action;
         let group = choose_group(action, &mut self.turns.get(rule)?.borrow_mut())?;
-        Some((group, self.groups.get(group)?))
+        Some((group, self.groups.get(group).map(|group| &**group)?))
     }
 
     /// The count of this rule's tunnels and its limit, where they are counted.
@@ -136,8 +150,8 @@ impl<S: Sys> LocalListener<S> {
         plan.live.as_ref().map(|live| (live, plan.websocket.max_connections))
     }
 
-    pub(crate) fn group_name(&self, place: usize) -> Option<&TargetGroupName> {
-        self.groups.get(place).map(|group| &group.plan.group.name)
+    pub(crate) fn group_name(&self, index: usize) -> Option<&TargetGroupName> {
+        self.plan.groups.get(index)
     }
 }
 
@@ -187,6 +201,14 @@ impl<S: Sys> BoundListener<S> {
         waiter.register(context.waker());
         Poll::Pending
     }
+}
+
+fn turns(rule: &RulePlan, worker: usize) -> RefCell<SmoothWeighted> {
+    let weights = match &rule.action {
+        ActionPlan::Forward { weights, .. } => weights.as_slice(),
+        ActionPlan::Redirect(_) | ActionPlan::Fixed(_) => &[],
+    };
+    RefCell::new(SmoothWeighted::new(weights, worker as u64))
 }
 
 /// The idle connections of the previous generation, if there are any, so that all stand in one order.

@@ -1,7 +1,15 @@
 //! What the data plane compiles from a config: immutable, shared by all workers, replaced as a whole.
 //!
-//! invariant: the same config always compiles to the same snapshot; a request works with one generation from
-//! beginning to end.
+//! A reload compiles the whole config, and keeps each plan of the previous snapshot that would come out equal. Plans do
+//! not refer to each other: a listener names its groups. So a change of one group leaves all other plans as they are.
+//!
+//! invariant: the same config always compiles to the same snapshot, whatever the previous one was.
+//! invariant: a request works with one generation from its beginning to its end.
+
+mod group;
+mod rule;
+mod same;
+mod tables;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -9,17 +17,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use balance::{AddressTable, Maglev, RandomTwo, RuleTable, hash_address};
+use balance::{AddressTable, RuleTable};
 use model::{
-    AccessList, AccessLists, Action, Algorithm, Conditions, Config, ConnectionLimits, FieldEdits,
-    FixedResponse, HostPattern, HttpSettings, Listener, ListenerName, LoadBalancerName, PathPattern,
-    PathRewrite, Redirect, TargetGroup, TargetGroupName, TargetKey, TlsVersion, WebSocket, WeightedGroup,
+    AccessLists, Config, ConnectionLimits, HttpSettings, Listener, ListenerName, LoadBalancerName,
+    TargetGroupName, TlsVersion,
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
-use tls::{Acceptor, Connector, Material};
+use tls::{Acceptor, Material};
 
 use crate::connection::limit::{ConnectionLimit, ListenerLimits};
-use crate::live::{Health, Live, RuleKey, RuleLive, TargetLive};
+use crate::live::{Health, Live};
+use rule::compile_rules;
+use same::{same, same_arc};
+use tables::{AddressTables, TableCompiler};
+
+pub use group::GroupPlan;
+pub(crate) use group::PickerPlan;
+pub(crate) use rule::{ActionPlan, RulePlan};
 
 #[derive(Debug)]
 pub struct Snapshot {
@@ -28,6 +42,7 @@ pub struct Snapshot {
     pub listeners: Vec<Arc<ListenerPlan>>,
     pub groups: Vec<Arc<GroupPlan>>,
     pub load_balancers: Vec<LoadBalancerPlan>,
+    tables: AddressTables,
 }
 
 /// What the listeners of an instance share.
@@ -50,9 +65,12 @@ pub struct ListenerPlan {
     pub(crate) tls: Option<TlsPlan>,
     /// The lists in front of the rules.
     pub(crate) access: AccessPlan,
-    pub(crate) table: RuleTable,
-    /// The rules in the order of the file, and behind them the default action where there is one.
-    pub(crate) rules: Vec<RulePlan>,
+    /// The groups to which its rules forward, by name: a change of a group does not change this plan.
+    pub(crate) groups: Vec<TargetGroupName>,
+    pub(crate) table: Arc<RuleTable>,
+    /// The rules in the order of the file, and behind them the default action where there is one. Kept with `table` while
+    /// all of them stay the same, also if something else of the listener changes.
+    pub(crate) rules: Arc<[RulePlan]>,
     pub(crate) has_default: bool,
     pub(crate) log: Option<LogHandle>,
 }
@@ -76,74 +94,34 @@ pub(crate) struct AccessPlan {
     pub(crate) listener: Option<Arc<AddressTable>>,
 }
 
-#[derive(Debug)]
-pub(crate) struct RulePlan {
-    pub(crate) host: HostPattern,
-    pub(crate) path: PathPattern,
-    pub(crate) conditions: Conditions,
-    pub(crate) adds_slash: bool,
-    pub(crate) access: Option<Arc<AddressTable>>,
-    pub(crate) action: ActionPlan,
-    pub(crate) rewrite: Option<PathRewrite>,
-    pub(crate) request_fields: FieldEdits,
-    pub(crate) response_fields: FieldEdits,
-    pub(crate) websocket: WebSocket,
-    /// Of a rule that forwards.
-    pub(crate) live: Option<Arc<RuleLive>>,
-}
-
-#[derive(Debug)]
-pub(crate) enum ActionPlan {
-    /// Places in [`Snapshot::groups`], with their weights.
-    Forward {
-        groups: Vec<usize>,
-        weights: Vec<u32>,
-    },
-    Redirect(Redirect),
-    Fixed(FixedResponse),
-}
-
-#[derive(Debug)]
-pub struct GroupPlan {
-    pub group: TargetGroup,
-    /// Of a protocol with TLS.
-    pub connector: Option<Arc<Connector>>,
-    pub targets: Vec<Arc<TargetLive>>,
-    pub(crate) picker: PickerPlan,
-}
-
-/// What of an algorithm can be built once and shared.
-#[derive(Debug)]
-pub(crate) enum PickerPlan {
-    Smooth,
-    Least,
-    RandomTwo(RandomTwo),
-    Maglev(Maglev),
-}
-
 impl Snapshot {
-    /// Compiles a config. Fails, without a lasting effect, when an access log cannot be opened.
+    /// Compiles a config. Keeps the plans of `previous` that would come out equal. Fails, without a lasting effect, when
+    /// an access log cannot be opened.
     pub(crate) fn compile(
         config: &Config,
         material: &Material,
         generation: u64,
         live: &Live,
         logs: &AccessLogs,
+        previous: Option<&Self>,
     ) -> Result<Self, LogError> {
+        let previous_groups: HashMap<_, _> =
+            previous.into_iter().flat_map(|p| &p.groups).map(|plan| (&plan.group.name, plan)).collect();
+        let previous_listeners: HashMap<_, _> =
+            previous.into_iter().flat_map(|p| &p.listeners).map(|plan| (&plan.name, plan)).collect();
         let groups: Vec<_> = config
             .target_groups
             .iter()
-            .map(|group| Arc::new(GroupPlan::compile(group, material, live)))
+            .map(|group| GroupPlan::compile(group, material, live, previous_groups.get(&group.name).copied()))
             .collect();
-        let places: HashMap<_, _> =
-            config.target_groups.iter().enumerate().map(|(place, g)| (&g.name, place)).collect();
-        let mut tables = Tables::default();
+        let mut tables = TableCompiler::new(previous.map(|previous| &previous.tables));
         let listeners = config
             .listeners
             .iter()
             .map(|listener| {
                 let tls = TlsPlan::compile(listener, material);
-                ListenerPlan::compile(listener, tls, &places, &mut tables, live, logs).map(Arc::new)
+                let previous = previous_listeners.get(&listener.name).copied();
+                ListenerPlan::compile(listener, tls, &mut tables, live, logs, previous)
             })
             .collect::<Result<_, _>>()?;
         let load_balancers = config.load_balancers.iter().map(|one| LoadBalancerPlan {
@@ -151,12 +129,19 @@ impl Snapshot {
             connection_limit: live.load_balancer_limit(&one.name),
             limits: one.connections,
         });
-        Ok(Self { generation, listeners, groups, load_balancers: load_balancers.collect() })
+        let (load_balancers, tables) = (load_balancers.collect(), tables.finish());
+        Ok(Self { generation, listeners, groups, load_balancers, tables })
     }
 
     /// What serves before there is a config.
     pub(crate) fn nothing() -> Self {
-        Self { generation: 0, listeners: Vec::new(), groups: Vec::new(), load_balancers: Vec::new() }
+        Self {
+            generation: 0,
+            listeners: Vec::new(),
+            groups: Vec::new(),
+            load_balancers: Vec::new(),
+            tables: AddressTables::default(),
+        }
     }
 
     /// Applies the connection limits of this snapshot, also to workers that still serve the one before.
@@ -174,7 +159,7 @@ impl Snapshot {
             self.groups.iter().flat_map(|g| &g.targets).map(|t| t.key().clone()).collect();
         let listeners: HashSet<_> = self.listeners.iter().map(|l| l.name.clone()).collect();
         live.retain(&targets, &listeners);
-        let rules = self.listeners.iter().flat_map(|listener| &listener.rules);
+        let rules = self.listeners.iter().flat_map(|listener| &*listener.rules);
         live.retain_rules(&rules.filter_map(|rule| rule.live.as_ref()).map(|live| live.key()).collect());
     }
 }
@@ -187,48 +172,24 @@ pub(crate) struct LogError {
 }
 
 impl ListenerPlan {
+    /// Compiles a listener. Returns `previous`, the plan of the listener of this name, if that would be equal.
     fn compile(
         listener: &Listener,
         tls: Option<TlsPlan>,
-        places: &HashMap<&TargetGroupName, usize>,
-        tables: &mut Tables,
+        tables: &mut TableCompiler<'_>,
         live: &Live,
         logs: &AccessLogs,
-    ) -> Result<Self, LogError> {
+        previous: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, LogError> {
         let log = listener.http.access_log.as_ref().map(|log| logs.open(log)).transpose();
         let log = log.map_err(|error| LogError { listener: listener.name.clone(), error })?;
-        let mut rules: Vec<_> = listener
-            .rules
-            .iter()
-            .map(|rule| RulePlan {
-                host: rule.host.clone(),
-                path: rule.path.clone(),
-                conditions: rule.conditions.clone(),
-                adds_slash: rule.adds_slash,
-                access: tables.of(rule.access.as_ref()),
-                action: ActionPlan::compile(&rule.action, places),
-                rewrite: rule.rewrite.clone(),
-                request_fields: rule.request_fields.clone(),
-                response_fields: rule.response_fields.clone(),
-                websocket: rule.websocket.clone(),
-                live: matches!(rule.action, Action::Forward(_))
-                    .then(|| live.rule(RuleKey { listener: listener.name.clone(), rule: rule.identity() })),
-            })
-            .collect();
-        rules.extend(listener.default_action.as_ref().map(|action| RulePlan {
-            host: HostPattern::Any,
-            path: PathPattern::Any,
-            conditions: Conditions::default(),
-            adds_slash: false,
-            access: None,
-            action: ActionPlan::compile(action, places),
-            rewrite: None,
-            request_fields: FieldEdits::default(),
-            response_fields: FieldEdits::default(),
-            websocket: WebSocket::default(),
-            live: None,
-        }));
-        Ok(Self {
+        let (rules, groups) = compile_rules(listener, tables, live);
+        let has_default = listener.default_action.is_some();
+        let (table, rules) = match previous.filter(|previous| previous.has_rules(&rules, has_default)) {
+            Some(previous) => (Arc::clone(&previous.table), Arc::clone(&previous.rules)),
+            None => (Arc::new(RuleTable::compile(&listener.rules)), rules.into()),
+        };
+        let plan = Self {
             name: listener.name.clone(),
             bind: listener.bind.clone(),
             cells: live.listener(&listener.name),
@@ -237,16 +198,57 @@ impl ListenerPlan {
             limits: listener.connections,
             tls,
             access: AccessPlan {
-                load_balancer: tables.of(listener.http.access.load_balancer.as_ref()),
-                listener: tables.of(listener.http.access.listener.as_ref()),
+                load_balancer: tables.table(listener.http.access.load_balancer.as_ref()),
+                listener: tables.table(listener.http.access.listener.as_ref()),
             },
             // The entries themselves are not needed any more, and large.
             http: HttpSettings { access: AccessLists::default(), ..listener.http.clone() },
-            table: RuleTable::compile(&listener.rules),
+            groups,
+            table,
             rules,
-            has_default: listener.default_action.is_some(),
+            has_default,
             log,
-        })
+        };
+        let kept = previous.filter(|previous| previous.is_same(&plan)).map(Arc::clone);
+        Ok(kept.unwrap_or_else(|| Arc::new(plan)))
+    }
+
+    fn has_rules(&self, rules: &[RulePlan], has_default: bool) -> bool {
+        self.has_default == has_default
+            && self.rules.len() == rules.len()
+            && self.rules.iter().zip(rules).all(|(one, other)| one.is_same(other))
+    }
+
+    /// True if both serve the same; `other` was compiled with `self` as the previous plan.
+    fn is_same(&self, other: &Self) -> bool {
+        // Without `..`, so that a new field cannot be forgotten. `cells` and `connection_limit` are parts of
+        // `listener_limits`; `table` and `has_default` belong to `rules`.
+        let Self {
+            name,
+            bind,
+            cells: _,
+            connection_limit: _,
+            listener_limits,
+            limits,
+            http,
+            tls,
+            access,
+            groups,
+            table: _,
+            rules,
+            has_default: _,
+            log,
+        } = self;
+        *name == other.name
+            && *bind == other.bind
+            && Arc::ptr_eq(listener_limits, &other.listener_limits)
+            && *limits == other.limits
+            && *http == other.http
+            && same(tls.as_ref(), other.tls.as_ref(), TlsPlan::is_same)
+            && access.is_same(&other.access)
+            && *groups == other.groups
+            && Arc::ptr_eq(rules, &other.rules)
+            && same(log.as_ref(), other.log.as_ref(), LogHandle::is_same)
     }
 }
 
@@ -267,51 +269,25 @@ impl TlsPlan {
             identity_fields,
         })
     }
-}
 
-/// Compiles each list once, however many listeners share it.
-#[derive(Default)]
-struct Tables(HashMap<*const AccessList, Arc<AddressTable>>);
-
-impl Tables {
-    fn of(&mut self, list: Option<&Arc<AccessList>>) -> Option<Arc<AddressTable>> {
-        let list = list?;
-        let compile = || Arc::new(AddressTable::compile(list));
-        Some(Arc::clone(self.0.entry(Arc::as_ptr(list)).or_insert_with(compile)))
+    /// Two acceptors are never compared: each loading of the files makes new ones, also after a renewal.
+    fn is_same(&self, other: &Self) -> bool {
+        let Self { acceptor, min_version, handshake_timeout, hsts, identity_fields } = self;
+        Arc::ptr_eq(acceptor, &other.acceptor)
+            && *min_version == other.min_version
+            && *handshake_timeout == other.handshake_timeout
+            && *hsts == other.hsts
+            && *identity_fields == other.identity_fields
     }
 }
 
-impl ActionPlan {
-    fn compile(action: &Action, places: &HashMap<&TargetGroupName, usize>) -> Self {
-        match action {
-            Action::Forward(groups) => {
-                let known = |g: &WeightedGroup| places.get(&g.group).map(|&place| (place, g.weight));
-                let (groups, weights) = groups.iter().filter_map(known).unzip();
-                Self::Forward { groups, weights }
-            }
-            Action::Redirect(redirect) => Self::Redirect(redirect.clone()),
-            Action::Fixed(fixed) => Self::Fixed(fixed.clone()),
-        }
+impl AccessPlan {
+    fn is_same(&self, other: &Self) -> bool {
+        let Self { load_balancer, listener } = self;
+        same_arc(load_balancer.as_ref(), other.load_balancer.as_ref())
+            && same_arc(listener.as_ref(), other.listener.as_ref())
     }
 }
 
-impl GroupPlan {
-    fn compile(group: &TargetGroup, material: &Material, live: &Live) -> Self {
-        let key = |address| TargetKey { group: group.name.clone(), address };
-        let checked = group.health_check.is_some();
-        let weights: Vec<_> = group.targets.iter().map(|target| target.weight).collect();
-        let picker = match group.algorithm {
-            Algorithm::WeightedRoundRobin => PickerPlan::Smooth,
-            Algorithm::LeastConnections => PickerPlan::Least,
-            Algorithm::RandomTwo => PickerPlan::RandomTwo(RandomTwo::new(&weights)),
-            Algorithm::SourceIpHash | Algorithm::Hash(_) => {
-                let targets: Vec<_> =
-                    group.targets.iter().map(|t| (hash_address(t.address), t.weight)).collect();
-                PickerPlan::Maglev(Maglev::build(&targets))
-            }
-        };
-        let targets = group.targets.iter().map(|target| live.target(&key(target.address), checked)).collect();
-        let connector = material.connectors.get(&group.name).cloned();
-        Self { group: group.clone(), connector, targets, picker }
-    }
-}
+#[cfg(test)]
+mod tests;

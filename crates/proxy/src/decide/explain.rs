@@ -77,15 +77,14 @@ pub fn explain(
         Verdict::Reply { rule } => {
             Outcome::Replied { status: ready(&plan.rules[rule], path).map_or(0, |ready| ready.status()) }
         }
-        Verdict::Forward(forward) => Outcome::Forwarded { groups: groups(snapshot, plan, forward.rule) },
+        Verdict::Forward(forward) => Outcome::Forwarded { groups: groups(plan, forward.rule) },
     };
     Some(Explanation { outcome, rule: decision.rule, mismatches: mismatches(&question, path) })
 }
 
-fn groups(snapshot: &Snapshot, plan: &ListenerPlan, rule: usize) -> Vec<(TargetGroupName, u32)> {
+fn groups(plan: &ListenerPlan, rule: usize) -> Vec<(TargetGroupName, u32)> {
     let ActionPlan::Forward { groups, weights } = &plan.rules[rule].action else { return Vec::new() };
-    let name = |group: &usize| snapshot.groups.get(*group).map(|plan| plan.group.name.clone());
-    groups.iter().zip(weights).filter_map(|(group, &weight)| Some((name(group)?, weight))).collect()
+    groups.iter().zip(weights).map(|(&group, &weight)| (plan.groups[group].clone(), weight)).collect()
 }
 
 fn mismatches(question: &Question<'_>, path: &[u8]) -> Vec<Option<Mismatch>> {

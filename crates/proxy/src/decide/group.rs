@@ -7,7 +7,7 @@ use crate::arrival::Source;
 use crate::head::RequestText;
 use crate::snapshot::ActionPlan;
 
-/// The group whose turn it is by the weights of the rule, as its index in the snapshot. `turn` is the rule's cursor.
+/// The group whose turn it is by the weights of the rule, as its index in the listener's groups. `turn` is the rule's cursor.
 pub(crate) fn choose_group(action: &ActionPlan, turn: &mut SmoothWeighted) -> Option<usize> {
     let ActionPlan::Forward { groups, .. } = action else { return None };
     let choice = if groups.len() == 1 { 0 } else { turn.pick(|_| true)? };

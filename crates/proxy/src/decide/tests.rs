@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 fn compile(text: &str) -> Snapshot {
     let config = config::parse(text, "test.toml", &Disk).unwrap().config;
     let (live, logs) = (Live::new(1), AccessLogs::start().unwrap());
-    Snapshot::compile(&config, &Material::default(), 1, &live, &logs).unwrap()
+    Snapshot::compile(&config, &Material::default(), 1, &live, &logs, None).unwrap()
 }
 
 /// Asks for a request from 192.0.2.7.

@@ -122,7 +122,7 @@ fn by_algorithm(
     let targets = &group.targets;
     let in_flight = |target: usize| targets[target].in_flight();
     let weight = |target: usize| group.group.targets[target].weight;
-    match &group.picker {
+    match &*group.picker {
         PickerPlan::Smooth => cursor.borrow_mut().pick(usable),
         PickerPlan::Least => least_connections(targets.len(), weight, in_flight, usable, random),
         PickerPlan::RandomTwo(two) => two.pick(in_flight, usable, random),

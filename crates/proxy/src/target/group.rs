@@ -1,12 +1,11 @@
 //! A target group as one worker uses it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use balance::SmoothWeighted;
-use model::TargetKey;
 use net::Sys;
 
 use super::pool::LocalTarget;
@@ -16,32 +15,51 @@ use crate::snapshot::{GroupPlan, PickerPlan};
 pub(crate) struct LocalGroup<S: Sys> {
     pub(crate) plan: Arc<GroupPlan>,
     pub(crate) targets: Vec<Rc<LocalTarget<S>>>,
-    pub(crate) cursor: RefCell<SmoothWeighted>,
+    /// Kept while the plan's picker is.
+    pub(crate) cursor: Rc<RefCell<SmoothWeighted>>,
 }
 
 impl<S: Sys> LocalGroup<S> {
-    /// Takes the targets that `previous` knows, with their idle connections, and enters all into `all`.
-    pub(crate) fn new(
-        plan: &Arc<GroupPlan>,
-        worker: usize,
-        previous: Option<&HashMap<TargetKey, Rc<LocalTarget<S>>>>,
-        all: &mut HashMap<TargetKey, Rc<LocalTarget<S>>>,
-    ) -> Self {
-        let mut local = |live: &Arc<TargetLive>| {
-            let known = previous.and_then(|targets| targets.get(live.key()));
-            let target = known.map_or_else(|| Rc::new(LocalTarget::new(live, worker)), Rc::clone);
+    /// Returns `previous`, the group of this name, if its plan is the same. Else keeps its targets, with their idle
+    /// connections, as far as the plan has them.
+    pub(crate) fn new(plan: &Arc<GroupPlan>, worker: usize, previous: Option<&Rc<Self>>) -> Rc<Self> {
+        if let Some(previous) = previous.filter(|previous| Arc::ptr_eq(&previous.plan, plan)) {
+            return Rc::clone(previous);
+        }
+        let known: HashMap<_, _> = previous
+            .into_iter()
+            .flat_map(|previous| &previous.targets)
+            .map(|target| (target.live.key().address, target))
+            .collect();
+        let local = |live: &Arc<TargetLive>| {
+            let known = known.get(&live.key().address);
+            let target =
+                known.map_or_else(|| Rc::new(LocalTarget::new(live, worker)), |&known| Rc::clone(known));
             target.configure(&plan.group, plan.connector.as_ref());
-            all.insert(live.key().clone(), Rc::clone(&target));
             target
         };
-        let weights: Vec<_> = match plan.picker {
-            PickerPlan::Smooth => plan.group.targets.iter().map(|target| target.weight).collect(),
-            PickerPlan::Least | PickerPlan::RandomTwo(_) | PickerPlan::Maglev(_) => Vec::new(),
-        };
-        Self {
-            plan: Arc::clone(plan),
-            targets: plan.targets.iter().map(&mut local).collect(),
-            cursor: RefCell::new(SmoothWeighted::new(&weights, worker as u64)),
-        }
+        let kept = previous.filter(|previous| Arc::ptr_eq(&previous.plan.picker, &plan.picker));
+        let cursor =
+            kept.map_or_else(|| Rc::new(RefCell::new(cursor(plan, worker))), |kept| Rc::clone(&kept.cursor));
+        Rc::new(Self { plan: Arc::clone(plan), targets: plan.targets.iter().map(local).collect(), cursor })
     }
+
+    /// Retires the targets that `next`, the group of this name in the next generation, does not have.
+    pub(crate) fn retire_targets(&self, next: Option<&Self>) {
+        if next.is_some_and(|next| Arc::ptr_eq(&next.plan, &self.plan)) {
+            return;
+        }
+        let kept: HashSet<_> =
+            next.into_iter().flat_map(|next| &next.targets).map(|target| target.live.key().address).collect();
+        let gone = self.targets.iter().filter(|target| !kept.contains(&target.live.key().address));
+        gone.for_each(|target| target.retire());
+    }
+}
+
+fn cursor(plan: &GroupPlan, worker: usize) -> SmoothWeighted {
+    let weights: Vec<_> = match *plan.picker {
+        PickerPlan::Smooth => plan.group.targets.iter().map(|target| target.weight).collect(),
+        PickerPlan::Least | PickerPlan::RandomTwo(_) | PickerPlan::Maglev(_) => Vec::new(),
+    };
+    SmoothWeighted::new(&weights, worker as u64)
 }

@@ -23,7 +23,7 @@ impl Group {
         );
         let config = config::parse(&text, "test.toml", &Disk).unwrap().config;
         let (live, logs) = (Live::new(1), AccessLogs::start().unwrap());
-        let snapshot = Snapshot::compile(&config, &Material::default(), 1, &live, &logs).unwrap();
+        let snapshot = Snapshot::compile(&config, &Material::default(), 1, &live, &logs, None).unwrap();
         Self { snapshot, cursor: RefCell::new(SmoothWeighted::new(&[1, 1, 1], 0)), random: Rng::new(7) }
     }
 

@@ -1,0 +1,108 @@
+//! A target group, compiled.
+
+use std::sync::Arc;
+
+use balance::{Maglev, RandomTwo, hash_address};
+use model::{Algorithm, TargetGroup, TargetKey};
+use tls::{Connector, Material};
+
+use crate::live::{Live, TargetLive};
+
+#[derive(Debug)]
+pub struct GroupPlan {
+    pub group: TargetGroup,
+    /// `None`: the group's protocol has no TLS.
+    pub connector: Option<Arc<Connector>>,
+    pub targets: Vec<Arc<TargetLive>>,
+    /// Kept while targets and algorithm stay the same, also if something else of the group changes.
+    pub(crate) picker: Arc<PickerPlan>,
+}
+
+/// The part of an algorithm that is built once and shared by all workers.
+#[derive(Debug)]
+pub(crate) enum PickerPlan {
+    Smooth,
+    Least,
+    RandomTwo(RandomTwo),
+    Maglev(Maglev),
+}
+
+impl GroupPlan {
+    /// Compiles a group. Returns `previous`, the plan of the group of this name, if that would be equal.
+    pub(super) fn compile(
+        group: &TargetGroup,
+        material: &Material,
+        live: &Live,
+        previous: Option<&Arc<Self>>,
+    ) -> Arc<Self> {
+        let connector = material.connectors.get(&group.name);
+        if let Some(previous) = previous.filter(|previous| previous.is_of(group, connector)) {
+            return Arc::clone(previous);
+        }
+        let key = |address| TargetKey { group: group.name.clone(), address };
+        let checked = group.health_check.is_some();
+        let same = previous.filter(|previous| {
+            previous.group.targets == group.targets && previous.group.algorithm == group.algorithm
+        });
+        Arc::new(Self {
+            group: group.clone(),
+            connector: connector.cloned(),
+            targets: group.targets.iter().map(|target| live.target(&key(target.address), checked)).collect(),
+            picker: same
+                .map_or_else(|| Arc::new(PickerPlan::build(group)), |previous| Arc::clone(&previous.picker)),
+        })
+    }
+
+    /// True if this plan is what `group` and `connector` would be compiled to.
+    fn is_of(&self, group: &TargetGroup, connector: Option<&Arc<Connector>>) -> bool {
+        // Without `..`, so that a new field cannot be forgotten. `tls` is what the connector is made from; it also says
+        // on which line of the file it stands, which is no reason to compile anew.
+        let TargetGroup {
+            name,
+            protocol,
+            tls: _,
+            targets,
+            algorithm,
+            health_check,
+            timeouts,
+            keepalive,
+            tcp_keepalive,
+        } = group;
+        *name == self.group.name
+            && *protocol == self.group.protocol
+            && *targets == self.group.targets
+            && *algorithm == self.group.algorithm
+            && *health_check == self.group.health_check
+            && *timeouts == self.group.timeouts
+            && *keepalive == self.group.keepalive
+            && *tcp_keepalive == self.group.tcp_keepalive
+            && self.has_connector(group, connector)
+    }
+
+    fn has_connector(&self, group: &TargetGroup, connector: Option<&Arc<Connector>>) -> bool {
+        // The system's roots are no part of a connector's identity. A reload reads them again, so it must take effect.
+        let trusts_system = group.tls.verifies && group.tls.ca.is_none();
+        match (&self.connector, connector) {
+            (Some(one), Some(other)) if trusts_system => Arc::ptr_eq(one, other),
+            (one, other) => Connector::are_same(one.as_ref(), other),
+        }
+    }
+}
+
+impl PickerPlan {
+    fn build(group: &TargetGroup) -> Self {
+        match group.algorithm {
+            Algorithm::WeightedRoundRobin => Self::Smooth,
+            Algorithm::LeastConnections => Self::Least,
+            Algorithm::RandomTwo => {
+                let weights: Vec<_> = group.targets.iter().map(|target| target.weight).collect();
+                Self::RandomTwo(RandomTwo::new(&weights))
+            }
+            Algorithm::SourceIpHash | Algorithm::Hash(_) => {
+                let targets: Vec<_> =
+                    group.targets.iter().map(|t| (hash_address(t.address), t.weight)).collect();
+                Self::Maglev(Maglev::build(&targets))
+            }
+        }
+    }
+}

@@ -17,7 +17,15 @@ use crate::worker::Worker;
 
 /// A listener socket that no worker has adopted yet.
 #[derive(Debug)]
-pub struct ListenerSocket(OwnedFd);
+pub struct ListenerSocket(Socket);
+
+#[derive(Debug)]
+enum Socket {
+    Kernel(OwnedFd),
+    /// Its descriptor in the simulated world, and its address.
+    #[cfg(any(test, feature = "sim"))]
+    Simulated(Fd, SocketAddr),
+}
 
 /// Binds a listener socket. Several sockets of this process may share the address; an [`crate::AddressLock`] keeps other
 /// processes off it. `[::]` also accepts IPv4.
@@ -37,7 +45,7 @@ pub fn bind(address: SocketAddr, keepalive: Option<TcpKeepalive>) -> io::Result<
     }
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
-    Ok(ListenerSocket(socket))
+    Ok(ListenerSocket(Socket::Kernel(socket)))
 }
 
 pub(crate) fn tcp_socket(address: SocketAddr) -> io::Result<OwnedFd> {
@@ -49,8 +57,26 @@ pub(crate) fn tcp_socket(address: SocketAddr) -> io::Result<OwnedFd> {
 impl ListenerSocket {
     /// The bound address. If port 0 was asked for, it has the port that the kernel chose.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        let address = rustix::net::getsockname(self.0.as_fd())?;
-        SocketAddr::try_from(address).map_err(io::Error::from)
+        match &self.0 {
+            Socket::Kernel(socket) => {
+                SocketAddr::try_from(rustix::net::getsockname(socket.as_fd())?).map_err(io::Error::from)
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Socket::Simulated(_, address) => Ok(*address),
+        }
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn simulated(fd: Fd, address: SocketAddr) -> Self {
+        Self(Socket::Simulated(fd, address))
+    }
+
+    fn into_fd(self) -> Fd {
+        match self.0 {
+            Socket::Kernel(socket) => socket.into_raw_fd(),
+            #[cfg(any(test, feature = "sim"))]
+            Socket::Simulated(fd, _) => fd,
+        }
     }
 }
 
@@ -79,7 +105,7 @@ impl<S: Sys> std::fmt::Debug for Listener<S> {
 
 impl<S: Sys> Listener<S> {
     pub fn new(worker: &Worker<S>, socket: ListenerSocket) -> Self {
-        Self::adopt(worker, socket.0.into_raw_fd())
+        Self::adopt(worker, socket.into_fd())
     }
 
     pub(crate) fn adopt(worker: &Worker<S>, fd: Fd) -> Self {

@@ -22,10 +22,10 @@ use std::time::Duration;
 use model::TcpKeepalive;
 
 pub use self::connection::FLOOD;
-pub use self::peer::{Act, End, Peer, Report};
+pub use self::peer::{Act, End, Peer, Reaction, Report};
 pub use self::rng::Rng;
 use self::world::{Node, Step, World};
-use crate::listener::Listener;
+use crate::listener::{Listener, ListenerSocket};
 use crate::reactor::Readiness;
 use crate::stream::TcpStream;
 use crate::sys::{Bell, Event, Fd, Sys};
@@ -48,9 +48,10 @@ pub enum Target {
     Silent,
 }
 
-/// Runs `scenario` in `count` worlds. If one fails, its seed is printed.
+/// Runs `scenario` in `count` worlds. If one fails, its seed is printed. `EVENKEEL_SEEDS=n` makes it n worlds.
 pub fn for_seeds(count: u64, scenario: impl Fn(&Sim)) {
-    let only = std::env::var("EVENKEEL_SEED").ok().and_then(|seed| seed.parse().ok());
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let (only, count) = (number("EVENKEEL_SEED"), number("EVENKEEL_SEEDS").unwrap_or(count));
     for seed in only.map_or(0..count, |seed: u64| seed..seed + 1) {
         let _name = NameOnPanic(seed);
         scenario(&Sim::new(seed));
@@ -140,6 +141,17 @@ impl Sim {
         Ok((Listener::adopt(worker, fd), fd))
     }
 
+    /// A listening socket as the control plane hands it to a worker, and the number by which clients reach it.
+    pub fn listener_socket(&self, address: SocketAddr) -> io::Result<(ListenerSocket, Fd)> {
+        let fd = self.world.borrow_mut().listen()?;
+        Ok((ListenerSocket::simulated(fd, address), fd))
+    }
+
+    /// The peers of all connections that the worker has made, in their order.
+    pub fn connected(&self) -> Vec<(SocketAddr, Peer)> {
+        self.world.borrow().connected.clone()
+    }
+
     /// Adds a client that connects to `listener` after a delay.
     pub fn client(&self, listener: Fd, after: Duration, script: Vec<Act>) -> Peer {
         self.world.borrow_mut().client(listener, after, script)
@@ -197,8 +209,14 @@ impl Sim {
         drop(world);
         if let Some(call) = call {
             call();
+            self.world.borrow_mut().has_called = true;
         }
         any
+    }
+
+    /// Whether a call was made: it may have woken a task, and ends a wait as another thread's bell would.
+    fn take_called(&self) -> bool {
+        std::mem::take(&mut self.world.borrow_mut().has_called)
     }
 
     /// Lets the time of one system call pass. Steps that become due happen now or up to 100 µs later.
@@ -270,7 +288,7 @@ impl Sim {
             let stall = Duration::from_nanos(self.time() - ended);
             self.world.borrow_mut().last_stall = stall;
             self.world.borrow_mut().harvest(events);
-            if !events.is_empty() {
+            if self.take_called() || !events.is_empty() {
                 return true;
             }
         }
@@ -322,7 +340,8 @@ impl Sys for Sim {
                 timeout.map(|timeout| nanos_of(timeout).div_ceil(1_000_000).saturating_mul(1_000_000));
             millis.map(|nanos| world.now.saturating_add(nanos))
         };
-        if !events.is_empty() || timeout == Some(Duration::ZERO) || self.wait_until(until, events) {
+        let is_over = self.take_called() || !events.is_empty() || timeout == Some(Duration::ZERO);
+        if is_over || self.wait_until(until, events) {
             return Ok(());
         }
         let mut world = self.world.borrow_mut();
@@ -402,9 +421,9 @@ impl Sys for Sim {
         self.world.borrow_mut().connection(fd)?.0.finish_writing()
     }
 
-    // Only the proxy calls it, which is not simulated yet.
     fn shutdown(&self, fd: Fd) -> io::Result<()> {
-        self.shutdown_write(fd)
+        self.pass();
+        self.world.borrow_mut().connection(fd)?.0.finish_both()
     }
 
     fn abort_on_close(&self, fd: Fd) {

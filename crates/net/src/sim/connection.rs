@@ -174,6 +174,13 @@ impl Connection {
         Ok(())
     }
 
+    /// Nothing more goes, and nothing more comes but what is here.
+    pub(super) fn finish_both(&mut self) -> io::Result<()> {
+        self.finish_writing()?;
+        self.finished = true;
+        Ok(())
+    }
+
     /// The worker closes the connection. If bytes are unread, the kernel sends a reset in any case.
     pub(super) fn close(&mut self) {
         let unread = !self.inbound.is_empty() || self.flooding;

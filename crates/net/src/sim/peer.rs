@@ -20,13 +20,36 @@ pub enum Act {
     AwaitEnd,
     /// Sends back all bytes that it receives, and FIN after the worker's FIN.
     Echo,
+    /// Does what the reaction says to what has come, again and again, until nothing more will come.
+    React(Reaction),
     /// Sends without end.
     Flood,
     StopReading,
     StartReading,
     /// Sends FIN. The end of the script does so too; the peer then waits for the worker's FIN.
     Finish,
+    /// Closes its socket: sends FIN, and a reset for whatever it has not read or still comes.
+    Close,
     Reset,
+}
+
+/// Decides what a peer does, from all that it has received so far. It is asked when more has come, and again after it
+/// had the peer do something. It runs within a step of the world and must not touch it.
+#[derive(Clone)]
+pub struct Reaction(Rc<RefCell<React>>);
+
+type React = dyn FnMut(&[u8]) -> Vec<Act>;
+
+impl Reaction {
+    pub fn new(react: impl FnMut(&[u8]) -> Vec<Act> + 'static) -> Self {
+        Self(Rc::new(RefCell::new(react)))
+    }
+}
+
+impl std::fmt::Debug for Reaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reaction")
+    }
 }
 
 /// How the worker ended the connection, as seen by the peer.
@@ -40,7 +63,11 @@ pub enum End {
 #[derive(Debug, Default)]
 pub struct Report {
     pub received: Vec<u8>,
+    /// Bytes that its socket has taken.
+    pub sent: usize,
     pub end: Option<End>,
+    /// Its script is over, or its connection.
+    pub is_done: bool,
 }
 
 /// A handle with which a test reads the [`Report`] of a peer.
@@ -63,6 +90,9 @@ pub(super) struct Actor {
     paused_until: u64,
     reading: bool,
     finished: bool,
+    closed: bool,
+    /// How much had come when the reaction was asked last; `None`: it is to be asked in any case.
+    reacted_to: Option<usize>,
 }
 
 /// When a peer takes its next step.
@@ -85,6 +115,8 @@ impl Actor {
             paused_until: 0,
             reading: true,
             finished: false,
+            closed: false,
+            reacted_to: None,
         }
     }
 
@@ -94,9 +126,17 @@ impl Actor {
 
     pub(super) fn refused(&self) {
         self.peer.0.borrow_mut().end = Some(End::Reset);
+        self.done();
+    }
+
+    pub(super) fn done(&self) {
+        self.peer.0.borrow_mut().is_done = true;
     }
 
     pub(super) fn step(&mut self, connection: &mut Connection, rng: &mut Rng, now: u64) -> Next {
+        if self.closed {
+            return self.after_close(connection, rng);
+        }
         self.receive(connection, rng);
         let ended = self.end();
         if ended == Some(End::Reset) || connection.is_reset() {
@@ -115,6 +155,17 @@ impl Actor {
             Next::Change if more => Next::Soon,
             next => next,
         }
+    }
+
+    fn after_close(&self, connection: &mut Connection, rng: &mut Rng) -> Next {
+        if connection.closed.is_some() || connection.is_reset() {
+            return Next::Done;
+        }
+        if connection.to_receive() == 0 {
+            return Next::Change;
+        }
+        connection.peer_reset(io::ErrorKind::ConnectionReset, rng.one_in(2));
+        Next::Done
     }
 
     fn end(&self) -> Option<End> {
@@ -146,6 +197,7 @@ impl Actor {
         let bytes: Vec<u8> = self.unsent.iter().take(chunk).copied().collect();
         let sent = connection.peer_send(&bytes);
         self.unsent.drain(..sent);
+        self.peer.0.borrow_mut().sent += sent;
         if sent == 0 && !(self.reading && connection.to_receive() > 0) { Next::Change } else { Next::Soon }
     }
 
@@ -167,6 +219,15 @@ impl Actor {
             Some(Act::Pause(pause)) => {
                 self.paused_until = now.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
                 Next::After(*pause)
+            }
+            Some(Act::React(reaction)) => {
+                let reaction = reaction.clone();
+                return self.react(&reaction, received, ended);
+            }
+            Some(Act::Close) => {
+                self.finish(connection);
+                self.closed = true;
+                Next::Soon
             }
             Some(Act::Flood) => {
                 connection.peer_floods();
@@ -193,6 +254,21 @@ impl Actor {
             self.acts.pop_front();
         }
         next
+    }
+
+    fn react(&mut self, reaction: &Reaction, received: usize, ended: bool) -> Next {
+        if self.reacted_to == Some(received) {
+            if ended {
+                self.acts.pop_front();
+            }
+            return if ended { Next::Soon } else { Next::Change };
+        }
+        let acts = (reaction.0.borrow_mut())(&self.peer.0.borrow().received);
+        self.reacted_to = acts.is_empty().then_some(received);
+        for act in acts.into_iter().rev() {
+            self.acts.push_front(act);
+        }
+        Next::Soon
     }
 
     fn finish(&mut self, connection: &mut Connection) {

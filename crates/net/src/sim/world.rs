@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) bell: Option<(u64, Arc<SimBell>)>,
     pub(super) descriptors_max: usize,
     pub(super) violation: Option<String>,
+    /// A [`Step::Call`] was made since the last wait.
+    pub(super) has_called: bool,
     nodes: BTreeMap<Fd, Node>,
     /// Never reused, so that a call on a closed descriptor is always found.
     next_fd: Fd,
@@ -33,6 +35,7 @@ pub(super) struct World {
     /// Connections whose peer takes a step soon.
     poked: BTreeSet<usize>,
     pub(super) targets: BTreeMap<SocketAddr, Target>,
+    pub(super) connected: Vec<(SocketAddr, Peer)>,
     agenda: BTreeMap<(u64, u64), Step>,
     steps: u64,
 }
@@ -71,11 +74,13 @@ impl World {
             bell: None,
             descriptors_max: usize::MAX,
             violation: None,
+            has_called: false,
             nodes: BTreeMap::new(),
             next_fd: 3,
             pairs: Vec::new(),
             poked: BTreeSet::new(),
             targets: BTreeMap::new(),
+            connected: Vec::new(),
             agenda: BTreeMap::new(),
             steps: 0,
             rng,
@@ -119,7 +124,8 @@ impl World {
             Next::After(pause) => {
                 self.plan(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX), Step::Peer(number));
             }
-            Next::Change | Next::Done => {}
+            Next::Change => {}
+            Next::Done => actor.done(),
         }
     }
 
@@ -169,6 +175,7 @@ impl World {
             Some(Target::Refuses) | None => (Vec::new(), Some(Err(io::ErrorKind::ConnectionRefused))),
         };
         let number = self.pair(script, true);
+        self.connected.push((address, self.pairs[number].1.peer()));
         if let Some(result) = result {
             let after = self.rng.below(30_000_000);
             self.plan(after, Step::Connect(number, result));

@@ -17,6 +17,8 @@ mod io_error;
 mod live;
 mod local;
 mod relay;
+#[cfg(test)]
+mod sim;
 mod snapshot;
 mod stream;
 mod target;

@@ -1,0 +1,198 @@
+//! What a seed plans: clients, settings, and what happens to the proxy meanwhile.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use model::{
+    AccessLog, Action, Algorithm, ClientAbort, Conditions, Config, ConnectionLimits, FieldEdits, HostPattern,
+    HttpSettings, Listener, ListenerName, LoadBalancer, LoadBalancerName, LogFormat, LogPath, PathPattern,
+    Rule, Target, TargetGroup, TargetGroupName, TargetKeepalive, TargetProtocol, TargetTimeouts, TargetTls,
+    WebSocket, WeightedGroup,
+};
+use net::sim::Rng;
+
+use super::client::{Client, Style};
+use super::exchange::{Exchange, Kinds};
+
+/// What may happen in a family of seeds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Family {
+    pub(super) kinds: Kinds,
+    pub(super) style: Style,
+    /// The config changes, and listeners come and go.
+    pub(super) reloads: bool,
+    /// The stop comes while clients are at work.
+    pub(super) early_stop: bool,
+    /// Targets refuse connections for a while.
+    pub(super) refusals: bool,
+}
+
+/// The plan of one seed.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) family: Family,
+    pub(super) clients: Vec<Client>,
+    pub(super) settings: Settings,
+    /// In the order of their times.
+    pub(super) events: Vec<(Duration, Event)>,
+    /// When the stop comes; `None`: when the clients have finished.
+    pub(super) stop_at: Option<Duration>,
+    pub(super) stop_within: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    Arrive(usize),
+    Reload(Settings),
+    /// This target refuses connections from now on, or accepts them again.
+    Refuse(usize, bool),
+}
+
+/// What a config says.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) listeners: [bool; 2],
+    pub(super) targets: [bool; TARGETS],
+    keepalive_requests: u32,
+    keepalive_timeout: Duration,
+    client_abort: ClientAbort,
+    algorithm: Algorithm,
+    idle_max: u32,
+}
+
+impl Plan {
+    pub(super) fn choose(rng: &mut Rng, family: Family) -> Self {
+        let count = rng.up_to(5);
+        let clients: Vec<_> =
+            (0..count).map(|number| Client::choose(rng, number, family.kinds, family.style)).collect();
+        let settings = Settings::choose(rng, false);
+        let mut events: Vec<_> =
+            clients.iter().enumerate().map(|(at, client)| (client.arrives, Event::Arrive(at))).collect();
+        let moment = |rng: &mut Rng| Duration::from_micros(rng.below(3_000_000));
+        if family.reloads {
+            for _ in 0..rng.up_to(3) {
+                events.push((moment(rng), Event::Reload(Settings::choose(rng, true))));
+            }
+        }
+        if family.refusals {
+            let target = rng.size(TARGETS);
+            let from = moment(rng);
+            events.push((from, Event::Refuse(target, true)));
+            events.push((from + moment(rng), Event::Refuse(target, false)));
+        }
+        events.sort_by_key(|(at, _)| *at);
+        let stop_at = family.early_stop.then(|| moment(rng));
+        let stop_within = Duration::from_secs(if rng.one_in(3) { rng.below(3) } else { 600 });
+        Self { family, clients, settings, events, stop_at, stop_within }
+    }
+
+    /// The exchange with this marker.
+    pub(super) fn exchange(&self, marker: &str) -> &Exchange {
+        let mut exchanges = self.clients.iter().flat_map(|client| &client.exchanges);
+        exchanges
+            .find(|exchange| exchange.marker == marker)
+            .unwrap_or_else(|| panic!("no client has sent {marker:?}"))
+    }
+}
+
+impl Settings {
+    fn choose(rng: &mut Rng, is_reload: bool) -> Self {
+        let listeners = [[true, true], [true, false], [false, true]][if is_reload { rng.size(3) } else { 0 }];
+        let targets = [[true, true], [true, false], [false, true]][rng.size(3)];
+        let algorithms = [Algorithm::WeightedRoundRobin, Algorithm::LeastConnections, Algorithm::RandomTwo];
+        Self {
+            listeners,
+            targets,
+            keepalive_requests: if rng.one_in(3) { 1 + rng.size(3) as u32 } else { 1000 },
+            keepalive_timeout: Duration::from_secs(if rng.one_in(8) { 0 } else { 75 }),
+            client_abort: if rng.one_in(4) { ClientAbort::Ignore } else { ClientAbort::Cancel },
+            algorithm: algorithms[rng.size(algorithms.len())].clone(),
+            idle_max: if rng.one_in(6) { 0 } else { 4 },
+        }
+    }
+
+    pub(super) fn without_listeners(&self) -> Self {
+        Self { listeners: [false; 2], ..self.clone() }
+    }
+
+    /// Idle connections end at once.
+    pub(super) fn closes_idle(&self) -> bool {
+        self.keepalive_timeout.is_zero()
+    }
+
+    /// The config, as the control plane would make it; `log`: the file of the access log.
+    pub(super) fn config(&self, log: &std::path::Path) -> Config {
+        let name = LoadBalancerName::new("default");
+        let listeners = (0..2).filter(|&number| self.listeners[number]);
+        let limits = ConnectionLimits::default();
+        Config {
+            workers: Some(1),
+            stop_timeout: Duration::from_secs(600),
+            admin_socket: None,
+            load_balancers: vec![LoadBalancer { name: name.clone(), connections: limits }],
+            listeners: listeners.map(|number| self.listener(number, &name, log)).collect(),
+            target_groups: vec![self.target_group()],
+        }
+    }
+
+    fn listener(&self, number: usize, load_balancer: &LoadBalancerName, log: &std::path::Path) -> Listener {
+        let access_log = AccessLog { path: LogPath::File(log.to_owned()), format: LogFormat::Json };
+        Listener {
+            name: ListenerName::new(["one", "two"][number]),
+            load_balancer: load_balancer.clone(),
+            connections: ConnectionLimits::default(),
+            bind: vec![listener_address(number)],
+            tls: None,
+            http: HttpSettings {
+                keepalive_requests: self.keepalive_requests,
+                keepalive_timeout: self.keepalive_timeout,
+                client_abort: self.client_abort,
+                access_log: Some(access_log),
+                ..HttpSettings::default()
+            },
+            rules: vec![rule()],
+            default_action: None,
+        }
+    }
+
+    fn target_group(&self) -> TargetGroup {
+        let targets = (0..TARGETS).filter(|&number| self.targets[number]);
+        let timeouts = TargetTimeouts { connect: Duration::from_secs(30), ..TargetTimeouts::default() };
+        TargetGroup {
+            name: TargetGroupName::new("all"),
+            protocol: TargetProtocol::Http,
+            tls: TargetTls::default(),
+            targets: targets.map(|number| Target { address: target_address(number), weight: 1 }).collect(),
+            algorithm: self.algorithm.clone(),
+            health_check: None,
+            timeouts,
+            keepalive: TargetKeepalive { idle_max: self.idle_max, ..TargetKeepalive::default() },
+            tcp_keepalive: None,
+        }
+    }
+}
+
+fn rule() -> Rule {
+    Rule {
+        host: HostPattern::Any,
+        path: PathPattern::Any,
+        adds_slash: false,
+        conditions: Conditions::default(),
+        access: None,
+        action: Action::Forward(vec![WeightedGroup { group: TargetGroupName::new("all"), weight: 1 }]),
+        rewrite: None,
+        request_fields: FieldEdits::default(),
+        response_fields: FieldEdits::default(),
+        websocket: WebSocket::default(),
+    }
+}
+
+pub(super) fn listener_address(number: usize) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], [8080, 8081][number]))
+}
+
+pub(super) fn target_address(number: usize) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 100], [3000, 3001][number]))
+}
+
+pub(super) const TARGETS: usize = 2;

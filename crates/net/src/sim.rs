@@ -178,6 +178,11 @@ impl Sim {
         self.world.borrow_mut().descriptors_max = most;
     }
 
+    /// Lets some sockets have room for more than the largest buffer holds.
+    pub fn make_roomy(&self) {
+        self.world.borrow_mut().roomy = true;
+    }
+
     pub fn open_descriptors(&self) -> usize {
         self.world.borrow().open_count()
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::rng::Rng;
+use crate::buffer::LARGE;
 use crate::sys::Event;
 
 /// The registration of a socket with the simulated epoll.
@@ -64,8 +65,13 @@ pub(super) enum Closed {
 }
 
 impl Connection {
-    pub(super) fn new(rng: &mut Rng, connecting: bool) -> Self {
-        let mut capacity = || if rng.one_in(6) { rng.up_to(16) } else { 16 + rng.size(4096) };
+    /// `roomy`: some have room for more than the largest buffer holds.
+    pub(super) fn new(rng: &mut Rng, connecting: bool, roomy: bool) -> Self {
+        let mut capacity = || match roomy && rng.one_in(8) {
+            true => 2 * LARGE,
+            false if rng.one_in(6) => rng.up_to(16),
+            false => 16 + rng.size(4096),
+        };
         let (inbound_max, outbound_max) = (capacity(), capacity());
         Self {
             registration: Registration::default(),

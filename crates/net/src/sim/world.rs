@@ -25,6 +25,7 @@ pub(super) struct World {
     pub(super) reads: u64,
     pub(super) bell: Option<(u64, Arc<SimBell>)>,
     pub(super) descriptors_max: usize,
+    pub(super) roomy: bool,
     pub(super) violation: Option<String>,
     /// A [`Step::Call`] was made since the last wait.
     pub(super) has_called: bool,
@@ -73,6 +74,7 @@ impl World {
             reads: 0,
             bell: None,
             descriptors_max: usize::MAX,
+            roomy: false,
             violation: None,
             has_called: false,
             nodes: BTreeMap::new(),
@@ -158,7 +160,8 @@ impl World {
     }
 
     fn pair(&mut self, script: Vec<Act>, connecting: bool) -> usize {
-        self.pairs.push((Connection::new(&mut self.rng, connecting), Actor::new(script)));
+        let connection = Connection::new(&mut self.rng, connecting, self.roomy);
+        self.pairs.push((connection, Actor::new(script)));
         self.pairs.len() - 1
     }
 

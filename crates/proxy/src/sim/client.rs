@@ -60,14 +60,22 @@ impl Client {
     pub(super) fn choose(rng: &mut Rng, number: usize, kinds: Kinds, style: Style) -> Self {
         let marker = |request: usize| format!("/c{number}/r{request}");
         let count = rng.up_to(5);
-        let mut exchanges: Vec<_> =
-            (0..count).map(|request| Exchange::choose(rng, marker(request), kinds)).collect();
-        let window = if style.pipelines && rng.one_in(2) { rng.up_to(count) } else { 1 };
-        for (place, exchange) in exchanges.iter_mut().enumerate() {
-            // With others behind it in flight these have another meaning.
-            exchange.expects_continue &= window == 1;
-            exchange.is_websocket &= window == 1 && place + 1 == count;
-        }
+        let window = match style.sends_behind_last {
+            true => count,
+            false if style.pipelines && rng.one_in(2) => rng.up_to(count),
+            false => 1,
+        };
+        let choose = |request: usize| {
+            // With others behind it these have another meaning.
+            let is_alone = window == 1;
+            let can_switch = is_alone && request + 1 == count;
+            let kinds = Kinds { websockets: kinds.websockets && can_switch, ..kinds };
+            let mut exchange = Exchange::choose(rng, marker(request), kinds);
+            exchange.expects_continue &= is_alone;
+            exchange.says_close |= style.sends_behind_last && rng.one_in(2);
+            exchange
+        };
+        let exchanges: Vec<_> = (0..count).map(choose).collect();
         let fault = (style.client_faults && rng.one_in(3)).then(|| {
             let place = rng.size(count);
             let length = exchanges[place].wire().len();
@@ -79,7 +87,9 @@ impl Client {
             pieces: rng.up_to(5),
             pause: Duration::from_micros(rng.below(100_000)),
             reading: match rng.size(3) {
-                0 => Reading::Slow(Duration::from_micros(rng.below(1_000_000))),
+                place if place == 0 || style.sends_behind_last => {
+                    Reading::Slow(Duration::from_micros(rng.below(1_000_000)))
+                }
                 _ => Reading::Fast,
             },
             end: [Ending::Close, Ending::Finish, Ending::Wait][rng.size(3)],
@@ -95,9 +105,9 @@ impl Client {
         self.fault.is_none()
     }
 
-    /// How many bytes it has sent when `exchange` is sent as a whole.
-    pub(super) fn sent_up_to(&self, exchange: usize) -> usize {
-        self.exchanges[..=exchange].iter().map(|exchange| exchange.wire().len()).sum()
+    /// How many bytes it sends before this exchange, if it sends all of the others.
+    pub(super) fn sent_before(&self, exchange: usize) -> usize {
+        self.exchanges[..exchange].iter().map(|exchange| exchange.wire().len()).sum()
     }
 
     pub(super) fn script(plan: &Rc<Plan>, number: usize) -> Vec<Act> {
@@ -146,7 +156,7 @@ impl Client {
                     wire.extend(exchange.wire());
                 }
             }
-            steps.push(Step { when, acts: self.send_slowly(cuts, &wire) });
+            steps.push(Step { when, acts: self.send_and_rest(cuts, &wire) });
             when = When::Responses(first + exchanges.len());
         }
         if let Some(exchange) = self.exchanges.last().filter(|exchange| exchange.is_websocket) {
@@ -158,14 +168,11 @@ impl Client {
         steps
     }
 
-    fn send_slowly(&self, cuts: &mut Rng, bytes: &[u8]) -> Vec<Act> {
-        let mut acts = Vec::new();
-        if let Reading::Slow(_) = self.reading {
-            acts.push(Act::StopReading);
-        }
-        acts.extend(self.send(cuts, bytes));
+    /// Sends, and then rests. While it sends it reads: one that does not could wait for us, and we for it.
+    fn send_and_rest(&self, cuts: &mut Rng, bytes: &[u8]) -> Vec<Act> {
+        let mut acts = self.send(cuts, bytes);
         if let Reading::Slow(rest) = self.reading {
-            acts.extend([Act::Pause(rest), Act::StartReading]);
+            acts.extend([Act::StopReading, Act::Pause(rest), Act::StartReading]);
         }
         acts
     }
@@ -195,6 +202,8 @@ impl Client {
 pub(super) struct Style {
     pub(super) pipelines: bool,
     pub(super) client_faults: bool,
+    /// All send all their requests at once, say often that one is the last, and read slowly.
+    pub(super) sends_behind_last: bool,
 }
 
 impl ClientFault {
@@ -253,7 +262,7 @@ struct Heard {
     responses: usize,
     /// Requests whose bodies are wanted.
     continued: Vec<usize>,
-    /// A whole response said that it is the last.
+    /// A whole response said that it is the last, or that there will be no tunnel.
     is_dismissed: bool,
     /// Bytes of whole responses.
     read: usize,
@@ -275,7 +284,7 @@ impl Heard {
                 }
             };
             match response {
-                Some(response) if response.is_whole => self.count(&response),
+                Some(response) if response.is_whole => self.count(&response, exchange),
                 unfinished => {
                     self.response = unfinished;
                     return;
@@ -284,14 +293,15 @@ impl Heard {
         }
     }
 
-    fn count(&mut self, response: &Message) {
+    fn count(&mut self, response: &Message, exchange: &Exchange) {
         self.read += response.len;
         match response.status() {
             100 => self.continued.push(self.responses),
             102..200 => {}
             _ => {
                 self.responses += 1;
-                self.is_dismissed |= response.says_close();
+                let is_refused = exchange.is_websocket && response.status() != 101;
+                self.is_dismissed |= is_refused || response.says_close();
             }
         }
     }

@@ -75,6 +75,8 @@ pub(super) struct Kinds {
     pub(super) target_faults: bool,
     pub(super) websockets: bool,
     pub(super) early_answers: bool,
+    /// Early answers are such that only the end of the connection ends, and are broken off; else none is.
+    pub(super) early_until_close: bool,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -96,7 +98,7 @@ impl std::fmt::Debug for Exchange {
 
 impl Exchange {
     pub(super) fn choose(rng: &mut Rng, marker: String, kinds: Kinds) -> Self {
-        let is_websocket = kinds.websockets && rng.one_in(10);
+        let is_websocket = kinds.websockets && rng.one_in(3);
         let method = ["GET", "GET", "POST", "POST", "PUT", "HEAD", "DELETE"][rng.size(7)];
         let method = if is_websocket { "GET" } else { method };
         let is_http10 = !is_websocket && rng.one_in(8);
@@ -105,7 +107,8 @@ impl Exchange {
         let body = rng.bytes(length);
         let is_chunked = has_body && !is_http10 && rng.one_in(2);
         let wire_body = if is_chunked { chunks(rng, &body) } else { body.clone() };
-        let mut answer = Answer::choose(rng, kinds, method);
+        let mut answer =
+            Answer::choose(rng, kinds, method, body.len() <= SHORT_BYTES || kinds.early_until_close);
         if is_websocket {
             (answer.status, answer.framing, answer.body) = (101, Framing::Length, rng.bytes(200));
         }
@@ -165,6 +168,20 @@ impl Exchange {
         self.method != "POST"
     }
 
+    /// The client's connection ends with it, whatever the config says.
+    pub(super) fn is_last(&self) -> bool {
+        let is_until_close = self.is_http10 && self.answer.framing != Framing::Length;
+        self.says_close || is_until_close || self.answer.is_early || self.answer.fault != Fault::None
+    }
+
+    /// The target breaks off within its response.
+    pub(super) fn is_broken_off(&self) -> bool {
+        let Answer { fault, framing, is_early, .. } = self.answer;
+        // One that closes with unread bytes resets.
+        (is_early && framing == Framing::UntilClose)
+            || matches!(fault, Fault::ResetWithin(_) | Fault::CloseWithin(_) | Fault::StallWithin(_))
+    }
+
     /// The body that the client gets.
     pub(super) fn response_body(&self) -> &[u8] {
         if self.method == "HEAD" || self.is_websocket || self.answer.status == 204 {
@@ -175,10 +192,10 @@ impl Exchange {
 }
 
 impl Answer {
-    fn choose(rng: &mut Rng, kinds: Kinds, method: &str) -> Self {
+    fn choose(rng: &mut Rng, kinds: Kinds, method: &str, is_short: bool) -> Self {
         let framing = [Framing::Length, Framing::Length, Framing::Chunked, Framing::UntilClose][rng.size(4)];
         let length = size(rng);
-        let is_early = kinds.early_answers && matches!(method, "POST" | "PUT") && rng.one_in(4);
+        let is_early = kinds.early_answers && is_short && matches!(method, "POST" | "PUT") && rng.one_in(4);
         let body = rng.bytes(length);
         let mut answer = Self {
             status: [200, 200, 200, 204, 404, 503][rng.size(6)],
@@ -192,13 +209,19 @@ impl Answer {
             fault: Fault::None,
             after: if rng.one_in(8) { After::Close } else { After::Keep },
         };
-        if answer.status == 204 {
-            answer.framing = Framing::Length;
-        }
         if is_early {
             answer.after = After::Keep;
+            if kinds.early_until_close {
+                answer.framing = Framing::UntilClose;
+                answer.fault = Fault::ResetWithin(100 + rng.size(answer.body.len()));
+            } else if answer.framing == Framing::UntilClose {
+                answer.framing = Framing::Chunked;
+            }
         } else if kinds.target_faults {
             answer.go_wrong(rng);
+        }
+        if answer.status == 204 {
+            answer.framing = Framing::Length;
         }
         answer
     }
@@ -221,12 +244,17 @@ impl Answer {
     }
 }
 
+/// A body of which a client that is answered early has sent the rest before the proxy stops to read it.
+const SHORT_BYTES: usize = 6_000;
+
 /// Mostly small; some do not fit into one buffer of the proxy, or of the simulated sockets.
 fn size(rng: &mut Rng) -> usize {
     match rng.size(8) {
         0 => 0,
         1..=4 => rng.size(300),
         5 | 6 => rng.size(6_000),
+        // Worth a splice, where sockets have room for it.
+        _ if rng.one_in(16) => (128 << 10) + rng.size(100_000),
         _ => rng.size(30_000),
     }
 }

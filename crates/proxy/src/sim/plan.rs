@@ -7,7 +7,7 @@ use model::{
     AccessLog, Action, Algorithm, ClientAbort, Conditions, Config, ConnectionLimits, FieldEdits, HostPattern,
     HttpSettings, Listener, ListenerName, LoadBalancer, LoadBalancerName, LogFormat, LogPath, PathPattern,
     Rule, Target, TargetGroup, TargetGroupName, TargetKeepalive, TargetProtocol, TargetTimeouts, TargetTls,
-    WebSocket, WeightedGroup,
+    WebSocket, WeightedGroup, WhenFull,
 };
 use net::sim::Rng;
 
@@ -25,6 +25,8 @@ pub(super) struct Family {
     pub(super) early_stop: bool,
     /// Targets refuse connections for a while.
     pub(super) refusals: bool,
+    /// Listeners have fewer connections than clients: they wait, are refused, or evict idle ones.
+    pub(super) limits: bool,
 }
 
 /// The plan of one seed.
@@ -58,6 +60,8 @@ pub(super) struct Settings {
     client_abort: ClientAbort,
     algorithm: Algorithm,
     idle_max: u32,
+    connections_max: Option<u32>,
+    when_full: WhenFull,
 }
 
 impl Plan {
@@ -65,13 +69,13 @@ impl Plan {
         let count = rng.up_to(5);
         let clients: Vec<_> =
             (0..count).map(|number| Client::choose(rng, number, family.kinds, family.style)).collect();
-        let settings = Settings::choose(rng, false);
+        let settings = Settings::choose(rng, family, false);
         let mut events: Vec<_> =
             clients.iter().enumerate().map(|(at, client)| (client.arrives, Event::Arrive(at))).collect();
         let moment = |rng: &mut Rng| Duration::from_micros(rng.below(3_000_000));
         if family.reloads {
             for _ in 0..rng.up_to(3) {
-                events.push((moment(rng), Event::Reload(Settings::choose(rng, true))));
+                events.push((moment(rng), Event::Reload(Settings::choose(rng, family, true))));
             }
         }
         if family.refusals {
@@ -82,8 +86,18 @@ impl Plan {
         }
         events.sort_by_key(|(at, _)| *at);
         let stop_at = family.early_stop.then(|| moment(rng));
-        let stop_within = Duration::from_secs(if rng.one_in(3) { rng.below(3) } else { 600 });
+        let stop_within = Duration::from_millis(if rng.one_in(2) { rng.below(300) } else { 600_000 });
         Self { family, clients, settings, events, stop_at, stop_within }
+    }
+
+    /// Some config ends connections that clients would go on with.
+    pub(super) fn ends_connections(&self) -> bool {
+        let reloads = self.events.iter().filter_map(|(_, event)| match event {
+            Event::Reload(settings) => Some(settings),
+            _ => None,
+        });
+        let mut all = reloads.chain([&self.settings]);
+        all.any(|settings| settings.closes_idle() || settings.keepalive_requests < KEEPALIVE_REQUESTS)
     }
 
     /// The exchange with this marker.
@@ -96,18 +110,20 @@ impl Plan {
 }
 
 impl Settings {
-    fn choose(rng: &mut Rng, is_reload: bool) -> Self {
+    fn choose(rng: &mut Rng, family: Family, is_reload: bool) -> Self {
         let listeners = [[true, true], [true, false], [false, true]][if is_reload { rng.size(3) } else { 0 }];
         let targets = [[true, true], [true, false], [false, true]][rng.size(3)];
         let algorithms = [Algorithm::WeightedRoundRobin, Algorithm::LeastConnections, Algorithm::RandomTwo];
         Self {
             listeners,
             targets,
-            keepalive_requests: if rng.one_in(3) { 1 + rng.size(3) as u32 } else { 1000 },
+            keepalive_requests: if rng.one_in(3) { 1 + rng.size(3) as u32 } else { KEEPALIVE_REQUESTS },
             keepalive_timeout: Duration::from_secs(if rng.one_in(8) { 0 } else { 75 }),
             client_abort: if rng.one_in(4) { ClientAbort::Ignore } else { ClientAbort::Cancel },
             algorithm: algorithms[rng.size(algorithms.len())].clone(),
             idle_max: if rng.one_in(6) { 0 } else { 4 },
+            connections_max: family.limits.then(|| 1 + rng.size(2) as u32),
+            when_full: if rng.one_in(4) { WhenFull::Refuse } else { WhenFull::Wait },
         }
     }
 
@@ -140,13 +156,14 @@ impl Settings {
         Listener {
             name: ListenerName::new(["one", "two"][number]),
             load_balancer: load_balancer.clone(),
-            connections: ConnectionLimits::default(),
+            connections: ConnectionLimits { max: self.connections_max, ..ConnectionLimits::default() },
             bind: vec![listener_address(number)],
             tls: None,
             http: HttpSettings {
                 keepalive_requests: self.keepalive_requests,
                 keepalive_timeout: self.keepalive_timeout,
                 client_abort: self.client_abort,
+                when_full: self.when_full,
                 access_log: Some(access_log),
                 ..HttpSettings::default()
             },
@@ -196,3 +213,5 @@ pub(super) fn target_address(number: usize) -> SocketAddr {
 }
 
 pub(super) const TARGETS: usize = 2;
+/// More than any client has.
+const KEEPALIVE_REQUESTS: u32 = 1000;

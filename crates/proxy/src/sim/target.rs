@@ -71,7 +71,7 @@ impl Target {
 
 fn answer(exchange: &Exchange) -> Vec<Act> {
     let answer = &exchange.answer;
-    let mut acts = vec![Act::Pause(answer.pause)];
+    let mut acts = Vec::new();
     let wire = wire(exchange);
     let within = |at: usize| at.min(wire.len() - 1);
     let (part, end) = match answer.fault {
@@ -99,7 +99,7 @@ fn answer(exchange: &Exchange) -> Vec<Act> {
 
 fn pieces(bytes: &[u8], count: usize, pause: Duration) -> Vec<Act> {
     let size = bytes.len().div_ceil(count).max(1);
-    bytes.chunks(size).flat_map(|piece| [Act::Send(piece.to_vec()), Act::Pause(pause)]).collect()
+    bytes.chunks(size).flat_map(|piece| [Act::Pause(pause), Act::Send(piece.to_vec())]).collect()
 }
 
 /// The whole answer as it goes over the wire.

@@ -44,6 +44,7 @@ pub(super) struct Outcome {
 
 /// Plays `plan`. Fails where the world finds a fault by itself: a lost wake-up, a panic, an open descriptor.
 pub(super) fn play(sim: &Sim, plan: &Rc<Plan>) -> Outcome {
+    sim.make_roomy();
     (0..TARGETS).for_each(|number| accept_at(sim, plan, number, true));
     let log = LogFile::new(sim.seed());
     let live = Arc::new(Live::new(1));

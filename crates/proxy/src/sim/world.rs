@@ -145,7 +145,9 @@ impl Driver {
     async fn adopt(&self, settings: &Settings) {
         let generation = self.snapshots.borrow().len() as u64 + 1;
         let config = settings.config(&self.log);
-        let snapshot = Snapshot::compile(&config, &Material::default(), generation, &self.live, logs());
+        let previous = self.snapshots.borrow().last().cloned();
+        let (material, previous) = (Material::default(), previous.as_deref());
+        let snapshot = Snapshot::compile(&config, &material, generation, &self.live, logs(), previous);
         let snapshot = Arc::new(snapshot.map_err(|failed| failed.error).unwrap());
         let addresses: Vec<_> =
             snapshot.listeners.iter().flat_map(|listener| listener.bind.iter().copied()).collect();

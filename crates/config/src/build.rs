@@ -20,6 +20,7 @@ mod listener;
 mod pattern;
 mod redirect_http;
 mod rule;
+mod settings;
 mod status;
 mod target_group;
 mod target_tls;
@@ -33,13 +34,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Action, Config, HttpSettings, Listener, Place};
+use model::{Action, Config, HttpService, Listener, Place, Service};
 
 use crate::files::Files;
 use crate::near::nearest;
 use crate::raw::{Table, Value};
 use crate::report::{Locate, Report};
 use crate::source::Span;
+use settings::{Settings, settings};
 
 /// What every builder needs.
 struct Build<'b, 't> {
@@ -93,15 +95,15 @@ impl Build<'_, '_> {
     }
 
     /// The settings of every load balancer by name; always includes `default`.
-    fn load_balancers<'r>(&mut self, root: &'r Table) -> Vec<(&'r str, HttpSettings)> {
+    fn load_balancers<'r>(&mut self, root: &'r Table) -> Vec<(&'r str, Settings)> {
         let mut load_balancers = Vec::new();
         for (name, table) in root.tables("load_balancer") {
-            let mut settings = http::settings(HttpSettings::default(), table, self);
-            settings.access.load_balancer = access::list(table, self);
+            let mut settings = settings(Settings::default(), table, self);
+            settings.listener.access.load_balancer = access::list(table, self);
             load_balancers.push((name, settings));
         }
         if !load_balancers.iter().any(|(name, _)| *name == DEFAULT_LOAD_BALANCER) {
-            load_balancers.push((DEFAULT_LOAD_BALANCER, HttpSettings::default()));
+            load_balancers.push((DEFAULT_LOAD_BALANCER, Settings::default()));
         }
         load_balancers
     }
@@ -172,9 +174,7 @@ impl Build<'_, '_> {
     }
 
     fn unused(&mut self, root: &Table, listeners: &[Listener]) {
-        let rules = listeners.iter().flat_map(|listener| listener.rules.iter().map(|rule| &rule.action));
-        let actions = rules.chain(listeners.iter().filter_map(|listener| listener.default_action.as_ref()));
-        let used: HashSet<_> = actions.flat_map(group_names).collect();
+        let used: HashSet<_> = listeners.iter().flat_map(actions).flat_map(group_names).collect();
         for (name, table) in root.tables("target_group") {
             if !used.contains(name) {
                 self.report.warning(table, format!("nothing forwards to target group `{name}`"));
@@ -189,6 +189,11 @@ impl Build<'_, '_> {
             }
         }
     }
+}
+
+fn actions(listener: &Listener) -> impl Iterator<Item = &Action> {
+    let Service::Http(HttpService { rules, default_action, .. }) = &listener.service;
+    rules.iter().map(|rule| &rule.action).chain(default_action)
 }
 
 fn group_names(action: &Action) -> impl Iterator<Item = &str> {

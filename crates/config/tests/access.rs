@@ -40,7 +40,7 @@ fn entries_are_in_the_model() {
     let access = "access = { deny = [\"192.0.2.7 until 2027-01-01T00:00:00Z\", { file = \"list\" }], allow = [\"::1\"] }";
     let config =
         load("", access, "# comment\n 10.0.0.0/8  # net\r\n\n10.0.0.0/8 until 1970-01-01T00:00:09Z").unwrap();
-    let list = config.listeners[0].http.access.listener.as_ref().unwrap();
+    let list = config.listeners[0].settings.access.listener.as_ref().unwrap();
     assert_eq!(
         shown(list),
         [
@@ -51,16 +51,17 @@ fn entries_are_in_the_model() {
         ]
     );
     assert_eq!(list.default, Verdict::Deny);
-    assert!(config.listeners[1].http.access.listener.is_none());
+    assert!(config.listeners[1].settings.access.listener.is_none());
 }
 
 #[test]
 fn listeners_share_the_list_of_their_load_balancer() {
     let config = load("access = { deny = [\"::1\"] }", "access = { deny = [\"::2\"] }", "").unwrap();
     let [web, other] = config.listeners.as_slice() else { panic!("{config:?}") };
-    let (one, two) = (web.http.access.load_balancer.as_ref(), other.http.access.load_balancer.as_ref());
+    let (one, two) =
+        (web.settings.access.load_balancer.as_ref(), other.settings.access.load_balancer.as_ref());
     assert!(Arc::ptr_eq(one.unwrap(), two.unwrap()));
-    assert_eq!(shown(web.http.access.listener.as_ref().unwrap()), ["Deny ::2/128 None"]);
+    assert_eq!(shown(web.settings.access.listener.as_ref().unwrap()), ["Deny ::2/128 None"]);
 }
 
 #[test]
@@ -75,7 +76,11 @@ fn the_default_is_deny_if_allow_is_set() {
         ("allow = [{ file = \"empty\" }]", Verdict::Deny),
     ] {
         let config = load("", &format!("access = {{ {access} }}"), "").unwrap();
-        assert_eq!(config.listeners[0].http.access.listener.as_ref().unwrap().default, expected, "{access}");
+        assert_eq!(
+            config.listeners[0].settings.access.listener.as_ref().unwrap().default,
+            expected,
+            "{access}"
+        );
     }
 }
 
@@ -89,7 +94,7 @@ fn a_large_file_is_read() {
     }
     let config =
         load("", "access = { deny = [{ file = \"list\" }], allow = [\"10.0.0.0/8\"] }", lines).unwrap();
-    assert_eq!(config.listeners[0].http.access.listener.as_ref().unwrap().entries.len(), 400_001);
+    assert_eq!(config.listeners[0].settings.access.listener.as_ref().unwrap().entries.len(), 400_001);
 }
 
 #[test]

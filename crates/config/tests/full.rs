@@ -9,8 +9,8 @@ use std::time::Duration;
 use config::{Files, Loaded, parse};
 use model::{
     Action, Algorithm, CheckKind, CompressionLevels, Config, ConnectionLimits, ContentCoding, HashKey,
-    HostPattern, Listener, LogFormat, LogPath, OriginPattern, PathPattern, PathRewrite, TemplatePiece,
-    ValuePattern, WebSocket, WhenFull,
+    HostPattern, HttpService, Listener, LogFormat, LogPath, OriginPattern, PathPattern, PathRewrite, Service,
+    TemplatePiece, ValuePattern, WebSocket, WhenFull,
 };
 
 struct Pages;
@@ -26,6 +26,11 @@ fn config(text: &str) -> Config {
         parse(text, "/etc/evenkeel/main.toml", &Pages).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(warnings.is_empty(), "{warnings:?}");
     config
+}
+
+fn http(listener: &Listener) -> &HttpService {
+    let Service::Http(http) = &listener.service;
+    http
 }
 
 fn full() -> Config {
@@ -51,22 +56,25 @@ fn top_level() {
 fn a_listener_inherits_key_by_key() {
     let config = full();
     let [web, api] = config.listeners.as_slice() else { panic!("{config:?}") };
-    assert_eq!(web.http.keepalive_timeout, seconds(5), "its own");
-    assert_eq!(web.http.keepalive_requests, 1000, "inherited");
-    let keepalive = web.http.tcp_keepalive.unwrap();
+    assert_eq!(http(web).settings.keepalive_timeout, seconds(5), "its own");
+    assert_eq!(http(web).settings.keepalive_requests, 1000, "inherited");
+    let keepalive = web.settings.tcp_keepalive.unwrap();
     assert_eq!((keepalive.idle, keepalive.interval), (seconds(600), seconds(30)), "inherited");
     assert_eq!(keepalive.probes, 3, "its own");
-    assert_eq!(api.http.tcp_keepalive, Some(model::TcpKeepalive::default()));
-    assert_eq!(web.http.limits.fields_bytes, 48 * 1024, "inherited");
-    assert_eq!(web.http.limits.body_bytes, Some(1024), "its own");
-    assert_eq!(web.http.limits.fields_count, 100, "the default");
-    assert_eq!((web.http.forwarded.x_forwarded, web.http.forwarded.forwarded), (false, true));
-    assert_eq!(web.http.trusted_proxies.len(), 1);
-    assert_eq!(web.http.proxy_protocol.len(), 1);
-    assert_eq!(web.http.via.as_deref(), Some("edge"), "inherited");
-    assert_eq!(web.http.client_abort, model::ClientAbort::Ignore, "inherited");
-    assert_eq!(api.http.keepalive_timeout, seconds(75), "another load balancer");
-    assert_eq!(api.http.limits, model::HttpLimits::default());
+    assert_eq!(api.settings.tcp_keepalive, Some(model::TcpKeepalive::default()));
+    assert_eq!(http(web).settings.limits.fields_bytes, 48 * 1024, "inherited");
+    assert_eq!(http(web).settings.limits.body_bytes, Some(1024), "its own");
+    assert_eq!(http(web).settings.limits.fields_count, 100, "the default");
+    assert_eq!(
+        (http(web).settings.forwarded.x_forwarded, http(web).settings.forwarded.forwarded),
+        (false, true)
+    );
+    assert_eq!(http(web).settings.trusted_proxies.len(), 1);
+    assert_eq!(web.settings.proxy_protocol.len(), 1);
+    assert_eq!(http(web).settings.via.as_deref(), Some("edge"), "inherited");
+    assert_eq!(http(web).settings.client_abort, model::ClientAbort::Ignore, "inherited");
+    assert_eq!(http(api).settings.keepalive_timeout, seconds(75), "another load balancer");
+    assert_eq!(http(api).settings.limits, model::HttpLimits::default());
 }
 
 #[test]
@@ -78,31 +86,27 @@ fn a_listener_can_turn_inherited_values_off() {
              [target_group.app]\ntargets = [\"127.0.0.1:1\"]\n"
         )
     };
-    let inherited = &config(&text("")).listeners[0].http.clone();
-    assert_eq!(inherited.access_log.as_ref().map(|log| &log.path), Some(&LogPath::Stdout));
-    assert_eq!(inherited.limits.body_bytes, Some(1024));
-    let own =
-        &config(&text("access_log = \"off\"\nlimits = { body = \"unlimited\" }")).listeners[0].http.clone();
-    assert_eq!((own.access_log.as_ref(), own.limits.body_bytes), (None, None));
+    let inherited = &config(&text("")).listeners[0];
+    assert_eq!(inherited.settings.access_log.as_ref().map(|log| &log.path), Some(&LogPath::Stdout));
+    assert_eq!(http(inherited).settings.limits.body_bytes, Some(1024));
+    let own = &config(&text("access_log = \"off\"\nlimits = { body = \"unlimited\" }")).listeners[0];
+    assert_eq!((own.settings.access_log.as_ref(), http(own).settings.limits.body_bytes), (None, None));
 }
 
 #[test]
 fn compression_is_inherited_replaced_or_turned_off() {
-    let shop = full().listeners[0].http.compression.clone().unwrap();
+    let shop = http(&full().listeners[0]).settings.compression.clone().unwrap();
     assert_eq!(shop.codings, [ContentCoding::Br, ContentCoding::Gzip]);
     assert_eq!(shop.types, ["text/html", "application/*+json"], "lower case");
     assert_eq!((shop.bytes_min, shop.levels), (2048, CompressionLevels { zstd: 1, br: 5, gzip: 6 }));
-    assert_eq!(full().listeners[1].http.compression, None, "the default");
+    assert_eq!(http(&full().listeners[1]).settings.compression, None, "the default");
     let of = |listener: &str| {
-        config(&format!(
+        let config = config(&format!(
             "[load_balancer.default]\ncompression = {{ algorithms = [\"gzip\"], level = \"fast\" }}\n\
              [listener.web]\nbind = \"0.0.0.0:80\"\nforward = \"app\"\n{listener}\n\
              [target_group.app]\ntargets = [\"127.0.0.1:1\"]\n"
-        ))
-        .listeners[0]
-            .http
-            .compression
-            .clone()
+        ));
+        http(&config.listeners[0]).settings.compression.clone()
     };
     let inherited = of("").unwrap();
     assert_eq!(
@@ -126,10 +130,11 @@ fn compression_is_inherited_replaced_or_turned_off() {
 #[test]
 fn files_are_relative_to_the_configuration() {
     let web = full().listeners.remove(0);
-    let log = web.http.access_log.unwrap();
+    let log = web.settings.access_log.as_ref().unwrap();
     assert_eq!(log.path, LogPath::File(PathBuf::from("/etc/evenkeel/access.log")));
     assert_eq!(log.format, LogFormat::Json);
-    let page = |status| web.http.error_pages.iter().find(|page| page.statuses.contains(status)).unwrap();
+    let page =
+        |status| http(&web).settings.error_pages.iter().find(|page| page.statuses.contains(status)).unwrap();
     assert_eq!(&*page(503).body, b"/etc/evenkeel/sorry.html");
     assert_eq!(page(503).content_type, "text/html; charset=utf-8");
     assert_eq!(&*page(502).body, b"/etc/evenkeel/range.txt", "the narrowest first");
@@ -153,12 +158,12 @@ fn connections_are_limited_for_a_load_balancer_and_for_a_listener() {
         (24, 56),
         "inherited; its own"
     );
-    assert_eq!((web.http.when_full, api.http.when_full), (WhenFull::Wait, WhenFull::Wait));
+    assert_eq!((web.settings.when_full, api.settings.when_full), (WhenFull::Wait, WhenFull::Wait));
     assert_eq!(api.connections, ConnectionLimits::default());
 }
 
-fn rules() -> Listener {
-    full().listeners.remove(0)
+fn rules() -> HttpService {
+    http(&full().listeners[0]).clone()
 }
 
 #[test]

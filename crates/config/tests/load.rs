@@ -22,7 +22,8 @@ fn pages_are_relative_to_the_file() {
     let text = PLAIN.replace("[target_group", "error_pages = { 503 = \"sorry.txt\" }\n[target_group");
     let (_folder, main) = folder(&[("main.toml", text.as_bytes()), ("sorry.txt", b"Sorry")]);
     let loaded = load(&main).unwrap();
-    assert_eq!(&*loaded.config.listeners[0].http.error_pages[0].body, b"Sorry");
+    let model::Service::Http(http) = &loaded.config.listeners[0].service;
+    assert_eq!(&*http.settings.error_pages[0].body, b"Sorry");
 }
 
 #[test]

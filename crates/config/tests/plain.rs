@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use config::{Disk, parse};
-use model::{Action, Algorithm};
+use model::{Action, Algorithm, Service};
 
 const PLAIN: &str = r#"
 [listener.web]
@@ -26,9 +26,10 @@ fn the_plain_example_is_the_defaults() {
     let [listener] = config.listeners.as_slice() else { panic!("{config:?}") };
     assert_eq!(listener.name.as_str(), "web");
     assert_eq!(listener.bind, ["0.0.0.0:8080".parse().unwrap()]);
-    let Some(Action::Forward(groups)) = &listener.default_action else { panic!("{listener:?}") };
+    let Service::Http(service) = &listener.service;
+    let Some(Action::Forward(groups)) = &service.default_action else { panic!("{listener:?}") };
     assert_eq!((groups[0].group.as_str(), groups[0].weight), ("app", 1));
-    let http = &listener.http;
+    let http = &service.settings;
     assert_eq!(http.keepalive_timeout, Duration::from_secs(75));
     assert_eq!(http.keepalive_requests, 10_000);
     for timeout in [http.header_timeout, http.body_timeout, http.send_timeout] {
@@ -36,7 +37,11 @@ fn the_plain_example_is_the_defaults() {
     }
     assert_eq!(http.limits, model::HttpLimits::default());
     assert!(http.forwarded.x_forwarded && !http.forwarded.forwarded);
-    assert!(http.trusted_proxies.is_empty() && http.error_pages.is_empty() && http.access_log.is_none());
+    assert!(
+        http.trusted_proxies.is_empty()
+            && http.error_pages.is_empty()
+            && listener.settings.access_log.is_none()
+    );
     let [group] = config.target_groups.as_slice() else { panic!("{config:?}") };
     let addresses: Vec<_> = group.targets.iter().map(|t| (t.address.port(), t.weight)).collect();
     assert_eq!(addresses, [(9001, 1), (9002, 1)]);

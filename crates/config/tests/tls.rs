@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use config::{Disk, Loaded, parse};
 use model::{
-    Action, CertificateFiles, CipherSuite, Config, ExpiredCrl, Http2, IdentityPattern, Listener, ListenerTls,
-    Place, TargetGroup, TargetProtocol, TargetTls, TemplatePiece, TlsVersion,
+    Action, CertificateFiles, CipherSuite, Config, ExpiredCrl, Http2, HttpService, IdentityPattern, Listener,
+    ListenerTls, Place, Service, TargetGroup, TargetProtocol, TargetTls, TemplatePiece, TlsVersion,
 };
 
 const TEXT: &str = include_str!("tls.toml");
@@ -22,6 +22,11 @@ fn config(text: &str) -> Config {
 
 fn listener(name: &str) -> Listener {
     config(TEXT).listeners.into_iter().find(|listener| listener.name.as_str() == name).unwrap()
+}
+
+fn http(listener: &Listener) -> &HttpService {
+    let Service::Http(http) = &listener.service;
+    http
 }
 
 fn tls(name: &str) -> ListenerTls {
@@ -137,10 +142,10 @@ fn http_is_redirected_from_the_same_addresses() {
     let mut bind: Vec<_> = redirect.bind.iter().map(ToString::to_string).collect();
     bind.sort();
     assert_eq!(bind, ["192.0.2.9:80", "[2001:db8::9]:80"]);
-    assert!(redirect.tls.is_none() && redirect.rules.is_empty());
+    assert!(redirect.tls.is_none() && http(&redirect).rules.is_empty());
     assert_eq!(redirect.load_balancer, secure.load_balancer);
     assert_eq!(redirect.connections.max, Some(500));
-    assert!(redirect.http.access.load_balancer.is_some(), "a denied client is not redirected");
+    assert!(redirect.settings.access.load_balancer.is_some(), "a denied client is not redirected");
     assert_eq!(
         leads_to("secure:redirect"),
         [text("https://"), TemplatePiece::Host, TemplatePiece::Path, TemplatePiece::Query]
@@ -156,7 +161,7 @@ fn text(text: &str) -> TemplatePiece {
 }
 
 fn leads_to(name: &str) -> Vec<TemplatePiece> {
-    match listener(name).default_action {
+    match http(&listener(name)).default_action.clone() {
         Some(Action::Redirect(redirect)) => {
             assert_eq!(redirect.code, 308);
             redirect.to
@@ -183,7 +188,7 @@ fn an_address_within_a_wildcard_is_bound_once_for_redirects() {
 
 #[test]
 fn http2_is_inherited_key_by_key() {
-    let http2 = |name: &str| listener(name).http.http2;
+    let http2 = |name: &str| http(&listener(name)).settings.http2;
     let inherited = Http2 { concurrent_streams: 250, stream_window_bytes: 64 << 10, ..Http2::default() };
     assert_eq!(http2("secure"), Http2 { connection_window_bytes: 2 << 20, ..inherited });
     assert_eq!(http2("newer"), Http2 { is_enabled: false, ..Http2::default() });
@@ -192,7 +197,7 @@ fn http2_is_inherited_key_by_key() {
             "[load_balancer.default]\nhttp2 = \"off\"\n[listener.web]\nbind = \"0.0.0.0:80\"\nforward = \"app\"\n\
              {listener}\n[target_group.app]\ntargets = [\"127.0.0.1:1\"]\n"
         );
-        config(&text).listeners[0].http.http2.is_enabled
+        http(&config(&text).listeners[0]).settings.http2.is_enabled
     };
     assert_eq!(
         ["", "http2 = \"on\"", "http2 = {}", "http2 = \"off\""].map(under_off),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use config::Diagnostic;
 use control::Prepared;
+use model::{Listener, Service};
 
 use crate::output::{failed_with, say, stdout_colors};
 use crate::start::wall_clock;
@@ -34,7 +35,7 @@ fn fine(file: &Path, loaded: &Prepared) -> String {
     let warnings: String =
         loaded.warnings.iter().map(|warning| warning.render(stdout_colors()) + "\n").collect();
     let targets = config.target_groups.iter().map(|group| group.targets.len()).sum();
-    let rules = config.listeners.iter().map(|listener| listener.rules.len()).sum();
+    let rules = config.listeners.iter().map(rules).sum();
     let counts = [
         count(config.listeners.len(), "listener"),
         count(rules, "rule"),
@@ -43,6 +44,11 @@ fn fine(file: &Path, loaded: &Prepared) -> String {
         count(loaded.warnings.len(), "warning"),
     ];
     format!("{warnings}{}: ok ({})\n", file.display(), counts.join(", "))
+}
+
+fn rules(listener: &Listener) -> usize {
+    let Service::Http(http) = &listener.service;
+    http.rules.len()
 }
 
 fn count(number: usize, noun: &str) -> String {

@@ -2,14 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{
-    AccessLists, Action, Cidr, Compression, ConnectionLimits, HealthCheck, Http2, HttpLimits, ListenerName,
-    ListenerTls, LoadBalancer, LoadBalancerName, Rule, TargetGroupName, TargetProtocol, TargetTls,
-    TcpKeepalive, WhenFull,
-};
+use crate::{HealthCheck, Listener, LoadBalancer, TargetGroupName, TargetProtocol, TargetTls, TcpKeepalive};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -26,147 +21,6 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// In the order of the file; names are unique.
     pub target_groups: Vec<TargetGroup>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Listener {
-    pub name: ListenerName,
-    /// One of [`Config::load_balancers`].
-    pub load_balancer: LoadBalancerName,
-    /// The listener's own limits. Those of its load balancer apply as well.
-    pub connections: ConnectionLimits,
-    /// At least one; no address is bound twice in one config.
-    pub bind: Vec<SocketAddr>,
-    /// `protocol = "https"`.
-    pub tls: Option<ListenerTls>,
-    pub http: HttpSettings,
-    /// In the order of the file.
-    pub rules: Vec<Rule>,
-    /// What happens when no rule matches; `None` is 404.
-    pub default_action: Option<Action>,
-}
-
-/// Settings that a listener inherits from its load balancer and may override.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpSettings {
-    /// KA1: 0–3600 s; zero means that every response closes.
-    pub keepalive_timeout: Duration,
-    /// KA8: 1–10 000 000.
-    pub keepalive_requests: u32,
-    /// KA12: for the whole head.
-    pub header_timeout: Duration,
-    /// KA12: between two reads of a body.
-    pub body_timeout: Duration,
-    /// KA12: between two writes to the client.
-    pub send_timeout: Duration,
-    /// KA9: of clients' connections; `None` is off.
-    pub tcp_keepalive: Option<TcpKeepalive>,
-    /// KA10: what happens to a new connection when the listener or its load balancer is at its connection
-    /// limit.
-    pub when_full: WhenFull,
-    pub limits: HttpLimits,
-    pub forwarded: ForwardedHeaders,
-    /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are trusted.
-    pub trusted_proxies: Vec<Cidr>,
-    pub client_abort: ClientAbort,
-    /// Our own name in `Via`; a token.
-    pub via: Option<String>,
-    /// Peers that must send a PROXY header, which is trusted (L47).
-    pub proxy_protocol: Vec<Cidr>,
-    pub access: AccessLists,
-    pub error_pages: Vec<ErrorPage>,
-    pub compression: Option<Compression>,
-    pub access_log: Option<AccessLog>,
-    pub http2: Http2,
-}
-
-impl Default for HttpSettings {
-    fn default() -> Self {
-        Self {
-            keepalive_timeout: Duration::from_secs(75),
-            keepalive_requests: 10_000,
-            header_timeout: Duration::from_secs(60),
-            body_timeout: Duration::from_secs(60),
-            send_timeout: Duration::from_secs(60),
-            tcp_keepalive: Some(TcpKeepalive::default()),
-            when_full: WhenFull::Wait,
-            limits: HttpLimits::default(),
-            forwarded: ForwardedHeaders::default(),
-            trusted_proxies: Vec::new(),
-            client_abort: ClientAbort::Cancel,
-            via: None,
-            proxy_protocol: Vec::new(),
-            access: AccessLists::default(),
-            error_pages: Vec::new(),
-            compression: None,
-            access_log: None,
-            http2: Http2::default(),
-        }
-    }
-}
-
-/// What happens to a request when its client disconnects (KA7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAbort {
-    /// The target's connection is closed at once.
-    Cancel,
-    /// The request goes on; its response is read and discarded.
-    Ignore,
-}
-
-/// Which forwarding headers are sent to targets (HTTP5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ForwardedHeaders {
-    /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`.
-    pub x_forwarded: bool,
-    /// `Forwarded` (RFC 7239).
-    pub forwarded: bool,
-}
-
-impl Default for ForwardedHeaders {
-    fn default() -> Self {
-        Self { x_forwarded: true, forwarded: false }
-    }
-}
-
-/// An operator's page for error responses that we generate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorPage {
-    pub statuses: StatusSet,
-    pub content_type: String,
-    pub body: Arc<[u8]>,
-}
-
-/// A set of status codes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusSet {
-    /// Inclusive ranges, ascending.
-    pub ranges: Vec<(u16, u16)>,
-}
-
-impl StatusSet {
-    pub fn contains(&self, status: u16) -> bool {
-        self.ranges.iter().any(|&(first, last)| (first..=last).contains(&status))
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct AccessLog {
-    pub path: LogPath,
-    pub format: LogFormat,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum LogPath {
-    File(PathBuf),
-    /// Written `-`.
-    Stdout,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LogFormat {
-    Text,
-    Json,
 }
 
 #[derive(Clone, Debug)]

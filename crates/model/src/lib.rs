@@ -11,7 +11,9 @@ mod config;
 mod connections;
 mod failure;
 mod health;
+mod http;
 mod limits;
+mod listener;
 mod name;
 mod origin;
 mod pattern;
@@ -23,14 +25,13 @@ mod websocket;
 pub use access::{AccessEntry, AccessList, AccessLists, Verdict};
 pub use cidr::{Cidr, InvalidCidr};
 pub use compression::{Compression, CompressionLevels, ContentCoding};
-pub use config::{
-    AccessLog, Algorithm, ClientAbort, Config, ErrorPage, ForwardedHeaders, HashKey, HttpSettings, Listener,
-    LogFormat, LogPath, StatusSet, Target, TargetGroup, TargetKeepalive, TargetTimeouts,
-};
+pub use config::{Algorithm, Config, HashKey, Target, TargetGroup, TargetKeepalive, TargetTimeouts};
 pub use connections::{ClientPrefix, ConnectionLimits, LoadBalancer, TcpKeepalive, WhenFull};
 pub use failure::{Failure, LogLevel, Outcome, Phase, Retry, Side};
 pub use health::{CheckKind, HealthCheck};
+pub use http::{ClientAbort, ErrorPage, ForwardedHeaders, HttpService, HttpSettings};
 pub use limits::{HttpLimits, Limits};
+pub use listener::{AccessLog, Listener, ListenerSettings, LogFormat, LogPath, Service};
 pub use name::{ListenerName, LoadBalancerName, TargetGroupName, TargetKey};
 pub use origin::{InvalidOrigin, Origin, OriginPattern};
 pub use pattern::{HostPattern, PathPattern, ValuePattern};
@@ -38,7 +39,7 @@ pub use rule::{
     Action, Conditions, FieldCondition, FieldEdits, FixedResponse, NamedCondition, PathRewrite, Redirect,
     Rule, TemplatePiece, WeightedGroup,
 };
-pub use status::status_phrase;
+pub use status::{StatusSet, status_phrase};
 pub use tls::{
     CertificateEntry, CertificateFiles, CipherSuite, ClientAuth, ExpiredCrl, Http2, IdentityHeaders,
     IdentityPattern, ListenerTls, Place, TargetProtocol, TargetTls, TlsVersion,

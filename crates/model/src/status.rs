@@ -1,4 +1,17 @@
-//! Reason phrases.
+//! Status codes.
+
+/// A set of status codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusSet {
+    /// Inclusive ranges, ascending.
+    pub ranges: Vec<(u16, u16)>,
+}
+
+impl StatusSet {
+    pub fn contains(&self, status: u16) -> bool {
+        self.ranges.iter().any(|&(first, last)| (first..=last).contains(&status))
+    }
+}
 
 /// The reason phrase of a status that we send ourselves (RFC 9110 §15, RFC 6585, RFC 5842); empty for others.
 pub fn status_phrase(status: u16) -> &'static str {

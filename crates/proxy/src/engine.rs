@@ -233,7 +233,7 @@ fn bind_all(
         .filter(|(_, address)| !bound.contains_key(address))
         .map(|(listener, address)| {
             let is_ours = bound.values().any(|other| overlaps(other.actual, address));
-            let keepalive = listener.http.tcp_keepalive;
+            let keepalive = listener.tcp_keepalive;
             bind_one(address, keepalive, workers, is_ours).map_err(|error| EngineError::Bind {
                 listener: listener.name.clone(),
                 address,

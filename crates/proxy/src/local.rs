@@ -169,8 +169,8 @@ impl<S: Sys> BoundListener<S> {
     /// Connections use `listener` from their next request on; new connections get its TCP keepalive.
     pub(crate) fn adopt(&self, listener: &Rc<LocalListener<S>>) {
         let old = self.listener.replace(Rc::clone(listener));
-        let keepalive = listener.plan.http.tcp_keepalive;
-        if old.plan.http.tcp_keepalive != keepalive
+        let keepalive = listener.plan.tcp_keepalive;
+        if old.plan.tcp_keepalive != keepalive
             && let Some(socket) = self.socket.borrow().upgrade()
             && let Err(error) = socket.set_keepalive(keepalive)
         {

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use balance::{AddressTable, RuleTable};
 use model::{
-    AccessLists, Config, ConnectionLimits, HttpSettings, Listener, ListenerName, LoadBalancerName,
-    TargetGroupName, TlsVersion,
+    Cidr, Config, ConnectionLimits, HttpSettings, Listener, ListenerName, LoadBalancerName, Service,
+    TargetGroupName, TcpKeepalive, TlsVersion, WhenFull,
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 use tls::{Acceptor, Material};
@@ -61,6 +61,10 @@ pub struct ListenerPlan {
     pub connection_limit: Arc<ConnectionLimit>,
     pub(crate) listener_limits: Arc<ListenerLimits>,
     limits: ConnectionLimits,
+    pub(crate) tcp_keepalive: Option<TcpKeepalive>,
+    pub(crate) when_full: WhenFull,
+    /// Peers that must send a PROXY header.
+    pub(crate) proxy_protocol: Vec<Cidr>,
     pub(crate) http: HttpSettings,
     pub(crate) tls: Option<TlsPlan>,
     /// The lists in front of the rules.
@@ -181,13 +185,14 @@ impl ListenerPlan {
         logs: &AccessLogs,
         previous: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, LogError> {
-        let log = listener.http.access_log.as_ref().map(|log| logs.open(log)).transpose();
+        let log = listener.settings.access_log.as_ref().map(|log| logs.open(log)).transpose();
         let log = log.map_err(|error| LogError { listener: listener.name.clone(), error })?;
-        let (rules, groups) = compile_rules(listener, tables, live);
-        let has_default = listener.default_action.is_some();
+        let Service::Http(http) = &listener.service;
+        let (rules, groups) = compile_rules(&listener.name, http, tables, live);
+        let has_default = http.default_action.is_some();
         let (table, rules) = match previous.filter(|previous| previous.has_rules(&rules, has_default)) {
             Some(previous) => (Arc::clone(&previous.table), Arc::clone(&previous.rules)),
-            None => (Arc::new(RuleTable::compile(&listener.rules)), rules.into()),
+            None => (Arc::new(RuleTable::compile(&http.rules)), rules.into()),
         };
         let plan = Self {
             name: listener.name.clone(),
@@ -196,13 +201,15 @@ impl ListenerPlan {
             connection_limit: live.listener_limit(&listener.name),
             listener_limits: live.listener_limits(&listener.name, &listener.load_balancer),
             limits: listener.connections,
+            tcp_keepalive: listener.settings.tcp_keepalive,
+            when_full: listener.settings.when_full,
+            proxy_protocol: listener.settings.proxy_protocol.clone(),
             tls,
             access: AccessPlan {
-                load_balancer: tables.table(listener.http.access.load_balancer.as_ref()),
-                listener: tables.table(listener.http.access.listener.as_ref()),
+                load_balancer: tables.table(listener.settings.access.load_balancer.as_ref()),
+                listener: tables.table(listener.settings.access.listener.as_ref()),
             },
-            // The entries themselves are not needed any more, and large.
-            http: HttpSettings { access: AccessLists::default(), ..listener.http.clone() },
+            http: http.settings.clone(),
             groups,
             table,
             rules,
@@ -230,6 +237,9 @@ impl ListenerPlan {
             connection_limit: _,
             listener_limits,
             limits,
+            tcp_keepalive,
+            when_full,
+            proxy_protocol,
             http,
             tls,
             access,
@@ -243,6 +253,9 @@ impl ListenerPlan {
             && *bind == other.bind
             && Arc::ptr_eq(listener_limits, &other.listener_limits)
             && *limits == other.limits
+            && *tcp_keepalive == other.tcp_keepalive
+            && *when_full == other.when_full
+            && *proxy_protocol == other.proxy_protocol
             && *http == other.http
             && same(tls.as_ref(), other.tls.as_ref(), TlsPlan::is_same)
             && access.is_same(&other.access)

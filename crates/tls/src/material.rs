@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::{Config, HostPattern, Listener, ListenerName, TargetGroupName};
+use model::{Config, HostPattern, HttpService, ListenerName, Service, TargetGroupName};
 
 use crate::acceptor::{Acceptor, Setting};
 use crate::connector::Connector;
@@ -25,11 +25,12 @@ impl Material {
         let mut is_complete = true;
         for listener in &config.listeners {
             let Some(tls) = &listener.tls else { continue };
+            let Service::Http(http) = &listener.service;
             let setting = Setting {
                 tls,
                 listener: listener.name.as_str(),
-                offers_http2: listener.http.http2.is_enabled,
-                hosts: &hosts(listener),
+                offers_http2: http.settings.http2.is_enabled,
+                hosts: &hosts(http),
                 tickets,
             };
             match Acceptor::build(&setting, files) {
@@ -52,8 +53,8 @@ impl Material {
 }
 
 /// Hosts of rules that a certificate can name.
-fn hosts(listener: &Listener) -> Vec<String> {
-    let mut hosts: Vec<_> = listener
+fn hosts(service: &HttpService) -> Vec<String> {
+    let mut hosts: Vec<_> = service
         .rules
         .iter()
         .filter_map(|rule| match &rule.host {

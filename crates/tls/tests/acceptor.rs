@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::{
-    CertificateEntry, CertificateFiles, CipherSuite, ClientAuth, Config, ExpiredCrl, HttpSettings,
-    IdentityHeaders, Listener, ListenerName, ListenerTls, LoadBalancerName, Place, TlsVersion,
+    CertificateEntry, CertificateFiles, CipherSuite, ClientAuth, Config, ExpiredCrl, HttpService,
+    HttpSettings, IdentityHeaders, Listener, ListenerName, ListenerSettings, ListenerTls, LoadBalancerName,
+    Place, Service, TlsVersion,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tls::{Acceptor, Choice, Files, Finding, Host, Material, TicketKeys};
@@ -73,9 +74,12 @@ fn config(certificates: Vec<CertificateEntry>) -> Config {
         connections: Default::default(),
         bind: Vec::new(),
         tls: Some(tls),
-        http: HttpSettings::default(),
-        rules: Vec::new(),
-        default_action: None,
+        settings: ListenerSettings::default(),
+        service: Service::Http(HttpService {
+            settings: HttpSettings::default(),
+            rules: Vec::new(),
+            default_action: None,
+        }),
     };
     Config {
         workers: None,

@@ -1,12 +1,12 @@
-//! The settings that a listener inherits from its load balancer.
+//! The settings of HTTP that a listener inherits from its load balancer.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{AccessLog, ClientAbort, ErrorPage, HttpLimits, HttpSettings, LogFormat, LogPath};
+use model::{ClientAbort, ErrorPage, HttpLimits, HttpSettings};
 
 use super::pattern::is_token;
-use super::{Build, address, compression, connections, http2, status};
+use super::{Build, address, compression, http2, status};
 use crate::raw::{Entry, Table, Value};
 
 /// `inherited`, with the keys that `table` sets replaced.
@@ -18,7 +18,6 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
         header_timeout: table.duration("header_timeout").unwrap_or(inherited.header_timeout),
         body_timeout: table.duration("body_timeout").unwrap_or(inherited.body_timeout),
         send_timeout: table.duration("send_timeout").unwrap_or(inherited.send_timeout),
-        tcp_keepalive: connections::tcp_keepalive(inherited.tcp_keepalive, table, build),
         client_abort: match table.text("client_abort") {
             Some("ignore") => ClientAbort::Ignore,
             Some(_) => ClientAbort::Cancel,
@@ -28,7 +27,6 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             Some(value) => via(value, build),
             None => inherited.via,
         },
-        when_full: connections::when_full(inherited.when_full, table),
         limits: match table.table("limits") {
             Some(table) => limits(inherited.limits, table, build),
             None => inherited.limits,
@@ -41,11 +39,6 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             Some(value) => address::ranges(value.list(), build.report),
             None => inherited.trusted_proxies,
         },
-        proxy_protocol: match table.value("proxy_protocol") {
-            Some(value) => address::ranges(value.list(), build.report),
-            None => inherited.proxy_protocol,
-        },
-        access: inherited.access,
         error_pages: match table.table("error_pages") {
             Some(table) => error_pages(table, build),
             None => inherited.error_pages,
@@ -53,10 +46,6 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
         compression: match table.value("compression") {
             Some(value) => compression::compression(value, build),
             None => inherited.compression,
-        },
-        access_log: match table.value("access_log") {
-            Some(value) => value.table().and_then(|table| access_log(table, build)),
-            None => inherited.access_log,
         },
         http2: http2::http2(inherited.http2, table, build),
     }
@@ -140,20 +129,6 @@ fn content_type(path: &str) -> Option<&'static str> {
         "txt" => Some("text/plain; charset=utf-8"),
         _ => None,
     }
-}
-
-fn access_log(table: &Table, build: &mut Build<'_, '_>) -> Option<AccessLog> {
-    let value = table.value("path")?;
-    let path = match value.text()? {
-        "-" => LogPath::Stdout,
-        "" => {
-            build.report.error(value, "`path` is empty").hint("a file, or `-` for standard output");
-            return None;
-        }
-        text => LogPath::File(build.path(text)),
-    };
-    let format = if table.text("format") == Some("json") { LogFormat::Json } else { LogFormat::Text };
-    Some(AccessLog { path, format })
 }
 
 /// limit: the name is written into every head.

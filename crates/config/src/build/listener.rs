@@ -1,8 +1,9 @@
 //! One listener with its rules.
 
-use model::{HttpSettings, Listener, ListenerName, LoadBalancerName};
+use model::{HttpService, Listener, ListenerName, LoadBalancerName, Service};
 
-use super::{Build, DEFAULT_LOAD_BALANCER, access, action, bind, connections, http, rule, tls};
+use super::settings::{Settings, settings};
+use super::{Build, DEFAULT_LOAD_BALANCER, access, action, bind, connections, rule, tls};
 use crate::near::nearest;
 use crate::raw::Table;
 
@@ -10,13 +11,13 @@ pub(super) fn listener(
     name: &str,
     table: &Table,
     root: &Table,
-    load_balancers: &[(&str, HttpSettings)],
+    load_balancers: &[(&str, Settings)],
     build: &mut Build<'_, '_>,
 ) -> Listener {
     let inherited = inherited(table, load_balancers, build);
     let rules = rule::rules(table, build);
-    let mut http = http::settings(inherited, table, build);
-    http.access.listener = access::list(table, build);
+    let Settings { listener: mut settings, http } = settings(inherited, table, build);
+    settings.access.listener = access::list(table, build);
     let default_action = table.value("forward").and_then(|value| action::forward(value, build));
     if !table.has("forward") && !table.has("rule") {
         let message = format!("listener `{name}` has no `forward` and no rule");
@@ -28,9 +29,8 @@ pub(super) fn listener(
         connections: connections::of_listener(table, root),
         bind: bind::addresses(table, build.report),
         tls: tls::listener_tls(table, build),
-        http,
-        rules,
-        default_action,
+        settings,
+        service: Service::Http(HttpService { settings: http, rules, default_action }),
     }
 }
 
@@ -38,14 +38,10 @@ pub(super) fn load_balancer_name(table: &Table) -> &str {
     table.text("load_balancer").unwrap_or(DEFAULT_LOAD_BALANCER)
 }
 
-fn inherited(
-    table: &Table,
-    load_balancers: &[(&str, HttpSettings)],
-    build: &mut Build<'_, '_>,
-) -> HttpSettings {
+fn inherited(table: &Table, load_balancers: &[(&str, Settings)], build: &mut Build<'_, '_>) -> Settings {
     let wanted = load_balancer_name(table);
-    if let Some((_, settings)) = load_balancers.iter().find(|(name, _)| *name == wanted) {
-        return settings.clone();
+    if let Some((_, inherited)) = load_balancers.iter().find(|(name, _)| *name == wanted) {
+        return inherited.clone();
     }
     if let Some(value) = table.value("load_balancer") {
         let shown = wanted.escape_debug();
@@ -55,5 +51,5 @@ fn inherited(
         };
         build.report.error(value, format!("there is no load balancer `{shown}`")).hint(hint);
     }
-    HttpSettings::default()
+    Settings::default()
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use model::{Action, Listener, ListenerName, Redirect, TemplatePiece};
+use model::{Action, HttpService, Listener, ListenerName, Redirect, Service, TemplatePiece};
 
 use super::{Build, bind, template};
 use crate::raw::Table;
@@ -10,6 +10,7 @@ use crate::raw::Table;
 /// The listener that redirects to `https`. It has the same settings.
 pub(super) fn listener(https: &Listener, table: &Table, build: &mut Build<'_, '_>) -> Option<Listener> {
     https.tls.as_ref()?;
+    let Service::Http(HttpService { settings, .. }) = &https.service;
     let value = table.value("redirect_http")?;
     let bind = addresses(table);
     let port = port_of(&https.bind)?;
@@ -24,8 +25,11 @@ pub(super) fn listener(https: &Listener, table: &Table, build: &mut Build<'_, '_
         name: ListenerName::new(&format!("{}:redirect", https.name)),
         bind,
         tls: None,
-        rules: Vec::new(),
-        default_action: Some(Action::Redirect(redirect)),
+        service: Service::Http(HttpService {
+            settings: settings.clone(),
+            rules: Vec::new(),
+            default_action: Some(Action::Redirect(redirect)),
+        }),
         ..https.clone()
     })
 }

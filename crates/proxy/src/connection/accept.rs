@@ -133,7 +133,7 @@ fn poll_permit<S: Sys>(
         return Poll::Ready(Found::Permit(permit));
     }
     let is_coming = waiting.as_mut().is_none_or(|waiting| waiting.ask(proxy.now_millis()));
-    if is_coming || bound.listener.borrow().plan.http.when_full == WhenFull::Wait {
+    if is_coming || bound.listener.borrow().plan.when_full == WhenFull::Wait {
         Poll::Pending
     } else {
         Poll::Ready(Found::Full)

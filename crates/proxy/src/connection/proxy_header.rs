@@ -20,7 +20,7 @@ use crate::local::BoundListener;
 /// True if connections from `peer` must begin with a header.
 pub(crate) fn is_due<S: Sys>(bound: &BoundListener<S>, peer: SocketAddr) -> bool {
     let listener = bound.listener.borrow();
-    let senders = &listener.plan.http.proxy_protocol;
+    let senders = &listener.plan.proxy_protocol;
     !senders.is_empty() && senders.iter().any(|range| range.contains(peer.ip()))
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use model::{
     AccessLog, Action, Algorithm, ClientAbort, Conditions, Config, ConnectionLimits, FieldEdits, HostPattern,
-    HttpSettings, Listener, ListenerName, LoadBalancer, LoadBalancerName, LogFormat, LogPath, PathPattern,
-    Rule, Target, TargetGroup, TargetGroupName, TargetKeepalive, TargetProtocol, TargetTimeouts, TargetTls,
-    WebSocket, WeightedGroup, WhenFull,
+    HttpService, HttpSettings, Listener, ListenerName, ListenerSettings, LoadBalancer, LoadBalancerName,
+    LogFormat, LogPath, PathPattern, Rule, Service, Target, TargetGroup, TargetGroupName, TargetKeepalive,
+    TargetProtocol, TargetTimeouts, TargetTls, WebSocket, WeightedGroup, WhenFull,
 };
 use net::sim::Rng;
 
@@ -159,16 +159,21 @@ impl Settings {
             connections: ConnectionLimits { max: self.connections_max, ..ConnectionLimits::default() },
             bind: vec![listener_address(number)],
             tls: None,
-            http: HttpSettings {
-                keepalive_requests: self.keepalive_requests,
-                keepalive_timeout: self.keepalive_timeout,
-                client_abort: self.client_abort,
+            settings: ListenerSettings {
                 when_full: self.when_full,
                 access_log: Some(access_log),
-                ..HttpSettings::default()
+                ..ListenerSettings::default()
             },
-            rules: vec![rule()],
-            default_action: None,
+            service: Service::Http(HttpService {
+                settings: HttpSettings {
+                    keepalive_requests: self.keepalive_requests,
+                    keepalive_timeout: self.keepalive_timeout,
+                    client_abort: self.client_abort,
+                    ..HttpSettings::default()
+                },
+                rules: vec![rule()],
+                default_action: None,
+            }),
         }
     }
 

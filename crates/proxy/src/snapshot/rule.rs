@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use balance::AddressTable;
 use model::{
-    Action, Conditions, FieldEdits, FixedResponse, HostPattern, Listener, ListenerName, PathPattern,
+    Action, Conditions, FieldEdits, FixedResponse, HostPattern, HttpService, ListenerName, PathPattern,
     PathRewrite, Redirect, Rule, TargetGroupName, WebSocket, WeightedGroup,
 };
 
@@ -50,14 +50,15 @@ struct Groups {
 /// Compiles the rules of a listener. The default action, if there is one, is the last rule. Also returns the groups that
 /// their actions refer to.
 pub(super) fn compile_rules(
-    listener: &Listener,
+    listener: &ListenerName,
+    service: &HttpService,
     tables: &mut TableCompiler<'_>,
     live: &Live,
 ) -> (Vec<RulePlan>, Vec<TargetGroupName>) {
     let mut groups = Groups::default();
-    let compile = |rule| RulePlan::compile(rule, &listener.name, &mut groups, tables, live);
-    let mut rules: Vec<_> = listener.rules.iter().map(compile).collect();
-    rules.extend(listener.default_action.as_ref().map(|action| RulePlan::of_default(action, &mut groups)));
+    let compile = |rule| RulePlan::compile(rule, listener, &mut groups, tables, live);
+    let mut rules: Vec<_> = service.rules.iter().map(compile).collect();
+    rules.extend(service.default_action.as_ref().map(|action| RulePlan::of_default(action, &mut groups)));
     (rules, groups.names)
 }
 

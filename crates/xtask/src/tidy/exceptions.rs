@@ -38,6 +38,7 @@ pub(crate) const CIRCLES: &[CircleException] = &[
             "build::listener",
             "build::redirect_http",
             "build::rule",
+            "build::settings",
             "build::target_group",
             "build::target_tls",
             "build::tls",
@@ -83,11 +84,6 @@ pub(crate) const CIRCLES: &[CircleException] = &[
         package: "evenkeel",
         modules: &["cert", "check", "crate", "demo", "reference", "run", "start"],
         reason: "the root calls its modules, and they use its types",
-    },
-    CircleException {
-        package: "model",
-        modules: &["config", "health"],
-        reason: "health checks use the status sets of rules: to be moved into a module below both",
     },
     CircleException {
         package: "net",

@@ -1,4 +1,4 @@
-//! The workers as the control plane sees them: started together, given a new snapshot together, stopped together.
+//! Starts the workers, hands each new snapshot to all of them, and stops them. The control plane calls it.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::live::Live;
 use crate::snapshot::Snapshot;
 use crate::worker::{self, Command, Descriptors};
 
-/// The running data plane. Its methods block; call them from a thread that may.
+/// The running data plane. Its methods block: call them from a thread that may block.
 #[derive(Debug)]
 pub struct Engine {
     live: Arc<Live>,
@@ -36,7 +36,7 @@ struct Handle {
 #[derive(Debug)]
 struct Published {
     snapshot: Arc<Snapshot>,
-    /// By configured address.
+    /// Keyed by configured address.
     bound: HashMap<SocketAddr, Bound>,
 }
 
@@ -46,33 +46,33 @@ struct Bound {
     _lock: AddressLock,
 }
 
-/// Sockets for one address, one for each worker, not yet handed over.
+/// New listener sockets for one address, one for each worker, not yet handed to them.
 struct Fresh {
     address: SocketAddr,
     bound: Bound,
     sockets: Vec<ListenerSocket>,
 }
 
-/// An address that is served.
+/// An address on which a listener accepts connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoundAddress {
     pub listener: ListenerName,
     pub configured: SocketAddr,
-    /// With the port that the kernel chose where 0 is configured.
+    /// If port 0 is configured, with the port that the kernel chose.
     pub actual: SocketAddr,
 }
 
-/// How a graceful stop ended.
+/// The result of a graceful stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StopReport {
-    /// Connections that were still open at the deadline and were cut.
+    /// The number of connections that were still open at the deadline and were closed then.
     pub cut: usize,
 }
 
-/// Why the engine did not start or did not take a config. Nothing has changed then.
+/// Why the engine did not start or did not adopt a config. Nothing has changed then.
 #[derive(Debug)]
 pub enum EngineError {
-    /// An address cannot be listened at.
+    /// A listener socket cannot be bound.
     Bind {
         listener: ListenerName,
         address: SocketAddr,
@@ -88,8 +88,8 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Binds every address or none, and serves `config` when it returns, with the `material` that was loaded for it. `seed` must be hard to guess: request ids
-    /// are made from it.
+    /// Starts the workers. When it returns, `config` is served with the `material` that was loaded for it. Binds every
+    /// address or none. `seed` must be hard to guess: request ids are made from it.
     pub fn start(config: &Config, material: &Material, seed: [u64; 2]) -> Result<Self, EngineError> {
         let descriptors = net::raise_descriptor_limit();
         net::forgo_huge_pages();
@@ -108,9 +108,9 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Serves `config` from each worker's next request on, and returns the new generation when all do. On an error
-    /// nothing has changed. The number of workers stays as it was at the start. An address list that did not change is
-    /// recognised, and not compiled again, while the previous config exists.
+    /// Serves `config` from each worker's next request on. Returns the new generation when all workers have adopted it. On
+    /// an error nothing has changed. The number of workers does not change. Keep the previous config until it returns:
+    /// address lists that did not change are recognised by it, else they are compiled again.
     pub fn apply(&self, config: &Config, material: &Material) -> Result<u64, EngineError> {
         let mut published = self.lock();
         let generation = published.snapshot.generation + 1;
@@ -124,7 +124,7 @@ impl Engine {
         Ok(generation)
     }
 
-    /// Accepts nothing more, lets what is in flight finish within `within`, and ends the workers.
+    /// Stops accepting, waits up to `within` for requests and tunnels in flight, and ends the workers.
     pub fn stop(self, within: Duration) -> StopReport {
         let answers: Vec<_> = self
             .workers
@@ -194,7 +194,7 @@ impl Engine {
         let wanted: HashSet<_> =
             snapshot.listeners.iter().flat_map(|listener| listener.bind.iter().copied()).collect();
         published.bound.retain(|address, _| wanted.contains(address));
-        // The old one is gone before: what only it named is forgotten.
+        // The old snapshot goes first: `settle` removes what is no longer referenced.
         published.snapshot = snapshot;
         published.snapshot.settle(&self.live);
         Ok(())
@@ -222,7 +222,7 @@ fn compile(
         .map_err(|failed| EngineError::AccessLog { listener: failed.listener, error: failed.error })
 }
 
-/// Binds what `snapshot` listens at and `bound` does not have yet.
+/// Binds the addresses of `snapshot` that are not in `bound` yet.
 fn bind_all(
     snapshot: &Snapshot,
     workers: usize,
@@ -243,7 +243,7 @@ fn bind_all(
         .collect()
 }
 
-/// Whether both take connections to some address and port.
+/// True if there is an address and port at which both accept connections.
 fn overlaps(one: SocketAddr, other: SocketAddr) -> bool {
     let is_wide = one.ip().is_unspecified() || other.ip().is_unspecified() || one.ip() == other.ip();
     is_wide && one.port() == other.port()
@@ -297,6 +297,6 @@ impl fmt::Display for EngineError {
 
 impl std::error::Error for EngineError {}
 
-// limit: commands that wait for one worker.
+// limit: commands that are queued for one worker.
 const COMMANDS_MAX: usize = 16;
 const LOG_PATIENCE: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! Live state: what outlives one snapshot: health and counts of targets, rules and listeners.
+//! Live state, which outlives a snapshot: the health and the counts of targets, rules and listeners.
 //!
 //! invariant: it is keyed by what an operator sees (name, address), never by an index in a snapshot, so that a reload
 //! carries it over.
@@ -15,7 +15,7 @@ use observe::{CachePadded, ListenerCells, PerWorker, TargetCells, WorkerCells};
 
 use crate::connection::limit::{ConnectionLimit, Evictors, ListenerLimits};
 
-/// The live state of everything, shared by all workers and the control plane.
+/// All live state, shared by the workers and the control plane.
 #[derive(Debug)]
 pub struct Live {
     workers: usize,
@@ -112,7 +112,7 @@ impl Live {
         Arc::clone(known.listener_limits.entry(key).or_insert_with(new))
     }
 
-    /// Registers the task of this worker that evicts connections; it is woken when an eviction is requested.
+    /// Registers the task of this worker that evicts connections. It is woken when an eviction is requested.
     pub(crate) fn await_evictions(&self, worker: usize, waker: Waker) {
         let mut evictor = self.evictors.of(worker).lock().unwrap_or_else(PoisonError::into_inner);
         *evictor = Some(waker);
@@ -135,7 +135,7 @@ impl Live {
     }
 }
 
-/// What identifies a rule for an operator.
+/// The identity of a rule for an operator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RuleKey {
     pub(crate) listener: ListenerName,
@@ -155,7 +155,7 @@ impl RuleLive {
         &self.key
     }
 
-    /// Tunnels and requests that may become one, all workers together.
+    /// The number of tunnels, and of requests that may become one, on all workers.
     pub(crate) fn tunnels(&self) -> u32 {
         self.tunnels.0.load(Ordering::Relaxed)
     }
@@ -168,7 +168,7 @@ impl RuleLive {
     }
 }
 
-/// One of a rule's tunnels, until its drop.
+/// One tunnel of a rule. Dropping it ends the count.
 #[derive(Debug)]
 pub(crate) struct TunnelLease(Arc<RuleLive>);
 
@@ -182,9 +182,9 @@ impl Drop for TunnelLease {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Health {
-    /// Without health checks: takes traffic.
+    /// The group has no health check. Takes traffic.
     Unchecked,
-    /// New and not probed yet: takes no traffic.
+    /// New, and not probed yet. Takes no traffic.
     Unknown,
     Healthy,
     Unhealthy,
@@ -213,7 +213,7 @@ impl Health {
 pub struct TargetLive {
     key: TargetKey,
     health: AtomicU8,
-    /// A [`PassOver`].
+    /// The bits of a [`PassOver`].
     pass_over: AtomicU64,
     in_flight: CachePadded<AtomicU32>,
     cells: PerWorker<TargetCells>,
@@ -246,7 +246,7 @@ impl TargetLive {
         self.health.store(health as u8, Ordering::Relaxed);
     }
 
-    /// Requests in flight, all workers together.
+    /// The number of requests in flight on all workers.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.0.load(Ordering::Relaxed)
     }
@@ -255,7 +255,7 @@ impl TargetLive {
         &self.cells
     }
 
-    /// True while requests go to other targets because a connect failed.
+    /// True while other targets are preferred because a connect to this one failed.
     pub fn is_passed_over(&self, now_millis: u64) -> bool {
         PassOver::from_bits(self.pass_over.load(Ordering::Relaxed)).holds(now_millis)
     }

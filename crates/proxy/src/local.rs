@@ -1,5 +1,5 @@
-//! A worker's own half of a snapshot: cursors, idle connections, log buffers. Nothing here is shared, so nothing
-//! here is locked.
+//! A worker's own part of a snapshot: cursors, idle connections, log buffers. Nothing here is shared with other workers,
+//! so nothing here is locked.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use crate::live::RuleLive;
 use crate::snapshot::{ActionPlan, GroupPlan, ListenerPlan, RulePlan, Snapshot};
 use crate::target::{LocalGroup, LocalTarget};
 
-/// One generation, as one worker uses it.
+/// One worker's part of one generation.
 pub(crate) struct Local<S: Sys> {
     pub(crate) listeners: Vec<Rc<LocalListener<S>>>,
     /// Of these listeners, and of former listeners that still have connections or empty their accept queues.
@@ -31,13 +31,13 @@ pub(crate) struct Local<S: Sys> {
 
 pub(crate) struct LocalListener<S: Sys> {
     pub(crate) plan: Arc<ListenerPlan>,
-    /// A clone of the plan's, because threads that share a regex contend for its cache. Kept, like `turns`, while the
-    /// plan's rules are.
+    /// A clone of the plan's table, because threads that share a regex contend for its cache. Table and turns are kept as
+    /// long as the plan's rules are kept.
     pub(crate) table: Rc<RuleTable>,
     pub(crate) log: Option<RefCell<LogBuffer>>,
     /// In the order of [`ListenerPlan::groups`].
     groups: Vec<Rc<LocalGroup<S>>>,
-    /// For each rule, which of its groups is next.
+    /// For each rule, the cursor over its groups.
     turns: Rc<[RefCell<SmoothWeighted>]>,
     pub(crate) idle_connections: Rc<IdleConnections>,
     worker: usize,
@@ -56,8 +56,8 @@ pub(crate) struct BoundListener<S: Sys> {
 }
 
 impl<S: Sys> Local<S> {
-    /// Builds the worker's half of `snapshot`. Keeps what `previous` has for plans that are the same, and the idle
-    /// connections of all targets that are in both.
+    /// Builds the worker's part of `snapshot`. Keeps each listener and group of `previous` if its plan is the same, and the
+    /// idle connections of all targets that are in both.
     pub(crate) fn new(snapshot: &Snapshot, worker: usize, previous: Option<&Self>) -> Self {
         let known = |name: &TargetGroupName| previous.and_then(|previous| previous.groups.get(name));
         let group = |plan: &Arc<GroupPlan>| {
@@ -74,7 +74,7 @@ impl<S: Sys> Local<S> {
         idle_connections.retain(|one| one.strong_count() > 0);
         let listener = |plan: &Arc<ListenerPlan>| {
             let idle_connections = idle_connections_of(plan, &mut idle_connections, worker);
-            // invariant: a config names only groups that it has, so indices in the plan are indices here.
+            // invariant: every group that a config names exists, so indices in the plan are indices here.
             let groups = plan.groups.iter().filter_map(|name| groups.get(name)).map(Rc::clone).collect();
             let previous = previous.and_then(|previous| previous.listener(&plan.name));
             LocalListener::new(plan, groups, idle_connections, worker, previous)
@@ -82,7 +82,7 @@ impl<S: Sys> Local<S> {
         Self { listeners: snapshot.listeners.iter().map(listener).collect(), idle_connections, groups }
     }
 
-    /// Closes the target connection that has been idle longest; false: none is idle.
+    /// Closes the target connection that has been idle longest. False if none is idle.
     pub(crate) fn close_coldest(&self) -> bool {
         let since = |target: &&Rc<LocalTarget<S>>| target.coldest_since().unwrap_or(u64::MAX);
         self.targets().min_by_key(since).is_some_and(|target| target.close_coldest())
@@ -107,8 +107,8 @@ impl<S: Sys> Local<S> {
 }
 
 impl<S: Sys> LocalListener<S> {
-    /// Returns `previous`, the listener of this name, if its plan and its groups are the same. Else keeps its table and
-    /// turns if its rules are the same.
+    /// Returns `previous`, the listener with this name, if its plan and its groups are the same. Otherwise keeps its table
+    /// and turns if its rules are the same.
     fn new(
         plan: &Arc<ListenerPlan>,
         groups: Vec<Rc<LocalGroup<S>>>,
@@ -137,14 +137,14 @@ impl<S: Sys> LocalListener<S> {
         self.plan.cells.of(self.worker)
     }
 
-    /// The group whose turn it is by the weights of this rule, and its index in the plan's groups.
+    /// Chooses the next group of this rule by weight. Also returns its index in the plan's groups.
     pub(crate) fn next_group(&self, rule: usize) -> Option<(usize, &LocalGroup<S>)> {
         let action = &self.plan.rules.get(rule)?.action;
         let group = choose_group(action, &mut self.turns.get(rule)?.borrow_mut())?;
         Some((group, self.groups.get(group).map(|group| &**group)?))
     }
 
-    /// The count of this rule's tunnels and its limit, where they are counted.
+    /// The count of this rule's tunnels, and their limit. `None`: the rule does not forward.
     pub(crate) fn tunnels(&self, rule: usize) -> Option<(&Arc<RuleLive>, Option<u32>)> {
         let plan = self.plan.rules.get(rule)?;
         plan.live.as_ref().map(|live| (live, plan.websocket.max_connections))
@@ -166,7 +166,8 @@ impl<S: Sys> BoundListener<S> {
         }
     }
 
-    /// Connections use `listener` from their next request on; new connections get its TCP keepalive.
+    /// Adopts the listener of the next generation. Connections use it from their next request on; new connections get its
+    /// TCP keepalive.
     pub(crate) fn adopt(&self, listener: &Rc<LocalListener<S>>) {
         let old = self.listener.replace(Rc::clone(listener));
         let keepalive = listener.plan.tcp_keepalive;
@@ -211,7 +212,7 @@ fn turns(rule: &RulePlan, worker: usize) -> RefCell<SmoothWeighted> {
     RefCell::new(SmoothWeighted::new(weights, worker as u64))
 }
 
-/// The idle connections of the previous generation, if there are any, so that all stand in one order.
+/// The idle connections of the previous generation if there are any, so that all of them are in one order.
 fn idle_connections_of(
     plan: &ListenerPlan,
     all: &mut Vec<Weak<IdleConnections>>,

@@ -1,7 +1,7 @@
-//! What the data plane compiles from a config: immutable, shared by all workers, replaced as a whole.
+//! The form of a config that the data plane serves: immutable, shared by all workers, replaced as a whole.
 //!
-//! A reload compiles the whole config, and keeps each plan of the previous snapshot that would come out equal. Plans do
-//! not refer to each other: a listener names its groups. So a change of one group leaves all other plans as they are.
+//! A reload compiles the new config, and keeps each plan of the previous snapshot that would not change. Plans do not
+//! refer to each other: a listener has the names of its groups. So a change of one group leaves all other plans alone.
 //!
 //! invariant: the same config always compiles to the same snapshot, whatever the previous one was.
 //! invariant: a request works with one generation from its beginning to its end.
@@ -37,7 +37,7 @@ pub(crate) use rule::{ActionPlan, RulePlan};
 
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Counted from 1; every reload that changes anything makes the next.
+    /// Counted from 1. Each reload and each certificate swap makes the next.
     pub generation: u64,
     pub listeners: Vec<Arc<ListenerPlan>>,
     pub groups: Vec<Arc<GroupPlan>>,
@@ -45,7 +45,7 @@ pub struct Snapshot {
     tables: AddressTables,
 }
 
-/// What the listeners of an instance share.
+/// The connection limit that the listeners of a load balancer share.
 #[derive(Debug)]
 pub struct LoadBalancerPlan {
     pub name: LoadBalancerName,
@@ -67,19 +67,19 @@ pub struct ListenerPlan {
     pub(crate) proxy_protocol: Vec<Cidr>,
     pub(crate) http: HttpSettings,
     pub(crate) tls: Option<TlsPlan>,
-    /// The lists in front of the rules.
+    /// The address lists that are checked before the rules.
     pub(crate) access: AccessPlan,
-    /// The groups to which its rules forward, by name: a change of a group does not change this plan.
+    /// The names of the groups to which its rules forward.
     pub(crate) groups: Vec<TargetGroupName>,
     pub(crate) table: Arc<RuleTable>,
-    /// The rules in the order of the file, and behind them the default action where there is one. Kept with `table` while
-    /// all of them stay the same, also if something else of the listener changes.
+    /// The rules in the order of the file; the last one is the default action, if `has_default`. Rules and `table` are
+    /// kept while no rule changes, even if something else in the listener does.
     pub(crate) rules: Arc<[RulePlan]>,
     pub(crate) has_default: bool,
     pub(crate) log: Option<LogHandle>,
 }
 
-/// TLS of a listener.
+/// The TLS settings of a listener.
 #[derive(Debug)]
 pub(crate) struct TlsPlan {
     pub(crate) acceptor: Arc<Acceptor>,
@@ -87,11 +87,11 @@ pub(crate) struct TlsPlan {
     pub(crate) handshake_timeout: Duration,
     /// The value of `Strict-Transport-Security`.
     pub(crate) hsts: Option<String>,
-    /// Names of fields that tell targets who the client is; nobody else may say them.
+    /// Names of the fields that identify the client to targets. A client's own fields with these names are removed.
     pub(crate) identity_fields: Vec<String>,
 }
 
-/// Who may come, as load balancer and listener say; both must let a client pass.
+/// The address lists of load balancer and listener. A client must pass both.
 #[derive(Debug)]
 pub(crate) struct AccessPlan {
     pub(crate) load_balancer: Option<Arc<AddressTable>>,
@@ -99,8 +99,8 @@ pub(crate) struct AccessPlan {
 }
 
 impl Snapshot {
-    /// Compiles a config. Keeps the plans of `previous` that would come out equal. Fails, without a lasting effect, when
-    /// an access log cannot be opened.
+    /// Compiles a config. Keeps the plans of `previous` that would not change. Fails without a lasting effect if an access
+    /// log cannot be opened.
     pub(crate) fn compile(
         config: &Config,
         material: &Material,
@@ -137,7 +137,7 @@ impl Snapshot {
         Ok(Self { generation, listeners, groups, load_balancers, tables })
     }
 
-    /// What serves before there is a config.
+    /// The snapshot of a worker that has no config yet.
     pub(crate) fn nothing() -> Self {
         Self {
             generation: 0,
@@ -154,8 +154,7 @@ impl Snapshot {
         self.load_balancers.iter().for_each(|plan| plan.connection_limit.configure(&plan.limits));
     }
 
-    /// Makes live state fit this snapshot: what it does not name is forgotten, and a target that is no longer checked
-    /// takes traffic again.
+    /// Removes live state that this snapshot does not name. A target without health checks takes traffic from now on.
     pub(crate) fn settle(&self, live: &Live) {
         let unchecked = self.groups.iter().filter(|plan| plan.group.health_check.is_none());
         unchecked.flat_map(|plan| &plan.targets).for_each(|target| target.set_health(Health::Unchecked));
@@ -176,7 +175,7 @@ pub(crate) struct LogError {
 }
 
 impl ListenerPlan {
-    /// Compiles a listener. Returns `previous`, the plan of the listener of this name, if that would be equal.
+    /// Compiles a listener. `previous` is the plan of the listener with this name; it is returned if nothing changed.
     fn compile(
         listener: &Listener,
         tls: Option<TlsPlan>,
@@ -226,9 +225,9 @@ impl ListenerPlan {
             && self.rules.iter().zip(rules).all(|(one, other)| one.is_same(other))
     }
 
-    /// True if both serve the same; `other` was compiled with `self` as the previous plan.
+    /// True if both plans have the same effect. `other` was compiled with `self` as the previous plan.
     fn is_same(&self, other: &Self) -> bool {
-        // Without `..`, so that a new field cannot be forgotten. `cells` and `connection_limit` are parts of
+        // No `..`: a new field must be compared, too. `cells` and `connection_limit` are parts of
         // `listener_limits`; `table` and `has_default` belong to `rules`.
         let Self {
             name,
@@ -268,7 +267,7 @@ impl ListenerPlan {
 impl TlsPlan {
     fn compile(listener: &Listener, material: &Material) -> Option<Self> {
         let tls = listener.tls.as_ref()?;
-        // invariant: material was loaded for this config.
+        // invariant: the material was loaded for this config.
         let acceptor = Arc::clone(material.acceptors.get(&listener.name)?);
         let mut identity_fields: Vec<_> =
             acceptor.clients().flat_map(|client| client.auth.headers.names()).map(str::to_owned).collect();
@@ -283,7 +282,7 @@ impl TlsPlan {
         })
     }
 
-    /// Two acceptors are never compared: each loading of the files makes new ones, also after a renewal.
+    /// Acceptors are compared by pointer: each load of the certificate files makes new ones.
     fn is_same(&self, other: &Self) -> bool {
         let Self { acceptor, min_version, handshake_timeout, hsts, identity_fields } = self;
         Arc::ptr_eq(acceptor, &other.acceptor)

@@ -1,4 +1,4 @@
-//! One worker of the data plane: what it serves at the moment, and the commands that change it.
+//! One worker of the data plane, and the commands from the control plane that change what it serves.
 
 mod proxy;
 
@@ -27,15 +27,15 @@ use crate::snapshot::Snapshot;
 
 pub(crate) use self::proxy::{Descriptors, Proxy};
 
-/// What the control plane asks of a worker. Each is answered when it is done.
+/// A command from the control plane. The worker answers it when it is done.
 pub(crate) enum Command {
     /// Serve this snapshot from the next request on.
     Adopt { snapshot: Arc<Snapshot>, sockets: Vec<(SocketAddr, ListenerSocket)>, done: oneshot::Sender<()> },
-    /// Accept nothing more, finish what is in flight, and end; at the deadline end in any case.
+    /// Stop accepting, finish requests and tunnels in flight, and end: at the latest after `within`.
     Stop { within: Duration, done: oneshot::Sender<usize> },
 }
 
-/// Runs until it is told to stop, or the control plane is gone.
+/// Runs a worker until it is stopped or the control plane is gone.
 pub(crate) async fn run<S: Sys>(
     worker: Worker<S>,
     live: Arc<Live>,
@@ -79,7 +79,7 @@ pub(crate) async fn run<S: Sys>(
             }
         }
     }
-    // Idle connections hold their target, and the target holds them.
+    // Breaks reference cycles: idle connections hold their target, and the target holds them.
     proxy.local.borrow().targets().for_each(|target| target.retire());
 }
 
@@ -120,7 +120,7 @@ impl<S: Sys> Proxy<S> {
         }
     }
 
-    /// Ends the connections of clients whose certificates a new CRL revokes, where that is configured.
+    /// Closes the connections whose client certificate a new CRL revokes, if that is configured.
     fn cut_revoked(&self, snapshot: &Snapshot, local: &Local<S>) {
         let plan = |name: &ListenerName| snapshot.listeners.iter().find(|plan| plan.name == *name);
         let acceptor = |name: &ListenerName| Some(&plan(name)?.tls.as_ref()?.acceptor);
@@ -131,7 +131,7 @@ impl<S: Sys> Proxy<S> {
         }
     }
 
-    /// Returns how many connections were still open at the deadline.
+    /// Stops accepting and waits for connections to close. Returns how many were still open at the deadline.
     async fn stop(&self, within: Duration) -> usize {
         self.stopping.set(true);
         self.bound_listeners.borrow().values().for_each(|bound| bound.close());
@@ -158,7 +158,7 @@ impl<S: Sys> Proxy<S> {
         .await;
     }
 
-    /// Closes connections that have been idle longest, when a worker requests it.
+    /// The evictor: closes the connections that have been idle longest when a worker requests it.
     async fn evict_on_request(self: Rc<Self>) {
         loop {
             poll_fn(|context| {

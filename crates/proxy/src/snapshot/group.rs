@@ -1,4 +1,4 @@
-//! A target group, compiled.
+//! The compiled form of a target group.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub struct GroupPlan {
     /// `None`: the group's protocol has no TLS.
     pub connector: Option<Arc<Connector>>,
     pub targets: Vec<Arc<TargetLive>>,
-    /// Kept while targets and algorithm stay the same, also if something else of the group changes.
+    /// Kept while targets and algorithm do not change, even if something else in the group does.
     pub(crate) picker: Arc<PickerPlan>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) enum PickerPlan {
 }
 
 impl GroupPlan {
-    /// Compiles a group. Returns `previous`, the plan of the group of this name, if that would be equal.
+    /// Compiles a group. `previous` is the plan of the group with this name; it is returned if nothing changed.
     pub(super) fn compile(
         group: &TargetGroup,
         material: &Material,
@@ -53,10 +53,10 @@ impl GroupPlan {
         })
     }
 
-    /// True if this plan is what `group` and `connector` would be compiled to.
+    /// True if `group` and `connector` would compile to this plan.
     fn is_of(&self, group: &TargetGroup, connector: Option<&Arc<Connector>>) -> bool {
-        // Without `..`, so that a new field cannot be forgotten. `tls` is what the connector is made from; it also says
-        // on which line of the file it stands, which is no reason to compile anew.
+        // No `..`: a new field must be compared, too. `tls` is not compared, because it contains line numbers of the file;
+        // the connector is made from it and is compared instead.
         let TargetGroup {
             name,
             protocol,
@@ -80,7 +80,7 @@ impl GroupPlan {
     }
 
     fn has_connector(&self, group: &TargetGroup, connector: Option<&Arc<Connector>>) -> bool {
-        // The system's roots are no part of a connector's identity. A reload reads them again, so it must take effect.
+        // A connector's identity does not include the system's roots. A reload reads them again, and uses the new ones.
         let trusts_system = group.tls.verifies && group.tls.ca.is_none();
         match (&self.connector, connector) {
             (Some(one), Some(other)) if trusts_system => Arc::ptr_eq(one, other),

@@ -1,4 +1,4 @@
-//! The rules of a listener, compiled.
+//! The compiled form of a listener's rules.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,15 +40,15 @@ pub(crate) enum ActionPlan {
     Fixed(FixedResponse),
 }
 
-/// The groups to which the rules of one listener forward, each once, in the order in which rules name them.
+/// The groups to which the rules of one listener forward: each once, in the order of first use.
 #[derive(Default)]
 struct Groups {
     names: Vec<TargetGroupName>,
     indices: HashMap<TargetGroupName, usize>,
 }
 
-/// Compiles the rules of a listener. The default action, if there is one, is the last rule. Also returns the groups that
-/// their actions refer to.
+/// Compiles the rules of a listener, and its default action as the last rule. Returns them, and the names of the groups
+/// that their actions refer to.
 pub(super) fn compile_rules(
     listener: &ListenerName,
     service: &HttpService,
@@ -102,9 +102,9 @@ impl RulePlan {
         }
     }
 
-    /// True if both do the same to the same requests.
+    /// True if both rules match the same requests and have the same effect.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        // Without `..`, so that a new field cannot be forgotten.
+        // No `..`: a new field must be compared, too.
         let Self {
             host,
             path,

@@ -1,8 +1,8 @@
-//! Comparison of the optional parts of plans.
+//! Compares optional parts of plans.
 
 use std::sync::Arc;
 
-/// True if both are absent, or both are there and the same.
+/// True if both are `None`, or both are `Some` and the same.
 pub(super) fn same<T>(one: Option<&T>, other: Option<&T>, is_same: impl FnOnce(&T, &T) -> bool) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => is_same(one, other),
@@ -11,6 +11,7 @@ pub(super) fn same<T>(one: Option<&T>, other: Option<&T>, is_same: impl FnOnce(&
     }
 }
 
+/// True if both are `None`, or both point to the same value.
 pub(super) fn same_arc<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
     same(one, other, Arc::ptr_eq)
 }

@@ -1,4 +1,4 @@
-//! The compiled address lists of a snapshot. Each list is compiled once, and kept while its entries stay the same.
+//! The compiled address lists of a snapshot. A list is compiled once, and its table is kept while no entry changes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -6,22 +6,22 @@ use std::sync::{Arc, Weak};
 use balance::AddressTable;
 use model::{AccessList, Cidr};
 
-/// Every table of a snapshot, with the list that it was compiled from.
+/// All tables of a snapshot, each with the list from which it was compiled.
 ///
-/// The list is held weakly, because a list of a million entries takes 48 MB. The next compilation recognises it while
-/// the config that it belongs to exists.
+/// The reference to the list is weak, because a list of a million entries takes 48 MB. The config owns the list. While
+/// that config exists, the next compilation can compare its own lists with it.
 #[derive(Debug, Default)]
 pub(super) struct AddressTables(Vec<(Weak<AccessList>, Arc<AddressTable>)>);
 
 /// Compiles the lists of one config.
 pub(super) struct TableCompiler<'a> {
     previous: HashMap<Shape, Vec<Known<'a>>>,
-    /// The position in `compiled`. Listeners share a list by its `Arc`.
+    /// Indices in `compiled`. Listeners share the list of their load balancer, which is one `Arc`.
     positions: HashMap<*const AccessList, usize>,
     compiled: AddressTables,
 }
 
-/// Differs for most lists that differ, so that few lists are compared entry by entry.
+/// The number of entries, and the first and the last range. Only lists of the same shape are compared entry by entry.
 type Shape = (usize, Option<Cidr>, Option<Cidr>);
 
 struct Known<'a> {
@@ -40,7 +40,7 @@ impl<'a> TableCompiler<'a> {
         Self { previous: known, positions: HashMap::new(), compiled: AddressTables::default() }
     }
 
-    /// Returns the table of this list: that of a previous list with the same entries, or a new one.
+    /// Returns the table of a previous list with the same entries, or compiles the list.
     pub(super) fn table(&mut self, list: Option<&Arc<AccessList>>) -> Option<Arc<AddressTable>> {
         let list = list?;
         let compiled = &mut self.compiled.0;

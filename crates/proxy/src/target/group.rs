@@ -1,4 +1,4 @@
-//! A target group as one worker uses it.
+//! One worker's state of a target group.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -15,13 +15,13 @@ use crate::snapshot::{GroupPlan, PickerPlan};
 pub(crate) struct LocalGroup<S: Sys> {
     pub(crate) plan: Arc<GroupPlan>,
     pub(crate) targets: Vec<Rc<LocalTarget<S>>>,
-    /// Kept while the plan's picker is.
+    /// Kept as long as the plan's picker is kept.
     pub(crate) cursor: Rc<RefCell<SmoothWeighted>>,
 }
 
 impl<S: Sys> LocalGroup<S> {
-    /// Returns `previous`, the group of this name, if its plan is the same. Else keeps its targets, with their idle
-    /// connections, as far as the plan has them.
+    /// Returns `previous`, the group with this name, if its plan is the same. Otherwise keeps those of its targets that
+    /// the plan has, with their idle connections.
     pub(crate) fn new(plan: &Arc<GroupPlan>, worker: usize, previous: Option<&Rc<Self>>) -> Rc<Self> {
         if let Some(previous) = previous.filter(|previous| Arc::ptr_eq(&previous.plan, plan)) {
             return Rc::clone(previous);
@@ -44,7 +44,7 @@ impl<S: Sys> LocalGroup<S> {
         Rc::new(Self { plan: Arc::clone(plan), targets: plan.targets.iter().map(local).collect(), cursor })
     }
 
-    /// Retires the targets that `next`, the group of this name in the next generation, does not have.
+    /// Retires the targets that are not in `next`, the group with this name in the next generation.
     pub(crate) fn retire_targets(&self, next: Option<&Self>) {
         if next.is_some_and(|next| Arc::ptr_eq(&next.plan, &self.plan)) {
             return;

@@ -1,6 +1,6 @@
 //! A client's connection, from accept to close.
 //!
-//! [`accept`] takes a permit, accepts a connection and spawns [`serve`]. That reads the PROXY header, if one is due, makes
+//! [`accept()`] takes a permit, accepts a connection and spawns [`serve`]. That reads the PROXY header, if one is due, makes
 //! the TLS handshake, finds out which protocol the client speaks, and serves requests. Between requests the connection is
 //! idle: then it holds its socket, the future of `serve` and nothing else, and may be evicted for another connection.
 

@@ -1,5 +1,5 @@
 //! The transfer of one attempt: the response comes while the rest of the body goes, and a client that goes away is
-//! noticed. What an event means is decided by [`Stage`](super::progress::Stage).
+//! noticed. What an event means is decided by [`Stage`].
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};

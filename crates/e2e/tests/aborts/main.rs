@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod abandoned_request_limits_no_other;
 mod aborted_request_is_cancelled;
 mod ignored_abort_lets_the_request_finish;
 mod last_request_may_half_close;

@@ -125,7 +125,7 @@ pub(super) async fn discard<S: Sys>(
 ) {
     let limits = &attempt.exchange.listener.plan.http.limits;
     // limit: for all of it, or a response without end would be read for ever.
-    attempt.connection.end().limit_reads(attempt.to.group.plan.group.timeouts.idle);
+    attempt.end().limit_reads(attempt.to.group.plan.group.timeouts.idle);
     while reader.take(input, limits).is_ok() && !reader.is_complete() {
         match attempt.connection.stream.fill(input, LARGE).await {
             Ok(count) if count > 0 => attempt.to.target.cells().received_bytes.add(count as u64),

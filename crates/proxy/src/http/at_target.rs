@@ -1,11 +1,13 @@
 //! An attempt in flight: what the steps from `forward` to `relay` work on.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
-use net::{Buffer, Sys};
+use net::{Buffer, Sys, Ticks};
 
 use super::exchange::Exchange;
 use crate::failed::Failed;
+use crate::relay::End;
 use crate::target::{LocalGroup, LocalTarget, TargetConnection};
 
 /// Where an attempt goes.
@@ -29,6 +31,16 @@ pub(super) struct Attempt<'a, 'c, S: Sys> {
     pub(super) exchange: &'a mut Exchange<'c, S>,
     pub(super) to: Destination<'a, S>,
     pub(super) connection: &'a TargetConnection<S>,
+    /// See [`End::with_limit`].
+    // invariant: it ends with the attempt. In the connection it would limit the next request that reuses it.
+    pub(super) reads_until: &'a Cell<Ticks>,
+}
+
+impl<'a, S: Sys> Attempt<'a, '_, S> {
+    /// The target's side of the exchange.
+    pub(super) fn end(&self) -> End<'a, S> {
+        End::with_limit(&self.connection.stream, self.reads_until)
+    }
 }
 
 /// How an attempt ended, seen from the target's connection.

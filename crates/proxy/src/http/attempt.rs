@@ -1,11 +1,12 @@
 //! Attempts: a request is given to a target, and if that fails before the target can have acted on it, to the next (KA6,
 //! BAL5). Whether another attempt is made is decided by `target::retry`.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 
 use model::Failure;
-use net::{Buffer, Sys};
+use net::{Buffer, Sys, Ticks};
 use tls::Connector;
 
 use super::abort::ClientWatch;
@@ -129,7 +130,8 @@ async fn attempt<S: Sys>(
         Keep::Shrunk => upload.first.shrink(),
         Keep::Nothing => upload.first = Buffer::new(),
     }
-    let mut attempt = Attempt { exchange: &mut *exchange, to, connection: &connection };
+    let reads_until = &Cell::new(Ticks::NEVER);
+    let mut attempt = Attempt { exchange: &mut *exchange, to, connection: &connection, reads_until };
     let ended = transfer::transfer(&mut attempt, upload).await.map_err(|failed| {
         if failed.failure == Failure::TargetClosedBeforeResponse {
             learn_closed(to, &connection, failed, proxy.now_millis());
@@ -147,7 +149,7 @@ async fn attempt<S: Sys>(
         }
         Ended::Tunnel { from_target } => {
             let from_client = std::mem::take(upload.input);
-            let attempt = Attempt { exchange, to, connection: &connection };
+            let attempt = Attempt { exchange, to, connection: &connection, reads_until };
             Box::pin(tunnel::tunnel(attempt, from_client, from_target)).await;
         }
     }

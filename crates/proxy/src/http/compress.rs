@@ -204,7 +204,7 @@ impl<S: Sys> Press<'_, '_, '_, '_, S> {
     /// Waits for more of the body. Before that, all that the target has sent goes to the client: it may be an event.
     async fn read(&mut self, input: &mut Buffer, reader: &mut BodyReader<'_>) -> Result<(), Failed> {
         let attempt = &self.delivery.attempt;
-        let (end, timeout) = (attempt.connection.end(), attempt.to.group.plan.group.timeouts.idle);
+        let (end, timeout) = (attempt.end(), attempt.to.group.plan.group.timeouts.idle);
         let from = end.stream;
         end.read_within(timeout);
         let at_once = poll_fn(|context| {

@@ -108,7 +108,7 @@ async fn run<S: Sys>(
         return Ok(());
     }
     let flow = Flow {
-        from: delivery.attempt.connection.end(),
+        from: delivery.attempt.end(),
         to: client.end(),
         input,
         reader,

@@ -43,8 +43,8 @@ async fn read<S: Sys>(
     sent: u64,
     progress: &Progress,
 ) -> Result<usize, Failed> {
-    let Attempt { exchange, to, connection } = attempt;
-    let (end, cells) = (connection.end(), to.target.cells());
+    let (end, Attempt { exchange, to, .. }) = (attempt.end(), attempt);
+    let cells = to.target.cells();
     progress.set_deadline(end);
     exchange.heads.response.clear();
     loop {

@@ -23,8 +23,8 @@ pub(super) async fn transfer<S: Sys>(
     attempt: &mut Attempt<'_, '_, S>,
     upload: &mut Upload<'_>,
 ) -> Result<Ended, Failed> {
-    let Attempt { exchange, to, connection } = &*attempt;
-    let (listener, client, target) = (Rc::clone(&exchange.listener), exchange.client, connection.end());
+    let Attempt { exchange, to, .. } = &*attempt;
+    let (listener, client, target) = (Rc::clone(&exchange.listener), exchange.client, attempt.end());
     let (http, timeouts) = (&listener.plan.http, to.group.plan.group.timeouts);
     let first = Stage::at_first(upload.is_whole(), exchange.heads.request.expect_continue());
     let (progress, watch) = (Progress::new(first, timeouts), ClientWatch::new(exchange));

@@ -13,7 +13,7 @@ use crate::relay::{Attendance, Tunnel, TunnelMeter, relay_bytes, relay_frames};
 
 /// Runs the tunnel to its end and counts it. `from_client` and `from_target` have been read already.
 pub(super) async fn tunnel<S: Sys>(attempt: Attempt<'_, '_, S>, from_client: Buffer, from_target: Buffer) {
-    let Attempt { exchange, to, connection } = attempt;
+    let (target, Attempt { exchange, to, .. }) = (attempt.end(), attempt);
     exchange.response = ResponseState::Tunnel;
     exchange.bytes.shrink();
     exchange.persists = false;
@@ -22,7 +22,7 @@ pub(super) async fn tunnel<S: Sys>(attempt: Attempt<'_, '_, S>, from_client: Buf
     let (websocket, cells) = (&listener.plan.rules[to.rule].websocket, &listener.cells().tunnels);
     let tunnel = Tunnel {
         client: client.end(),
-        target: connection.end(),
+        target,
         from_client,
         from_target,
         up: TunnelMeter { bytes: &meter.up, counter: &cells.received_bytes },

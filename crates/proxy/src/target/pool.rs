@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use balance::IdleLimit;
 use model::{TargetGroup, TargetKeepalive, TcpKeepalive};
-use net::{Sys, Ticks};
+use net::Sys;
 use observe::TargetCells;
 use tls::Connector;
 
@@ -46,8 +46,6 @@ pub(crate) struct TargetConnection<S: Sys> {
     pub(crate) reused_after_millis: Option<u64>,
     /// The TLS settings under which it was made.
     connector: Option<Arc<Connector>>,
-    /// See [`End::with_limit`].
-    reads_until: Cell<Ticks>,
     target: Rc<LocalTarget<S>>,
 }
 
@@ -172,8 +170,7 @@ impl<S: Sys> LocalTarget<S> {
         stream: Stream<S>,
         connector: Option<Arc<Connector>>,
     ) -> TargetConnection<S> {
-        let (reads_until, target) = (Cell::new(Ticks::NEVER), Rc::clone(self));
-        TargetConnection { stream, reused_after_millis: None, connector, reads_until, target }
+        TargetConnection { stream, reused_after_millis: None, connector, target: Rc::clone(self) }
     }
 
     /// `Keep-Alive: timeout=` of a response.
@@ -251,7 +248,7 @@ impl<S: Sys> LocalTarget<S> {
 impl<S: Sys> TargetConnection<S> {
     /// The connection as one end of an exchange.
     pub(crate) fn end(&self) -> End<'_, S> {
-        End::with_limit(&self.stream, &self.reads_until)
+        End::new(&self.stream)
     }
 
     pub(crate) fn is_reused(&self) -> bool {

@@ -1,7 +1,7 @@
 //! `Accept-Encoding` decides: the highest weight wins, ties follow our order, and a malformed or missing field
 //! means no compression (HTTP5).
 
-use testkit::{Balancer, Client, Target};
+use testkit::{Balancer, Client, Target, wait_until};
 
 use crate::{ask, compressing, html, page, plain};
 
@@ -37,7 +37,8 @@ fn client_chooses_the_coding() {
     );
     for coding in ["zstd", "br", "gzip"] {
         let labels = [("coding", coding)];
-        assert!(balancer.metric("evenkeel_listener_compressed_responses_total", &labels) > 0.0, "{coding}");
+        let counted = || balancer.metric("evenkeel_listener_compressed_responses_total", &labels);
+        wait_until("the response is counted", || counted() > 0.0);
     }
     let line = balancer.log_line("compressed", "br");
     assert_eq!(line["plain_body_bytes"], page().len());

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use model::{Failure, Outcome, Phase, Side};
-use testkit::{Balancer, Client, Message};
+use testkit::{Balancer, Client, Message, wait_until};
 
 use crate::case::Case;
 use crate::{client_cases, target_cases, tls_cases, websocket_cases};
@@ -52,8 +52,8 @@ fn provoke(failure: Failure) {
         assert!(balancer.wait_exit().success());
         return;
     }
-    let counted = balancer.metric("evenkeel_listener_failures_total", &[("reason", outcome.reason)]);
-    assert!(counted >= 1.0, "{failure:?} is counted");
+    let counted = || balancer.metric("evenkeel_listener_failures_total", &[("reason", outcome.reason)]);
+    wait_until(&format!("{failure:?} is counted"), || counted() >= 1.0);
 }
 
 fn compare(failure: Failure, outcome: &Outcome, response: &Message, line: &serde_json::Value) {

@@ -1,7 +1,7 @@
 //! Our own reply closes the client's connection only if the rest of the request cannot be told from the next
 //! one. A reply to HEAD has no body, and one to HTTP/1.0 says whether the connection is kept (HTTP2, KA3, KA4).
 
-use testkit::{Balancer, Client, Config, Target, refused_address};
+use testkit::{Balancer, Client, Config, Target, refused_address, wait_until};
 
 fn balancer() -> Balancer {
     let config = Config::to_addresses(&[refused_address()])
@@ -83,7 +83,9 @@ fn counters_tell_the_origin_of_a_status() {
         let labels = [("made_by", made_by), ("class", class)];
         balancer.metric("evenkeel_listener_responses_total", &labels)
     };
-    assert_eq!((count("target", "5xx"), count("evenkeel", "5xx"), count("evenkeel", "4xx")), (1.0, 1.0, 1.0));
+    wait_until("each response is counted", || {
+        (count("target", "5xx"), count("evenkeel", "5xx"), count("evenkeel", "4xx")) == (1.0, 1.0, 1.0)
+    });
     let made: Vec<_> = balancer.log_lines().iter().map(|line| line["made_by"].clone()).collect();
     assert_eq!(made, ["target", "evenkeel", "evenkeel"]);
     assert_eq!(balancer.metric("evenkeel_listener_failures_total", &[]), 1.0);

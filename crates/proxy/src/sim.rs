@@ -93,6 +93,8 @@ fn sim_a_listener_that_is_full_serves_one_client_after_the_other() {
 #[test]
 fn sim_a_target_that_fails_costs_only_its_own_requests() {
     let kinds = Kinds { target_faults: true, ..Kinds::default() };
+    // While targets refuse connections any request may fail; else one that can be repeated must not.
+    holds_whole(200, Family { kinds, ..Family::default() });
     holds_whole(200, Family { kinds, refusals: true, ..Family::default() });
 }
 

@@ -15,3 +15,6 @@ mod via;
 pub(crate) use edits::is_edited;
 pub(crate) use request::RequestComposer;
 pub(crate) use response::{ResponseComposer, Shape};
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ mod date;
 mod decide;
 mod engine;
 mod failed;
+#[cfg(test)]
+mod fixture;
 mod head;
 mod http;
 mod http2;

@@ -1,22 +1,20 @@
 //! Decisions about requests, asked without a socket.
 
+mod access;
+mod authorize;
+mod group;
+mod random;
+mod source;
+mod websocket;
+
 use std::net::SocketAddr;
 
 use balance::Mismatch;
-use config::Disk;
 use model::ListenerName;
-use observe::AccessLogs;
-use tls::Material;
 
 use super::explain::{Explanation, Outcome, explain};
-use crate::live::Live;
+use crate::fixture::compile;
 use crate::snapshot::Snapshot;
-
-fn compile(text: &str) -> Snapshot {
-    let config = config::parse(text, "test.toml", &Disk).unwrap().config;
-    let (live, logs) = (Live::new(1), AccessLogs::start().unwrap());
-    Snapshot::compile(&config, &Material::default(), 1, &live, &logs, None).unwrap()
-}
 
 /// Asks for a request from 192.0.2.7.
 fn ask(snapshot: &Snapshot, head: &str) -> Explanation {

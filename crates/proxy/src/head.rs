@@ -86,3 +86,57 @@ fn values<'a>(
     let named = move |field: &&Field| token::eq_ignore_case(field.name.of(bytes), name);
     fields.iter().filter(named).map(|field| field.value.of(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::Request;
+
+    #[test]
+    fn a_path_and_a_host_are_read_from_any_form_of_target() {
+        for (head, path, host_name, host) in [
+            ("GET /a/../b?q HTTP/1.1\nHost: A.example.:81", "/a/../b", "A.example", Some("A.example.:81")),
+            ("GET http://a:81?q HTTP/1.1\nHost: a:81", "/", "a", Some("a:81")),
+            ("GET http://A HTTP/1.1\nHost: a", "/", "A", Some("A")),
+            ("OPTIONS * HTTP/1.1\nHost: [::1]:81", "*", "[::1]", Some("[::1]:81")),
+            ("GET / HTTP/1.1\nHost:", "/", "", None),
+            ("GET / HTTP/1.0", "/", "", None),
+        ] {
+            let request = Request::new(head);
+            let text = request.text();
+            let found = (text.path(), text.host_name(), text.host());
+            assert_eq!(found, (path.as_bytes(), host_name.as_bytes(), host.map(str::as_bytes)), "{head}");
+        }
+    }
+
+    #[test]
+    fn a_websocket_is_asked_for_by_a_get_of_http_1_1_without_a_body() {
+        let both = "Connection: keep-alive, upgrade\nUpgrade: WebSocket";
+        for (line, fields, expected) in [
+            ("GET / HTTP/1.1", both, true),
+            ("GET / HTTP/1.1", "upgrade: websocket\nUpgrade:websocket\nconnection:UPGRADE", true),
+            ("GET / HTTP/1.1", &format!("{both}\nContent-Length: 0"), true),
+            ("GET / HTTP/1.1", &format!("{both}\nContent-Length: 1"), false),
+            ("GET / HTTP/1.1", &format!("{both}\nTransfer-Encoding: chunked"), false),
+            ("GET / HTTP/1.1", &format!("{both}\nUpgrade: h2c"), false),
+            ("GET / HTTP/1.1", "Connection: upgrade\nUpgrade: websocket, h2c", false),
+            ("GET / HTTP/1.1", "Connection: upgrade\nUpgrade: h2c", false),
+            ("GET / HTTP/1.1", "Connection: upgrade", false),
+            ("GET / HTTP/1.1", "Upgrade: websocket", false),
+            ("POST / HTTP/1.1", both, false),
+            ("HEAD / HTTP/1.1", both, false),
+            ("GET / HTTP/1.0", both, false),
+        ] {
+            let request = Request::new(&format!("{line}\nHost: a\n{fields}"));
+            assert_eq!(request.text().asks_for_websocket(), expected, "{line} {fields}");
+            assert_eq!(request.text().takes_chunks(), line.ends_with("1.1"));
+        }
+    }
+
+    #[test]
+    fn the_values_of_a_name_come_in_their_order() {
+        let request = Request::new("GET / HTTP/1.1\nHost: a\nX-A: 1\nX_A: 2\nx-a:  3 \nX-AB: 4\nX-A:");
+        let values: Vec<_> = request.text().values(b"x-A").collect();
+        assert_eq!(values, [&b"1"[..], b"3", b""]);
+        assert_eq!(request.text().values(b"x-b").next(), None);
+    }
+}

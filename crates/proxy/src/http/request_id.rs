@@ -57,7 +57,47 @@ const ID_BYTES_MAX: usize = 128;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+    use crate::fixture::Request;
+
+    #[test]
+    fn our_own_ids_are_32_hexadecimal_digits_and_differ() {
+        let mut random = Rng::new(7);
+        let mut seen = HashSet::new();
+        for _ in 0..1_000 {
+            let id = RequestId::new(&mut random);
+            let text = id.text(b"not from the head").to_vec();
+            assert_eq!(text.len(), 32);
+            assert!(text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{text:?}");
+            assert!(seen.insert(text));
+        }
+    }
+
+    #[test]
+    fn a_proxys_id_is_believed_if_it_can_stand_in_a_log_and_a_field() {
+        let (longest, too_long) = ("x".repeat(128), "x".repeat(129));
+        for (fields, expected) in [
+            ("X-Request-Id: a-B_9/~!", Some("a-B_9/~!")),
+            ("x-request-id:  a ", Some("a")),
+            (&format!("X-Request-Id: {longest}"), Some(&*longest)),
+            (&format!("X-Request-Id: {too_long}"), None),
+            ("X-Request-Id: a\nX-Request-Id: b", Some("a")),
+            ("X-Request-Id:\nX-Request-Id: b", None),
+            ("X-Request-Id: a b", None),
+            ("X-Request-Id: a\tb", None),
+            ("X-Request-Id: \u{e9}", None),
+            ("X-Request-Id:", None),
+            ("X_Request_Id: a", None),
+            ("X: 1", None),
+        ] {
+            let request = Request::new(&format!("GET / HTTP/1.1\nHost: a\n{fields}"));
+            let id = RequestId::of_proxy(request.text());
+            let text = id.as_ref().map(|id| id.text(request.text().bytes));
+            assert_eq!(text, expected.map(str::as_bytes), "{fields}");
+        }
+    }
 
     #[test]
     fn digits_are_those_of_the_standard_library() {

@@ -45,3 +45,29 @@ impl RequestBody {
         if is_complete { Self::Taken } else { Self::Begun }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_made_only_while_nothing_of_a_response_has_gone() {
+        for (state, takes_reply, is_answered) in [
+            (ResponseState::Unsent, true, false),
+            (ResponseState::InInterim, false, false),
+            (ResponseState::Begun, false, true),
+            (ResponseState::Tunnel, false, true),
+            (ResponseState::Cut, false, true),
+        ] {
+            assert_eq!((state.takes_reply(), state.is_answered()), (takes_reply, is_answered), "{state:?}");
+        }
+        assert_eq!(ResponseState::default(), ResponseState::Unsent);
+    }
+
+    #[test]
+    fn a_body_is_taken_once_it_is_complete() {
+        assert_eq!(RequestBody::of(true), RequestBody::Taken);
+        assert_eq!(RequestBody::of(false), RequestBody::Begun);
+        assert_eq!(RequestBody::default(), RequestBody::Untouched);
+    }
+}

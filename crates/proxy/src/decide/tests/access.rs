@@ -1,4 +1,4 @@
-//! Access lists: who decides, expiry, and clients whose address is unknown.
+//! Access lists: which one denies, expiry, and clients whose address is unknown.
 
 use super::*;
 

@@ -8,6 +8,8 @@ mod end;
 mod flow;
 mod meter;
 mod send;
+#[cfg(test)]
+mod tests;
 mod tunnel;
 
 pub(crate) use body::{BodyFault, BodyReader, BodyWriter, write_chunk};

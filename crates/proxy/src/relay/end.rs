@@ -59,3 +59,6 @@ impl<'a, S: Sys> End<'a, S> {
         self.stream.set_read_deadline(reads_until.get());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,3 +109,6 @@ impl<S: Sys> Flow<'_, '_, S> {
 
 // Below this, copying is cheaper than the pipe's extra system calls.
 const SPLICE_BYTES_MIN: u64 = 128 * 1024;
+
+#[cfg(test)]
+mod tests;

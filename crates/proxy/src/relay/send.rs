@@ -61,3 +61,6 @@ pub(crate) fn coalesce(head: &mut Vec<u8>, data: &mut Buffer) {
 }
 
 const COALESCED_BYTES_MAX: usize = 2048;
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ mod bytes;
 mod ends;
 mod frames;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use attend::Attendance;
 pub(crate) use bytes::relay_bytes;

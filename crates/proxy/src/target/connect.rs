@@ -238,3 +238,6 @@ impl<S: Sys> Drop for Counted<S> {
         self.0.cells().connections_open.decrement();
     }
 }
+
+#[cfg(test)]
+mod tests;

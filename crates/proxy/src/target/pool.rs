@@ -281,3 +281,6 @@ impl<S: Sys> TargetConnection<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,3 +177,6 @@ impl<S: Sys> Direction<'_, S> {
 }
 
 const MALFORMED: usize = TUNNEL_FRAMES.len() - 1;
+
+#[cfg(test)]
+mod tests;

@@ -238,6 +238,27 @@ fn a_byte_in_one_direction_keeps_a_blocked_write_in_the_other_alive() {
 }
 
 #[test]
+fn a_write_that_makes_progress_keeps_both_directions_alive() {
+    for_seeds(100, |sim| {
+        let mut rng = sim.rng();
+        // It sends nothing, and takes a part of what waits for it now and then.
+        let mut slow = Vec::new();
+        for _ in 0..10 {
+            slow.push(Act::StartReading);
+            // Reads several times, so that a third of the socket is free and it takes more.
+            slow.extend(vec![Act::Pause(Duration::from_micros(500)); 10]);
+            slow.extend([Act::StopReading, Act::Pause(Duration::from_millis(1_200))]);
+        }
+        let floods = vec![Act::Flood];
+        let (client, target) = if rng.one_in(2) { (slow, floods) } else { (floods, slow) };
+        let cut_after = Some(4 * IDLE);
+        let setup = Setup { idle_timeout: IDLE, cut_after, ..Setup::new(client, target) };
+        let ended = run(sim, setup.of_any_kind(&mut rng));
+        assert!(ended.result.is_none() || sim.jumped() > Duration::ZERO, "{:?}", ended.result);
+    });
+}
+
+#[test]
 fn the_lifetime_ends_even_a_busy_tunnel() {
     for_seeds(100, |sim| {
         let (mut rng, lifetime) = (sim.rng(), Duration::from_secs(3));

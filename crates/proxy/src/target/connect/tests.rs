@@ -1,7 +1,10 @@
 //! Connections to a simulated target.
 
+use std::cell::Cell;
+
 use config::Disk;
 use model::{TargetGroup, TargetKey};
+use net::Sys;
 use net::sim::{Act, Sim, Target, for_seeds};
 
 use super::*;
@@ -76,24 +79,33 @@ fn an_idle_connection_is_reused_unless_a_fresh_one_is_asked_for() {
 }
 
 #[test]
-fn a_request_that_cannot_be_repeated_never_gets_a_connection_that_the_target_has_closed() {
+fn a_request_that_cannot_be_repeated_gets_no_connection_that_the_target_has_closed() {
+    let (reused, closed) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     for_seeds(300, |sim| {
         let (world, mut rng) = (sim.clone(), sim.rng());
-        let closes = vec![Act::Pause(Duration::from_micros(950_000 + rng.below(100_000))), Act::Finish];
+        let (reused, closed) = (Rc::clone(&reused), Rc::clone(&closed));
+        let closes = vec![Act::Pause(Duration::from_micros(rng.below(3_000))), Act::Finish];
         sim.run(|worker| async move {
             let target = target();
             let (stream, _) = world.stream(&worker, closes).unwrap();
             target.opened(Stream::plain(stream), None).give_back(worker.now() / 1_000_000);
-            worker.sleep(Duration::from_millis(900)).await;
-            let connection = connect(&worker, None, &target, false, false).unwrap();
-            if connection.is_reused() {
-                assert!(!connection.stream.is_read_closed());
-            } else {
-                assert_eq!(target.cells().connections_open.read(), 1, "the closed one is dropped");
+            // Lets time pass, in which the worker does not look for events.
+            for _ in 0..rng.below(2_000) {
+                world.now();
             }
+            let connection = connect(&worker, None, &target, false, false).unwrap();
+            reused.set(reused.get() + u32::from(connection.is_reused()));
+            if connection.is_reused() && !connection.stream.check_open() {
+                closed.set(closed.get() + 1);
+            }
+            target.retire();
         })
         .unwrap();
     });
+    let is_one_world = std::env::var("EVENKEEL_SEED").is_ok();
+    assert!((50..250).contains(&reused.get()) || is_one_world, "{reused:?} of 300");
+    // The end may still come between the two questions to the kernel.
+    assert!(closed.get() <= 2, "{closed:?} of {reused:?}");
 }
 
 #[test]

@@ -144,3 +144,18 @@ fn the_timeouts_of_a_spliced_body_are_those_of_its_sides() {
         }
     });
 }
+
+#[test]
+fn every_byte_that_comes_restarts_the_read_timeout_of_a_spliced_body() {
+    for_seeds(40, |sim| {
+        let mut rng = sim.rng();
+        let mut sender = vec![Act::Send(rng.bytes(LENGTH - 4))];
+        for _ in 0..4 {
+            sender.extend([Act::Pause(Duration::from_millis(1_200)), Act::Send(vec![7])]);
+        }
+        sender.push(Act::AwaitEnd);
+        let timeouts = [Duration::from_secs(2), LONG];
+        let Some(ended) = run_long(sim, sender, vec![Act::AwaitEnd], timeouts) else { return };
+        assert!(ended.result.is_ok() || sim.jumped() > Duration::ZERO, "{:?}", ended.result);
+    });
+}

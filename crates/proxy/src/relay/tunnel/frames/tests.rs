@@ -192,6 +192,30 @@ fn a_drain_sends_a_close_between_frames_and_nothing_behind_it() {
 }
 
 #[test]
+fn a_close_goes_behind_the_frame_that_is_on_its_way_although_the_next_has_begun() {
+    for_seeds(100, |sim| {
+        let mut rng = sim.rng();
+        let length = 10 + rng.size(500);
+        let sent: Vec<_> = (0..4).map(|_| frame(&mut rng, Sender::Server, 0x2, length)).collect();
+        // No piece ends where a frame does.
+        let (whole, half) = (sent.concat(), sent[0].len() / 2);
+        let mut target = vec![Act::Send(whole[..half].to_vec())];
+        for piece in whole[half..].chunks(sent[0].len()) {
+            target.extend([Act::Pause(Duration::from_secs(3)), Act::Send(piece.to_vec())]);
+        }
+        target.push(Act::AwaitEnd);
+        let setup = attended(vec![Act::AwaitEnd], target, None);
+        let ended = run(sim, Setup { drained_after: Some(Duration::from_secs(1)), ..setup });
+        assert_eq!(ended.failure(), Some(Failure::TunnelDrained));
+        if sim.jumped().is_zero() {
+            assert!(ended.client.received == [&sent[0], CLOSE].concat(), "{:?}", ended.client.received);
+        } else {
+            assert_drained(&ended.client.received, &sent, CLOSE);
+        }
+    });
+}
+
+#[test]
 fn a_drained_tunnel_ends_when_both_sides_have_answered_the_close() {
     for_seeds(100, |sim| {
         let mut rng = sim.rng();

@@ -5,7 +5,7 @@
 //! order; each step returns a proof that the next one takes, so none can be left out.
 //!
 //! ```text
-//! find_source → authorize → screen → route → permit → (ready reply) → admit
+//! authorize → screen → route → permit → (ready reply) → admit
 //! ```
 //!
 //! [`Arrival`]: crate::arrival::Arrival

@@ -36,8 +36,8 @@ pub(super) async fn forward_and_respond<S: Sys>(
     {
         exchange.tunnel = Some(live.lease(max_connections).ok_or(Failure::WebSocketFull)?);
     }
-    let (place, group) = listener.next_group(admitted.rule).ok_or(Failure::NoTarget)?;
-    exchange.route.group = Some(place);
+    let (index, group) = listener.next_group(admitted.rule).ok_or(Failure::NoTarget)?;
+    exchange.route.group = Some(index);
     if admitted.is_websocket && group.plan.group.protocol.is_http2() {
         return Err(Failure::WebSocketHttp2.into());
     }
@@ -66,8 +66,7 @@ async fn try_targets<S: Sys>(
         let choice = choose(&group.plan, &group.cursor, &ask, &mut client.proxy.random.borrow_mut());
         let Some(choice) = choice else { break };
         let target = &group.targets[choice.target];
-        attempts.begin();
-        exchange.route.attempts += 1;
+        exchange.route.attempts = attempts.begin();
         exchange.route.target = Some(target.live.key().address);
         let to = Destination { group, target, rule: admitted.rule };
         let missed = match attempt(exchange, to, attempts.is_fresh, upload).await {

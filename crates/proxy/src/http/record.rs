@@ -28,7 +28,7 @@ pub(super) struct Record {
 pub(super) struct Route {
     /// The index of the rule in the listener's plan.
     pub(super) rule: Option<usize>,
-    /// The index of the target group in the snapshot.
+    /// The index of the target group in the plan's groups.
     pub(super) group: Option<usize>,
     /// The target of the last attempt.
     pub(super) target: Option<SocketAddr>,

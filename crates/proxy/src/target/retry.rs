@@ -52,9 +52,10 @@ impl Attempts {
         self.made < Limits::ATTEMPTS_MAX
     }
 
-    /// Counts an attempt.
-    pub(crate) fn begin(&mut self) {
+    /// Counts an attempt; returns its number, from 1.
+    pub(crate) fn begin(&mut self) -> u32 {
         self.made += 1;
+        self.made
     }
 
     /// Takes note of a failed attempt at `target`; returns whether another may be made.
@@ -165,9 +166,9 @@ mod tests {
     #[test]
     fn attempts_are_limited() {
         let mut attempts = Attempts::default();
-        for _ in 0..Limits::ATTEMPTS_MAX {
+        for number in 1..=Limits::ATTEMPTS_MAX {
             assert!(attempts.may_begin());
-            attempts.begin();
+            assert_eq!(attempts.begin(), number);
         }
         assert!(!attempts.may_begin());
     }

@@ -2,10 +2,6 @@
 
 use std::io;
 
-use net::Sys;
-
-use crate::stream::Stream;
-
 /// Whether a deadline of ours ended the wait. The kernel's ETIMEDOUT has the same kind, but means that the peer is dead.
 pub(crate) fn is_deadline(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
@@ -14,11 +10,6 @@ pub(crate) fn is_deadline(error: &io::Error) -> bool {
 /// Whether the kernel gave up an established connection because probes or data were not acknowledged.
 pub(crate) fn is_dead(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(ETIMEDOUT | EHOSTUNREACH | ENETUNREACH))
-}
-
-/// The same of a connection that is known to be gone and whose error has not been read yet.
-pub(crate) fn died<S: Sys>(stream: &Stream<S>) -> bool {
-    stream.take_error().is_some_and(|error| is_dead(&error))
 }
 
 /// `detail`, unless the peer is dead.

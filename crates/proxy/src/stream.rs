@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use net::{Buffer, SMALL, StreamKey, Sys, TcpStream, Ticks, Worker};
 
 use crate::http2::{ClientStream, StreamWrite, TargetStream};
+use crate::io_error;
 
 pub(crate) use tls::{HandshakeError, Tls, TlsFacts};
 pub(crate) use wire::Wire;
@@ -98,6 +99,11 @@ impl<S: Sys> Stream<S> {
             Self::Wire(wire) => wire.take_error(),
             Self::Http2(_) => None,
         }
+    }
+
+    /// Whether the kernel gave up this connection, which is known to be gone and whose error has not been read yet.
+    pub(crate) fn is_peer_dead(&self) -> bool {
+        self.take_error().is_some_and(|error| io_error::is_dead(&error))
     }
 
     pub(crate) fn set_read_deadline(&self, deadline: Ticks) {

@@ -34,7 +34,7 @@ pub(super) fn client_aborted(error: &io::Error) -> Failed {
 
 /// The client's connection was lost during another wait.
 pub(super) fn client_gone<S: Sys>(stream: &Stream<S>) -> Failed {
-    let detail = if io_error::died(stream) { io_error::PEER_DEAD } else { "" };
+    let detail = if stream.is_peer_dead() { io_error::PEER_DEAD } else { "" };
     Failed { failure: Failure::ClientAborted, detail }
 }
 

@@ -12,7 +12,6 @@ use observe::TargetCells;
 use tls::Connector;
 
 use crate::http2::{Connections, TargetStream};
-use crate::io_error;
 use crate::live::TargetLive;
 use crate::relay::End;
 use crate::stream::Stream;
@@ -208,7 +207,7 @@ impl<S: Sys> LocalTarget<S> {
         let mut limit = self.limit.borrow_mut();
         if let Some(closed_millis) = idle.connection.stream.closed_for_millis() {
             // A target that vanished did not close the connection: this tells nothing about its idle limit.
-            if io_error::died(&idle.connection.stream) {
+            if idle.connection.stream.is_peer_dead() {
                 self.cells().dead_peers.increment();
             } else {
                 limit.observe_closed(idle_millis.saturating_sub(closed_millis), now_millis);

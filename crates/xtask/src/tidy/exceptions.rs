@@ -111,11 +111,6 @@ pub(crate) const CIRCLES: &[CircleException] = &[
         reason: "the frame header and the rules for it: to be moved into a module below both",
     },
     CircleException {
-        package: "proxy",
-        modules: &["http2::io", "http2::target", "http2::target_stream", "io_error", "stream"],
-        reason: "goes with the separation of deciding from serving",
-    },
-    CircleException {
         package: "testkit",
         modules: &["message", "wire"],
         reason: "the framing of a message: to be moved below both",

@@ -37,11 +37,10 @@ impl Limits {
     pub const ATTEMPTS_MAX: u32 = 3;
     /// Interim (1xx) responses that one exchange may carry; a target that sends more is misbehaving.
     pub const INTERIM_RESPONSES_MAX: u32 = 16;
-    /// After an early error response, how many bytes that the client still sends are read and discarded, so
-    /// that a reset does not destroy the response.
+    /// How many bytes that a client still sends are read and dropped while its connection closes, so that a reset
+    /// does not destroy what it has not read.
     pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
-    /// For how long, in milliseconds. If the client sent more, its connection is then held open, unread, for
-    /// the same time.
+    /// How long, in milliseconds, a client that has received everything may take to close.
     pub const LINGER_MILLISECONDS: u64 = 2_000;
     /// Memory of the active encoders of one worker. Above it responses are sent uncompressed, and counted.
     pub const ENCODER_BYTES_MAX: usize = 128 * 1024 * 1024;

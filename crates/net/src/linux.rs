@@ -137,6 +137,15 @@ impl Sys for Linux {
         let _ = rustix::net::sockopt::set_socket_linger(borrow(fd), Some(Duration::ZERO));
     }
 
+    fn unacknowledged(&self, fd: Fd) -> io::Result<u64> {
+        // SAFETY: SIOCOUTQ (`man 7 tcp`) stores one `int`, which is the type that is named here.
+        let bytes = unsafe {
+            let getter = rustix::ioctl::Getter::<SIOCOUTQ, core::ffi::c_int>::new();
+            rustix::ioctl::ioctl(borrow(fd), getter)?
+        };
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
     fn take_error(&self, fd: Fd) -> Option<io::Error> {
         match rustix::net::sockopt::socket_error(borrow(fd)) {
             Ok(Ok(())) => None,
@@ -208,6 +217,8 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     }
 }
 
+/// The request code on all architectures whose codes are those of asm-generic: x86, ARM, RISC-V, LoongArch and s390.
+const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411;
 // limit: events taken by one call of `epoll_wait`; the rest stays queued in the kernel.
 const EVENTS_PER_WAIT: usize = 256;
 // Smaller pipes cost more wake-ups than splice saves (64 KiB: 1.5 to 1.9 times the CPU time per byte).

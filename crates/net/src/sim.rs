@@ -437,6 +437,10 @@ impl Sys for Sim {
         }
     }
 
+    fn unacknowledged(&self, fd: Fd) -> io::Result<u64> {
+        Ok(self.world.borrow_mut().connection(fd)?.0.to_receive() as u64)
+    }
+
     fn take_error(&self, fd: Fd) -> Option<io::Error> {
         let mut world = self.world.borrow_mut();
         let (connection, _) = world.connection(fd).ok()?;

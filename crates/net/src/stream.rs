@@ -178,6 +178,12 @@ impl<S: Sys> TcpStream<S> {
         self.try_fill(&mut Buffer::new(), crate::buffer::CLASSES[0]).is_none() && self.is_quiet()
     }
 
+    /// How many bytes that were written the peer's kernel has not acknowledged yet. A close while there are some, and bytes
+    /// of the peer are unread or on their way, destroys them (RFC 9112 §9.6).
+    pub fn unacknowledged(&self) -> io::Result<u64> {
+        self.worker.0.sys.unacknowledged(self.fd)
+    }
+
     /// Waits until the connection is closed in both directions: reset, or FIN from both sides. A half-close does not end the
     /// wait.
     pub async fn gone(&self) {

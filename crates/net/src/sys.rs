@@ -71,6 +71,9 @@ pub trait Sys: 'static {
     /// Makes the next close a reset, so that the peer cannot take what it has received for a complete message.
     fn abort_on_close(&self, fd: Fd);
 
+    /// How many bytes that were written the peer's kernel has not acknowledged yet; a FIN counts as one byte.
+    fn unacknowledged(&self, fd: Fd) -> io::Result<u64>;
+
     /// Takes the pending error of a socket, if there is one (SO_ERROR).
     fn take_error(&self, fd: Fd) -> Option<io::Error>;
 

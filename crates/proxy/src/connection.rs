@@ -7,6 +7,7 @@
 mod accept;
 mod atomics;
 mod client;
+mod close;
 pub(crate) mod free_slots;
 pub(crate) mod idle_connections;
 pub(crate) mod limit;
@@ -24,8 +25,10 @@ use observe::Refusal;
 
 pub(crate) use self::accept::accept;
 pub(crate) use self::client::Client;
+use self::close::close;
+pub(crate) use self::close::{Expected, close_in_stages};
 use self::protocol::Protocol;
-use self::tls::{Opened, secure, take_rest};
+use self::tls::{Opened, secure};
 use self::wait::{first_timeout, wait_for_request};
 use crate::http::Next;
 use crate::http2::serve_http2;
@@ -33,84 +36,104 @@ use crate::http2::serve_http2;
 /// Serves a connection until it closes.
 // limit: this future and its box are what an idle connection holds. Larger futures are boxed apart, and at most one
 // wait is alive at a time.
-pub(crate) async fn serve<S: Sys>(mut client: Box<Client<S>>) {
+pub(crate) async fn serve<S: Sys>(client: Box<Client<S>>) {
     let is_header_due = proxy_header::is_due(&client.bound, client.peer);
-    if is_header_due || client.bound.listener.borrow().plan.tls.is_some() {
-        match Box::pin(open(client, is_header_due)).await {
-            Some(back) => client = back,
-            None => return,
-        }
-    }
-    loop {
-        let Some(input) = wait_for_request(&client).await else { return };
-        if Protocol::of(&client, &input) == Protocol::Http1 {
+    let is_open_due = is_header_due || client.bound.listener.borrow().plan.tls.is_some();
+    let mut served = match is_open_due {
+        true => Box::pin(open(client, is_header_due)).await,
+        false => Served::Idle(client),
+    };
+    let closing = loop {
+        let client = match served {
+            Served::Idle(client) => client,
+            Served::Ends(client, expected) => break close(client, expected),
+            Served::Closed => break None,
+        };
+        let Some(input) = wait_for_request(&client).await else { break close(client, Expected::Nothing) };
+        served = if Protocol::of(&client, &input) == Protocol::Http1 {
             client.permit().stay();
-            match request_slot::serve(client, input).await {
-                (back, Next::Idle) => client = back,
-                (_, Next::Close) => return,
-            }
+            Served::after(request_slot::serve(client, input).await)
         } else {
-            match Box::pin(serve_first(client, input)).await {
-                Some(back) => client = back,
-                None => return,
-            }
+            Box::pin(serve_first(client, input)).await
+        };
+    };
+    if let Some(closing) = closing {
+        closing.await;
+    }
+}
+
+/// What became of a connection.
+enum Served<S: Sys> {
+    /// It waits for a request.
+    Idle(Box<Client<S>>),
+    /// It is to be closed.
+    Ends(Box<Client<S>>, Expected),
+    /// It is closed, or nothing has been sent that a reset could destroy.
+    Closed,
+}
+
+impl<S: Sys> Served<S> {
+    fn after((client, next): (Box<Client<S>>, Next)) -> Self {
+        match next {
+            Next::Idle => Self::Idle(client),
+            Next::Close { expected } => Self::Ends(client, expected),
+            Next::Reset => Self::Closed,
         }
     }
 }
 
 /// Does what comes before the first request: reads a PROXY header that is due, makes the TLS handshake. Serves the
-/// requests that came with it. `None`: the connection ends.
-async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Option<Box<Client<S>>> {
+/// requests that came with it.
+async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Served<S> {
     let mut input = Buffer::new();
     if is_header_due {
-        input = proxy_header::read(&mut client).await?;
+        let Some(rest) = proxy_header::read(&mut client).await else { return Served::Closed };
+        input = rest;
         // Without a client's address the connection would be counted for the proxy that sent the header.
         let peer = client.peer.ip();
         if !client.is_nameless() && client.count(peer).is_err() {
             client.cells().connections_refused.count(Refusal::ClientLimit);
-            return None;
+            return Served::Closed;
         }
     }
     let is_tls = client.bound.listener.borrow().plan.tls.is_some();
     if is_tls {
         let deadline = client.proxy.worker.after(first_timeout(&client));
         if input.is_empty() {
-            input = wait_for_request(&client).await?;
+            let Some(first) = wait_for_request(&client).await else { return Served::Closed };
+            input = first;
             client.permit().stay();
         }
         input = match secure(&mut client, input, deadline).await {
             Opened::Secure { is_http2: true } => {
                 serve_http2(client, Buffer::new()).await;
-                return None;
+                return Served::Closed;
             }
             Opened::Secure { is_http2: false } => Buffer::new(),
             Opened::Plain(input) => {
                 client.is_plain = true;
                 input
             }
-            Opened::Ended => return None,
+            Opened::Ended { is_told: true } => return Served::Ends(client, Expected::More),
+            Opened::Ended { is_told: false } => return Served::Closed,
         };
     }
-    if input.is_empty() { Some(client) } else { serve_first(client, input).await }
+    if input.is_empty() { Served::Idle(client) } else { serve_first(client, input).await }
 }
 
-/// Serves a connection by its first bytes, until it is idle between requests. `None`: the connection ends.
-async fn serve_first<S: Sys>(client: Box<Client<S>>, mut input: Buffer) -> Option<Box<Client<S>>> {
+/// Serves a connection by its first bytes, until it is idle between requests or ends.
+async fn serve_first<S: Sys>(client: Box<Client<S>>, mut input: Buffer) -> Served<S> {
     client.permit().stay();
     match Protocol::read(&client, &mut input).await {
-        Protocol::Http1 | Protocol::Undecided => {
-            let (client, next) = request_slot::serve(client, input).await;
-            (next == Next::Idle).then_some(client)
-        }
+        Protocol::Http1 | Protocol::Undecided => Served::after(request_slot::serve(client, input).await),
         Protocol::Http2 => {
             serve_http2(client, input).await;
-            None
+            Served::Closed
         }
         // No reply: the client waits for a TLS record and would not understand it.
         Protocol::Tls => {
             client.cells().connections_refused.count(Refusal::Tls);
-            take_rest(&client).await;
-            None
+            Served::Ends(client, Expected::More)
         }
     }
 }

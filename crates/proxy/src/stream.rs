@@ -216,11 +216,7 @@ impl<S: Sys> Stream<S> {
         }
     }
 
-    /// See [`TcpStream::gone`].
-    pub(crate) async fn gone(&self) {
-        poll_fn(|context| self.poll_gone(context)).await;
-    }
-
+    /// See [`TcpStream::poll_gone`].
     pub(crate) fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Wire(wire) => wire.poll_gone(context),
@@ -300,14 +296,15 @@ impl<S: Sys> Stream<S> {
         .await
     }
 
-    /// Ends the direction to the peer (half-close). Reads are still possible.
-    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        match self {
-            Self::Wire(wire) => wire.shutdown_write(),
-            Self::Http2(Http2Stream::Client(stream)) => stream.shutdown_write(),
+    /// Ends the direction to the peer (half-close), under the write deadline. Reads are still possible.
+    pub(crate) async fn finish_writing(&self) -> io::Result<()> {
+        poll_fn(|context| match self {
+            Self::Wire(wire) => wire.poll_finish(context),
+            Self::Http2(Http2Stream::Client(stream)) => Poll::Ready(stream.shutdown_write()),
             // The end of a request's body ends the stream.
-            Self::Http2(Http2Stream::Target(_)) => Err(io::ErrorKind::Unsupported.into()),
-        }
+            Self::Http2(Http2Stream::Target(_)) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        })
+        .await
     }
 
     /// Makes the next close an abort, so that the peer cannot take what it has received for a complete message.

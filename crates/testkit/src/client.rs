@@ -144,6 +144,12 @@ impl Client {
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Sends `close_notify`, without a FIN behind it.
+    #[track_caller]
+    pub fn notify_close(&mut self) {
+        self.wire.stream.notify_close().expect("close_notify");
+    }
+
     /// Half-closes the connection and keeps reading. A balancer that refused the request may have closed it
     /// already.
     pub fn half_close(&mut self) {

@@ -91,12 +91,16 @@ impl Stream {
         })
     }
 
+    /// Sends `close_notify`, if it is TLS, and leaves the connection open.
+    pub(crate) fn notify_close(&mut self) -> io::Result<()> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        session.send_close_notify();
+        write_out(session, &mut self.socket)
+    }
+
     /// Half-closes the connection.
     pub(crate) fn half_close(&mut self) -> io::Result<()> {
-        if let Some(session) = &mut self.session {
-            session.send_close_notify();
-            write_out(session, &mut self.socket)?;
-        }
+        self.notify_close()?;
         self.socket.shutdown(Shutdown::Write)
     }
 

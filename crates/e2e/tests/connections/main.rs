@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod active_connection_is_never_evicted;
+mod close_keeps_the_response;
 mod full_listener_refuses;
 mod held;
 mod instance_limit_spans_listeners;

@@ -1,6 +1,6 @@
 //! Ends of connections with TLS on both sides: idle timeouts, half-closes and aborts (KA1, KA7).
 
-use testkit::{Authority, Target, ok, wait_until};
+use testkit::{Authority, Target, ok, response, wait_until};
 
 use crate::{https_both, server, start_with};
 
@@ -50,4 +50,28 @@ fn an_abort_cancels_the_request() {
     }
     wait_until("both requests are logged", || balancer.log_lines().len() == 2);
     assert!(balancer.log_lines().iter().all(|line| line["reason"] == "client_aborted"));
+}
+
+/// Neither records nor `close_notify` behind the last request make the close a reset, which would destroy the tail of the
+/// response. It ends with our `close_notify`, although the socket has no room for that when the exchange is over.
+#[test]
+fn what_comes_behind_the_last_request_does_not_cut_its_response() {
+    const LENGTH: usize = 180_000;
+    let root = Authority::new("Root");
+    let target = Target::https(&server(&root), |_| response(200, "", &"x".repeat(LENGTH)));
+    let balancer = start_with(&root, https_both(&target));
+    for behind in ["\r\n", "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n", ""] {
+        let logged = balancer.log_lines().len();
+        let mut client = balancer.tls_client("web").connect();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        client.head().unwrap();
+        if behind.is_empty() {
+            client.notify_close();
+        } else {
+            client.send(behind);
+        }
+        wait_until("the exchange is over", || balancer.log_lines().len() > logged);
+        assert_eq!(client.read_exactly(LENGTH).len(), LENGTH, "{behind:?}");
+        assert_eq!(client.read().unwrap(), b"", "no close_notify after {behind:?}");
+    }
 }

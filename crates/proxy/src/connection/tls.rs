@@ -24,8 +24,8 @@ pub(crate) enum Opened {
     Secure { is_http2: bool },
     /// Plain HTTP: these bytes begin a request, which can be answered.
     Plain(Buffer),
-    /// The handshake failed, and the connection closes.
-    Ended,
+    /// The handshake failed, and the connection closes. `is_told`: the client was sent an alert.
+    Ended { is_told: bool },
 }
 
 /// Makes the handshake until `deadline`. `input` is what the client has sent of it.
@@ -42,8 +42,7 @@ pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, de
         }
         Err(result) => {
             handshakes.count(result);
-            linger(client, result).await;
-            return Opened::Ended;
+            return ended(result);
         }
     };
     match handshake(client, &listener, &hello, input).await {
@@ -56,8 +55,7 @@ pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, de
         }
         Err(result) => {
             handshakes.count(result);
-            linger(client, result).await;
-            Opened::Ended
+            ended(result)
         }
     }
 }
@@ -149,27 +147,9 @@ fn say<S: Sys>(client: &Client<S>, alert: Alert) {
     let _ = client.stream.try_write(&alert.record(), &[]);
 }
 
-/// Reads on before the connection closes: unread bytes would reset it, and the client could lose the alert.
-async fn linger<S: Sys>(client: &Client<S>, result: Handshake) {
+fn ended(result: Handshake) -> Opened {
     // A client that closed or was late has been sent no alert.
-    if !matches!(result, Handshake::Closed | Handshake::TimedOut) {
-        take_rest(client).await;
-    }
-}
-
-/// Closes our direction and reads what the client has sent already.
-pub(crate) async fn take_rest<S: Sys>(client: &Client<S>) {
-    let _ = client.stream.shutdown_write();
-    let patience = std::time::Duration::from_millis(model::Limits::LINGER_MILLISECONDS);
-    client.stream.set_read_deadline(client.proxy.worker.after(patience));
-    let mut input = Buffer::new();
-    // limit: what a handshake can have in flight.
-    for _ in 0..LINGER_READS_MAX {
-        match client.stream.fill(&mut input, SMALL).await {
-            Ok(count) if count > 0 => input.consume(input.len()),
-            _ => return,
-        }
-    }
+    Opened::Ended { is_told: !matches!(result, Handshake::Closed | Handshake::TimedOut) }
 }
 
 fn on_error(error: &io::Error) -> Handshake {
@@ -199,5 +179,3 @@ fn reason(error: &Error) -> Handshake {
         _ => Handshake::Malformed,
     }
 }
-
-const LINGER_READS_MAX: usize = 16;

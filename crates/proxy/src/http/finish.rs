@@ -11,7 +11,7 @@ use super::exchange::Exchange;
 use super::failure;
 use super::outcome::{Next, Stop};
 use super::state::{RequestBody, ResponseState};
-use crate::connection::Client;
+use crate::connection::{Client, Expected};
 use crate::decide::ready;
 use crate::failed::Failed;
 use crate::relay::{BodyReader, send_scratch};
@@ -24,21 +24,31 @@ pub(super) async fn finish<S: Sys>(
     // It is no tunnel, or none any more. A client that takes a reply slowly must not hold the lease of one.
     exchange.tunnel = None;
     let next = match stop {
-        None if !exchange.is_read => Next::Close,
-        None => persist(exchange),
+        None => persist(exchange, input),
         Some(Stop::Reply { rule }) => reply_ready(exchange, input, rule).await,
         Some(Stop::Failed(failed)) => fail(exchange, input, failed).await,
     };
     exchange.write_record();
-    let owes_nothing = exchange.body == RequestBody::Taken && input.is_empty();
-    if exchange.response == ResponseState::Begun && next == Next::Close && !owes_nothing {
-        linger(exchange.client, input).await;
+    let owes_body = exchange.response == ResponseState::Begun && exchange.body != RequestBody::Taken;
+    if exchange.client.is_stream() && owes_body && matches!(next, Next::Close { .. }) {
+        take_rest(exchange.client, input).await;
     }
     next
 }
 
-fn persist<S: Sys>(exchange: &Exchange<'_, S>) -> Next {
-    if exchange.persists { Next::Idle } else { Next::Close }
+fn persist<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Next {
+    if exchange.is_read && exchange.persists { Next::Idle } else { close(exchange, input) }
+}
+
+fn close<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Next {
+    let is_complete = exchange.is_read && exchange.body == RequestBody::Taken && input.is_empty();
+    // A connection that is evicted makes room as soon as it can.
+    let is_over = || !exchange.request().head.persists() || exchange.client.permit().closes_after_response();
+    let expected = match is_complete && is_over() {
+        true => Expected::Nothing,
+        false => Expected::More,
+    };
+    Next::Close { expected }
 }
 
 /// Sends the reply that the rule gives by itself.
@@ -49,8 +59,10 @@ async fn reply_ready<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer,
         return fail(exchange, input, Failure::Internal.into()).await;
     };
     exchange.record.status = ready.status();
-    send(exchange, |exchange, out| exchange.composer(Some(rule)).write_ready(ready, exchange.request(), out))
-        .await
+    send(exchange, input, |exchange, out| {
+        exchange.composer(Some(rule)).write_ready(ready, exchange.request(), out)
+    })
+    .await
 }
 
 /// Sends the reply to a request that failed, if the client can still get one.
@@ -69,17 +81,17 @@ async fn fail<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer, failed
         return cut(exchange);
     }
     if is_silent {
-        return Next::Close;
+        return close(exchange, input);
     }
     skip_body(exchange, input);
-    send(exchange, |exchange, out| exchange.composer(None).write_failure(failed, out)).await
+    send(exchange, input, |exchange, out| exchange.composer(None).write_failure(failed, out)).await
 }
 
 /// Resets the client's connection, so that it cannot take a part of the response for the whole.
 fn cut<S: Sys>(exchange: &mut Exchange<'_, S>) -> Next {
     exchange.client.stream.abort_on_close();
     exchange.response = ResponseState::Cut;
-    Next::Close
+    Next::Reset
 }
 
 /// Takes a body that has arrived as a whole, so that its client keeps the connection.
@@ -97,6 +109,7 @@ fn skip_body<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer) {
 /// Sends a reply of ours; `write` returns the bytes of its body.
 async fn send<S: Sys>(
     exchange: &mut Exchange<'_, S>,
+    input: &Buffer,
     write: impl FnOnce(&Exchange<'_, S>, &mut Vec<u8>) -> u64,
 ) -> Next {
     let client = exchange.client;
@@ -111,10 +124,9 @@ async fn send<S: Sys>(
         if exchange.record.failure.is_none() {
             exchange.record.fail(failure::on_send_to_client(&error));
         }
-        exchange.response = ResponseState::Cut;
-        return Next::Close;
+        return cut(exchange);
     }
-    persist(exchange)
+    persist(exchange, input)
 }
 
 /// Whether no reply can reach the client.
@@ -123,33 +135,19 @@ fn is_silent(failure: Failure) -> bool {
     outcome.side == Side::Client && outcome.status == 499
 }
 
-/// Reads for a short time what the client still sends: closing at once would reset the connection, and with it the reply
-/// that is on its way (KA7). On a stream the reset has no error code, but some clients discard their reply for it.
-async fn linger<S: Sys>(client: &Client<S>, input: &mut Buffer) {
-    // A stream has ended already.
-    if !client.is_stream() && client.stream.shutdown_write().is_err() {
-        return;
-    }
-    let (worker, patience) = (&client.proxy.worker, Duration::from_millis(Limits::LINGER_MILLISECONDS));
-    client.end().read_within(patience);
+/// Reads for a short time what the client still sends on its HTTP/2 stream. The reset that ends the rest of the request
+/// has no error code, but some clients discard their reply for it (KA7).
+async fn take_rest<S: Sys>(client: &Client<S>, input: &mut Buffer) {
+    client.end().read_within(Duration::from_millis(Limits::LINGER_MILLISECONDS));
     let mut left = Limits::LINGER_BYTES_MAX;
     while left > 0 {
         input.consume(input.len());
         match client.stream.fill(input, LARGE).await {
             Ok(count) if count > 0 => left = left.saturating_sub(count as u64),
-            Ok(_) | Err(_) => return input.consume(input.len()),
+            Ok(_) | Err(_) => break,
         }
     }
     input.consume(input.len());
-    if client.is_stream() {
-        return;
-    }
-    // It sends without end. What it sends from here on stays in the kernel, and it has a short time to read the reply.
-    tokio::select! {
-        biased;
-        () = client.stream.gone() => {}
-        () = worker.sleep(patience) => {}
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use model::Failure;
 
+use crate::connection::Expected;
 use crate::failed::Failed;
 
 /// What happens to the client's connection after a request.
@@ -9,7 +10,10 @@ use crate::failed::Failed;
 pub(crate) enum Next {
     /// It waits for another request.
     Idle,
-    Close,
+    /// It closes, when the client has got what was sent. `expected` says what may still come from it.
+    Close { expected: Expected },
+    /// It is reset, so that the client cannot take a part of the response for the whole.
+    Reset,
 }
 
 /// An early end of the story.

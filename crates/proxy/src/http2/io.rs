@@ -178,8 +178,13 @@ impl<S: Sys, O: Owner<S> + Unpin> AsyncWrite for Io<S, O> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.as_mut().poll_flush(context))?;
-        Poll::Ready(self.wire()?.shutdown_write())
+        loop {
+            // A blocked write sets its deadline here.
+            ready!(self.as_mut().poll_flush(context))?;
+            if let Poll::Ready(finished) = self.wire()?.poll_finish(context) {
+                return Poll::Ready(finished);
+            }
+        }
     }
 }
 

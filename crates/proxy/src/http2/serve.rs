@@ -9,7 +9,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Request, Response, StatusCode};
-use model::{HttpSettings, Limits, LogLevel};
+use model::{HttpSettings, LogLevel};
 use net::{Buffer, LARGE, Sys, Ticks};
 use proto::http1::Method;
 use proto::http2::meter::{Fault, Violation};
@@ -19,7 +19,7 @@ use super::client_stream::{ClientStream, RequestFacts};
 use super::io::{Io, Owner};
 use super::shared::{ConnectionShared, StreamGuard};
 use super::websocket::Handshake;
-use crate::connection::Client;
+use crate::connection::{Client, Expected, close_in_stages};
 use crate::connection::permit::IdleGuard;
 use crate::connection::request_slot;
 use crate::stream::{Stream, Wire};
@@ -37,12 +37,14 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
         (builder(http), http.send_timeout, http.http2.concurrent_streams as usize)
     };
     let io = Io::new(Rc::clone(&client), Some(Rc::clone(&shared)), input, send_timeout);
-    let Ok(connection) = builder.handshake::<_, Bytes>(io).await else { return };
+    let Ok(connection) = builder.handshake::<_, Bytes>(io).await else {
+        return close_in_stages(&client, Expected::More).await;
+    };
     shared.is_established.set(true);
     client.cells().http2_connections.increment();
     let session = Session {
         client: Rc::clone(&client),
-        shared,
+        shared: Rc::clone(&shared),
         connection,
         streams_count: 0,
         streams_max,
@@ -56,14 +58,12 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
                 "an HTTP/2 client was cut off",
                 &[("peer", &client.peer), ("reason", &fault.reason())],
             );
-            linger(&client).await;
         }
-        End::Graceful => {
-            // If the client has closed after our GOAWAY, `h2` has already shut the connection down, and this does nothing.
-            let _ = client.stream.shutdown_write();
-            linger(&client).await;
-        }
-        End::Lost => {}
+        End::Graceful | End::Lost => {}
+    }
+    // A client that has taken nothing for the send timeout is not waited for once more. If it has closed, this ends at once.
+    if !shared.is_write_blocked.get() {
+        close_in_stages(&client, Expected::More).await;
     }
 }
 
@@ -120,7 +120,7 @@ struct Session<S: Sys> {
 enum End {
     /// The client flooded us or violated the protocol.
     Fault(Fault),
-    /// After our GOAWAY. The last response may not have reached the client yet.
+    /// After our GOAWAY.
     Graceful,
     /// The client closed the connection, or it failed.
     Lost,
@@ -369,21 +369,6 @@ fn send_empty_response(respond: &mut SendResponse<Bytes>, status: StatusCode) {
     *response.status_mut() = status;
     // This fails if the client has reset the stream, and then no response is needed.
     let _ = respond.send_response(response, true);
-}
-
-/// Reads and drops what the client still sends, for a limited time. If the connection were closed with unread bytes, the
-/// kernel would reset it, and the client could lose our last frames.
-async fn linger<S: Sys>(client: &Client<S>) {
-    let timeout = Duration::from_millis(Limits::LINGER_MILLISECONDS);
-    client.stream.set_read_deadline(client.proxy.worker.after(timeout));
-    let (mut input, mut left) = (Buffer::new(), Limits::LINGER_BYTES_MAX);
-    while left > 0 {
-        input.consume(input.len());
-        match client.stream.fill(&mut input, LARGE).await {
-            Ok(count) if count > 0 => left = left.saturating_sub(count as u64),
-            _ => return,
-        }
-    }
 }
 
 /// limit: bytes of one frame; the smallest value that RFC 9113 allows.

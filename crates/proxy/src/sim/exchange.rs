@@ -168,12 +168,6 @@ impl Exchange {
         self.method != "POST"
     }
 
-    /// The client's connection ends with it, whatever the config says.
-    pub(super) fn is_last(&self) -> bool {
-        let is_until_close = self.is_http10 && self.answer.framing != Framing::Length;
-        self.says_close || is_until_close || self.answer.is_early || self.answer.fault != Fault::None
-    }
-
     /// The target breaks off within its response.
     pub(super) fn is_broken_off(&self) -> bool {
         let Answer { fault, framing, is_early, .. } = self.answer;

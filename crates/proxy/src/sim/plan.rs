@@ -90,16 +90,6 @@ impl Plan {
         Self { family, clients, settings, events, stop_at, stop_within }
     }
 
-    /// Some config ends connections that clients would go on with.
-    pub(super) fn ends_connections(&self) -> bool {
-        let reloads = self.events.iter().filter_map(|(_, event)| match event {
-            Event::Reload(settings) => Some(settings),
-            _ => None,
-        });
-        let mut all = reloads.chain([&self.settings]);
-        all.any(|settings| settings.closes_idle() || settings.keepalive_requests < KEEPALIVE_REQUESTS)
-    }
-
     /// The exchange with this marker.
     pub(super) fn exchange(&self, marker: &str) -> &Exchange {
         let mut exchanges = self.clients.iter().flat_map(|client| &client.exchanges);

@@ -30,9 +30,6 @@ pub(super) fn check(plan: &Plan, outcome: &Outcome, known: &Known) {
 /// How often faults showed that are known: what they break is not held against a seed.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// FIXME: F1. Bytes behind the last request of a connection turn our close into a reset, by which a client that has
-    /// not read everything loses the rest of the response.
-    pub(super) f1: Cell<u32>,
     /// FIXME: where the upload meets a target's reset first, a response that only the end of the connection ends seems
     /// to end as by a FIN: a part of it goes on as the whole.
     pub(super) parts_as_whole: Cell<u32>,
@@ -92,7 +89,7 @@ fn clients(plan: &Plan, outcome: &Outcome, known: &Known) -> Answered {
         let report = peer.report();
         let heard = hear(client, &report, &mut answered, known);
         if client.is_good() {
-            is_served(plan, outcome, client, &report, &heard, known);
+            is_served(plan, outcome, client, &report, &heard);
         }
     }
     answered
@@ -189,7 +186,7 @@ fn looks_whole(exchange: &Exchange, known: &Known) {
 }
 
 /// A client that keeps to HTTP gets all that it can expect.
-fn is_served(plan: &Plan, outcome: &Outcome, client: &Client, report: &Report, heard: &Heard, known: &Known) {
+fn is_served(plan: &Plan, outcome: &Outcome, client: &Client, report: &Report, heard: &Heard) {
     for &(place, status) in &heard.made_by_proxy {
         let exchange = &client.exchanges[place];
         let is_expected = may_fail(plan, exchange) && (502..=504).contains(&status);
@@ -207,19 +204,7 @@ fn is_served(plan: &Plan, outcome: &Outcome, client: &Client, report: &Report, h
         return;
     }
     let what = if heard.is_cut { "was cut" } else { "did not come" };
-    assert!(
-        is_f1(plan, outcome, client, report, heard.whole),
-        "five: the response to {} {what}",
-        next.marker
-    );
-    count(&known.f1);
-}
-
-/// Whether it can be by [`Known::f1`] that the client did not get this response.
-fn is_f1(plan: &Plan, outcome: &Outcome, client: &Client, report: &Report, place: usize) -> bool {
-    let has_more = report.sent > client.sent_before(place + 1);
-    let is_last = client.exchanges[place].is_last() || plan.ends_connections() || outcome.has_closed_early;
-    has_more && is_last && report.end == Some(End::Reset)
+    panic!("five: the response to {} {what}", next.marker);
 }
 
 /// Whether the proxy may have to answer for a target.

@@ -323,19 +323,24 @@ impl Tls {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends `close_notify`, at most once. It is dropped if it cannot be sent without waiting; the peer then sees only the
-    /// end of stream.
+    /// Encrypts `close_notify`, once, and sends what the socket takes without waiting; the rest is buffered, so
+    /// [`Self::is_flushed`] tells whether all of it has gone. A drop loses that rest, and the peer then sees only the end of
+    /// stream.
     pub(super) fn close<S: Sys>(&self, tcp: &TcpStream<S>) {
         if self.skips_close_notify.replace(true) {
             return;
         }
         let mut inner = self.inner.borrow_mut();
-        if inner.end != Some(End::Failed) && inner.is_flushed() {
-            let mut out = Vec::new();
-            inner.read_rest(&mut out);
-            let Inner { session, records, .. } = &mut *inner;
-            session.close(records.bytes_mut(), &mut out);
-            let _ = tcp.try_write(&out, &[]);
+        if inner.end == Some(End::Failed) {
+            return;
+        }
+        let mut out = Vec::new();
+        inner.read_rest(&mut out);
+        let Inner { session, records, .. } = &mut *inner;
+        session.close(records.bytes_mut(), &mut out);
+        // Without a buffer the peer sees only the end of stream, and an error of the socket shows again.
+        if inner.keep_unsent(&out).is_ok() {
+            let _ = inner.flush(tcp);
         }
     }
 

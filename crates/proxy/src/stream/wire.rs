@@ -187,12 +187,22 @@ impl<S: Sys> Wire<S> {
         self.tcp.poll_writable(context)
     }
 
-    /// Ends the direction to the peer (half-close). Reads are still possible.
-    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+    /// Waits until `close_notify` and all bytes before it have gone to the socket, then ends the direction to the peer
+    /// (half-close). Reads are still possible.
+    pub(crate) fn poll_finish(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(tls) = &self.tls {
+            tls.close(&self.tcp);
+            ready!(tls.poll_flush(&self.tcp, context))?;
+        }
+        Poll::Ready(self.tcp.shutdown_write())
+    }
+
+    /// Sends `close_notify`, if it is TLS; false: the socket does not take it now.
+    pub(crate) fn says_goodbye(&self) -> bool {
         if let Some(tls) = &self.tls {
             tls.close(&self.tcp);
         }
-        self.tcp.shutdown_write()
+        self.is_flushed()
     }
 
     /// Makes the next close a reset without `close_notify`, so that the peer cannot take what it has received for a

@@ -42,7 +42,7 @@ impl<S: Sys> Direction<'_, S> {
             }
             if self.from.stream.fill(&mut data, LARGE).await? == 0 {
                 // The receiver may be gone already; its own direction reports that.
-                let _ = self.to.stream.shutdown_write();
+                let _ = self.to.stream.finish_writing().await;
                 return Ok(());
             }
             self.keep_alive();

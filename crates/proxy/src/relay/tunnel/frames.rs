@@ -94,7 +94,7 @@ impl<S: Sys> Direction<'_, S> {
         }
         self.state.is_over.set(true);
         // The receiver may be gone already; its own direction reports that.
-        let _ = self.to.stream.shutdown_write();
+        let _ = self.to.stream.finish_writing().await;
         Ok(())
     }
 

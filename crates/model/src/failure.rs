@@ -32,9 +32,9 @@ pub enum Retry {
     Never,
     /// On another target, because no byte of the request can have arrived.
     IfUnsent,
-    /// On a new connection, if this one was reused and a retry is safe: no byte was sent, or the method is
-    /// idempotent and everything received of the request is still buffered.
-    IfReused,
+    /// If that is safe: no byte was sent, or the method is idempotent and everything received of the request is
+    /// still buffered. On a new connection if this one was reused, else on another target.
+    IfRepeatable,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,8 +190,8 @@ failures! {
         "The TLS handshake with the target failed.",
         "Check that the target speaks TLS 1.2 or later on this port, and whether it requires a client certificate.";
     /// Closed or reset after the request went out and before a byte of the response.
-    TargetClosedBeforeResponse => 502 "target_closed_before_response" Some("connection_terminated"), Target Respond IfReused Error,
-        "The server closed the connection without a response.", "The target crashed, restarted, or closes idle connections. It may have processed the request, so the request was not retried.";
+    TargetClosedBeforeResponse => 502 "target_closed_before_response" Some("connection_terminated"), Target Respond IfRepeatable Error,
+        "The server closed the connection without a response.", "The target crashed, restarted, or closes idle connections. It may have processed the request, so only a request that can be repeated goes to another target.";
     TargetResponseMalformed => 502 "target_response_malformed" Some("http_protocol_error"), Target Respond Never Error,
         "The server's response is not valid HTTP.", "Check what the target sends; the connection was closed.";
     TargetResponseFraming => 502 "target_response_framing" Some("http_protocol_error"), Target Respond Never Error,
@@ -273,7 +273,7 @@ mod tests {
             match outcome.retry {
                 Retry::Never => {}
                 Retry::IfUnsent => assert_eq!((outcome.side, outcome.phase), (Side::Target, Phase::Connect)),
-                Retry::IfReused => assert_eq!(*failure, Failure::TargetClosedBeforeResponse),
+                Retry::IfRepeatable => assert_eq!(*failure, Failure::TargetClosedBeforeResponse),
             }
         }
     }

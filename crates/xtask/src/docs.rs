@@ -45,8 +45,8 @@ fn entry(row: &Row) -> String {
     let again = match row.retry {
         Retry::Never => "never",
         Retry::IfUnsent => "on another target, because no byte of the request can have arrived",
-        Retry::IfReused => {
-            "on a new connection, if this one was reused and the request is unsent or idempotent"
+        Retry::IfRepeatable => {
+            "if nothing of the request was sent or it is idempotent: on a new connection if this one was reused, else on another target"
         }
     };
     let proxy_status = proxy_error.map_or("not sent".to_owned(), |error| format!("`{error}`"));

@@ -1,4 +1,5 @@
-//! A GET is retried once, on a new connection, if the target closes a reused connection without a response.
+//! A request that may be repeated is retried if the target closes without a response: on a new connection if this one was
+//! reused, else on another target (KA6).
 
 use testkit::{Balancer, Client, Config, Target, ok, wait_until};
 
@@ -36,12 +37,36 @@ fn an_idempotent_request_is_retried_with_its_body() {
     assert_eq!(target.requests().last().unwrap().text(), "body");
 }
 
+/// Closes each connection when it has the request.
+fn dying() -> Target {
+    Target::script(|mut connection| connection.request().map(drop))
+}
+
 #[test]
-fn a_request_on_a_new_connection_is_not_retried() {
-    let target = Target::script(|mut connection| connection.request().map(drop));
-    let balancer = Balancer::start(Config::to(&target));
-    let response = Client::connect(balancer.web()).get("/");
-    assert_eq!((response.status(), response.reason().as_str()), (502, "target_closed_before_response"));
-    wait_until("the target has the request", || target.requests().len() == 1);
-    assert_eq!(target.connections(), 1);
+fn an_idempotent_request_on_a_new_connection_goes_to_another_target() {
+    let (dying, alive) = (dying(), Target::named("alive"));
+    let balancer = Balancer::start(Config::to_all(&[&dying, &alive]));
+    let mut client = Client::connect(balancer.web());
+    for _ in 0..4 {
+        assert_eq!(client.get("/").text(), "alive");
+        client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+        assert_eq!(client.response().text(), "alive");
+    }
+    assert!(dying.connections() > 0);
+    assert!(
+        alive.requests().iter().filter(|request| request.method() == "PUT").all(|put| put.text() == "body")
+    );
+}
+
+#[test]
+fn each_target_is_tried_once() {
+    let dying = [dying(), dying()];
+    let balancer = Balancer::start(Config::to_all(&[&dying[0], &dying[1]]));
+    for (method, attempts) in [("GET", 2), ("POST", 1)] {
+        let mut client = Client::connect(balancer.web());
+        client.send(format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"));
+        let response = client.response();
+        assert_eq!((response.status(), response.reason().as_str()), (502, "target_closed_before_response"));
+        assert_eq!(balancer.log_line("method", method)["attempts"], attempts);
+    }
 }

@@ -20,7 +20,7 @@ use crate::decide::{Forward, choice_key};
 use crate::failed::Failed;
 use crate::io_error;
 use crate::target::{
-    self, Ask, Attempts, InFlight, Keep, LocalGroup, Missed, Repeatable, TargetConnection, choose, connect,
+    self, Ask, Attempts, InFlight, LocalGroup, Missed, Repeatable, TargetConnection, choose, connect,
     connect_http2, on_connect,
 };
 
@@ -124,10 +124,10 @@ async fn attempt<S: Sys>(
         Ok(bytes) => count_sent(exchange, to, &connection, began, bytes),
         Err(error) => return Err(on_send(exchange, to, &connection, began, error)),
     }
-    match target::keep(is_http2, upload.first.len(), was_reused, is_idempotent) {
-        Keep::Whole => {}
-        Keep::Shrunk => upload.first.shrink(),
-        Keep::Nothing => upload.first = Buffer::new(),
+    if target::is_kept(is_http2, upload.first.len(), is_idempotent) {
+        upload.first.shrink();
+    } else {
+        upload.first = Buffer::new();
     }
     let reads_until = &Cell::new(Ticks::NEVER);
     let mut attempt = Attempt { exchange: &mut *exchange, to, connection: &connection, reads_until };

@@ -51,7 +51,7 @@ pub(crate) enum Unavailable {
 }
 
 /// The targets that a request has tried.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tried {
     targets: [usize; Limits::ATTEMPTS_MAX as usize],
     count: usize,

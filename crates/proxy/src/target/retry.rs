@@ -62,42 +62,32 @@ impl Attempts {
     pub(crate) fn goes_on_after(&mut self, target: usize, missed: &Missed, request: Repeatable) -> bool {
         match missed.failed.failure.outcome().retry {
             Retry::IfUnsent if missed.is_unsent => self.tried.add(target),
-            Retry::IfReused if may_repeat(missed, request) => self.is_fresh = true,
+            Retry::IfRepeatable if may_repeat(missed, request) => {
+                if missed.was_reused || missed.was_refused {
+                    self.is_fresh = true;
+                } else {
+                    self.tried.add(target);
+                }
+            }
             _ => return false,
         }
         true
     }
 }
 
-/// Whether a request may be sent again to a target that closed the connection without a response: if nothing of it was
-/// sent, if the target refused it, or if doing it twice is as good as doing it once. The last two need all of the body
-/// that was sent.
+/// Whether a request may be sent again after a target closed the connection without a response: if nothing of it was
+/// sent, if the target refused it, or if doing it twice is as good as doing it once (RFC 9110 §9.2.2). The last two need
+/// all of the body that was sent.
 fn may_repeat(missed: &Missed, request: Repeatable) -> bool {
     let is_unsent = missed.was_reused && missed.is_unsent;
-    let is_harmless = missed.was_refused || missed.was_reused && request.is_idempotent;
+    let is_harmless = missed.was_refused || request.is_idempotent;
     !request.is_answered && (is_unsent || is_harmless && request.is_body_kept)
 }
 
-/// What is kept, after it was sent, of the data that came with a request's head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
-    /// As it is: the connection was reused, and the target may have closed it.
-    Whole,
-    /// In a small buffer, since it may wait for long.
-    Shrunk,
-    /// It will not be sent again, and the buffer is of use to others.
-    Nothing,
-}
-
-/// Decides for `bytes` of data that were sent.
-pub(crate) fn keep(is_http2: bool, bytes: usize, was_reused: bool, is_idempotent: bool) -> Keep {
-    if is_http2 && bytes <= KEPT_BYTES_MAX {
-        Keep::Shrunk
-    } else if was_reused && is_idempotent {
-        Keep::Whole
-    } else {
-        Keep::Nothing
-    }
+/// Whether `bytes` of data that came with a request's head are kept after they were sent, in the smallest buffer that holds
+/// them. Otherwise the request will not be sent again, and the buffer is of use to others.
+pub(crate) fn is_kept(is_http2: bool, bytes: usize, is_idempotent: bool) -> bool {
+    is_idempotent || is_http2 && bytes <= KEPT_BYTES_MAX
 }
 
 // limit: bytes of a request's body that are kept while a target that speaks HTTP/2 may refuse the request.
@@ -144,6 +134,7 @@ mod tests {
                         (Missed { was_reused: true, .. }, Repeatable { is_idempotent: true, .. }) => {
                             FRESH_CONNECTION
                         }
+                        (_, Repeatable { is_idempotent: true, .. }) => ANOTHER_TARGET,
                         _ => None,
                     },
                     _ => None,
@@ -174,16 +165,26 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_meets_two_closed_connections_goes_to_another_target() {
+        let (missed, request) = facts(Failure::TargetClosedBeforeResponse, 0b01_1010);
+        let mut attempts = Attempts::default();
+        assert!(missed.was_reused && attempts.goes_on_after(0, &missed, request));
+        assert_eq!((attempts.is_fresh, attempts.tried), (true, Tried::default()));
+        let missed = Missed { was_reused: false, ..missed };
+        assert!(attempts.goes_on_after(0, &missed, request));
+        assert_ne!(attempts.tried, Tried::default());
+    }
+
+    #[test]
     fn only_data_that_may_be_sent_again_is_kept() {
-        for (is_http2, bytes, was_reused, is_idempotent, expected) in [
-            (false, 10, true, true, Keep::Whole),
-            (false, 10, true, false, Keep::Nothing),
-            (false, 10, false, true, Keep::Nothing),
-            (true, KEPT_BYTES_MAX, false, false, Keep::Shrunk),
-            (true, KEPT_BYTES_MAX + 1, false, false, Keep::Nothing),
-            (true, KEPT_BYTES_MAX + 1, true, true, Keep::Whole),
+        for (is_http2, bytes, is_idempotent, expected) in [
+            (false, 10, true, true),
+            (false, 10, false, false),
+            (true, KEPT_BYTES_MAX, false, true),
+            (true, KEPT_BYTES_MAX + 1, false, false),
+            (true, KEPT_BYTES_MAX + 1, true, true),
         ] {
-            assert_eq!(keep(is_http2, bytes, was_reused, is_idempotent), expected);
+            assert_eq!(is_kept(is_http2, bytes, is_idempotent), expected);
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct HttpSettings {
     pub body_timeout: Duration,
     /// KA12: between two writes to the client.
     pub send_timeout: Duration,
+    /// KA12: of a client that sends a body or reads a response; `None` is no limit.
+    pub min_rate: Option<MinRate>,
     pub limits: HttpLimits,
     pub forwarded: ForwardedHeaders,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are trusted.
@@ -48,6 +50,7 @@ impl Default for HttpSettings {
             header_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
             send_timeout: Duration::from_secs(60),
+            min_rate: Some(MinRate::default()),
             limits: HttpLimits::default(),
             forwarded: ForwardedHeaders::default(),
             trusted_proxies: Vec::new(),
@@ -57,6 +60,21 @@ impl Default for HttpSettings {
             compression: None,
             http2: Http2::default(),
         }
+    }
+}
+
+/// How slowly a client may send or read while it is waited for (KA12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinRate {
+    /// At least 1.
+    pub bytes_per_second: u32,
+    /// How long a client may fall behind.
+    pub grace: Duration,
+}
+
+impl Default for MinRate {
+    fn default() -> Self {
+        Self { bytes_per_second: 128, grace: Duration::from_secs(60) }
     }
 }
 

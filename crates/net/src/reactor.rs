@@ -84,6 +84,8 @@ pub(crate) struct Reactor {
     deadlines: [Vec<u32>; 2],
     /// By slot: the length of the write timeout in ticks, with which a partial write restarts the deadline.
     write_timeouts: Vec<u32>,
+    /// By slot: the tick beyond which no partial write moves the deadline; 0: there is none.
+    write_limits: Vec<u32>,
     /// A lower bound of all deadlines; 0: there is none.
     earliest: u32,
     unregistered: usize,
@@ -113,6 +115,7 @@ impl Reactor {
             self.sources.push(Source::default());
             self.deadlines.iter_mut().for_each(|column| column.push(0));
             self.write_timeouts.push(0);
+            self.write_limits.push(0);
             u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
         });
         let source = &mut self.sources[slot as usize];
@@ -246,6 +249,17 @@ impl Reactor {
     pub(crate) fn set_write_deadline(&mut self, id: SourceId, deadline: Ticks, now: u64) {
         self.set_deadline(id, Direction::Write, deadline);
         self.write_timeouts[id.slot as usize] = deadline.0.saturating_sub(tick_of(now));
+        self.write_limits[id.slot as usize] = 0;
+    }
+
+    /// Limits how far partial writes move the deadline that is set, until the next is set.
+    pub(crate) fn limit_writes(&mut self, id: SourceId, limit: Ticks) {
+        let slot = id.slot as usize;
+        let deadline = self.deadlines[Direction::Write as usize][slot];
+        if deadline != 0 {
+            self.set_deadline(id, Direction::Write, Ticks(deadline.min(limit.0)));
+            self.write_limits[slot] = limit.0;
+        }
     }
 
     /// Restarts the write deadline, if one is set, because bytes were written.
@@ -254,7 +268,12 @@ impl Reactor {
         if self.deadlines[Direction::Write as usize][slot] != 0 {
             // From the next tick, not the current one: a deadline is never early.
             let deadline = tick_of(now).saturating_add(1).saturating_add(self.write_timeouts[slot]);
-            self.set_deadline(id, Direction::Write, Ticks(deadline));
+            let limit = self.write_limits[slot];
+            self.set_deadline(
+                id,
+                Direction::Write,
+                Ticks(if limit == 0 { deadline } else { deadline.min(limit) }),
+            );
         }
     }
 
@@ -564,6 +583,27 @@ mod tests {
         assert_eq!((sweep(&mut reactor, 71), reactor.state(id, Direction::Write)), (1, State::Late));
         reactor.wrote(id, seconds(8));
         assert_eq!(reactor.next_deadline(), None, "a deadline that has fired is not restarted");
+    }
+
+    #[test]
+    fn partial_writes_move_the_deadline_up_to_its_limit() {
+        let seconds = |n: u64| n * 1_000_000_000;
+        let mut reactor = Reactor::default();
+        let id = reactor.insert(3);
+        reactor.set_write_deadline(id, Ticks(20), 0);
+        reactor.limit_writes(id, Ticks(50));
+        for now in [1, 2, 3, 4] {
+            assert_eq!(sweep(&mut reactor, u32::try_from(now * 10).unwrap()), 0, "{now}");
+            reactor.wrote(id, seconds(now));
+        }
+        assert_eq!((sweep(&mut reactor, 49), sweep(&mut reactor, 50)), (0, 1));
+        // The next deadline has no limit, and a limit may be earlier than the deadline.
+        reactor.set_write_deadline(id, Ticks(70), seconds(5));
+        reactor.wrote(id, seconds(6));
+        assert_eq!((sweep(&mut reactor, 80), sweep(&mut reactor, 81)), (0, 1));
+        reactor.set_write_deadline(id, Ticks(200), seconds(9));
+        reactor.limit_writes(id, Ticks(100));
+        assert_eq!((sweep(&mut reactor, 99), sweep(&mut reactor, 100)), (0, 1));
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl<S: Sys> TcpStream<S> {
         self.worker.0.reactor.borrow_mut().set_write_deadline(self.id, deadline, self.worker.now());
     }
 
+    /// Limits how far writes that make progress move the deadline that is set. The next deadline has no limit.
+    pub fn limit_writes(&self, limit: Ticks) {
+        self.worker.0.reactor.borrow_mut().limit_writes(self.id, limit);
+    }
+
     /// Waits until the connection is readable, then reads once and appends to `buffer`. Returns the number of bytes; 0 is
     /// the end of the stream. An empty buffer leases its block, of at least `wanted` bytes, only when bytes are there.
     // cancel-safe: bytes are read only in the poll that returns their number.
@@ -299,7 +304,8 @@ impl<S: Sys> TcpStream<S> {
     }
 
     /// Moves up to `len` bytes from this stream through `pipe` to `to` without copying them. Returns the number of bytes; 0
-    /// is the end of the stream. `write_timeout` is the timeout of each write, which starts when the pipe holds bytes.
+    /// is the end of the stream. `write_timeout` is the timeout of each write, which starts when the pipe holds bytes; then
+    /// `limit` is asked, with their number, how long all writes together may take.
     // After a cancelled move the pipe may hold bytes; it is then closed and not reused.
     pub async fn splice_to(
         &self,
@@ -307,6 +313,7 @@ impl<S: Sys> TcpStream<S> {
         pipe: &mut Pipe<S>,
         len: u64,
         write_timeout: Duration,
+        limit: impl FnOnce(usize) -> Option<Duration>,
     ) -> Result<u64, Moved> {
         let asked = usize::try_from(len).unwrap_or(usize::MAX).min(pipe.capacity());
         let count = poll_fn(|context| self.poll_splice_in(context, pipe, asked)).await.map_err(Moved::In)?;
@@ -314,6 +321,9 @@ impl<S: Sys> TcpStream<S> {
         // delay the last bytes by 200 ms.
         let more = count == asked && (count as u64) < len;
         to.set_write_deadline(self.worker.after(write_timeout));
+        if let Some(limit) = limit(count) {
+            to.limit_writes(self.worker.after(limit));
+        }
         while pipe.held() > 0 {
             poll_fn(|context| to.poll_splice_out(context, pipe, more))
                 .await

@@ -46,6 +46,11 @@ impl<S: Sys> Timer<S> {
         self.worker.0.reactor.borrow_mut().set_write_deadline(self.id, deadline, self.worker.now());
     }
 
+    /// See [`crate::TcpStream::limit_writes`].
+    pub fn limit_writes(&self, limit: Ticks) {
+        self.worker.0.reactor.borrow_mut().limit_writes(self.id, limit);
+    }
+
     /// Notes that `count` bytes were written, which restarts the write deadline.
     pub fn wrote(&self, count: usize) {
         if count > 0 {

@@ -222,7 +222,7 @@ fn eight_mebibytes_go_through_a_splice() {
             let mut pipe = Pipe::lease(&worker).unwrap();
             let mut total = 0;
             loop {
-                match from.splice_to(&to, &mut pipe, LARGE as u64, LONG).await.unwrap() {
+                match from.splice_to(&to, &mut pipe, LARGE as u64, LONG, |_| None).await.unwrap() {
                     0 => break,
                     count => total += count,
                 }
@@ -251,7 +251,7 @@ fn a_splice_of_unknown_length_does_not_delay_bytes() {
             let to = Listener::new(&worker, sink).accept().await.unwrap().stream;
             let mut pipe = Pipe::lease(&worker).unwrap();
             let began = worker.now();
-            while from.splice_to(&to, &mut pipe, u64::MAX, LONG).await.unwrap() > 0 {}
+            while from.splice_to(&to, &mut pipe, u64::MAX, LONG, |_| None).await.unwrap() > 0 {}
             assert!(worker.now() - began < 2_000_000_000, "{} ms", (worker.now() - began) / 1_000_000);
         },
     );

@@ -19,7 +19,7 @@ fn target() -> SocketAddr {
 async fn splice(from: &TcpStream<Sim>, to: &TcpStream<Sim>) -> io::Result<()> {
     let mut pipe = Pipe::lease(from.worker())?;
     loop {
-        match from.splice_to(to, &mut pipe, u64::MAX, LONG).await {
+        match from.splice_to(to, &mut pipe, u64::MAX, LONG, |_| None).await {
             Ok(0) => return to.shutdown_write(),
             Ok(_) => {}
             Err(Moved::In(error) | Moved::Out(error, _)) => return Err(error),

@@ -7,6 +7,7 @@ mod body;
 mod end;
 mod flow;
 mod meter;
+mod pace;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -16,5 +17,6 @@ pub(crate) use body::{BodyFault, BodyReader, BodyWriter, write_chunk};
 pub(crate) use end::End;
 pub(crate) use flow::{Flow, FlowError};
 pub(crate) use meter::{Meter, TunnelMeter};
+pub(crate) use pace::Pace;
 pub(crate) use send::{coalesce, send, send_now, send_rest, send_scratch};
 pub(crate) use tunnel::{Attendance, Tunnel, relay_bytes, relay_frames};

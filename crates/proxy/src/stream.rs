@@ -122,6 +122,15 @@ impl<S: Sys> Stream<S> {
         }
     }
 
+    /// See [`TcpStream::limit_writes`].
+    pub(crate) fn limit_writes(&self, limit: Ticks) {
+        match self {
+            Self::Wire(wire) => wire.socket().limit_writes(limit),
+            Self::Http2(Http2Stream::Client(stream)) => stream.timer().limit_writes(limit),
+            Self::Http2(Http2Stream::Target(stream)) => stream.timer().limit_writes(limit),
+        }
+    }
+
     pub(crate) fn has_read_deadline(&self) -> bool {
         match self {
             Self::Wire(wire) => wire.has_read_deadline(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{ClientAbort, ErrorPage, HttpLimits, HttpSettings};
+use model::{ClientAbort, ErrorPage, HttpLimits, HttpSettings, MinRate};
 
 use super::pattern::is_token;
 use super::{Build, address, compression, http2, status};
@@ -18,6 +18,10 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
         header_timeout: table.duration("header_timeout").unwrap_or(inherited.header_timeout),
         body_timeout: table.duration("body_timeout").unwrap_or(inherited.body_timeout),
         send_timeout: table.duration("send_timeout").unwrap_or(inherited.send_timeout),
+        min_rate: match table.value("min_rate") {
+            Some(value) => min_rate(inherited.min_rate.unwrap_or_default(), value),
+            None => inherited.min_rate,
+        },
         client_abort: match table.text("client_abort") {
             Some("ignore") => ClientAbort::Ignore,
             Some(_) => ClientAbort::Cancel,
@@ -49,6 +53,14 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
         },
         http2: http2::http2(inherited.http2, table, build),
     }
+}
+
+fn min_rate(inherited: MinRate, value: &Value) -> Option<MinRate> {
+    let table = value.table()?;
+    Some(MinRate {
+        bytes_per_second: table.integer("bytes_per_second").unwrap_or(inherited.bytes_per_second),
+        grace: table.duration("grace").unwrap_or(inherited.grace),
+    })
 }
 
 /// Reads the name in `Via`: a token, so that it needs no quotes.

@@ -40,6 +40,13 @@ pub(super) const KEYS: &[Key] = &[
         example: "send_timeout = \"30s\"",
     },
     Key {
+        name: "min_rate",
+        kind: Kind::Either(&Kind::Word(&["off"], &[]), &Kind::Table(&[MIN_RATE])),
+        default: Means("the rate below"),
+        help: "How slowly a client may send the body of a request, or read a response, although each of its pauses is shorter than `body_timeout` or `send_timeout`. Only the time counts in which the client is waited for, and a body is not measured any more once its response has begun. A client below the rate gets status 408, or is disconnected while it reads. `\"off\"` sets no limit.",
+        example: "min_rate = { bytes_per_second = 1024, grace = \"20s\" }",
+    },
+    Key {
         name: "tcp_keepalive",
         kind: connections::TCP_KEEPALIVE,
         default: connections::TCP_KEEPALIVE_DEFAULT,
@@ -125,6 +132,23 @@ pub(super) const KEYS: &[Key] = &[
         default: Is("\"off\""),
         help: "The access log, with one line per request. `\"off\"` turns an inherited log off.",
         example: "access_log = { path = \"access.log\", format = \"json\" }",
+    },
+];
+
+const MIN_RATE: &[Key] = &[
+    Key {
+        name: "bytes_per_second",
+        kind: Kind::Integer(1, 1_073_741_824),
+        default: Is("128"),
+        help: "The rate, as a number of bytes.",
+        example: "min_rate = { bytes_per_second = 1024 }",
+    },
+    Key {
+        name: "grace",
+        kind: Kind::Duration(1_000, 3_600_000),
+        default: Is("\"60s\""),
+        help: "How far a client may fall behind the rate: for so long it may send or take nothing, and bytes beyond the rate restore what it has used up.",
+        example: "min_rate = { grace = \"20s\" }",
     },
 ];
 

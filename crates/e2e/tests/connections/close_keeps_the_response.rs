@@ -48,9 +48,7 @@ fn bytes_behind_the_last_request_do_not_cut_its_response() {
         }
     }
     assert_eq!(balancer.log_lines().len(), 10);
-    wait_until("all connections are closed", || {
-        balancer.metric("evenkeel_connections_open", &[]) == 0.0
-    });
+    wait_until("all connections are closed", || balancer.metric("evenkeel_connections_open", &[]) == 0.0);
 }
 
 #[test]

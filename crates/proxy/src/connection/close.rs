@@ -11,6 +11,7 @@ use model::Limits;
 use net::{Buffer, LARGE, Sys, TcpStream};
 
 use super::client::Client;
+use crate::relay::Pace;
 use crate::stream::Wire;
 
 /// What the client may still send when its connection ends.
@@ -57,12 +58,17 @@ fn is_drained<S: Sys>(socket: &TcpStream<S>) -> bool {
 pub(crate) async fn close_in_stages<S: Sys>(client: &Client<S>, expected: Expected) {
     let Some(wire) = client.stream.wire() else { return };
     let (socket, worker) = (wire.socket(), &client.proxy.worker);
-    let send_timeout = client.bound.listener.borrow().plan.http.send_timeout;
+    let (send_timeout, pace) = {
+        let http = &client.bound.listener.borrow().plan.http;
+        (http.send_timeout, Pace::new(http.min_rate))
+    };
     socket.set_write_deadline(worker.after(send_timeout));
     if finish(wire).await.is_err() {
         return;
     }
-    let mut stages = Stages::new(client.proxy.now_millis(), send_timeout, expected);
+    let unacknowledged = socket.unacknowledged().unwrap_or(0);
+    let patience = pace.patience(usize::try_from(unacknowledged).unwrap_or(usize::MAX));
+    let mut stages = Stages::new(client.proxy.now_millis(), send_timeout, patience, expected);
     let mut input = Buffer::new();
     while let Ok(unacknowledged) = socket.unacknowledged() {
         let Some(pause) = stages.next(client.proxy.now_millis(), unacknowledged) else { return };
@@ -96,6 +102,8 @@ async fn finish<S: Sys>(wire: &Wire<S>) -> std::io::Result<()> {
 struct Stages {
     /// A client that takes nothing for so long has stopped reading.
     send_timeout: Duration,
+    /// When a client ends that takes something now and then, but too slowly, in milliseconds.
+    until_millis: u64,
     expected: Expected,
     /// When the client last took something, in milliseconds.
     moved_millis: u64,
@@ -107,9 +115,13 @@ struct Stages {
 }
 
 impl Stages {
-    fn new(now_millis: u64, send_timeout: Duration, expected: Expected) -> Self {
+    /// `patience`: for all that is unacknowledged now.
+    fn new(now_millis: u64, send_timeout: Duration, patience: Option<Duration>, expected: Expected) -> Self {
+        let patience_millis =
+            patience.map_or(u64::MAX, |patience| u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
         Self {
             send_timeout,
+            until_millis: now_millis.saturating_add(patience_millis),
             expected,
             moved_millis: now_millis,
             unacknowledged: u64::MAX,
@@ -142,6 +154,10 @@ impl Stages {
         };
         let waited = Duration::from_millis(now_millis.saturating_sub(self.moved_millis));
         let left = patience.checked_sub(waited).filter(|left| !left.is_zero())?;
+        let left = left.min(Duration::from_millis(self.until_millis.saturating_sub(now_millis)));
+        if left.is_zero() {
+            return None;
+        }
         let pause = self.pause;
         self.pause = (2 * pause).min(PAUSE_MAX);
         Some(pause.min(left))
@@ -161,7 +177,7 @@ mod tests {
 
     /// When a client that takes what `takes` says (of so many bytes, at a millisecond) is closed.
     fn closed_after(expected: Expected, takes: impl Fn(u64) -> u64) -> u64 {
-        let mut stages = Stages::new(0, SEND_TIMEOUT, expected);
+        let mut stages = Stages::new(0, SEND_TIMEOUT, Some(Duration::from_secs(400)), expected);
         let mut now = 0;
         while let Some(pause) = stages.next(now, takes(now)) {
             assert!(pause <= PAUSE_MAX && !pause.is_zero());
@@ -174,6 +190,7 @@ mod tests {
     fn a_client_that_takes_anything_is_waited_for() {
         let slow = closed_after(Expected::Nothing, |now| 3_000_000_u64.saturating_sub(now * 10));
         assert!((300_000..304_000).contains(&slow), "{slow}");
+        assert_eq!(closed_after(Expected::Nothing, |now| 3_000_000 - now), 400_000, "it is too slow");
     }
 
     #[test]
@@ -194,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_read_and_dropped_is_limited() {
-        let mut stages = Stages::new(0, SEND_TIMEOUT, Expected::Nothing);
+        let mut stages = Stages::new(0, SEND_TIMEOUT, None, Expected::Nothing);
         let half = usize::try_from(Limits::LINGER_BYTES_MAX / 2).unwrap();
         stages.discarded(half);
         assert!(!stages.is_sated());

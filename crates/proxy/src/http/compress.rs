@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use model::{Compression, ContentCoding, Failure, HttpLimits};
 use net::{Buffer, LARGE, Sys};
@@ -20,7 +21,7 @@ use super::failure::{self, on_relay, on_response_body};
 use super::state::ResponseState;
 use crate::compose::is_edited;
 use crate::failed::Failed;
-use crate::relay::{BodyReader, FlowError, coalesce, send, write_chunk};
+use crate::relay::{BodyReader, FlowError, Pace, coalesce, send, write_chunk};
 use crate::worker::Proxy;
 
 /// What is done to a response.
@@ -129,7 +130,8 @@ pub(super) async fn run<S: Sys>(
     let mut head = Vec::new();
     delivery.write_head(input, &mut head);
     input.consume(head_bytes);
-    let press = Press { delivery, encoder, head, out: Buffer::new(), since_yield: 0, is_behind: false };
+    let pace = Pace::new(listener.plan.http.min_rate);
+    let press = Press { delivery, encoder, head, out: Buffer::new(), since_yield: 0, is_behind: false, pace };
     press.run(input, reader, limits).await
 }
 
@@ -145,6 +147,8 @@ struct Press<'d, 'a, 'b, 'c, S: Sys> {
     since_yield: usize,
     /// The encoder may hold bytes back.
     is_behind: bool,
+    /// Of the client that reads.
+    pace: Pace,
 }
 
 impl<S: Sys> Press<'_, '_, '_, '_, S> {
@@ -246,10 +250,13 @@ impl<S: Sys> Press<'_, '_, '_, '_, S> {
         down.set(down.get() + self.out.len() as u64);
         let behind = write_chunk(&mut self.out, trailers, &mut self.head);
         coalesce(&mut self.head, &mut self.out);
-        client.end().write_within(exchange.listener.plan.http.send_timeout);
+        let bytes = self.head.len() + self.out.len() + behind.len();
+        client.end().write_paced(exchange.listener.plan.http.send_timeout, &self.pace, bytes);
+        let began = client.proxy.worker.now();
         let on_error = |error: io::Error| failure::on_send_to_client(&error);
         send(&client.stream, &self.head, &mut self.out).await.map_err(on_error)?;
         send(&client.stream, &behind, &mut Buffer::new()).await.map_err(on_error)?;
+        self.pace.moved(bytes, Duration::from_micros(exchange.micros_since(began)));
         self.head.clear();
         Ok(())
     }

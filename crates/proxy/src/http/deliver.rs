@@ -14,7 +14,7 @@ use super::exchange::Exchange;
 use super::failure;
 use super::progress::Progress;
 use crate::failed::Failed;
-use crate::relay::{BodyReader, BodyWriter, Flow, coalesce, send, send_now, send_rest};
+use crate::relay::{BodyReader, BodyWriter, Flow, Pace, coalesce, send, send_now, send_rest};
 
 pub(super) async fn deliver<S: Sys>(
     attempt: &mut Attempt<'_, '_, S>,
@@ -39,6 +39,8 @@ pub(super) async fn deliver<S: Sys>(
     // If the target answered before it had the whole request, the rest goes nowhere, and a client that waits for 100
     // Continue may never send it.
     exchange.persists = exchange.persists && progress.is_uploaded() && !client.is_last();
+    // Request and response may be a conversation, in which the client has nothing to say for long.
+    progress.pace.stop();
     let watch = ClientWatch::new(exchange);
     let result = if watch.is_ignored() && watch.is_gone() {
         input.consume(head_bytes);
@@ -98,7 +100,9 @@ async fn run<S: Sys>(
     client.end().write_within(http.send_timeout);
     let (rest, mut data, behind) = send_first(&mut delivery, input, head_bytes, reader)?;
     let is_sent = rest.is_empty() && data.is_empty() && behind.is_empty();
+    let pace = Pace::new(http.min_rate);
     if !(is_sent && client.stream.is_flushed()) {
+        client.end().write_paced(http.send_timeout, &pace, rest.len() + data.len() + behind.len());
         let written = send_rest(&client.stream, &rest, &mut data).await;
         written.map_err(|error| failure::on_send_to_client(&error))?;
         let written = send(&client.stream, &behind, &mut Buffer::new()).await;
@@ -116,6 +120,8 @@ async fn run<S: Sys>(
         limits: &http.limits,
         read_timeout: delivery.attempt.to.group.plan.group.timeouts.idle,
         write_timeout: http.send_timeout,
+        read_pace: &Pace::free(),
+        write_pace: &pace,
     };
     flow.run().await.map_err(failure::on_relay)
 }

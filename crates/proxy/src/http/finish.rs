@@ -14,7 +14,7 @@ use super::state::{RequestBody, ResponseState};
 use crate::connection::{Client, Expected};
 use crate::decide::ready;
 use crate::failed::Failed;
-use crate::relay::{BodyReader, send_scratch};
+use crate::relay::{BodyReader, Pace, send_scratch};
 
 pub(super) async fn finish<S: Sys>(
     exchange: &mut Exchange<'_, S>,
@@ -116,9 +116,10 @@ async fn send<S: Sys>(
     // invariant: the rest of a request is never read as the next one, however the request ended.
     exchange.persists = exchange.persists && exchange.body == RequestBody::Taken && !client.is_last();
     exchange.response = ResponseState::Begun;
-    client.end().write_within(exchange.listener.plan.http.send_timeout);
+    let http = &exchange.listener.plan.http;
     let sent = send_scratch(&client.proxy.scratch, &client.stream, |out| {
         exchange.meter.down.set(write(exchange, out));
+        client.end().write_paced(http.send_timeout, &Pace::new(http.min_rate), out.len());
     });
     if let Err(error) = sent.await {
         if exchange.record.failure.is_none() {

@@ -6,10 +6,10 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use model::TargetTimeouts;
+use model::{MinRate, TargetTimeouts};
 use net::Sys;
 
-use crate::relay::End;
+use crate::relay::{End, Pace};
 
 /// Where an exchange is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,11 +75,13 @@ impl Stage {
 pub(super) struct Progress {
     stage: Cell<Stage>,
     timeouts: TargetTimeouts,
+    /// Of the client that sends the body.
+    pub(super) pace: Pace,
 }
 
 impl Progress {
-    pub(super) fn new(stage: Stage, timeouts: TargetTimeouts) -> Self {
-        Self { stage: Cell::new(stage), timeouts }
+    pub(super) fn new(stage: Stage, timeouts: TargetTimeouts, min_rate: Option<MinRate>) -> Self {
+        Self { stage: Cell::new(stage), timeouts, pace: Pace::new(min_rate) }
     }
 
     pub(super) fn stage(&self) -> Stage {

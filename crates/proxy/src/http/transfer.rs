@@ -16,7 +16,7 @@ use super::progress::{Event, Progress, Stage};
 use super::respond;
 use super::upload::Upload;
 use crate::failed::Failed;
-use crate::relay::Flow;
+use crate::relay::{Flow, Pace};
 
 /// Runs both sides until the target's has ended, or the client's has failed.
 pub(super) async fn transfer<S: Sys>(
@@ -27,7 +27,7 @@ pub(super) async fn transfer<S: Sys>(
     let (listener, client, target) = (Rc::clone(&exchange.listener), exchange.client, attempt.end());
     let (http, timeouts) = (&listener.plan.http, to.group.plan.group.timeouts);
     let first = Stage::at_first(upload.is_whole(), exchange.heads.request.expect_continue());
-    let (progress, watch) = (Progress::new(first, timeouts), ClientWatch::new(exchange));
+    let (progress, watch) = (Progress::new(first, timeouts, http.min_rate), ClientWatch::new(exchange));
     let has_patience = has_patience(client, to.group.plan.group.protocol);
     let mut client_side = pin!(async {
         if progress.stage() == Stage::Awaiting {
@@ -46,6 +46,8 @@ pub(super) async fn transfer<S: Sys>(
                 limits: &http.limits,
                 read_timeout: http.body_timeout,
                 write_timeout: timeouts.idle,
+                read_pace: &progress.pace,
+                write_pace: &Pace::free(),
             };
             let event = match flow.run().await {
                 Ok(()) => Event::UploadEnds,

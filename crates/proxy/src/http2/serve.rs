@@ -19,9 +19,9 @@ use super::client_stream::{ClientStream, RequestFacts};
 use super::io::{Io, Owner};
 use super::shared::{ConnectionShared, StreamGuard};
 use super::websocket::Handshake;
-use crate::connection::{Client, Expected, close_in_stages};
 use crate::connection::permit::IdleGuard;
 use crate::connection::request_slot;
+use crate::connection::{Client, Expected, close_in_stages};
 use crate::stream::{Stream, Wire};
 
 /// Serves a connection to its close. `input` has its first bytes; the connection preface in them is not checked yet.

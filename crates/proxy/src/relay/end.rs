@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use net::{Sys, Ticks};
 
+use super::pace::Pace;
 use crate::stream::Stream;
 
 /// A stream with the deadlines of the waits on it. While an exchange lasts, deadlines are set through its ends alone.
@@ -48,6 +49,14 @@ impl<'a, S: Sys> End<'a, S> {
     /// Gives the next writes this long.
     pub(crate) fn write_within(&self, timeout: Duration) {
         self.stream.set_write_deadline(self.stream.worker().after(timeout));
+    }
+
+    /// Gives the next writes this long, and the time that `pace` leaves for all `bytes` of them.
+    pub(crate) fn write_paced(&self, timeout: Duration, pace: &Pace, bytes: usize) {
+        self.write_within(timeout);
+        if let Some(patience) = pace.patience(bytes) {
+            self.stream.limit_writes(self.stream.worker().after(patience));
+        }
     }
 
     /// Ends all reads after `timeout` from now, or at an earlier limit; the one that waits at the moment too.

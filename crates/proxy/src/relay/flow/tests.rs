@@ -134,6 +134,8 @@ fn run(sim: &Sim, setup: Setup) -> Ended {
                     limits: &HttpLimits::default(),
                     read_timeout: setup.read_timeout,
                     write_timeout: setup.write_timeout,
+                    read_pace: &Pace::free(),
+                    write_pace: &Pace::free(),
                 };
                 let result = tokio::select! {
                     biased;

@@ -214,6 +214,8 @@ fn a_flow_that_waits_for_its_receiver_leases_only_what_the_unsent_bytes_need() {
                 limits: &HttpLimits::default(),
                 read_timeout: LONG,
                 write_timeout: LONG,
+                read_pace: &Pace::free(),
+                write_pace: &Pace::free(),
             };
             tokio::select! {
                 biased;

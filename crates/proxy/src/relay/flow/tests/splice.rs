@@ -67,6 +67,8 @@ fn run_long(
                 limits: &HttpLimits::default(),
                 read_timeout,
                 write_timeout,
+                read_pace: &Pace::free(),
+                write_pace: &Pace::free(),
             };
             let result = flow.run().await;
             Some((result, bytes.get(), world.open_descriptors() > 2, peer))

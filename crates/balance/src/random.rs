@@ -1,6 +1,7 @@
 //! Cheap random numbers for choices between equals. Each worker owns a generator, seeded by its caller.
 
-/// A splitmix64 generator (Steele, Lea, Flood 2014). It is predictable by design: never use it for secrets.
+/// A splitmix64 generator (Steele, Lea, Flood 2014). It is predictable by design: one output gives
+/// away its state and all that follow, so never print one, and never use it for secrets.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 

@@ -37,6 +37,8 @@ pub struct HttpSettings {
     pub client_abort: ClientAbort,
     /// Our own name in `Via`; a token.
     pub via: Option<String>,
+    /// Responses carry the id of their request in `X-Request-Id`.
+    pub response_ids: bool,
     pub error_pages: Vec<ErrorPage>,
     pub compression: Option<Compression>,
     pub http2: Http2,
@@ -56,6 +58,7 @@ impl Default for HttpSettings {
             trusted_proxies: Vec::new(),
             client_abort: ClientAbort::Cancel,
             via: None,
+            response_ids: true,
             error_pages: Vec::new(),
             compression: None,
             http2: Http2::default(),

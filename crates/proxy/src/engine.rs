@@ -15,6 +15,7 @@ use tls::Material;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::live::Live;
+use crate::nonces::{NonceKey, Nonces};
 use crate::snapshot::Snapshot;
 use crate::worker::{self, Command, Descriptors};
 
@@ -89,7 +90,7 @@ pub enum EngineError {
 
 impl Engine {
     /// Starts the workers. When it returns, `config` is served with the `material` that was loaded for it. Binds every
-    /// address or none. `seed` must be hard to guess: request ids are made from it.
+    /// address or none. `seed` is for choices between equals; what peers see is made from a key of its own.
     pub fn start(config: &Config, material: &Material, seed: [u64; 2]) -> Result<Self, EngineError> {
         let descriptors = net::raise_descriptor_limit();
         net::forgo_huge_pages();
@@ -98,8 +99,9 @@ impl Engine {
         let logs = AccessLogs::start().map_err(EngineError::Start)?;
         let snapshot = Arc::new(compile(config, material, 1, &live, &logs, None)?);
         let fresh = bind_all(&snapshot, count, &HashMap::new())?;
+        let key = NonceKey::random().map_err(EngineError::Start)?;
         let workers = (0..count)
-            .map(|number| spawn_worker(number, &live, seed, descriptors))
+            .map(|number| spawn_worker(number, &live, seed, Nonces::new(&key, number)?, descriptors))
             .collect::<io::Result<Vec<_>>>()
             .map_err(EngineError::Start)?;
         let published = Published { snapshot: Arc::new(Snapshot::nothing()), bound: HashMap::new() };
@@ -265,14 +267,20 @@ fn bind_one(
     Ok(Fresh { address, bound: Bound { actual, _lock: lock }, sockets })
 }
 
-fn spawn_worker(number: usize, live: &Arc<Live>, seed: [u64; 2], descriptors: u64) -> io::Result<Handle> {
+fn spawn_worker(
+    number: usize,
+    live: &Arc<Live>,
+    seed: [u64; 2],
+    nonces: Nonces,
+    descriptors: u64,
+) -> io::Result<Handle> {
     let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
     let live = Arc::clone(live);
     let seed =
         balance::hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), number.to_ne_bytes()].concat());
     let descriptors = Descriptors::within(descriptors);
     let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let main = |worker| worker::run(worker, live, number, seed, descriptors, receiver);
+        let main = |worker| worker::run(worker, live, number, seed, nonces, descriptors, receiver);
         if let Err(error) = Linux::new().and_then(|sys| Worker::run(sys, main)) {
             observe::event(model::LogLevel::Error, "a worker ended", &[("error", &error)]);
         }

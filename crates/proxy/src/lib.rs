@@ -18,6 +18,7 @@ mod http2;
 mod io_error;
 mod live;
 mod local;
+mod nonces;
 mod relay;
 #[cfg(test)]
 mod sim;

@@ -23,6 +23,7 @@ use crate::date::DateCache;
 use crate::http::HeadPool;
 use crate::live::Live;
 use crate::local::{BoundListener, Local};
+use crate::nonces::Nonces;
 use crate::snapshot::Snapshot;
 
 pub(crate) use self::proxy::{Descriptors, Proxy};
@@ -41,6 +42,7 @@ pub(crate) async fn run<S: Sys>(
     live: Arc<Live>,
     number: usize,
     seed: u64,
+    nonces: Nonces,
     descriptors: Descriptors,
     mut commands: mpsc::Receiver<Command>,
 ) {
@@ -50,6 +52,7 @@ pub(crate) async fn run<S: Sys>(
         live,
         number,
         random: RefCell::new(Rng::new(seed)),
+        nonces: RefCell::new(nonces),
         heads: HeadPool::default(),
         encoders: RefCell::new(Encoders::new(Limits::ENCODER_BYTES_MAX)),
         free_slots: FreeSlots::default(),

@@ -104,7 +104,9 @@ fn check_editable(name: &str, side: Side, how: &str, at: &dyn Locate, report: &m
         problem.hint("it controls the framing of the message or a single connection");
     } else if OUR_FIELDS.contains(&lower.as_str()) {
         let problem = report.error(at, format!("`{shown}` cannot be edited"));
-        problem.hint("Evenkeel generates it: see `x_forwarded`, `forwarded` and `trusted_proxies`");
+        problem.hint(
+            "Evenkeel generates it: see `x_forwarded`, `forwarded`, `request_id` and `trusted_proxies`",
+        );
     } else if lower == "host" && (side, how) != (Side::Request, "set") {
         let problem = report.error(at, "`Host` can only be set, and only on requests");
         problem.hint("`request_headers = { set = { Host = \"app.internal\" } }`");

@@ -31,6 +31,10 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             Some(value) => via(value, build),
             None => inherited.via,
         },
+        response_ids: table
+            .table("request_id")
+            .and_then(|table| table.bool("response"))
+            .unwrap_or(inherited.response_ids),
         limits: match table.table("limits") {
             Some(table) => limits(inherited.limits, table, build),
             None => inherited.limits,

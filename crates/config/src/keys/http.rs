@@ -89,6 +89,13 @@ pub(super) const KEYS: &[Key] = &[
         example: "via = \"edge-1\"",
     },
     Key {
+        name: "request_id",
+        kind: Kind::Table(&[REQUEST_ID]),
+        default: Means("responses carry the id"),
+        help: "The id of each request. Targets get it in `X-Request-Id`, and it is in the access log and on error pages. It is random, or that of one of the `trusted_proxies`.",
+        example: "request_id = { response = false }",
+    },
+    Key {
         name: "trusted_proxies",
         kind: Kind::List(&Kind::Text("address range")),
         default: Is("[]"),
@@ -189,6 +196,14 @@ const LIMITS: &[Key] = &[
         example: "limits = { body = \"10MiB\" }",
     },
 ];
+
+const REQUEST_ID: &[Key] = &[Key {
+    name: "response",
+    kind: Kind::Bool,
+    default: Is("true"),
+    help: "Whether final responses, and the 101 to a WebSocket, carry the id in `X-Request-Id`. One that the target set is passed on instead.",
+    example: "request_id = { response = false }",
+}];
 
 const ACCESS_LOG: &[Key] = &[
     Key {

@@ -5,6 +5,7 @@
 mod claims_are_removed;
 mod forwarded_fields_are_written;
 mod request_id_is_generated_or_kept;
+mod responses_carry_the_request_id;
 mod spoofed_fields_are_removed;
 mod trusted_proxy_is_believed;
 mod via_names_each_balancer;

@@ -4,7 +4,7 @@ use model::{Redirect, TemplatePiece, status_phrase};
 use proto::http1::{Method, encode};
 
 use super::edits::{is_edited, write_field};
-use super::response::{Kind, ResponseComposer};
+use super::response::{Kind, Present, ResponseComposer};
 use super::{grpc, page};
 use crate::decide::Ready;
 use crate::failed::Failed;
@@ -56,7 +56,6 @@ impl ResponseComposer<'_> {
         if outcome.status == 405 {
             write_field("Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE", out);
         }
-        write_field("X-Request-Id", self.id, out);
         write_field("Cache-Control", b"no-store", out);
         if is_grpc {
             return self.write_body(Kind::Failure, 200, &[], out);
@@ -80,7 +79,7 @@ impl ResponseComposer<'_> {
             encode::write_decimal(out, body.len() as u64);
             out.extend_from_slice(b"\r\n");
         }
-        self.write_end(kind, false, out);
+        self.write_end(kind, Present::default(), out);
         let is_head = self.request.is_some_and(|request| request.head.method() == Method::Head);
         if !has_body || is_head {
             return 0;

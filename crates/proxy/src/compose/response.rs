@@ -2,9 +2,9 @@
 
 use model::FieldEdits;
 use proto::compression::HeadEdits;
-use proto::http1::{Field, Known, Names, ResponseBody, Version, encode, token};
+use proto::http1::{Field, Known, Names, ResponseBody, ResponseHead, Version, encode, token};
 
-use super::edits::{is_edited, write_edits};
+use super::edits::{is_edited, write_edits, write_field};
 use super::via;
 use crate::arrival::{Arrival, Security};
 use crate::date::Date;
@@ -42,6 +42,21 @@ pub(crate) enum Kind {
     Failure,
 }
 
+/// What the target has sent of the fields that are added where they are missing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Present {
+    date: bool,
+    id: bool,
+}
+
+impl Present {
+    fn of(head: &ResponseHead) -> Self {
+        // A field that is not passed on is missing.
+        let has = |known| head.fields_of(known).any(|field| !field.named_by_connection);
+        Self { date: has(Known::Date), id: has(Known::XRequestId) }
+    }
+}
+
 /// How a target's final response is changed on its way.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape<'a> {
@@ -56,7 +71,7 @@ impl ResponseComposer<'_> {
     pub(crate) fn write_interim(&self, response: ResponseText<'_>, out: &mut Vec<u8>) {
         write_status_line(response, out);
         copy_fields(response, out, |field| !field.is_hop_by_hop() && field.known != Known::ContentLength);
-        self.write_end(Kind::Interim(response.head.version()), true, out);
+        self.write_end(Kind::Interim(response.head.version()), Present::default(), out);
     }
 
     /// The 101 to a WebSocket (RFC 9110 §7.8).
@@ -65,7 +80,7 @@ impl ResponseComposer<'_> {
         copy_fields(response, out, |field| {
             field.is(Known::Upgrade) || !(field.is_hop_by_hop() || field.known == Known::ContentLength)
         });
-        self.write_end(Kind::Switch(response.head.version()), true, out);
+        self.write_end(Kind::Switch(response.head.version()), Present::of(response.head), out);
     }
 
     /// The target's final response.
@@ -101,15 +116,17 @@ impl ResponseComposer<'_> {
         if head.status() == 426 && head.upgrade() {
             out.extend_from_slice(b"Connection: Upgrade\r\n");
         }
-        let has_date = head.fields_of(Known::Date).next().is_some();
-        self.write_end(Kind::Relayed(head.version()), has_date, out);
+        self.write_end(Kind::Relayed(head.version()), Present::of(head), out);
     }
 
     /// Ends a head of any kind: the fields that we add, and the empty line. A field for every response is added here.
-    pub(super) fn write_end(&self, kind: Kind, has_date: bool, out: &mut Vec<u8>) {
+    pub(super) fn write_end(&self, kind: Kind, present: Present, out: &mut Vec<u8>) {
         // RFC 9110 §6.6.1: a recipient with a clock adds a date that is missing.
-        if kind.is_final() && !(has_date || is_edited(self.edits, b"date")) {
+        if kind.is_final() && !(present.date || is_edited(self.edits, b"date")) {
             self.date.write(out);
+        }
+        if self.plan.http.response_ids && !(present.id || kind.is_interim()) {
+            write_field("X-Request-Id", self.id, out);
         }
         if kind.is_final()
             && let Some(hsts) = self.hsts()
@@ -156,6 +173,10 @@ impl ResponseComposer<'_> {
 }
 
 impl Kind {
+    fn is_interim(self) -> bool {
+        matches!(self, Self::Interim(_))
+    }
+
     fn is_final(self) -> bool {
         !matches!(self, Self::Interim(_) | Self::Switch(_))
     }
@@ -200,7 +221,13 @@ fn copy_fields(response: ResponseText<'_>, out: &mut Vec<u8>, keep: impl FnMut(&
 }
 
 /// Known names that are always passed on. A head with no other known names is copied in one piece.
-const ALWAYS_PASSED_ON: Names =
-    Names::of(&[Known::Date, Known::Server, Known::Location, Known::SetCookie, Known::ContentLength]);
+const ALWAYS_PASSED_ON: Names = Names::of(&[
+    Known::Date,
+    Known::Server,
+    Known::Location,
+    Known::SetCookie,
+    Known::XRequestId,
+    Known::ContentLength,
+]);
 
 const HSTS: &str = "Strict-Transport-Security";

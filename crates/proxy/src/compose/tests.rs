@@ -118,8 +118,8 @@ impl<'a> Client<'a> {
 
     /// The lines of that head, without the empty line.
     fn relayed(&self, response: &str) -> String {
-        let head = lines(&self.relayed_bytes(&Response::new(response), &HeadEdits::default()));
-        head.strip_suffix("\n\n").unwrap().to_owned()
+        let head = self.relayed_bytes(&Response::new(response), &HeadEdits::default());
+        without_id(&lines(&head)).strip_suffix("\n\n").unwrap().to_owned()
     }
 
     /// The rule's own reply, head and body, and the bytes that are counted for the body.
@@ -129,7 +129,7 @@ impl<'a> Client<'a> {
         let sent = self.compose(&rule.response_fields, |composer| {
             composer.write_ready(ready.unwrap(), self.request.text(), &mut out)
         });
-        (message_text(&out), sent)
+        (without_id(&message_text(&out)), sent)
     }
 
     /// The reply to a failure, head and body, and the bytes that are counted for the body.
@@ -145,6 +145,13 @@ impl<'a> Client<'a> {
 fn message_text(message: &[u8]) -> String {
     let end = message.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
     lines(&message[..end]) + std::str::from_utf8(&message[end..]).unwrap()
+}
+
+/// The head without the field that every response has, and that is the same in all of them.
+fn without_id(head: &str) -> String {
+    let field = format!("\nX-Request-Id: {ID}\n");
+    assert_eq!(head.matches(&field).count(), 1, "{head}");
+    head.replace(&field, "\n")
 }
 
 /// How often the head has a field of this name.

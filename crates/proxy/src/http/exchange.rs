@@ -62,7 +62,7 @@ impl<'c, S: Sys> Exchange<'c, S> {
             heads: proxy.heads.lease(),
             bytes: Buffer::new(),
             is_read: false,
-            id: RequestId::new(&mut proxy.random.borrow_mut()),
+            id: RequestId::new(proxy.nonces.borrow_mut().next()),
             source,
             normal_path: None,
             number: client.requests,

@@ -1,6 +1,5 @@
 //! Request ids: one of ours, or that of a trusted proxy.
 
-use balance::Rng;
 use proto::http1::{Known, Span};
 
 use crate::head::RequestText;
@@ -14,10 +13,10 @@ pub(super) enum RequestId {
 }
 
 impl RequestId {
-    pub(super) fn new(random: &mut Rng) -> Self {
+    /// `nonce` is unique and hard to guess: clients, targets and logs get it.
+    pub(super) fn new(nonce: u128) -> Self {
         let mut id = [0; 32];
-        for pair in id.as_chunks_mut::<16>().0 {
-            let bits = random.next_u64();
+        for (pair, bits) in id.as_chunks_mut::<16>().0.iter_mut().zip([nonce as u64, (nonce >> 64) as u64]) {
             let [low, high] = [bits as u32, (bits >> 32) as u32].map(|half| u128::from(hex(half)));
             *pair = (low | high << 64).to_le_bytes();
         }
@@ -61,13 +60,14 @@ mod tests {
 
     use super::*;
     use crate::fixture::Request;
+    use crate::nonces::{NonceKey, Nonces};
 
     #[test]
     fn our_own_ids_are_32_hexadecimal_digits_and_differ() {
-        let mut random = Rng::new(7);
+        let mut nonces = Nonces::new(&NonceKey::fixed(7), 0).unwrap();
         let mut seen = HashSet::new();
         for _ in 0..1_000 {
-            let id = RequestId::new(&mut random);
+            let id = RequestId::new(nonces.next());
             let text = id.text(b"not from the head").to_vec();
             assert_eq!(text.len(), 32);
             assert!(text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{text:?}");

@@ -31,7 +31,8 @@ pub(super) async fn tunnel<S: Sys>(attempt: Attempt<'_, '_, S>, from_client: Buf
         max_lifetime: websocket.max_lifetime,
     };
     let ended = if websocket.follows_frames() {
-        let [mask @ .., _, _, _, _] = client.proxy.random.borrow_mut().next_u64().to_ne_bytes();
+        let [mask @ .., _, _, _, _, _, _, _, _, _, _, _, _] =
+            client.proxy.nonces.borrow_mut().next().to_le_bytes();
         let (ping_interval, close_code) = (websocket.ping_interval, websocket.drain_close_code);
         let attendance = Attendance { ping_interval, close_code, mask };
         relay_frames(tunnel, attendance, client.bound.closes(), cells).await

@@ -341,12 +341,7 @@ impl<S: Sys> Session<S> {
     }
 
     fn nonce(&self) -> [u8; 16] {
-        let mut random = self.client.proxy.random.borrow_mut();
-        let words = [random.next_u64(), random.next_u64()].map(u64::to_le_bytes);
-        let mut nonce = [0; 16];
-        nonce[..8].copy_from_slice(&words[0]);
-        nonce[8..].copy_from_slice(&words[1]);
-        nonce
+        self.client.proxy.nonces.borrow_mut().next().to_le_bytes()
     }
 }
 

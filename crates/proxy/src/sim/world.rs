@@ -18,6 +18,7 @@ use super::client::Client;
 use super::plan::{Event, Plan, Settings, TARGETS, listener_address, target_address};
 use super::target;
 use crate::live::Live;
+use crate::nonces::{NonceKey, Nonces};
 use crate::snapshot::Snapshot;
 use crate::worker::{self, Command, Descriptors};
 
@@ -63,7 +64,9 @@ pub(super) fn play(sim: &Sim, plan: &Rc<Plan>) -> Outcome {
     let seed = sim.seed();
     let of_worker = Arc::clone(&live);
     let main = |worker: Worker<Sim>| {
-        let run = worker::run(worker.clone(), of_worker, 0, seed, Descriptors::within(1 << 20), receiver);
+        let nonces = Nonces::new(&NonceKey::fixed(seed), 0).unwrap();
+        let descriptors = Descriptors::within(1 << 20);
+        let run = worker::run(worker.clone(), of_worker, 0, seed, nonces, descriptors, receiver);
         worker.spawn(run);
         async move {
             let (cut, stats) = driver.drive(&worker).await;

@@ -19,12 +19,16 @@ use crate::date::DateCache;
 use crate::http::HeadPool;
 use crate::live::Live;
 use crate::local::{BoundListener, Local};
+use crate::nonces::Nonces;
 
 pub(crate) struct Proxy<S: Sys> {
     pub(crate) worker: Worker<S>,
     pub(crate) live: Arc<Live>,
     pub(crate) number: usize,
+    /// For choices between equals. What it returns must not reach a peer: it gives away what follows.
     pub(crate) random: RefCell<Rng>,
+    /// For numbers that peers see.
+    pub(crate) nonces: RefCell<Nonces>,
     pub(crate) heads: HeadPool,
     pub(crate) encoders: RefCell<Encoders>,
     pub(crate) free_slots: FreeSlots,

@@ -8,8 +8,8 @@ use crate::fixture::{compile_with, listener, listener_text};
 /// The fields of a failure with this type and length.
 fn fields(content_type: &str, length: usize) -> String {
     format!(
-        "X-Request-Id: {ID}\nCache-Control: no-store\nContent-Type: {content_type}\n\
-         Content-Length: {length}\n{DATE}\n\n"
+        "Cache-Control: no-store\nContent-Type: {content_type}\nContent-Length: {length}\n{DATE}\n\
+         X-Request-Id: {ID}\n\n"
     )
 }
 
@@ -134,7 +134,7 @@ fn a_grpc_client_over_http_2_gets_a_grpc_status() {
     let what = Failure::NoTarget.outcome().what;
     let expected = format!(
         "HTTP/1.1 200 OK\nContent-Type: application/grpc\nGrpc-Status: 14\nGrpc-Message: no_target: {what}\n\
-         {PROXY_STATUS}X-Request-Id: {ID}\nCache-Control: no-store\nContent-Length: 0\n{DATE}\n\n"
+         {PROXY_STATUS}Cache-Control: no-store\nContent-Length: 0\n{DATE}\nX-Request-Id: {ID}\n\n"
     );
     assert_eq!(client(true).failure(Failure::NoTarget), (expected, 0));
     let (text, _) = client(false).failure(Failure::NoTarget);

@@ -10,6 +10,7 @@ use crate::fixture::{crlf, listener};
 fn field() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
         "Date: x",
+        "x-request-id: theirs",
         "Server: s",
         "Set-Cookie: a=b",
         "set-cookie:c",
@@ -75,10 +76,11 @@ fn check(client: &Client<'_>, head: &str) -> Result<bool, TestCaseError> {
     let closes = expected == ResponseBody::UntilClose;
     prop_assert_eq!(got.head.close(), closes || !client.persists, "{}", text);
     prop_assert_eq!(got.head.keep_alive(), !got.head.close() && !takes_chunks, "{}", text);
+    prop_assert_eq!(count(&text, "x-request-id"), count(head, "x-request-id").max(1), "{}", text);
     prop_assert_eq!(count(&text, "date"), count(head, "date").max(1), "{}", text);
 
     // Every line is one of the target, in its order and unchanged, or has a name that we write.
-    let ours = ["transfer-encoding", "content-length", "connection", "date"];
+    let ours = ["transfer-encoding", "content-length", "connection", "date", "x-request-id"];
     let mut theirs = head.lines().skip(1);
     for line in text.trim_end_matches("\r\n").split("\r\n").skip(1) {
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();

@@ -191,7 +191,7 @@ fn examine<Shown>(
         let message = "it has a form that TLS libraries refuse";
         problems.push(Problem::new(Code::BadCertificate, certificates[leaf].subject(), message));
     }
-    let chain = Chain::build(&certificates, leaf, now);
+    let chain = Chain::build(&certificates, leaf, now, roots);
     Diagnosis { certificates: &certificates, chain: &chain, now, roots }.report(&mut problems);
     let names = alternative_names(&certificates[leaf], &mut problems);
     let shown = show(&certificates, &chain, &names);

@@ -160,6 +160,50 @@ fn cross_signed_cas_end_at_the_root_in_the_bundle() {
     assert_serves(&read(&pem_with_key(&[&leaf, &cross, &between])), &[&leaf, &between, &cross]);
 }
 
+/// A CA's new root was certified by an old one, and that certificate has expired. It must not matter where another path
+/// is: to the new root in the file, or to a root that the system trusts.
+#[test]
+fn expired_cross_signed_cas_are_left_out() {
+    let (old_root, new_root) = (root("Old"), root("New"));
+    let new_key = || KeyPair::from_pem(&new_root.key().serialize_pem()).unwrap();
+    let mut params = ca_params("New");
+    params.not_after = date_time_ymd(2026, 2, 1);
+    let expired = Holder::signed_by(params, new_key(), &old_root).unwrap();
+    let between = ca("Between", &new_root);
+    let leaf = leaf("a.example", &between);
+    let file = |holders: &[&Holder]| pem_with_key(holders);
+
+    let bundle = read(&file(&[&leaf, &between, &expired, &old_root, &new_root]));
+    assert_serves(&bundle, &[&leaf, &between]);
+
+    let roots = KnownRoots::new([new_root.der()]);
+    for holders in [&[&leaf, &between, &expired][..], &[&leaf, &between, &expired, &old_root]] {
+        let bundle = bundle::read_below(file(holders).as_bytes(), None, NOW, &roots).unwrap();
+        assert_serves(&bundle, &[&leaf, &between]);
+        assert!(codes(&bundle).contains(&Code::ExpiredUnused), "{:?}", bundle.warnings);
+        assert!(!codes(&bundle).contains(&Code::UnknownIssuer), "{:?}", bundle.warnings);
+    }
+    // No other path: the diagnosis names the one that has expired.
+    let problems = bundle::read(file(&[&leaf, &between, &expired]).as_bytes(), None, NOW);
+    let problems = problems.map_or_else(|problems| problems, |bundle| bundle.warnings);
+    assert!(problems.iter().any(|problem| problem.code == Code::Expired && problem.subject == "CN=New"));
+}
+
+/// A valid cross-signed CA is for clients with old roots: it is sent, and its issuer is not missing.
+#[test]
+fn a_root_in_the_middle_of_the_chain_completes_it() {
+    let (old_root, new_root) = (root("Old"), root("New"));
+    let key = KeyPair::from_pem(&new_root.key().serialize_pem()).unwrap();
+    let cross = Holder::signed_by(ca_params("New"), key, &old_root).unwrap();
+    let between = ca("Between", &new_root);
+    let leaf = leaf("a.example", &between);
+    let file = pem_with_key(&[&leaf, &between, &cross]);
+    let roots = KnownRoots::new([new_root.der()]);
+    let bundle = bundle::read_below(file.as_bytes(), None, NOW, &roots).unwrap();
+    assert_serves(&bundle, &[&leaf, &between, &cross]);
+    assert_eq!(codes(&bundle), []);
+}
+
 #[test]
 fn the_earliest_expiry_in_the_chain_counts() {
     let top = root("Root");

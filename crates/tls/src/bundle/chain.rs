@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use super::certificate::{Certificate, Signature};
+use super::roots::KnownRoots;
 
 /// A chain as indexes into the bundle.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,13 +33,29 @@ pub(super) enum End {
 }
 
 impl Chain {
-    /// Breadth first, so that every certificate is visited once even with cross-signing. The shortest path to a root
-    /// wins, else the longest path to a missing issuer; the order in the file does not matter.
-    pub(super) fn build(certificates: &[Certificate<'_>], leaf: usize, now: u64) -> Self {
+    /// A path through valid CAs wins if it leads to a root in the file, or passes an issuer that is one of `roots`: an
+    /// expired cross-signed CA beside it does not matter. Otherwise all certificates are used, so that the diagnosis
+    /// names the one that has expired.
+    pub(super) fn build(certificates: &[Certificate<'_>], leaf: usize, now: u64, roots: &KnownRoots) -> Self {
         if certificates[leaf].is_self_signed() {
             return Self { served: vec![leaf], end: End::SelfSigned };
         }
-        let mut search = Search::new(certificates, leaf, now);
+        let valid = Self::search(certificates, leaf, now, Through::Valid);
+        if matches!(valid.end, End::Root(_)) || valid.reaches(certificates, roots) {
+            return valid;
+        }
+        Self::search(certificates, leaf, now, Through::Any)
+    }
+
+    /// Whether one of `roots` issued a certificate of the chain: clients end there, whatever follows.
+    pub(super) fn reaches(&self, certificates: &[Certificate<'_>], roots: &KnownRoots) -> bool {
+        self.served.iter().any(|&place| roots.has(certificates[place].raw_issuer()))
+    }
+
+    /// Breadth first, so that every certificate is visited once even with cross-signing. The shortest path to a root
+    /// wins, else the longest path to a missing issuer; the order in the file does not matter.
+    fn search(certificates: &[Certificate<'_>], leaf: usize, now: u64, through: Through) -> Self {
+        let mut search = Search::new(certificates, leaf, now, through);
         let end = search.run(leaf);
         let (last, has_root) = match end {
             End::Root(root) => (root, true),
@@ -53,19 +70,27 @@ impl Chain {
     }
 }
 
+/// The CAs that a search may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Through {
+    Valid,
+    Any,
+}
+
 struct Search<'a, 'b> {
     certificates: &'a [Certificate<'b>],
     now: u64,
+    through: Through,
     /// For each certificate, from which one it was reached, and how many came before.
     reached: Vec<Option<(usize, usize)>>,
     signatures: usize,
 }
 
 impl<'a, 'b> Search<'a, 'b> {
-    fn new(certificates: &'a [Certificate<'b>], leaf: usize, now: u64) -> Self {
+    fn new(certificates: &'a [Certificate<'b>], leaf: usize, now: u64, through: Through) -> Self {
         let mut reached = vec![None; certificates.len()];
         reached[leaf] = Some((leaf, 0));
-        Self { certificates, now, reached, signatures: 0 }
+        Self { certificates, now, through, reached, signatures: 0 }
     }
 
     fn run(&mut self, leaf: usize) -> End {
@@ -106,6 +131,7 @@ impl<'a, 'b> Search<'a, 'b> {
         let certificate = &self.certificates[place];
         let mut named: Vec<_> = (0..self.certificates.len())
             .filter(|&issuer| issuer != place && certificate.names_issuer(&self.certificates[issuer]))
+            .filter(|&issuer| self.may_pass(&self.certificates[issuer]))
             .collect();
         named.sort_by_cached_key(|&issuer| {
             let issuer = &self.certificates[issuer];
@@ -114,6 +140,10 @@ impl<'a, 'b> Search<'a, 'b> {
             (Reverse(merits), Reverse(issuer.not_after()), issuer.der)
         });
         named
+    }
+
+    fn may_pass(&self, issuer: &Certificate<'_>) -> bool {
+        self.through == Through::Any || (issuer.is_valid_at(self.now) && issuer.may_issue())
     }
 
     fn is_signed(&mut self, place: usize, issuer: usize) -> bool {

@@ -58,7 +58,7 @@ impl Diagnosis<'_, '_> {
     /// their issuer even if that is a root that all clients have.
     fn unknown(&self, last: usize, problems: &mut Problems) {
         let certificate = &self.certificates[last];
-        if self.roots.has(certificate.raw_issuer()) {
+        if self.chain.reaches(self.certificates, self.roots) {
             return;
         }
         let (issuer, url) = (certificate.issuer(), certificate.issuer_url());
@@ -141,13 +141,19 @@ impl Diagnosis<'_, '_> {
         let has_gap = matches!(self.chain.end, End::Unsigned { .. } | End::Loop(_) | End::Tangle)
             || problems.has(Code::MissingLink);
         for certificate in self.unused().filter(|certificate| !(has_gap && certificate.is_ca())) {
+            if certificate.is_ca() && self.now > certificate.not_after() {
+                let message =
+                    format!("it was valid until {}, and is not needed", time::text(certificate.not_after()));
+                problems.push(Problem::new(Code::ExpiredUnused, certificate.subject(), message));
+                continue;
+            }
             let message = "it belongs to no chain of the certificate that is served";
             problems.push(Problem::new(Code::Unrelated, certificate.subject(), message));
         }
     }
 
     fn has_unused_ca(&self) -> bool {
-        self.unused().any(Certificate::is_ca)
+        self.unused().any(|certificate| certificate.is_ca() && certificate.is_valid_at(self.now))
     }
 
     /// Certificates that are neither sent nor the root. Another certificate of a CA that is sent is allowed.

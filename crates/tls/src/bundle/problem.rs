@@ -95,6 +95,7 @@ codes! {
     ExpiresSoon => "expires_soon" Warning, "A certificate of the served chain ends within 14 days, or within a third of its life where that is less.", "Renew it.";
     UncheckedSignature => "unchecked_signature" Warning, "A certificate's signature is of a kind that cannot be checked here.", "Few clients will check it; have it issued with RSA or ECDSA and SHA-256.";
     NoAlternativeName => "no_alternative_name" Warning, "The certificate has no `subjectAltName`; clients ignore the common name.", "Request a certificate with a `subjectAltName`.";
+    ExpiredUnused => "expired_unused" Warning, "A CA in the file is no longer valid, often a cross-signed one. The chain goes another way, and it is not sent.", "Take it out.";
     Unrelated => "unrelated_certificate" Warning, "A certificate in the file belongs to no chain of the leaf and is not sent.", "Take it out.";
 }
 

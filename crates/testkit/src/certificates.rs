@@ -36,6 +36,7 @@ pub struct Draft<'a> {
     issuer: &'a Authority,
     params: CertificateParams,
     is_rsa: bool,
+    is_self_signed: bool,
 }
 
 /// A certificate of a server or a client, with its chain and its key.
@@ -49,7 +50,13 @@ pub struct Leaf {
 impl Authority {
     /// Creates a root with this common name.
     pub fn new(name: &str) -> Self {
-        let (params, key) = authority(name);
+        Self::valid(name, -365, 3650)
+    }
+
+    /// A root that is valid from and until this many days from now.
+    pub fn valid(name: &str, from: i64, to: i64) -> Self {
+        let (mut params, key) = authority(name);
+        set_validity(&mut params, from, to);
         let certificate = params.self_signed(&key).unwrap().der().clone();
         Self { params, key, certificate, above: Vec::new(), is_root: true }
     }
@@ -75,7 +82,7 @@ impl Authority {
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        Draft { issuer: self, params, is_rsa: false }.common_name(names[0])
+        Draft { issuer: self, params, is_rsa: false, is_self_signed: false }.common_name(names[0])
     }
 
     /// A client certificate with this common name.
@@ -202,6 +209,14 @@ impl Draft<'_> {
         self
     }
 
+    /// Its own issuer, and marked as a CA, as `openssl req -x509` makes certificates.
+    #[must_use]
+    pub fn self_signed(mut self) -> Self {
+        self.is_self_signed = true;
+        self.params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        self
+    }
+
     /// Uses an RSA key instead of P-256.
     #[must_use]
     pub fn rsa(mut self) -> Self {
@@ -216,6 +231,10 @@ impl Draft<'_> {
             KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
         };
         let key = key.unwrap();
+        if self.is_self_signed {
+            let chain = vec![self.params.self_signed(&key).unwrap().der().clone()];
+            return Leaf { chain, key, serial: self.params.serial_number.unwrap() };
+        }
         let own = self.params.signed_by(&key, &self.issuer.issuer()).unwrap().der().clone();
         let chain = std::iter::once(own).chain(self.issuer.served()).collect();
         Leaf { chain, key, serial: self.params.serial_number.unwrap() }

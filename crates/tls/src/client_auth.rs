@@ -21,10 +21,12 @@ use webpki::EndEntityCert;
 
 use crate::asn1::{Malformed, Signed};
 use crate::fields::{self, Fields};
-use authorities::{Authorities, Authority};
+pub(crate) use authorities::Authorities;
+use authorities::Authority;
 use lists::Lists;
 pub use problem::Problem;
 use verifier::ClientVerifier;
+pub(crate) use verifier::refusal;
 
 /// The requirements on client certificates, with their files read and checked.
 #[derive(Clone, Debug)]

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::{CertificateFiles, ClientAuth, Place, TargetTls};
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
 
 use crate::bundle::{self, Bundle, KnownRoots, Problem, Severity};
-use crate::client_auth::ClientPolicy;
+use crate::client_auth::{Authorities, ClientPolicy};
 use crate::provider;
 
 /// A note about a file, and where the file is named.
@@ -52,7 +51,7 @@ pub struct Files<'r> {
     now_seconds: u64,
     certificates: HashMap<(PathBuf, Option<PathBuf>), Option<Arc<Loaded>>>,
     policies: Vec<(ClientAuth, Option<Arc<ClientPolicy>>)>,
-    system_roots: Option<Arc<RootCertStore>>,
+    system_roots: Option<Arc<Authorities>>,
     /// Subjects of the roots that clients have: chains that end below one are complete.
     known_roots: Option<KnownRoots>,
     findings: Vec<Finding>,
@@ -143,11 +142,6 @@ impl<'r> Files<'r> {
         }
     }
 
-    /// A digest of a file's bytes, to detect changes.
-    pub(crate) fn content(&self, path: &Path) -> Option<Vec<u8>> {
-        (self.read)(path).ok()
-    }
-
     /// `None`: it cannot be served, which was reported.
     pub(crate) fn client_policy(&mut self, auth: &ClientAuth) -> Option<Arc<ClientPolicy>> {
         if let Some((_, policy)) = self.policies.iter().find(|(known, _)| known == auth) {
@@ -167,20 +161,20 @@ impl<'r> Files<'r> {
     }
 
     /// The roots that targets are verified against.
-    pub(crate) fn roots(&mut self, tls: &TargetTls) -> Option<Arc<RootCertStore>> {
+    pub(crate) fn roots(&mut self, tls: &TargetTls) -> Option<Arc<Authorities>> {
         match &tls.ca {
             Some(path) => self.roots_of_file(path, &tls.place),
             None => Some(self.system_roots(&tls.place)),
         }
     }
 
-    fn roots_of_file(&mut self, path: &Path, place: &Place) -> Option<Arc<RootCertStore>> {
+    fn roots_of_file(&mut self, path: &Path, place: &Place) -> Option<Arc<Authorities>> {
         let bytes = self.read(path, place)?;
-        let mut roots = RootCertStore::empty();
+        let mut roots = Authorities::default();
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes).take(ROOTS_MAX).collect();
         for (index, certificate) in certificates.into_iter().enumerate() {
             let added = certificate.map_err(|error| error.to_string());
-            let added = added.and_then(|root| roots.add(root).map_err(|error| error.to_string()));
+            let added = added.and_then(|root| roots.add(root).map_err(|_| "it cannot be read".to_owned()));
             if let Err(error) = added {
                 let message = format!("{}: certificate {}: {error}", path.display(), index + 1);
                 self.found(
@@ -202,15 +196,24 @@ impl<'r> Files<'r> {
             );
             return None;
         }
+        let now = i64::try_from(self.now_seconds).unwrap_or(i64::MAX);
+        for root in roots.iter().filter(|root| root.has_ended(now)) {
+            let message = format!("{}: CA \"{}\" has expired", path.display(), root.name());
+            let hint = "targets with certificates of this CA are refused; add its new certificate";
+            self.found(place, Severity::Warning, message, hint);
+        }
         Some(Arc::new(roots))
     }
 
-    fn system_roots(&mut self, place: &Place) -> Arc<RootCertStore> {
+    fn system_roots(&mut self, place: &Place) -> Arc<Authorities> {
         if let Some(roots) = &self.system_roots {
             return Arc::clone(roots);
         }
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let mut roots = Authorities::default();
+        for root in rustls_native_certs::load_native_certs().certs {
+            // The store of a system may hold certificates that cannot be read; the others count.
+            let _ = roots.add(root);
+        }
         if roots.is_empty() {
             let message = "this machine has no root certificates: no target can be verified".to_owned();
             self.found(

@@ -19,7 +19,7 @@ mod ticket;
 pub use acceptor::{Acceptor, Choice, ClientRules, H2, HTTP1, Host};
 pub use bundle::{Bundle, Code, KeyKind, KnownRoots, Problem, Severity};
 pub use client_auth::{ClientPolicy, without_resumption};
-pub use connector::Connector;
+pub use connector::{Connector, certificate_cause};
 pub use crl::{Crl, CrlError};
 pub use files::{CertificateInfo, Files, Finding};
 pub use identity::{Identity, Unreadable, write_headers};

@@ -76,18 +76,7 @@ impl GroupPlan {
             && *timeouts == self.group.timeouts
             && *keepalive == self.group.keepalive
             && *tcp_keepalive == self.group.tcp_keepalive
-            && self.has_connector(group, connector)
-    }
-
-    fn has_connector(&self, group: &TargetGroup, connector: Option<&Arc<Connector>>) -> bool {
-        // A connector's identity does not include the system's roots. And a certificate that is replaced while it is
-        // loaded can leave the new file's identity on the old key. The next load's connector is right in both cases.
-        let trusts_system = group.tls.verifies && group.tls.ca.is_none();
-        let may_differ = trusts_system || group.tls.certificate.is_some();
-        match (&self.connector, connector) {
-            (Some(one), Some(other)) if may_differ => Arc::ptr_eq(one, other),
-            (one, other) => Connector::are_same(one.as_ref(), other),
-        }
+            && Connector::are_same(self.connector.as_ref(), connector)
     }
 }
 

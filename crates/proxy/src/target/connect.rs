@@ -9,7 +9,6 @@ use std::time::Duration;
 use http::uri::Scheme;
 use model::{Failure, TargetTimeouts};
 use net::{Buffer, Sys, TcpStream, Ticks, Worker};
-use rustls::CertificateError;
 use tls::Connector;
 
 use super::pool::{LocalTarget, TargetConnection};
@@ -193,7 +192,7 @@ fn on_handshake(error: &HandshakeError) -> Failed {
             Failed { failure: Failure::TargetTls, detail: "closed within the handshake" }
         }
         HandshakeError::Tls(rustls::Error::InvalidCertificate(error)) => {
-            Failed { failure: Failure::TargetTlsVerify, detail: verify_detail(error) }
+            Failed { failure: Failure::TargetTlsVerify, detail: tls::certificate_cause(error) }
         }
         HandshakeError::Tls(rustls::Error::AlertReceived(_)) => {
             Failed { failure: Failure::TargetTls, detail: "the target sent an alert" }
@@ -204,21 +203,6 @@ fn on_handshake(error: &HandshakeError) -> Failed {
         HandshakeError::Tls(_) => {
             Failed { failure: Failure::TargetTls, detail: "not a handshake that we can make" }
         }
-    }
-}
-
-fn verify_detail(error: &CertificateError) -> &'static str {
-    match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "expired",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "not yet valid",
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => "another name",
-        CertificateError::UnknownIssuer => "unknown CA",
-        CertificateError::BadSignature => "bad signature",
-        CertificateError::Revoked => "revoked",
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "not for servers"
-        }
-        _ => "not valid",
     }
 }
 

@@ -1,27 +1,30 @@
-//! The CA bundle: the authorities that may sign client certificates.
+//! Authorities that certificates are verified against: those of clients, which are read from a CA bundle here, and those
+//! of targets.
 
 use std::path::Path;
 
 use rustls::DistinguishedName;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, TrustAnchor};
+use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use webpki::VerifiedPath;
 
 use super::problem::Problem;
+use super::verifier::{seconds, unix_time};
 use crate::asn1::{Malformed, Reader, SEQUENCE};
 use crate::crl::sha256;
 use crate::fields::Fields;
 use crate::identity::name;
 
 /// Every certificate is a trust anchor, including intermediates: a chain may end at any of them.
-#[derive(Debug)]
-pub(super) struct Authorities {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Authorities {
     /// In the same order as `list`.
     pub(super) anchors: Vec<TrustAnchor<'static>>,
     pub(super) list: Vec<Authority>,
 }
 
-#[derive(Debug)]
-pub(super) struct Authority {
+#[derive(Clone, Debug)]
+pub(crate) struct Authority {
     pub(super) subject: Vec<u8>,
     /// With its tag.
     pub(super) public_key: Vec<u8>,
@@ -35,8 +38,26 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         name::for_people(&self.subject)
+    }
+
+    pub(crate) fn has_ended(&self, now: i64) -> bool {
+        self.not_after < now
+    }
+
+    /// Whether it may be trusted now.
+    fn check(&self, now: UnixTime) -> Result<(), webpki::Error> {
+        let time = seconds(now);
+        if self.is_revoked {
+            Err(webpki::Error::CertRevoked)
+        } else if self.has_ended(time) {
+            Err(webpki::Error::CertExpired { time: now, not_after: unix_time(self.not_after) })
+        } else if time < self.not_before {
+            Err(webpki::Error::CertNotValidYet { time: now, not_before: unix_time(self.not_before) })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -62,6 +83,62 @@ impl Authorities {
             return Err(reading.problems);
         }
         Ok((authorities, reading.problems))
+    }
+
+    /// Adds an authority, unless it is there already.
+    pub(crate) fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), Malformed> {
+        let (anchor, authority, _) = read(certificate)?;
+        if !self.list.iter().any(|other| other.digest == authority.digest) {
+            self.anchors.push(anchor);
+            self.list.push(authority);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.anchors
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Authority> {
+        self.list.iter()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Of all certificates.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = &[u8; 32]> {
+        self.list.iter().map(|authority| &authority.digest)
+    }
+
+    /// Checks a certificate that is one of these itself, as a peer with a self-signed certificate presents it: that it is
+    /// named is enough, if it is still valid. `None`: it is not one of them.
+    pub(crate) fn check_named(
+        &self,
+        certificate: &CertificateDer<'_>,
+        now: UnixTime,
+    ) -> Option<Result<(), webpki::Error>> {
+        let named = self.list.iter().find(|authority| authority.certificate == *certificate);
+        named.map(|authority| authority.check(now))
+    }
+
+    /// Checks the CA at the end of a path, which webpki reduces to a name and a key. Several certificates may have the
+    /// same name and key, such as an old one and its renewal; one valid certificate is enough.
+    pub(crate) fn check_anchor(&self, path: &VerifiedPath<'_>, now: UnixTime) -> Result<(), webpki::Error> {
+        let (subject, key) = (&path.anchor().subject, webpki::spki_for_anchor(path.anchor()));
+        let mut result = Err(webpki::Error::UnknownIssuer);
+        for authority in &self.list {
+            if authority.subject != subject.as_ref() || authority.public_key != key.as_ref() {
+                continue;
+            }
+            result = authority.check(now);
+            // A revoked key stays revoked in a renewed certificate.
+            if matches!(result, Ok(()) | Err(webpki::Error::CertRevoked)) {
+                return result;
+            }
+        }
+        result
     }
 
     /// The names that help a client to choose a certificate. Empty, which means any, if they are too many for a
@@ -137,7 +214,7 @@ impl Reading<'_> {
             self.warn(format_args!("certificate {number}, \"{name}\", is there twice"), "remove one");
             return;
         }
-        if authority.not_after < self.now {
+        if authority.has_ended(self.now) {
             self.warn(
                 format_args!("CA \"{name}\" has expired"),
                 "clients with certificates of this CA are refused; add its new certificate",

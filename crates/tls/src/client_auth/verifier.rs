@@ -39,6 +39,14 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let certificate = EndEntityCert::try_from(end_entity).map_err(refusal)?;
+        if let Some(result) = self.policy.authorities.check_named(end_entity, now) {
+            return result.map(|()| ClientCertVerified::assertion()).map_err(refusal);
+        }
+        let refusal = |error| match error {
+            // Another alert than that of unknown errors.
+            webpki::Error::CaUsedAsEndEntity => CertificateError::InvalidPurpose.into(),
+            other => refusal(other),
+        };
         certificate
             .verify_for_usage(
                 self.algorithms.all,
@@ -81,11 +89,11 @@ impl Policy {
         if path.intermediate_certificates().count() > usize::from(self.depth) {
             return Err(webpki::Error::MaximumPathDepthExceeded);
         }
-        let anchor_key = webpki::spki_for_anchor(path.anchor());
-        self.check_anchor(&path.anchor().subject, &anchor_key, now)?;
+        self.authorities.check_anchor(path, now)?;
         if self.lists.list.is_empty() {
             return Ok(());
         }
+        let anchor_key = webpki::spki_for_anchor(path.anchor());
         let mut issuers = path.intermediate_certificates().skip(1);
         for certificate in path.intermediate_certificates() {
             let key = match issuers.next() {
@@ -97,27 +105,6 @@ impl Policy {
         // The end entity is checked last, so that a revoked one is reported as revoked, and not as one of unknown
         // status.
         self.check_revocation(path.end_entity(), &path.issuer_spki(), true, now)
-    }
-
-    /// Checks the certificate of the CA, which webpki reduces to a name and a key. Several certificates may have the
-    /// same name and key, such as an old one and its renewal; one valid certificate is enough.
-    fn check_anchor(&self, subject: &[u8], key: &[u8], now: UnixTime) -> Result<(), webpki::Error> {
-        let mut result = Err(webpki::Error::UnknownIssuer);
-        let same =
-            |authority: &&super::Authority| authority.subject == subject && authority.public_key == key;
-        for authority in self.authorities.list.iter().filter(same) {
-            let time = seconds(now);
-            result = if authority.is_revoked {
-                return Err(webpki::Error::CertRevoked);
-            } else if time > authority.not_after {
-                Err(webpki::Error::CertExpired { time: now, not_after: unix_time(authority.not_after) })
-            } else if time < authority.not_before {
-                Err(webpki::Error::CertNotValidYet { time: now, not_before: unix_time(authority.not_before) })
-            } else {
-                return Ok(());
-            };
-        }
-        result
     }
 
     fn check_revocation(
@@ -142,7 +129,7 @@ impl Policy {
 }
 
 /// Maps an error so that rustls sends the right alert.
-fn refusal(error: webpki::Error) -> Error {
+pub(crate) fn refusal(error: webpki::Error) -> Error {
     use webpki::Error as Pki;
     let reason = match error {
         Pki::BadDer | Pki::BadDerTime | Pki::TrailingData(_) => CertificateError::BadEncoding,
@@ -162,9 +149,8 @@ fn refusal(error: webpki::Error) -> Error {
         }
         Pki::InvalidSignatureForPublicKey | Pki::SignatureAlgorithmMismatch => CertificateError::BadSignature,
         Pki::UnsupportedCriticalExtension => CertificateError::UnhandledCriticalExtension,
-        Pki::RequiredEkuNotFoundContext(_) | Pki::EmptyEkuExtension | Pki::CaUsedAsEndEntity => {
-            CertificateError::InvalidPurpose
-        }
+        Pki::RequiredEkuNotFoundContext(_) | Pki::EmptyEkuExtension => CertificateError::InvalidPurpose,
+
         Pki::UnsupportedSignatureAlgorithmContext(context) => {
             CertificateError::UnsupportedSignatureAlgorithmContext {
                 signature_algorithm_id: context.signature_algorithm_id,
@@ -182,10 +168,10 @@ fn refusal(error: webpki::Error) -> Error {
     reason.into()
 }
 
-fn seconds(time: UnixTime) -> i64 {
+pub(super) fn seconds(time: UnixTime) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn unix_time(seconds: i64) -> UnixTime {
+pub(super) fn unix_time(seconds: i64) -> UnixTime {
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }

@@ -113,12 +113,18 @@ async fn reload_certificates(State(control): State<Arc<Control>>) -> Response {
 
 fn refused(error: &ReloadError) -> Response {
     let status = match error {
-        ReloadError::Config(_) | ReloadError::Engine(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ReloadError::Config(_) | ReloadError::Files { .. } | ReloadError::Engine(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         ReloadError::NoFile => StatusCode::CONFLICT,
         ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         ReloadError::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    (status, Json(json!({ "errors": error.to_json(), "rendered": error.render() }))).into_response()
+    let mut answer = json!({ "errors": error.to_json(), "rendered": error.render() });
+    if let ReloadError::Files { changed, .. } = error {
+        answer["changed"] = changed.iter().map(|path| path.display().to_string()).collect();
+    }
+    (status, Json(answer)).into_response()
 }
 
 fn rendered(warnings: &[Diagnostic]) -> String {

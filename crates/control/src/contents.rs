@@ -2,7 +2,7 @@
 //! from a changed timestamp.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
@@ -74,6 +74,16 @@ impl Contents {
             (path.clone(), if is_same { *known } else { read(path, now).0 })
         };
         Self(self.0.iter().map(look).collect())
+    }
+
+    /// With the states that these files have in `before`, whose contents stay in use.
+    pub(crate) fn keeping(mut self, kept: &BTreeSet<PathBuf>, before: &Self) -> Self {
+        for path in kept {
+            if let (Some(content), Some(known)) = (self.0.get_mut(path), before.0.get(path)) {
+                *content = *known;
+            }
+        }
+        self
     }
 
     /// The files whose content differs in `other`, or that could be read in only one of the two.

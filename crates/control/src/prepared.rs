@@ -1,12 +1,13 @@
 //! A configuration together with the contents of its TLS files. Both are valid, or neither is served (CH3).
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use config::{Diagnostic, Errors, Loaded, Severity};
 use model::Config;
-use tls::{Files, Finding, Material, TicketKeys};
+use tls::{Files, Finding, Keeps, Material, TicketKeys};
 
 use crate::contents::Contents;
 
@@ -26,6 +27,9 @@ pub(crate) struct FilesRead {
     /// The material with warnings, or all errors.
     pub(crate) result: Result<(Material, Vec<Diagnostic>), Errors>,
     pub(crate) contents: Contents,
+    /// Errors of files that are not used, though the rest is: what was served before stays in use for them.
+    pub(crate) refused: Vec<Diagnostic>,
+    pub(crate) kept: BTreeSet<PathBuf>,
 }
 
 impl Prepared {
@@ -44,27 +48,35 @@ impl Prepared {
     pub fn of(loaded: Loaded, now: SystemTime) -> Result<Self, Errors> {
         let Loaded { config, mut warnings } = loaded;
         let tickets = TicketKeys::new(seconds(now));
-        let FilesRead { result, contents } = read_files(&config, &tickets, now);
+        let FilesRead { result, contents, .. } = read_files(&config, &tickets, now, None);
         let (material, found) = result?;
         warnings.extend(found);
         Ok(Self { config, material, tickets, warnings, contents })
     }
 }
 
-/// Reads the TLS files of a configuration.
-pub(crate) fn read_files(config: &Config, tickets: &Arc<TicketKeys>, now: SystemTime) -> FilesRead {
+/// Reads the TLS files of a configuration. `before` is served now, and stays in use as far as its `Keeps` says.
+pub(crate) fn read_files(
+    config: &Config,
+    tickets: &Arc<TicketKeys>,
+    now: SystemTime,
+    before: Option<(&Material, Keeps)>,
+) -> FilesRead {
     let mut contents = Contents::of(config);
-    let (material, found) = contents.record(now, |read| {
+    let (material, kept, found) = contents.record(now, |read| {
         let mut files = Files::new(read, seconds(now));
+        if let Some((material, keeps)) = before {
+            files = files.after(material, keeps);
+        }
         let material = Material::load(config, tickets, &mut files);
-        (material, files.into_findings())
+        (material, files.kept().clone(), files.into_findings())
     });
-    let found: Vec<_> = found.into_iter().map(diagnostic).collect();
-    let result = match material {
-        Some(material) => Ok((material, found)),
-        None => Err(Errors(found.into_iter().filter(|found| found.severity == Severity::Error).collect())),
-    };
-    FilesRead { result, contents }
+    let found = found.into_iter().map(diagnostic);
+    let (errors, warnings) = found.partition::<Vec<_>, _>(|found| found.severity == Severity::Error);
+    match material {
+        Some(material) => FilesRead { result: Ok((material, warnings)), contents, refused: errors, kept },
+        None => FilesRead { result: Err(Errors(errors)), contents, refused: Vec::new(), kept },
+    }
 }
 
 pub(crate) fn seconds(now: SystemTime) -> u64 {

@@ -29,7 +29,7 @@ impl StatusView {
     /// Whether nothing needs an operator's attention.
     pub fn is_fine(&self) -> bool {
         let failed = self.last_reload.as_ref().is_some_and(|reload| !reload.ok);
-        let is_expired = self.certificates.soonest_days_left.is_some_and(|days| days < 0);
+        let is_expired = !self.certificates.expired.is_empty();
         let are_wrong = is_expired || self.certificates.failed_swap.is_some();
         !failed && !are_wrong && !self.groups.iter().any(|group| group.fail_open)
     }
@@ -91,6 +91,9 @@ pub struct CertificatesView {
     /// RFC 3339, UTC; `null` if no certificate is served.
     pub soonest_not_after: Option<String>,
     pub soonest_days_left: Option<i64>,
+    /// The files with an expired certificate, each once, with the time of its end.
+    #[serde(default)]
+    pub expired: Vec<String>,
     /// Successful swaps of changed files.
     pub swaps: u64,
     pub swaps_failed: u64,

@@ -83,7 +83,12 @@ fn order(
             return Ok(done(&success(&answer)));
         }
         tell(&format!("{}\n", rendered.trim_end()));
-        Ok(failed(&format!("not {verb}: nothing was changed")))
+        let changed = answer["changed"].as_array().map_or(&[][..], Vec::as_slice);
+        let rest: Vec<_> = changed.iter().filter_map(Value::as_str).collect();
+        Ok(failed(&match rest.is_empty() {
+            true => format!("not {verb}: nothing was changed"),
+            false => format!("not {verb}, but for {}", rest.join(", ")),
+        }))
     })
 }
 

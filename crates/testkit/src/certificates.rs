@@ -209,6 +209,13 @@ impl Draft<'_> {
         self
     }
 
+    /// Expires this soon.
+    #[must_use]
+    pub fn ends_within(mut self, rest: Duration) -> Self {
+        self.params.not_after = date_time_ymd(1970, 1, 1) + (Duration::from_secs(unix_seconds()) + rest);
+        self
+    }
+
     /// Its own issuer, and marked as a CA, as `openssl req -x509` makes certificates.
     #[must_use]
     pub fn self_signed(mut self) -> Self {

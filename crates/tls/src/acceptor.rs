@@ -81,7 +81,7 @@ impl Acceptor {
         if !(is_complete && !entries.is_empty() && refuse_contradictions(&entries, files)) {
             return None;
         }
-        let acceptor = Builder::new(setting).build(&entries)?;
+        let acceptor = Builder::new(setting).build(&entries, files.now_seconds())?;
         for host in setting.hosts {
             if acceptor.find(host).is_none() {
                 let message = format!("no certificate of listener `{}` covers `{host}`", setting.listener);
@@ -216,10 +216,13 @@ impl<'a> Builder<'a> {
         Self { setting, provider, known: HashMap::new(), hosts: Vec::new() }
     }
 
-    fn build(mut self, entries: &[Ready<'_>]) -> Option<Acceptor> {
+    fn build(mut self, entries: &[Ready<'_>], now_seconds: u64) -> Option<Acceptor> {
         // The default is the first entry, together with entries that have other kinds of keys for the same names.
         let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (place, ready) in entries.iter().enumerate() {
+        // A certificate that has expired is served only for names without a valid one.
+        let mut in_order: Vec<_> = entries.iter().enumerate().collect();
+        in_order.sort_by_key(|(_, ready)| ready.loaded.info.has_ended(now_seconds));
+        for (place, ready) in in_order {
             for name in &ready.loaded.info.names {
                 let places = by_name.entry(name).or_default();
                 if is_beside(entries, places, place) {

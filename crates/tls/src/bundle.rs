@@ -57,6 +57,7 @@ pub struct Bundle {
     pub serial: String,
     /// SHA-256 of the leaf, in hexadecimal digits.
     pub fingerprint: String,
+    /// And that a certificate has expired, which is an error of the bundle but no reason not to serve it.
     pub warnings: Vec<Problem>,
 }
 
@@ -196,7 +197,7 @@ fn examine<Shown>(
     let names = alternative_names(&certificates[leaf], &mut problems);
     let shown = show(&certificates, &chain, &names);
     let result = match key {
-        Some(key) if !problems.has_errors() => {
+        Some(key) if !problems.has_fatal() => {
             let served = chain.served.iter().map(|&place| &certificates[place]).collect::<Vec<_>>();
             Ok(Bundle { names, warnings: problems.into_vec(), ..bundle(&served, key) })
         }

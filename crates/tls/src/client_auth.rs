@@ -7,7 +7,7 @@ mod problem;
 mod verifier;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -21,6 +21,7 @@ use webpki::EndEntityCert;
 
 use crate::asn1::{Malformed, Signed};
 use crate::fields::{self, Fields};
+use crate::files::{Ended, Keeps};
 pub(crate) use authorities::Authorities;
 use authorities::Authority;
 use lists::Lists;
@@ -52,18 +53,60 @@ impl ClientPolicy {
         now_seconds: u64,
         provider: &Arc<CryptoProvider>,
     ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let loaded = Self::load_after(None, auth, read, now_seconds, provider);
+        loaded.map(|(policy, problems, _)| (policy, problems))
+    }
+
+    /// Like [`Self::load`]. What `before` has of a file stays in use where the file cannot be used; these files are
+    /// returned, each with an error among the problems.
+    pub(crate) fn load_after(
+        before: Option<(&Self, Keeps)>,
+        auth: &ClientAuth,
+        read: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
+        now_seconds: u64,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<(Self, Vec<Problem>, Vec<PathBuf>), Vec<Problem>> {
         let now = i64::try_from(now_seconds).unwrap_or(i64::MAX);
         let algorithms = provider.signature_verification_algorithms;
-        let bytes = read(&auth.ca).map_err(|error| vec![unreadable(&auth.ca, &error)])?;
-        let (mut authorities, mut problems) = Authorities::read(&auth.ca, &bytes, now)?;
+        let (served, keeps) = (before.map(|(policy, _)| policy.policy()), before.map(|(_, keeps)| keeps));
+        let keeps_unusable = keeps == Some(Keeps::Unusable);
+        let mut kept = Vec::new();
+        let bytes = read(&auth.ca).map_err(|error| vec![unreadable(&auth.ca, &error)]);
+        let (mut authorities, mut problems) =
+            match (bytes.and_then(|bytes| Authorities::read(&auth.ca, &bytes, now)), served) {
+                (Ok((new, mut problems)), Some(served))
+                    if new.have_ended(now) && !served.authorities.have_ended(now) =>
+                {
+                    let message = format!("{}: every new CA has expired already", auth.ca.display());
+                    problems
+                        .push(Problem::error(message, "get its new certificate; those before stay in use"));
+                    kept.push(auth.ca.clone());
+                    (served.authorities.clone(), problems)
+                }
+                (Err(problems), Some(served)) if keeps_unusable => {
+                    kept.push(auth.ca.clone());
+                    (served.authorities.clone(), problems)
+                }
+                (result, _) => result?,
+            };
+        let mut is_complete = true;
         let mut lists = Lists::default();
         for path in &auth.crl {
-            match read(path) {
+            let error = match read(path) {
                 Ok(bytes) => lists.add(path, &bytes, &authorities.list, algorithms.all, &mut problems),
-                Err(error) => problems.push(unreadable(path, &error)),
+                Err(error) => Err(unreadable(path, &error)),
+            };
+            let Err(error) = error else { continue };
+            problems.push(error);
+            match served.filter(|_| keeps_unusable) {
+                Some(served) => {
+                    lists.keep_those_of(path, &served.lists, &authorities.list);
+                    kept.push(path.clone());
+                }
+                None => is_complete = false,
             }
         }
-        if problems.iter().any(|problem| problem.is_error) {
+        if !is_complete {
             return Err(problems);
         }
         lists.warn(&authorities.list, now, auth.expired_crl, &mut problems);
@@ -75,7 +118,7 @@ impl ClientPolicy {
             authorities,
             lists,
         };
-        Ok((Self::new(policy, algorithms), problems))
+        Ok((Self::new(policy, algorithms), problems, kept))
     }
 
     fn new(policy: Policy, algorithms: WebPkiSupportedAlgorithms) -> Self {
@@ -124,6 +167,12 @@ impl ClientPolicy {
     pub fn crl_next_update(&self) -> Option<u64> {
         let times = self.policy().lists.list.iter().filter_map(|list| list.crl.next_update);
         times.min().map(|time| u64::try_from(time).unwrap_or(0))
+    }
+
+    /// What of its CAs, read from `ca`, and CRLs has expired.
+    pub(crate) fn tell_ended(&self, ca: &Path, now: i64, ended: &mut Vec<Ended>) {
+        self.policy().authorities.tell_ended(ca, now, ended);
+        self.policy().lists.tell_ended(now, ended);
     }
 
     pub fn ca_count(&self) -> usize {

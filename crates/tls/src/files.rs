@@ -1,7 +1,7 @@
 //! Reads the files that a configuration names, each once for all listeners, and reports problems at the place that
 //! names them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::bundle::{self, Bundle, KnownRoots, Problem, Severity};
 use crate::client_auth::{Authorities, ClientPolicy};
+use crate::material::Material;
 use crate::provider;
 
 /// A note about a file, and where the file is named.
@@ -37,6 +38,58 @@ pub struct CertificateInfo {
     pub not_after: u64,
 }
 
+impl CertificateInfo {
+    pub fn has_ended(&self, now_seconds: u64) -> bool {
+        self.not_after < now_seconds
+    }
+}
+
+/// What was read for a configuration. It stays in use for files that cannot be used when they are read again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parts {
+    certificates: HashMap<(PathBuf, Option<PathBuf>), Arc<Loaded>>,
+    policies: Vec<(ClientAuth, Arc<ClientPolicy>)>,
+    roots: HashMap<PathBuf, Arc<Authorities>>,
+}
+
+/// Something in a file that is in use though its time is over.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ended {
+    pub path: PathBuf,
+    /// Such as `certificate CN=www.example.com`.
+    pub what: String,
+    /// In seconds since 1970.
+    pub not_after: u64,
+}
+
+impl Parts {
+    pub(crate) fn ended(&self, now_seconds: u64) -> Vec<Ended> {
+        let now = i64::try_from(now_seconds).unwrap_or(i64::MAX);
+        let mut ended = Vec::new();
+        let infos = self.certificates.values().map(|loaded| &loaded.info);
+        for info in infos.filter(|info| info.has_ended(now_seconds)) {
+            let what = format!("certificate {}", info.subject);
+            ended.push(Ended { path: info.path.clone(), what, not_after: info.not_after });
+        }
+        for (path, roots) in &self.roots {
+            roots.tell_ended(path, now, &mut ended);
+        }
+        for (auth, policy) in &self.policies {
+            policy.tell_ended(&auth.ca, now, &mut ended);
+        }
+        ended
+    }
+}
+
+/// The files for which what is served now stays in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// New ones that have expired already: the rest of a reload is not held back by them.
+    Ended,
+    /// All that cannot be used: a swap is one of each file by itself.
+    Unusable,
+}
+
 /// A certificate that is ready to be served.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -55,6 +108,10 @@ pub struct Files<'r> {
     /// Subjects of the roots that clients have: chains that end below one are complete.
     known_roots: Option<KnownRoots>,
     findings: Vec<Finding>,
+    before: Option<(&'r Parts, Keeps)>,
+    /// The roots of targets by file.
+    roots: HashMap<PathBuf, Option<Arc<Authorities>>>,
+    kept: BTreeSet<PathBuf>,
 }
 
 impl std::fmt::Debug for Files<'_> {
@@ -74,7 +131,44 @@ impl<'r> Files<'r> {
             system_roots: None,
             known_roots: None,
             findings: Vec::new(),
+            before: None,
+            roots: HashMap::new(),
+            kept: BTreeSet::new(),
         }
+    }
+
+    /// `before` is served now, and stays in use where a file cannot be used; each such file is a finding.
+    #[must_use]
+    pub fn after(mut self, before: &'r Material, keeps: Keeps) -> Self {
+        self.before = Some((&before.parts, keeps));
+        self
+    }
+
+    /// The files whose contents are not used: what is served now stays in use for them.
+    pub fn kept(&self) -> &BTreeSet<PathBuf> {
+        &self.kept
+    }
+
+    pub(crate) fn now_seconds(&self) -> u64 {
+        self.now_seconds
+    }
+
+    pub(crate) fn parts(&self) -> Parts {
+        let certificates = self.certificates.iter();
+        let roots = self.roots.iter();
+        Parts {
+            certificates: certificates.filter_map(|(key, one)| Some((key.clone(), one.clone()?))).collect(),
+            policies: self
+                .policies
+                .iter()
+                .filter_map(|(auth, one)| Some((auth.clone(), one.clone()?)))
+                .collect(),
+            roots: roots.filter_map(|(path, one)| Some((path.clone(), one.clone()?))).collect(),
+        }
+    }
+
+    fn keeps_unusable(&self) -> bool {
+        matches!(self.before, Some((_, Keeps::Unusable)))
     }
 
     /// The notes; if there is an error the configuration cannot be served.
@@ -92,9 +186,32 @@ impl<'r> Files<'r> {
         if let Some(loaded) = self.certificates.get(&known) {
             return loaded.clone();
         }
-        let loaded = self.load(files).map(Arc::new);
+        let before = self.before.and_then(|(parts, _)| parts.certificates.get(&known)).cloned();
+        let mut loaded = self.load(files).map(Arc::new);
+        let now = self.now_seconds;
+        let is_newly_ended =
+            |new: &Loaded, before: &Loaded| new.info.has_ended(now) && !before.info.has_ended(now);
+        match (&loaded, before) {
+            (None, Some(before)) if self.keeps_unusable() => loaded = Some(before),
+            (Some(new), Some(before)) if is_newly_ended(new, &before) => {
+                let message = format!("{}: the new certificate has expired already", files.chain.display());
+                self.refuse(&files.place, message, "renew it; the one before stays in use");
+                loaded = Some(before);
+            }
+            _ => {
+                self.certificates.insert(known, loaded.clone());
+                return loaded;
+            }
+        }
+        self.kept.extend([Some(files.chain.clone()), files.key.clone()].into_iter().flatten());
         self.certificates.insert(known, loaded.clone());
         loaded
+    }
+
+    /// A file that is not used, while what is served stays: an error of a swap, and a warning of a reload, which goes on.
+    fn refuse(&mut self, place: &Place, message: String, hint: &str) {
+        let severity = if self.keeps_unusable() { Severity::Error } else { Severity::Warning };
+        self.found(place, severity, message, hint);
     }
 
     fn load(&mut self, files: &CertificateFiles) -> Option<Loaded> {
@@ -117,6 +234,7 @@ impl<'r> Files<'r> {
     }
 
     fn tell(&mut self, problems: &[Problem], files: &CertificateFiles) {
+        let is_fatal = problems.iter().any(Problem::is_fatal);
         for problem in problems {
             let message = format!(
                 "{}: {}: {} ({})",
@@ -126,7 +244,10 @@ impl<'r> Files<'r> {
                 problem.code.word()
             );
             let hint = problem.clone().in_files(&files.chain, files.key.as_deref()).hint;
-            self.found(&files.place, problem.severity, message, &hint);
+            // A certificate that has expired is served all the same: the other names do not depend on it, and the clients
+            // of its own get a clear error.
+            let severity = if is_fatal { problem.severity } else { Severity::Warning };
+            self.found(&files.place, severity, message, &hint);
         }
     }
 
@@ -147,13 +268,23 @@ impl<'r> Files<'r> {
         if let Some((_, policy)) = self.policies.iter().find(|(known, _)| known == auth) {
             return policy.clone();
         }
-        let loaded = ClientPolicy::load(auth, self.read, self.now_seconds, &provider());
+        let before = self.before.and_then(|(parts, keeps)| {
+            let same = |auth: &ClientAuth| ClientAuth { place: Place::default(), ..auth.clone() };
+            let (_, policy) = parts.policies.iter().find(|(known, _)| same(known) == same(auth))?;
+            Some((&**policy, keeps))
+        });
+        let loaded = ClientPolicy::load_after(before, auth, self.read, self.now_seconds, &provider());
         let (policy, problems) = match loaded {
-            Ok((policy, warnings)) => (Some(Arc::new(policy)), warnings),
+            Ok((policy, problems, kept)) => {
+                self.kept.extend(kept);
+                (Some(Arc::new(policy)), problems)
+            }
             Err(problems) => (None, problems),
         };
         for problem in problems {
-            let severity = if problem.is_error { Severity::Error } else { Severity::Warning };
+            let keeps_on = policy.is_some() && !self.keeps_unusable();
+            let is_error = problem.is_error && !keeps_on;
+            let severity = if is_error { Severity::Error } else { Severity::Warning };
             self.found(&auth.place, severity, problem.message, &problem.hint);
         }
         self.policies.push((auth.clone(), policy.clone()));
@@ -163,9 +294,33 @@ impl<'r> Files<'r> {
     /// The roots that targets are verified against.
     pub(crate) fn roots(&mut self, tls: &TargetTls) -> Option<Arc<Authorities>> {
         match &tls.ca {
-            Some(path) => self.roots_of_file(path, &tls.place),
+            Some(path) => self.roots_of(path, &tls.place),
             None => Some(self.system_roots(&tls.place)),
         }
+    }
+
+    fn roots_of(&mut self, path: &Path, place: &Place) -> Option<Arc<Authorities>> {
+        if let Some(roots) = self.roots.get(path) {
+            return roots.clone();
+        }
+        let before = self.before.and_then(|(parts, _)| parts.roots.get(path)).cloned();
+        let mut roots = self.roots_of_file(path, place);
+        let now = i64::try_from(self.now_seconds).unwrap_or(i64::MAX);
+        match (&roots, before) {
+            (None, Some(before)) if self.keeps_unusable() => {
+                self.kept.insert(path.to_owned());
+                roots = Some(before);
+            }
+            (Some(new), Some(before)) if new.have_ended(now) && !before.have_ended(now) => {
+                let message = format!("{}: every new CA has expired already", path.display());
+                self.refuse(place, message, "get its new certificate; those before stay in use");
+                self.kept.insert(path.to_owned());
+                roots = Some(before);
+            }
+            _ => {}
+        }
+        self.roots.insert(path.to_owned(), roots.clone());
+        roots
     }
 
     fn roots_of_file(&mut self, path: &Path, place: &Place) -> Option<Arc<Authorities>> {

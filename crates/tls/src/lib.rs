@@ -21,7 +21,7 @@ pub use bundle::{Bundle, Code, KeyKind, KnownRoots, Problem, Severity};
 pub use client_auth::{ClientPolicy, without_resumption};
 pub use connector::{Connector, certificate_cause};
 pub use crl::{Crl, CrlError};
-pub use files::{CertificateInfo, Files, Finding};
+pub use files::{CertificateInfo, Ended, Files, Finding, Keeps};
 pub use identity::{Identity, Unreadable, write_headers};
 pub use material::Material;
 pub use provider::provider;

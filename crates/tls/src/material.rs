@@ -8,7 +8,7 @@ use model::{Config, HostPattern, HttpService, ListenerName, Service, TargetGroup
 
 use crate::acceptor::{Acceptor, Setting};
 use crate::connector::Connector;
-use crate::files::Files;
+use crate::files::{Ended, Files, Parts};
 use crate::ticket::TicketKeys;
 
 /// The data plane compiles this into its snapshot. Keyed by the names of the configuration.
@@ -16,6 +16,7 @@ use crate::ticket::TicketKeys;
 pub struct Material {
     pub acceptors: HashMap<ListenerName, Arc<Acceptor>>,
     pub connectors: HashMap<TargetGroupName, Arc<Connector>>,
+    pub(crate) parts: Parts,
 }
 
 impl Material {
@@ -48,7 +49,15 @@ impl Material {
                 None => is_complete = false,
             }
         }
+        material.parts = files.parts();
         is_complete.then_some(material)
+    }
+}
+
+impl Material {
+    /// What is in use though its time is over.
+    pub fn ended(&self, now_seconds: u64) -> Vec<Ended> {
+        self.parts.ended(now_seconds)
     }
 }
 

@@ -20,11 +20,13 @@ impl Control {
     }
 
     pub(super) fn certificates_view(&self, state: &State) -> CertificatesView {
+        let now = seconds((self.wall)());
         let soonest = served(&state.serving).map(|(_, info)| info.not_after).min();
         CertificatesView {
             served: served(&state.serving).count(),
             soonest_not_after: soonest.map(rfc3339),
-            soonest_days_left: soonest.map(|end| days_left(end, seconds((self.wall)()))),
+            soonest_days_left: soonest.map(|end| days_left(end, now)),
+            expired: expired(&state.serving, now),
             swaps: state.swaps.done,
             swaps_failed: state.swaps.failed,
             failed_swap: state
@@ -48,12 +50,18 @@ pub(super) fn listener_tls(serving: &Serving, name: &ListenerName) -> Option<Lis
     })
 }
 
-pub(super) fn render(page: &mut Exposition, state: &State) {
+pub(super) fn render(page: &mut Exposition, state: &State, now: u64) {
     let acceptors: Vec<_> = acceptors(&state.serving).collect();
     let mut family =
         page.family("evenkeel_listener_certificates", "Certificates that are served.", Kind::Gauge);
     for (name, acceptor) in &acceptors {
         family.sample(&[("listener", name.as_str())], acceptor.certificates().len() as u64);
+    }
+    let help = "Of these certificates, those that have expired.";
+    let mut family = page.family("evenkeel_listener_certificates_expired", help, Kind::Gauge);
+    for (name, acceptor) in &acceptors {
+        let ended = acceptor.certificates().iter().filter(|info| info.has_ended(now)).count();
+        family.sample(&[("listener", name.as_str())], ended as u64);
     }
     let help = "The earliest expiry of these certificates, in seconds since 1970.";
     let mut family =
@@ -140,6 +148,15 @@ fn served(serving: &Serving) -> impl Iterator<Item = (&ListenerName, &Certificat
         .flat_map(|(name, acceptor)| acceptor.certificates().iter().map(move |info| (name, &**info)))
 }
 
+/// A line for each expired certificate, CA and CRL in a file.
+pub(super) fn expired(serving: &Serving, now: u64) -> Vec<String> {
+    let line = |ended: tls::Ended| {
+        format!("{}: {} ended at {}", ended.path.display(), ended.what, rfc3339(ended.not_after))
+    };
+    let lines: BTreeSet<_> = serving.material.ended(now).into_iter().map(line).collect();
+    lines.into_iter().take(EXPIRED_SHOWN_MAX).collect()
+}
+
 fn soonest(acceptor: &Acceptor) -> Option<u64> {
     acceptor.certificates().iter().map(|info| info.not_after).min()
 }
@@ -172,6 +189,8 @@ fn rfc3339(seconds: u64) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
+// limit: expired files in a status and in the log.
+const EXPIRED_SHOWN_MAX: usize = 100;
 // limit: metric series with a path and a subject.
 const CERTIFICATE_SERIES_MAX: usize = 1_000;
 

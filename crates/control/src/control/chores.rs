@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use self::inotify::Inotify;
 use super::Control;
+use super::certificates::expired;
 use crate::prepared::seconds;
 
 impl Control {
@@ -21,6 +22,16 @@ impl Control {
         let mut chores = self.chores.lock().unwrap_or_else(PoisonError::into_inner);
         chores.spawn(rotate_tickets(Arc::downgrade(self)));
         chores.spawn(watch_files(Arc::downgrade(self), Arc::clone(&self.adopted)));
+    }
+
+    /// Logs what has expired, each file once until it is renewed.
+    fn tell_expired(&self, told: &mut BTreeSet<String>) {
+        let serving = Arc::clone(&self.state().serving);
+        let expired: BTreeSet<_> = expired(&serving, seconds((self.wall)())).into_iter().collect();
+        for line in expired.difference(told) {
+            observe::event(LogLevel::Error, "a file that is in use has expired: renew it", &[("file", line)]);
+        }
+        *told = expired;
     }
 
     pub(super) fn end_chores(&self) {
@@ -39,6 +50,7 @@ async fn rotate_tickets(control: Weak<Control>) {
 /// Checks the files when their directories change, when another configuration is served, and once a minute.
 async fn watch_files(control: Weak<Control>, adopted: Arc<Notify>) {
     let mut watched = Watched::Nothing;
+    let mut told = BTreeSet::new();
     loop {
         let Some(strong) = control.upgrade() else { return };
         // The watch starts before the check, so that no change is missed in between.
@@ -47,6 +59,7 @@ async fn watch_files(control: Weak<Control>, adopted: Arc<Notify>) {
         watched.follow(&folders.unwrap_or_default());
         // The result is in the log and in status.
         let _ = strong.swap_certificates(false).await;
+        strong.tell_expired(&mut told);
         drop(strong);
         tokio::select! {
             () = watched.changes() => {}

@@ -7,6 +7,7 @@ use proxy::{Health, Snapshot, TargetLive};
 
 use super::report::unix_micros;
 use super::{Control, State, certificates};
+use crate::prepared::seconds;
 use crate::process;
 
 impl Control {
@@ -18,7 +19,7 @@ impl Control {
         let mut page = Exposition::new();
         self.render_process(&mut page);
         render_reloads(&mut page, &state);
-        certificates::render(&mut page, &state);
+        certificates::render(&mut page, &state, seconds((self.wall)()));
         observe::render_workers(&mut page, self.live.worker_cells());
         let listeners: Vec<_> =
             snapshot.listeners.iter().map(|plan| (plan.name.clone(), &*plan.cells)).collect();

@@ -1,13 +1,14 @@
 //! Reload: applies a new config to the running load balancer as a whole, or not at all.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Diagnostic, Errors, Loaded, Severity};
 use model::LogLevel;
 use proxy::{Engine, EngineError};
 use serde_json::{Value, json};
+use tls::Keeps;
 use tokio::task::spawn_blocking;
 
 use super::{Control, Fixed, LastReload};
@@ -21,10 +22,15 @@ pub struct Reloaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Why a reload failed. Nothing was changed.
+/// Why a reload or a swap failed. Nothing was changed, but for [`Self::Files`].
 #[derive(Debug)]
 pub enum ReloadError {
     Config(Errors),
+    /// A swap: these files are not used, and what was served before stays in use for them. `changed` are served.
+    Files {
+        errors: Errors,
+        changed: Vec<PathBuf>,
+    },
     Engine(EngineError),
     /// The demo has no config file.
     NoFile,
@@ -64,12 +70,15 @@ impl Control {
     fn try_reload(&self, engine: &Engine) -> Result<Reloaded, ReloadError> {
         let path = self.path.as_deref().ok_or(ReloadError::NoFile)?;
         let Loaded { config, mut warnings } = config::load(path).map_err(ReloadError::Config)?;
-        let FilesRead { result, contents } = read_files(&config, &self.tickets, (self.wall)());
+        let serving = self.state().serving;
+        let before = Some((&serving.material, Keeps::Ended));
+        let FilesRead { result, contents, kept, .. } =
+            read_files(&config, &self.tickets, (self.wall)(), before);
         let (material, found) = result.map_err(ReloadError::Config)?;
         warnings.extend(found);
         let generation = engine.apply(&config, &material).map_err(ReloadError::Engine)?;
         let wanted = Fixed { workers: config.workers, admin_socket: config.admin_socket.clone() };
-        self.adopt(engine, config, material, contents);
+        self.adopt(engine, config, material, contents.keeping(&kept, &serving.contents));
         warnings.extend(needs_restart(path, &self.fixed, &wanted));
         Ok(Reloaded { generation, warnings })
     }
@@ -104,7 +113,7 @@ impl ReloadError {
     /// The text for a terminal.
     pub fn render(&self) -> String {
         match self {
-            Self::Config(errors) => errors.render(false),
+            Self::Config(errors) | Self::Files { errors, .. } => errors.render(false),
             Self::Engine(error) => start_error(error),
             Self::NoFile => "there is no configuration file to reload: the demo has none".to_owned(),
             Self::Stopping => "evenkeel is stopping".to_owned(),
@@ -117,14 +126,16 @@ impl ReloadError {
     /// The errors as JSON values.
     pub fn to_json(&self) -> Vec<Value> {
         match self {
-            Self::Config(errors) => errors.0.iter().map(diagnostic_json).collect(),
+            Self::Config(errors) | Self::Files { errors, .. } => {
+                errors.0.iter().map(diagnostic_json).collect()
+            }
             _ => vec![json!({ "severity": "error", "message": self.render() })],
         }
     }
 
     /// Logs one line for each error, up to a limit.
     pub(super) fn log(&self, message: &'static str, each: &'static str) {
-        let Self::Config(errors) = self else {
+        let (Self::Config(errors) | Self::Files { errors, .. }) = self else {
             return observe::event(LogLevel::Error, message, &[("error", &one_line(&self.render()))]);
         };
         observe::event(LogLevel::Error, message, &[("errors", &errors.0.len())]);

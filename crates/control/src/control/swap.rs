@@ -1,14 +1,15 @@
-//! Hot swap of certificates (CH3): changed files of the served configuration are read again. If any file is
-//! invalid, the previous ones stay in use.
+//! Hot swap of certificates (CH3): changed files of the served configuration are read again, and each is swapped by
+//! itself. Where one is invalid, or has expired already, what was served before stays in use for it alone.
 
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use config::Diagnostic;
+use config::{Diagnostic, Errors};
 use model::LogLevel;
 use proxy::Engine;
+use tls::Keeps;
 
 use super::reload::log_each;
 use super::{Control, ReloadError};
@@ -77,24 +78,38 @@ impl Control {
         if !is_asked && swaps.failure.as_ref().is_some_and(is_known) {
             return Ok(nothing);
         }
-        let FilesRead { result, contents } = read_files(&serving.config, &self.tickets, now);
-        let changed = serving.contents.changed(&contents);
+        let before = Some((&serving.material, Keeps::Unusable));
+        let FilesRead { result, contents, refused, kept } =
+            read_files(&serving.config, &self.tickets, now, before);
+        let usable = contents.clone().keeping(&kept, &serving.contents);
+        let changed = serving.contents.changed(&usable);
         let applied = result.map_err(ReloadError::Config).and_then(|(material, warnings)| {
-            let generation = engine.apply(&serving.config, &material).map_err(ReloadError::Engine)?;
-            Ok((generation, material, warnings))
-        });
-        match applied {
-            Ok((generation, material, warnings)) => {
-                self.adopt(engine, serving.config.clone(), material, contents);
-                let swapped = Swapped { generation, changed, warnings };
-                self.note_swap(&swapped);
-                Ok(swapped)
+            if changed.is_empty() && !refused.is_empty() {
+                return Ok((serving.snapshot.generation, None, warnings));
             }
+            let generation = engine.apply(&serving.config, &material).map_err(ReloadError::Engine)?;
+            Ok((generation, Some(material), warnings))
+        });
+        let (generation, material, warnings) = match applied {
+            Ok(applied) => applied,
             Err(error) => {
                 self.note_failed_swap(&error, contents, now, is_asked);
-                Err(error)
+                return Err(error);
             }
+        };
+        let failure = self.state().swaps.failure;
+        if let Some(material) = material {
+            self.adopt(engine, serving.config.clone(), material, usable);
+            self.note_swap(&Swapped { generation, changed: changed.clone(), warnings: warnings.clone() });
         }
+        if refused.is_empty() {
+            return Ok(Swapped { generation, changed, warnings });
+        }
+        // The rest is served; what was refused stays a failure until its files are right.
+        self.lock().swaps.failure = failure;
+        let error = ReloadError::Files { errors: Errors(refused), changed };
+        self.note_failed_swap(&error, contents, now, is_asked);
+        Err(error)
     }
 
     fn note_swap(&self, swapped: &Swapped) {
@@ -119,7 +134,13 @@ impl Control {
         state.swaps.failure = Some(Arc::new(SwapFailure { at, error: text, tried: now, contents }));
         drop(state);
         if is_news {
-            error.log("the certificates were not swapped", "a file of the certificates has an error");
+            let message = match error {
+                ReloadError::Files { changed, .. } if !changed.is_empty() => {
+                    "some files of the certificates were not swapped"
+                }
+                _ => "the certificates were not swapped",
+            };
+            error.log(message, "a file of the certificates has an error");
         }
     }
 }

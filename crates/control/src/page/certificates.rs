@@ -53,9 +53,12 @@ pub(super) fn summary(certificates: &CertificatesView) -> String {
         };
         text += &format!("{} {noun}: {when}\n", certificates.served);
     }
+    for expired in &certificates.expired {
+        text += &format!("EXPIRED: {expired}\n");
+    }
     if let Some(failed) = &certificates.failed_swap {
         text += &format!(
-            "LAST SWAP OF CERTIFICATES FAILED: {}; the previous certificates are still served\n",
+            "LAST SWAP OF CERTIFICATES FAILED: {}; for these files what was served before is still in use\n",
             failed.at
         );
         text.extend(
@@ -142,7 +145,7 @@ mod tests {
             CertificatesView { served: 1, soonest_days_left: Some(-1), failed_swap: Some(swap), ..fine };
         let expected = "\
 1 certificate: ONE EXPIRED at 2026-03-01T00:00:00Z
-LAST SWAP OF CERTIFICATES FAILED: 2026-01-01T00:00:00Z; the previous certificates are still served
+LAST SWAP OF CERTIFICATES FAILED: 2026-01-01T00:00:00Z; for these files what was served before is still in use
   error: x
    --> f:1:1
 ";

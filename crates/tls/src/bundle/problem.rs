@@ -16,7 +16,7 @@ pub struct Problem {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The bundle is not served.
+    /// The bundle is not served; one that has expired is, if nothing better was served before.
     Error,
     /// The bundle is served, but an operator should look at it.
     Warning,
@@ -126,6 +126,12 @@ impl Problem {
         self.severity == Severity::Error
     }
 
+    /// Whether the bundle cannot be served at all. One that has expired can: that comes with time, also while it is
+    /// served, and must not hold back anything else.
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.is_error() && self.code != Code::Expired
+    }
+
     /// Inserts the file names, which [`read`](super::read) does not know: commands contain `FILE` as a placeholder.
     #[must_use]
     pub fn in_files(mut self, chain: &Path, key: Option<&Path>) -> Self {
@@ -188,8 +194,8 @@ impl Problems {
         self.0.len()
     }
 
-    pub(crate) fn has_errors(&self) -> bool {
-        self.0.iter().any(Problem::is_error)
+    pub(crate) fn has_fatal(&self) -> bool {
+        self.0.iter().any(Problem::is_fatal)
     }
 
     /// Errors first, otherwise in the order in which they were found.

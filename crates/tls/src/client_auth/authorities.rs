@@ -13,6 +13,7 @@ use super::verifier::{seconds, unix_time};
 use crate::asn1::{Malformed, Reader, SEQUENCE};
 use crate::crl::sha256;
 use crate::fields::Fields;
+use crate::files::Ended;
 use crate::identity::name;
 
 /// Every certificate is a trust anchor, including intermediates: a chain may end at any of them.
@@ -101,6 +102,19 @@ impl Authorities {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Authority> {
         self.list.iter()
+    }
+
+    pub(crate) fn tell_ended(&self, path: &Path, now: i64, ended: &mut Vec<Ended>) {
+        ended.extend(self.list.iter().filter(|authority| authority.has_ended(now)).map(|authority| Ended {
+            path: path.to_owned(),
+            what: format!("CA {}", authority.name()),
+            not_after: u64::try_from(authority.not_after).unwrap_or(0),
+        }));
+    }
+
+    /// Whether none of them is valid any more.
+    pub(crate) fn have_ended(&self, now: i64) -> bool {
+        self.list.iter().all(|authority| authority.has_ended(now))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The CRLs of a policy: which are valid, which one is the newest, and the status of a certificate.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use model::ExpiredCrl;
 use rustls::pki_types::SignatureVerificationAlgorithm;
@@ -11,6 +12,7 @@ use super::problem::Problem;
 use crate::asn1::{Malformed, Signed};
 use crate::crl::{self, Crl, CrlError};
 use crate::fields;
+use crate::files::Ended;
 use crate::identity::name;
 
 /// The newest list of every issuer and scope.
@@ -20,9 +22,11 @@ pub(super) struct Lists {
 }
 
 /// An issuer is a name and a key: two authorities with the same name are different issuers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct List {
-    pub(super) crl: Crl,
+    /// Shared with the policy that replaces this one, if its file cannot be read then.
+    pub(super) crl: Arc<Crl>,
+    file: Arc<Path>,
     pub(super) public_key: Vec<u8>,
 }
 
@@ -45,19 +49,30 @@ impl Lists {
         authorities: &[Authority],
         algorithms: &[&dyn SignatureVerificationAlgorithm],
         problems: &mut Vec<Problem>,
-    ) {
+    ) -> Result<(), Problem> {
+        let file: Arc<Path> = path.into();
+        let mut found = Vec::new();
         let read = crl::each(bytes, |crl, signed| {
             let issuer = issuer(&crl, signed, authorities, algorithms)?;
-            let list = List { crl, public_key: issuer.public_key.clone() };
-            if self.keep(list) {
-                let message =
-                    format!("{}: a CRL of \"{}\" that is not the newest", path.display(), issuer.name());
-                problems.push(Problem::warning(message, "the newest counts; remove the others"));
-            }
+            let (crl, file) = (Arc::new(crl), Arc::clone(&file));
+            found.push((List { crl, file, public_key: issuer.public_key.clone() }, issuer.name()));
             Ok(())
         });
-        if let Err(error) = read {
-            problems.push(Problem::error(format!("{}: {error}", path.display()), error.hint()));
+        read.map_err(|error| Problem::error(format!("{}: {error}", path.display()), error.hint()))?;
+        for (list, issuer) in found {
+            if self.keep(list) {
+                let message = format!("{}: a CRL of \"{issuer}\" that is not the newest", path.display());
+                problems.push(Problem::warning(message, "the newest counts; remove the others"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the lists of a file that is not read again, of authorities that are still trusted.
+    pub(super) fn keep_those_of(&mut self, path: &Path, served: &Self, authorities: &[Authority]) {
+        let of_file = served.list.iter().filter(|list| *list.file == *path);
+        for list in of_file.filter(|list| authorities.iter().any(|authority| list.is_of(authority))) {
+            self.keep(list.clone());
         }
     }
 
@@ -72,6 +87,19 @@ impl Lists {
             *other = list;
         }
         is_other
+    }
+
+    pub(super) fn tell_ended(&self, now: i64, ended: &mut Vec<Ended>) {
+        for list in &self.list {
+            let Some(next_update) = list.crl.next_update.filter(|&next_update| next_update <= now) else {
+                continue;
+            };
+            ended.push(Ended {
+                path: list.file.to_path_buf(),
+                what: format!("CRL of {}", name::for_people(&list.crl.issuer)),
+                not_after: u64::try_from(next_update).unwrap_or(0),
+            });
+        }
     }
 
     /// The status of a certificate whose issuer has this key.

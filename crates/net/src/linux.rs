@@ -146,6 +146,10 @@ impl Sys for Linux {
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
+    fn local_address(&self, fd: Fd) -> io::Result<SocketAddr> {
+        SocketAddr::try_from(rustix::net::getsockname(borrow(fd))?).map_err(io::Error::from)
+    }
+
     fn take_error(&self, fd: Fd) -> Option<io::Error> {
         match rustix::net::sockopt::socket_error(borrow(fd)) {
             Ok(Ok(())) => None,

@@ -441,6 +441,10 @@ impl Sys for Sim {
         Ok(self.world.borrow_mut().connection(fd)?.0.to_receive() as u64)
     }
 
+    fn local_address(&self, _: Fd) -> io::Result<SocketAddr> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn take_error(&self, fd: Fd) -> Option<io::Error> {
         let mut world = self.world.borrow_mut();
         let (connection, _) = world.connection(fd).ok()?;

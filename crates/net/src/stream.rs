@@ -62,6 +62,11 @@ impl<S: Sys> TcpStream<S> {
         self.worker.0.sys.set_keepalive(self.fd, keepalive)
     }
 
+    /// Our end of the connection.
+    pub fn local_address(&self) -> io::Result<std::net::SocketAddr> {
+        self.worker.0.sys.local_address(self.fd)
+    }
+
     /// Takes the pending error of the connection, if no call has returned it yet.
     pub fn take_error(&self) -> Option<io::Error> {
         self.worker.0.sys.take_error(self.fd)

@@ -74,6 +74,9 @@ pub trait Sys: 'static {
     /// How many bytes that were written the peer's kernel has not acknowledged yet; a FIN counts as one byte.
     fn unacknowledged(&self, fd: Fd) -> io::Result<u64>;
 
+    /// The address on which a connection was accepted.
+    fn local_address(&self, fd: Fd) -> io::Result<SocketAddr>;
+
     /// Takes the pending error of a socket, if there is one (SO_ERROR).
     fn take_error(&self, fd: Fd) -> Option<io::Error>;
 

@@ -71,9 +71,12 @@ pub(crate) fn arrival(peer: &str) -> Arrival {
 
 /// A connection under TLS from `192.0.2.7`, whose handshake asked for `name`.
 pub(crate) fn tls_arrival(plan: &ListenerPlan, name: &str, identity: Option<Identity>) -> Arrival {
-    let Choice::Host(host) = plan.tls.as_ref().unwrap().acceptor.choose(Some(name)) else { panic!("{name}") };
+    let Choice::Host(host) = plan.tls.as_ref().unwrap().acceptor.choose(Some(name), None) else {
+        panic!("{name}")
+    };
     let (version, suite) = ("TLSv1.3", "TLS_AES_128_GCM_SHA256");
-    let facts = TlsFacts { host: host.clone(), identity, version, suite, _watch_guard: None };
+    let facts =
+        TlsFacts { host: host.clone(), has_sent_name: true, identity, version, suite, _watch_guard: None };
     Arrival { security: Security::Tls(Rc::new(facts)), ..arrival("192.0.2.7:4711") }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -38,6 +39,8 @@ pub struct Host {
     pub client: Option<ClientRules>,
     /// Equal for two hosts with the same certificates (before or after a renewal) and the same rules for clients.
     identity: u64,
+    /// Equal for two hosts with the same rules for clients, or without any.
+    client_identity: u64,
 }
 
 /// The requirements on client certificates, and how a verified certificate is used.
@@ -97,9 +100,15 @@ impl Acceptor {
         Some(acceptor)
     }
 
-    /// The host for the name that a client asks for, in lower case.
-    pub fn choose(&self, name: Option<&str>) -> Choice<'_> {
-        match name.and_then(|name| self.find(name)) {
+    /// The host for the name that a client asks for, in lower case. Clients that were given an address send no name: they
+    /// get the certificate for `local`, the address that they have reached.
+    pub fn choose(&self, name: Option<&str>, local: Option<IpAddr>) -> Choice<'_> {
+        let found = match name {
+            Some(name) => self.find(name),
+            None if self.is_strict => None,
+            None => local.and_then(|address| self.find(&address.to_canonical().to_string())),
+        };
+        match found {
             Some(host) => Choice::Host(host),
             None if self.is_strict => Choice::Unrecognized,
             None => Choice::Host(self.default_host()),
@@ -107,20 +116,31 @@ impl Acceptor {
     }
 
     /// Whether a request for `name` may use a connection whose handshake chose `host`. If not, the client must open
-    /// another connection (421): the name has another certificate, or other rules for clients.
-    pub fn may_serve(&self, name: &str, host: &Host) -> bool {
-        if let Some(wanted) = self.find(name) {
-            return wanted.identity == host.identity;
+    /// another connection (421): the name has another certificate, or other rules for clients. A client that sent no name
+    /// would get the same certificate again, so only the rules count for it.
+    pub fn may_serve(&self, name: &str, host: &Host, has_sent_name: bool) -> bool {
+        let is_same = |wanted: &Host| match has_sent_name {
+            true => wanted.identity == host.identity,
+            false => wanted.client_identity == host.client_identity,
+        };
+        // Certificates name an IPv6 address without the brackets of a URI.
+        let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.parse::<IpAddr>().ok());
+        let found = match address {
+            Some(address) => self.find(&address.to_string()),
+            None => self.find(name),
+        };
+        if let Some(wanted) = found {
+            return is_same(wanted);
         }
         // Rules match hosts of any depth below `*.`, certificates of one label: the rules for clients hold for all of
         // them.
         if let Some(parent) = self.parents(name).find(|parent| parent.client.is_some()) {
-            return parent.identity == host.identity;
+            return is_same(parent);
         }
         // An unknown name belongs to the default host; a client that was admitted by another host's rules may not use
         // it.
         let default = self.default_host();
-        default.identity == host.identity || (default.client.is_none() && host.client.is_none())
+        is_same(default) || (default.client.is_none() && host.client.is_none())
     }
 
     /// The same host in this generation, if it still exists.
@@ -300,7 +320,7 @@ fn host(entries: &[&Ready<'_>], setting: &Setting<'_>, provider: &Arc<CryptoProv
     }
     let client = first.auth.zip(first.policy.clone());
     let client = client.map(|(auth, policy)| ClientRules { auth: auth.clone(), policy });
-    Some(Host { config: Arc::new(config), client, identity })
+    Some(Host { config: Arc::new(config), client, identity, client_identity: client_identity(first.auth) })
 }
 
 /// Derived from what an operator configures, so that it is equal after a renewal and on another node.
@@ -308,12 +328,22 @@ fn identity(entries: &[&Ready<'_>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for ready in entries {
         (&ready.entry.files.chain, &ready.entry.files.key).hash(&mut hasher);
-        if let Some(auth) = ready.auth {
-            (auth.is_required, &auth.ca, &auth.crl, auth.depth).hash(&mut hasher);
-            format!("{:?}", (auth.expired_crl, &auth.allow, &auth.headers)).hash(&mut hasher);
-        }
+        hash_rules(ready.auth, &mut hasher);
     }
     hasher.finish()
+}
+
+fn client_identity(auth: Option<&ClientAuth>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hash_rules(auth, &mut hasher);
+    hasher.finish()
+}
+
+fn hash_rules(auth: Option<&ClientAuth>, hasher: &mut DefaultHasher) {
+    if let Some(auth) = auth {
+        (auth.is_required, &auth.ca, &auth.crl, auth.depth).hash(hasher);
+        format!("{:?}", (auth.expired_crl, &auth.allow, &auth.headers)).hash(hasher);
+    }
 }
 
 fn binding(listener: &str, host: u64, epoch: [u8; 32]) -> [u8; 32] {

@@ -92,7 +92,7 @@ fn config(certificates: Vec<CertificateEntry>) -> Config {
 }
 
 fn host<'a>(acceptor: &'a Acceptor, name: &str) -> &'a Host {
-    match acceptor.choose(Some(name)) {
+    match acceptor.choose(Some(name), None) {
         Choice::Host(host) => host,
         Choice::Unrecognized => panic!("{name}"),
     }
@@ -109,11 +109,50 @@ fn rules_for_clients_below_a_wildcard_hold_at_any_depth() {
         ("a.corp.example", false),
         ("a.b.corp.example", false),
     ] {
-        assert_eq!(acceptor.may_serve(name, open), may, "{name}");
+        assert_eq!(acceptor.may_serve(name, open, true), may, "{name}");
     }
     let asked = host(&acceptor, "a.corp.example");
-    assert!(acceptor.may_serve("b.corp.example", asked) && acceptor.may_serve("a.b.corp.example", asked));
-    assert!(!acceptor.may_serve("www.example", asked) && !acceptor.may_serve("other.example", asked));
+    assert!(
+        acceptor.may_serve("b.corp.example", asked, true)
+            && acceptor.may_serve("a.b.corp.example", asked, true)
+    );
+    assert!(
+        !acceptor.may_serve("www.example", asked, true) && !acceptor.may_serve("other.example", asked, true)
+    );
+}
+
+#[test]
+fn a_client_that_sends_no_name_gets_the_certificate_of_the_address() {
+    let entries: [(&[&str], bool); 4] = [
+        (&["www.example"], false),
+        (&["192.0.2.1"], false),
+        (&["2001:db8::1"], false),
+        (&["in.example"], true),
+    ];
+    let acceptor = load(&entries).unwrap();
+    for (local, name) in [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("192.0.2.9", "www.example"),
+    ] {
+        let Choice::Host(chosen) = acceptor.choose(None, Some(local.parse().unwrap())) else { panic!() };
+        assert!(std::ptr::eq(&**chosen, host(&acceptor, name)), "{local}");
+        // The same certificate would be chosen again, so it serves every host with the same rules for clients.
+        for (name, may) in [
+            ("www.example", true),
+            ("192.0.2.1", true),
+            ("[2001:DB8::1]", true),
+            ("x", true),
+            ("in.example", false),
+        ] {
+            assert_eq!(acceptor.may_serve(name, chosen, false), may, "{local} {name}");
+        }
+    }
+    let named = host(&acceptor, "www.example");
+    assert!(
+        !acceptor.may_serve("192.0.2.1", named, true) && !acceptor.may_serve("[2001:db8::1]", named, true)
+    );
 }
 
 #[test]

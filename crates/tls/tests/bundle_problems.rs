@@ -11,8 +11,8 @@ use factory::{
     six,
 };
 use rcgen::{BasicConstraints, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd};
-use tls::{Code, Severity};
 use tls::bundle::{self, Problem};
+use tls::{Code, Severity};
 
 /// All problems of the file of a chain and the file of a key.
 fn problems(chain: impl AsRef<[u8]>, key: Option<&str>) -> Vec<Problem> {

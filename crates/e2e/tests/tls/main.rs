@@ -8,6 +8,7 @@ mod bodies_arrive_unchanged;
 mod certificate_follows_the_name;
 mod chains_are_put_in_order;
 mod client_certificate_is_required;
+mod client_without_a_name_is_served;
 mod connections_end_like_plain_ones;
 mod crls_are_checked;
 mod each_name_has_its_own_rules;

@@ -93,7 +93,10 @@ async fn handshake<S: Sys>(
         say(client, Alert::ProtocolVersion);
         return Err(Handshake::Version);
     }
-    let host = match plan.acceptor.choose(hello.server_name.as_deref()) {
+    let has_sent_name = hello.server_name.is_some();
+    // A system call, but only where no name decides.
+    let local = (!has_sent_name).then(|| tcp.local_address().ok().map(|address| address.ip())).flatten();
+    let host = match plan.acceptor.choose(hello.server_name.as_deref(), local) {
         Choice::Host(host) => host,
         Choice::Unrecognized => {
             say(client, Alert::UnrecognizedName);
@@ -108,7 +111,7 @@ async fn handshake<S: Sys>(
         Ok(mut session) => {
             let (key, name) = (tcp.key(), &listener.plan.name);
             let watch = |chain: &[_]| client.proxy.revocation_watch.watch(key, name, host, chain);
-            session.record_facts(host, watch).map_err(|_| Handshake::ClientCertificate)?;
+            session.record_facts(host, has_sent_name, watch).map_err(|_| Handshake::ClientCertificate)?;
             check_again(client, listener, host, &session)?;
             Ok(session)
         }

@@ -32,7 +32,7 @@ fn check_host_and_client(
     tls_facts: &TlsFacts,
 ) -> Result<Authorized, Failed> {
     let name = std::str::from_utf8(question.request.host_name()).unwrap_or_default();
-    if !plan.acceptor.may_serve(&in_lower_case(name), &tls_facts.host) {
+    if !plan.acceptor.may_serve(&in_lower_case(name), &tls_facts.host, tls_facts.has_sent_name) {
         return Err(Failure::Misdirected.into());
     }
     let Some(rules) = &tls_facts.host.client else { return Ok(Authorized(())) };

@@ -33,6 +33,8 @@ pub(crate) struct Tls {
 pub(crate) struct TlsFacts {
     /// The host whose certificate was used.
     pub(crate) host: Arc<Host>,
+    /// The client asked for a name: another connection for another name would get another certificate.
+    pub(crate) has_sent_name: bool,
     /// The identity in the client's certificate; `None`: it sent none.
     pub(crate) identity: Option<Identity>,
     /// For the access log.
@@ -132,6 +134,7 @@ impl Tls {
     pub(crate) fn record_facts(
         &mut self,
         host: &Arc<Host>,
+        has_sent_name: bool,
         watch: impl FnOnce(&[CertificateDer<'static>]) -> WatchGuard,
     ) -> Result<(), tls::Unreadable> {
         let session = &self.inner.get_mut().session;
@@ -144,6 +147,7 @@ impl Tls {
         let (version, suite) = (session.version_text(), session.suite_name());
         self.facts = Some(Rc::new(TlsFacts {
             host: Arc::clone(host),
+            has_sent_name,
             identity,
             version,
             suite,

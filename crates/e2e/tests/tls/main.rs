@@ -42,6 +42,7 @@ mod truncated_responses_are_cut;
 mod versions_are_offered;
 mod websockets_are_secure;
 mod wrong_host_is_misdirected;
+mod wrong_protocol_is_named;
 
 use std::fmt::Display;
 

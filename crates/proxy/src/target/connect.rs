@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::uri::Scheme;
 use model::{Failure, TargetTimeouts};
 use net::{Buffer, Sys, TcpStream, Ticks, Worker};
+use rustls::InvalidMessage;
 use tls::Connector;
 
 use super::pool::{LocalTarget, TargetConnection};
@@ -84,12 +85,22 @@ fn set_deadline<S: Sys>(tcp: &TcpStream<S>, timeout: Duration) {
     tcp.set_write_deadline(deadline);
 }
 
+/// Waits until a connection is established. A socket whose connect has failed is writable too; what has happened would
+/// otherwise be taken for a fault of what is spoken on it.
+async fn connected<S: Sys>(tcp: &TcpStream<S>) -> Result<(), Failed> {
+    tcp.writable().await.map_err(|error| on_connect(&error))?;
+    match tcp.take_error() {
+        Some(error) => Err(on_connect(&error).into()),
+        None => Ok(()),
+    }
+}
+
 async fn handshake<S: Sys>(
     tcp: &TcpStream<S>,
     connector: &Connector,
     target: IpAddr,
 ) -> Result<Box<Tls>, Failed> {
-    tcp.writable().await.map_err(|error| on_connect(&error))?;
+    connected(tcp).await?;
     let session = connector.connect(target).map_err(|_| Failure::Internal)?;
     Tls::handshake(tcp, session, Buffer::new(), true).await.map_err(|error| on_handshake(&error))
 }
@@ -151,7 +162,7 @@ async fn open_http2<S: Sys>(
         let _ = tcp.set_keepalive(target.tcp_keepalive());
         set_deadline(&tcp, timeouts.connect);
         let Some(connector) = connector else {
-            tcp.writable().await.map_err(|error| on_connect(&error))?;
+            connected(&tcp).await?;
             return Ok(Wire::plain(tcp));
         };
         let session = handshake(&tcp, &connector, address.ip()).await?;
@@ -199,6 +210,9 @@ fn on_handshake(error: &HandshakeError) -> Failed {
         }
         HandshakeError::Tls(rustls::Error::NoApplicationProtocol) => {
             Failed { failure: Failure::TargetTls, detail: "the target does not speak the protocol" }
+        }
+        HandshakeError::Tls(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            Failed { failure: Failure::TargetTls, detail: "the target does not speak TLS: is it plain HTTP?" }
         }
         HandshakeError::Tls(_) => {
             Failed { failure: Failure::TargetTls, detail: "not a handshake that we can make" }

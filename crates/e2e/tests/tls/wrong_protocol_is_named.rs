@@ -1,0 +1,44 @@
+//! Where a group's `protocol` is not what its targets speak, the detail in the access log says so; a closed port is a refused
+//! connection in every protocol.
+
+use testkit::{Authority, Balancer, Config, Target, TlsServer, get, ok, refused_address};
+
+fn failure(config: Config) -> (String, String) {
+    let balancer = Balancer::start(config);
+    let response = get(balancer.web(), "/");
+    assert_eq!(response.status(), 502);
+    let line = balancer.log_line("request_target", "/");
+    (response.reason(), line["detail"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn tls_to_a_plain_target() {
+    let plain = Target::script(|mut connection| {
+        connection.read()?;
+        connection.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    });
+    for protocol in ["https", "h2"] {
+        let config = Config::to(&plain).group(&format!("protocol = \"{protocol}\""));
+        let (reason, detail) = failure(config.group("tls = { verify = false }"));
+        assert_eq!(reason, "target_tls");
+        assert!(detail.contains("does not speak TLS"), "{detail}");
+    }
+}
+
+#[test]
+fn plain_http_to_a_target_with_tls() {
+    let server = TlsServer::new(&Authority::new("CA").leaf(&[]).issue());
+    let target = Target::https(&server, |_| ok("one"));
+    let (reason, detail) = failure(Config::to(&target));
+    assert_eq!(reason, "target_response_malformed");
+    assert!(detail.contains("expects TLS"), "{detail}");
+}
+
+#[test]
+fn closed_port() {
+    for protocol in ["http", "h2c", "https", "h2"] {
+        let config = Config::to_addresses(&[refused_address()]).group(&format!("protocol = \"{protocol}\""));
+        let (reason, detail) = failure(config);
+        assert_eq!((reason.as_str(), detail.as_str()), ("target_refused", ""), "{protocol}");
+    }
+}

@@ -6,6 +6,8 @@
 pub struct ClientHello {
     /// The server name (RFC 6066 §3), in lower case and without a trailing dot. `None`: no name, or an IP address.
     pub server_name: Option<String>,
+    /// There is a name that is none of a host, such as one in another encoding. Real clients send such names.
+    pub has_other_name: bool,
     pub offers_tls12: bool,
     pub offers_tls13: bool,
 }
@@ -100,6 +102,7 @@ fn hello(body: &mut Reader<'_>) -> Option<Result<ClientHello, &'static str>> {
     body.vector8()?;
     let mut found = ClientHello {
         server_name: None,
+        has_other_name: false,
         // Without `supported_versions` this is the highest version that the client offers.
         offers_tls12: legacy_version >= TLS12,
         offers_tls13: false,
@@ -117,7 +120,9 @@ fn hello(body: &mut Reader<'_>) -> Option<Result<ClientHello, &'static str>> {
             SERVER_NAME => {
                 has_name = true;
                 match server_name(&mut Reader(data))? {
-                    Ok(name) => found.server_name = name,
+                    Ok(Name::Host(name)) => found.server_name = Some(name),
+                    Ok(Name::Other) => found.has_other_name = true,
+                    Ok(Name::None) => {}
                     Err(detail) => return Some(Err(detail)),
                 }
             }
@@ -134,7 +139,7 @@ fn hello(body: &mut Reader<'_>) -> Option<Result<ClientHello, &'static str>> {
 }
 
 /// RFC 6066 §3: a list. Only one kind of name was ever defined, and only one name of a kind may be in it.
-fn server_name(data: &mut Reader<'_>) -> Option<Result<Option<String>, &'static str>> {
+fn server_name(data: &mut Reader<'_>) -> Option<Result<Name, &'static str>> {
     let mut list = Reader(data.vector16()?);
     if list.0.is_empty() || !data.0.is_empty() {
         return None;
@@ -145,16 +150,26 @@ fn server_name(data: &mut Reader<'_>) -> Option<Result<Option<String>, &'static 
         if kind != HOST_NAME {
             continue;
         }
+        if name.is_empty() {
+            return None;
+        }
         if found.is_some() {
             return Some(Err("two server names"));
         }
-        match host_name(name) {
-            Some(name) => found = Some(name),
-            None => return Some(Err("a server name that is none")),
-        }
+        found = Some(match host_name(name) {
+            // Some clients send an IP address, which is not a name (RFC 6066 §3). It is ignored.
+            Some(name) if name.parse::<std::net::IpAddr>().is_ok() => Name::None,
+            Some(name) => Name::Host(name),
+            None => Name::Other,
+        });
     }
-    // Some clients send an IP address, which is not a name (RFC 6066 §3). It is ignored.
-    Some(Ok(found.filter(|name| name.parse::<std::net::IpAddr>().is_err())))
+    Some(Ok(found.unwrap_or(Name::None)))
+}
+
+enum Name {
+    None,
+    Host(String),
+    Other,
 }
 
 fn host_name(name: &[u8]) -> Option<String> {

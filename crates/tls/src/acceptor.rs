@@ -16,6 +16,7 @@ use rustls::sign::CertifiedKey;
 use crate::bundle::Severity;
 use crate::client_auth::{ClientPolicy, fingerprint_of_policy, without_resumption};
 use crate::files::{CertificateInfo, Files, Loaded};
+use crate::nameless::provider_without_names;
 use crate::provider::{provider_with, versions};
 use crate::session::FRAGMENT_BYTES;
 use crate::ticket::TicketKeys;
@@ -35,6 +36,8 @@ pub struct Acceptor {
 #[derive(Debug)]
 pub struct Host {
     pub config: Arc<ServerConfig>,
+    /// The same for [`Session::accept_nameless`](crate::Session::accept_nameless).
+    pub nameless: Arc<ServerConfig>,
     /// `None`: no client certificate is requested.
     pub client: Option<ClientRules>,
     /// Equal for two hosts with the same certificates (before or after a renewal) and the same rules for clients.
@@ -225,6 +228,7 @@ fn ready<'a>(entry: &'a CertificateEntry, tls: &'a ListenerTls, files: &mut File
 struct Builder<'a> {
     setting: &'a Setting<'a>,
     provider: Arc<CryptoProvider>,
+    nameless_provider: Arc<CryptoProvider>,
     /// Keyed by the position of the entries.
     known: HashMap<Vec<usize>, usize>,
     hosts: Vec<Arc<Host>>,
@@ -233,7 +237,8 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(setting: &'a Setting<'a>) -> Self {
         let provider = provider_with(&setting.tls.suites);
-        Self { setting, provider, known: HashMap::new(), hosts: Vec::new() }
+        let nameless_provider = provider_without_names(&setting.tls.suites);
+        Self { setting, provider, nameless_provider, known: HashMap::new(), hosts: Vec::new() }
     }
 
     fn build(mut self, entries: &[Ready<'_>], now_seconds: u64) -> Option<Acceptor> {
@@ -272,7 +277,7 @@ impl<'a> Builder<'a> {
             return Some(place);
         }
         let of_host: Vec<_> = places.iter().map(|&place| &entries[place]).collect();
-        let host = host(&of_host, self.setting, &self.provider)?;
+        let host = host(&of_host, self.setting, [&self.provider, &self.nameless_provider])?;
         self.hosts.push(Arc::new(host));
         self.known.insert(places, self.hosts.len() - 1);
         Some(self.hosts.len() - 1)
@@ -293,10 +298,28 @@ fn ask_the_same(one: &Ready<'_>, other: &Ready<'_>) -> bool {
     rules(one) == rules(other)
 }
 
-fn host(entries: &[&Ready<'_>], setting: &Setting<'_>, provider: &Arc<CryptoProvider>) -> Option<Host> {
+fn host(entries: &[&Ready<'_>], setting: &Setting<'_>, providers: [&Arc<CryptoProvider>; 2]) -> Option<Host> {
+    let (first, identity) = (entries.first()?, identity(entries));
+    let [config, nameless] = providers.map(|provider| server_config(entries, setting, provider, identity));
+    let client = first.auth.zip(first.policy.clone());
+    let client = client.map(|(auth, policy)| ClientRules { auth: auth.clone(), policy });
+    Some(Host {
+        config: Arc::new(config?),
+        nameless: Arc::new(nameless?),
+        client,
+        identity,
+        client_identity: client_identity(first.auth),
+    })
+}
+
+fn server_config(
+    entries: &[&Ready<'_>],
+    setting: &Setting<'_>,
+    provider: &Arc<CryptoProvider>,
+    identity: u64,
+) -> Option<ServerConfig> {
     let first = entries.first()?;
     let (tls, keys) = (setting.tls, entries.iter().map(|ready| Arc::clone(&ready.loaded.key)).collect());
-    let identity = identity(entries);
     let builder = ServerConfig::builder_with_provider(Arc::clone(provider));
     let builder = builder.with_protocol_versions(&versions(tls.min_version, &tls.suites)).ok()?;
     let builder = match &first.policy {
@@ -318,9 +341,7 @@ fn host(entries: &[&Ready<'_>], setting: &Setting<'_>, provider: &Arc<CryptoProv
             config.ticketer = setting.tickets.bound_to(binding(setting.listener, identity, epoch));
         }
     }
-    let client = first.auth.zip(first.policy.clone());
-    let client = client.map(|(auth, policy)| ClientRules { auth: auth.clone(), policy });
-    Some(Host { config: Arc::new(config), client, identity, client_identity: client_identity(first.auth) })
+    Some(config)
 }
 
 /// Derived from what an operator configures, so that it is equal after a renewal and on another node.

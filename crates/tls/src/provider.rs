@@ -35,7 +35,7 @@ pub(crate) fn suite_of(suite: rustls::CipherSuite) -> Option<CipherSuite> {
     CipherSuite::ALL.into_iter().find(|&ours| of_rustls(ours).suite() == suite)
 }
 
-fn of_rustls(suite: CipherSuite) -> SupportedCipherSuite {
+pub(crate) fn of_rustls(suite: CipherSuite) -> SupportedCipherSuite {
     use aws_lc_rs::cipher_suite as suites;
     match suite {
         CipherSuite::Tls13Aes128GcmSha256 => suites::TLS13_AES_128_GCM_SHA256,

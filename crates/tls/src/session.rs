@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::provider;
+use crate::{nameless, provider};
 use rustls::client::UnbufferedClientConnection;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, DnsName, ServerName};
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, Error, HandshakeKind, ProtocolVersion, ServerConfig};
@@ -17,6 +17,8 @@ pub struct Session {
     /// `close_notify` of the peer was found while writing, where it could not be reported.
     has_ended: bool,
     has_failed: bool,
+    /// The client's server name is hidden from rustls.
+    hides_name: bool,
 }
 
 enum Role {
@@ -50,13 +52,19 @@ impl Session {
         Ok(Self::of(Role::Server(UnbufferedServerConnection::new(config)?)))
     }
 
+    /// For a client that sent a name for which [`is_server_name`] is false; `config` is
+    /// [`Host::nameless`](crate::Host::nameless).
+    pub fn accept_nameless(config: Arc<ServerConfig>) -> Result<Self, Error> {
+        Ok(Self { hides_name: true, ..Self::accept(config)? })
+    }
+
     /// The first [`Self::read`], with no input, writes the ClientHello.
     pub fn connect(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, Error> {
         Ok(Self::of(Role::Client(UnbufferedClientConnection::new(config, name)?)))
     }
 
     fn of(role: Role) -> Self {
-        Self { role: Box::new(role), has_ended: false, has_failed: false }
+        Self { role: Box::new(role), has_ended: false, has_failed: false, hides_name: false }
     }
 
     /// Takes complete records from the front of `records`, which is decrypted in place, until `plain` returns `false`
@@ -68,6 +76,9 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Read {
         let mut read = Read::default();
+        if self.hides_name && self.is_handshaking() {
+            nameless::hide_name(records);
+        }
         loop {
             let rest = records.get_mut(read.consumed..).unwrap_or_default();
             let mut goes_on = true;
@@ -242,6 +253,11 @@ impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("is_handshaking", &self.is_handshaking()).finish_non_exhaustive()
     }
+}
+
+/// Whether rustls takes this as the name of a server.
+pub fn is_server_name(name: &str) -> bool {
+    DnsName::try_from(name).is_ok()
 }
 
 /// The maximum length of the records for `plain_len` bytes.

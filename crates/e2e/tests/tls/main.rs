@@ -20,6 +20,7 @@ mod identity_reaches_the_target;
 mod log_and_targets_are_told_of_tls;
 mod malformed_hellos_are_refused;
 mod named_certificate_needs_no_issuer;
+mod odd_names_get_the_default_certificate;
 mod old_versions_are_refused;
 mod openssl_verifies_the_chain;
 mod plain_http_gets_400;

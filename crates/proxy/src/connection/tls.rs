@@ -93,17 +93,24 @@ async fn handshake<S: Sys>(
         say(client, Alert::ProtocolVersion);
         return Err(Handshake::Version);
     }
-    let has_sent_name = hello.server_name.is_some();
+    let name = hello.server_name.as_deref();
+    // No certificate can have such a name, and the client would send it again: as one of an unknown host, but for 421.
+    let has_other_name = hello.has_other_name || name.is_some_and(|name| !tls::is_server_name(name));
+    let has_sent_name = name.is_some() && !has_other_name;
     // A system call, but only where no name decides.
-    let local = (!has_sent_name).then(|| tcp.local_address().ok().map(|address| address.ip())).flatten();
-    let host = match plan.acceptor.choose(hello.server_name.as_deref(), local) {
+    let local = (name.is_none() && !has_other_name).then(|| tcp.local_address().ok()).flatten();
+    let host = match plan.acceptor.choose(name, local.map(|address| address.ip())) {
         Choice::Host(host) => host,
         Choice::Unrecognized => {
             say(client, Alert::UnrecognizedName);
             return Err(Handshake::UnrecognizedName);
         }
     };
-    let Ok(session) = Session::accept(std::sync::Arc::clone(&host.config)) else {
+    let session = match has_other_name {
+        true => Session::accept_nameless(std::sync::Arc::clone(&host.nameless)),
+        false => Session::accept(std::sync::Arc::clone(&host.config)),
+    };
+    let Ok(session) = session else {
         say(client, Alert::InternalError);
         return Err(Handshake::Internal);
     };

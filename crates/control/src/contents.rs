@@ -76,7 +76,7 @@ impl Contents {
         Self(self.0.iter().map(look).collect())
     }
 
-    /// With the states that these files have in `before`, whose contents stay in use.
+    /// With the states that these files have in `before`: what was read of them then stays in use.
     pub(crate) fn keeping(mut self, kept: &BTreeSet<PathBuf>, before: &Self) -> Self {
         for path in kept {
             if let (Some(content), Some(known)) = (self.0.get_mut(path), before.0.get(path)) {

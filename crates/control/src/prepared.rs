@@ -66,7 +66,7 @@ pub(crate) fn read_files(
     let (material, kept, found) = contents.record(now, |read| {
         let mut files = Files::new(read, seconds(now));
         if let Some((material, keeps)) = before {
-            files = files.after(material, keeps);
+            files = files.after(material.parts(), keeps);
         }
         let material = Material::load(config, tickets, &mut files);
         (material, files.kept().clone(), files.into_findings())

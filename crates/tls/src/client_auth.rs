@@ -21,7 +21,7 @@ use webpki::EndEntityCert;
 
 use crate::asn1::{Malformed, Signed};
 use crate::fields::{self, Fields};
-use crate::files::{Ended, Keeps};
+use crate::in_use::{Ended, Keeps};
 pub(crate) use authorities::Authorities;
 use authorities::Authority;
 use lists::Lists;

@@ -13,7 +13,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::bundle::{self, Bundle, KnownRoots, Problem, Severity};
 use crate::client_auth::{Authorities, ClientPolicy};
-use crate::material::Material;
+use crate::in_use::{Ended, Keeps};
 use crate::provider;
 
 /// A note about a file, and where the file is named.
@@ -46,20 +46,10 @@ impl CertificateInfo {
 
 /// What was read for a configuration. It stays in use for files that cannot be used when they are read again.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Parts {
+pub struct Parts {
     certificates: HashMap<(PathBuf, Option<PathBuf>), Arc<Loaded>>,
     policies: Vec<(ClientAuth, Arc<ClientPolicy>)>,
     roots: HashMap<PathBuf, Arc<Authorities>>,
-}
-
-/// Something in a file that is in use though its time is over.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ended {
-    pub path: PathBuf,
-    /// Such as `certificate CN=www.example.com`.
-    pub what: String,
-    /// In seconds since 1970.
-    pub not_after: u64,
 }
 
 impl Parts {
@@ -79,15 +69,6 @@ impl Parts {
         }
         ended
     }
-}
-
-/// The files for which what is served now stays in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeps {
-    /// New ones that have expired already: the rest of a reload is not held back by them.
-    Ended,
-    /// All that cannot be used: a swap is one of each file by itself.
-    Unusable,
 }
 
 /// A certificate that is ready to be served.
@@ -139,8 +120,8 @@ impl<'r> Files<'r> {
 
     /// `before` is served now, and stays in use where a file cannot be used; each such file is a finding.
     #[must_use]
-    pub fn after(mut self, before: &'r Material, keeps: Keeps) -> Self {
-        self.before = Some((&before.parts, keeps));
+    pub fn after(mut self, before: &'r Parts, keeps: Keeps) -> Self {
+        self.before = Some((before, keeps));
         self
     }
 

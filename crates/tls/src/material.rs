@@ -8,7 +8,8 @@ use model::{Config, HostPattern, HttpService, ListenerName, Service, TargetGroup
 
 use crate::acceptor::{Acceptor, Setting};
 use crate::connector::Connector;
-use crate::files::{Ended, Files, Parts};
+use crate::files::{Files, Parts};
+use crate::in_use::Ended;
 use crate::ticket::TicketKeys;
 
 /// The data plane compiles this into its snapshot. Keyed by the names of the configuration.
@@ -55,6 +56,11 @@ impl Material {
 }
 
 impl Material {
+    /// For [`Files::after`].
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// What is in use though its time is over.
     pub fn ended(&self, now_seconds: u64) -> Vec<Ended> {
         self.parts.ended(now_seconds)

@@ -9,12 +9,11 @@ use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::VerifiedPath;
 
 use super::problem::Problem;
-use super::verifier::{seconds, unix_time};
 use crate::asn1::{Malformed, Reader, SEQUENCE};
 use crate::crl::sha256;
 use crate::fields::Fields;
-use crate::files::Ended;
 use crate::identity::name;
+use crate::in_use::Ended;
 
 /// Every certificate is a trust anchor, including intermediates: a chain may end at any of them.
 #[derive(Clone, Debug, Default)]
@@ -256,6 +255,14 @@ fn read(certificate: CertificateDer<'static>) -> Result<(TrustAnchor<'static>, A
         certificate,
     };
     Ok((anchor, authority, is_authority))
+}
+
+pub(super) fn seconds(time: UnixTime) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unix_time(seconds: i64) -> UnixTime {
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
 /// limit: size of the file. All public authorities together have a quarter of a megabyte.

@@ -12,8 +12,8 @@ use super::problem::Problem;
 use crate::asn1::{Malformed, Signed};
 use crate::crl::{self, Crl, CrlError};
 use crate::fields;
-use crate::files::Ended;
 use crate::identity::name;
+use crate::in_use::Ended;
 
 /// The newest list of every issuer and scope.
 #[derive(Debug, Default)]

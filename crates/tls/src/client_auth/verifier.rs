@@ -13,6 +13,7 @@ use rustls::{
 use webpki::{Cert, EndEntityCert, KeyUsage, VerifiedPath};
 
 use super::Policy;
+use super::authorities::{seconds, unix_time};
 use super::lists::Status;
 use crate::asn1::Malformed;
 
@@ -166,12 +167,4 @@ pub(crate) fn refusal(error: webpki::Error) -> Error {
         other => CertificateError::Other(OtherError(Arc::new(other))),
     };
     reason.into()
-}
-
-pub(super) fn seconds(time: UnixTime) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
-}
-
-pub(super) fn unix_time(seconds: i64) -> UnixTime {
-    UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }

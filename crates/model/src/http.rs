@@ -42,6 +42,7 @@ pub struct HttpSettings {
     pub error_pages: Vec<ErrorPage>,
     pub compression: Option<Compression>,
     pub http2: Http2,
+    pub encoded_slash: EncodedSlash,
 }
 
 impl Default for HttpSettings {
@@ -62,6 +63,7 @@ impl Default for HttpSettings {
             error_pages: Vec::new(),
             compression: None,
             http2: Http2::default(),
+            encoded_slash: EncodedSlash::Pass,
         }
     }
 }
@@ -88,6 +90,14 @@ pub enum ClientAbort {
     Cancel,
     /// The request goes on; its response is read and discarded.
     Ignore,
+}
+
+/// What happens to a path that hides `/`, `\` or NUL, if the same rule decides however the target decodes it. Otherwise it
+/// is refused in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodedSlash {
+    Refuse,
+    Pass,
 }
 
 /// Which forwarding headers are sent to targets (HTTP5).

@@ -29,7 +29,7 @@ pub use config::{Algorithm, Config, HashKey, Target, TargetGroup, TargetKeepaliv
 pub use connections::{ClientPrefix, ConnectionLimits, LoadBalancer, TcpKeepalive, WhenFull};
 pub use failure::{Failure, LogLevel, Outcome, Phase, Retry, Side};
 pub use health::{CheckKind, HealthCheck};
-pub use http::{ClientAbort, ErrorPage, ForwardedHeaders, HttpService, HttpSettings, MinRate};
+pub use http::{ClientAbort, EncodedSlash, ErrorPage, ForwardedHeaders, HttpService, HttpSettings, MinRate};
 pub use limits::{HttpLimits, Limits};
 pub use listener::{AccessLog, Listener, ListenerSettings, LogFormat, LogPath, Service};
 pub use name::{ListenerName, LoadBalancerName, TargetGroupName, TargetKey};

@@ -46,7 +46,7 @@ fn host_matches(pattern: &HostPattern, host: &[u8]) -> bool {
     }
 }
 
-fn path_matches(pattern: &PathPattern, adds_slash: bool, path: &[u8]) -> bool {
+pub(super) fn path_matches(pattern: &PathPattern, adds_slash: bool, path: &[u8]) -> bool {
     match pattern {
         PathPattern::Any => true,
         PathPattern::Exact(exact) => path == exact.as_bytes(),

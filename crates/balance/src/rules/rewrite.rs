@@ -2,8 +2,11 @@
 
 use model::{PathPattern, PathRewrite};
 
+use super::mismatch::path_matches;
+
 /// Appends the rewritten path to `out`. `path` is the normalised path of a request that matched the rule with
-/// `pattern`: rewriting works on what was matched, not on the bytes that the client sent.
+/// `pattern`: rewriting works on what was matched, not on the bytes that the client sent. `with_parameters` is the same
+/// path with its path parameters (`;x`), which are kept unless they stand in the part that the pattern matches.
 ///
 /// - `Whole`: the path becomes the text.
 /// - `Prefix`: the matched prefix becomes the text, with exactly one `/` between it and the rest (`/api` →
@@ -12,7 +15,14 @@ use model::{PathPattern, PathRewrite};
 ///
 /// The result starts with `/` and contains no CR, LF, space, control byte, `?`, `#` or byte above 0x7e: these
 /// are percent-encoded. Only `Regex` allocates.
-pub fn rewrite_path(rewrite: &PathRewrite, pattern: &PathPattern, path: &[u8], out: &mut Vec<u8>) {
+pub fn rewrite_path(
+    rewrite: &PathRewrite,
+    pattern: &PathPattern,
+    path: &[u8],
+    with_parameters: &[u8],
+    out: &mut Vec<u8>,
+) {
+    let path = if path_matches(pattern, false, with_parameters) { with_parameters } else { path };
     match rewrite {
         PathRewrite::Whole(text) => push_path(text.as_bytes(), b"", out),
         PathRewrite::Prefix(text) => {
@@ -73,7 +83,7 @@ mod tests {
 
     fn rewritten(rewrite: &PathRewrite, pattern: &PathPattern, path: &str) -> String {
         let mut out = Vec::new();
-        rewrite_path(rewrite, pattern, path.as_bytes(), &mut out);
+        rewrite_path(rewrite, pattern, path.as_bytes(), path.as_bytes(), &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -135,9 +145,26 @@ mod tests {
     }
 
     #[test]
+    fn path_parameters_are_kept_behind_what_the_pattern_matches() {
+        let regex = |text| PathPattern::Regex(Regex::new(text).unwrap());
+        for (rewrite, pattern, path, kept, expected) in [
+            (PathRewrite::Prefix("/v2".into()), prefix("/api"), "/api/x", "/api/x;s=1", "/v2/x;s=1"),
+            (PathRewrite::Prefix("/v2/".into()), prefix("/api/"), "/api/x/y", "/api/x;s=1/y", "/v2/x;s=1/y"),
+            (PathRewrite::Prefix("/v2".into()), prefix("/api"), "/api/x", "/api;s=1/x;t", "/v2/x"),
+            (PathRewrite::Regex("/$1".into()), regex("^/api/(.*)$"), "/api/x", "/api/x;s=1", "/x;s=1"),
+            (PathRewrite::Regex("/$1".into()), regex("^/api/([a-z]+)$"), "/api/x", "/api/x;s=1", "/x"),
+            (PathRewrite::Whole("/new".into()), PathPattern::Any, "/x", "/x;s=1", "/new"),
+        ] {
+            let mut out = Vec::new();
+            rewrite_path(&rewrite, &pattern, path.as_bytes(), kept.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{kept}");
+        }
+    }
+
+    #[test]
     fn the_path_is_appended_to_the_buffer() {
         let mut out = b"GET ".to_vec();
-        rewrite_path(&PathRewrite::Whole("x".to_owned()), &PathPattern::Any, b"/", &mut out);
+        rewrite_path(&PathRewrite::Whole("x".to_owned()), &PathPattern::Any, b"/", b"/", &mut out);
         assert_eq!(out, b"GET /x");
     }
 
@@ -163,7 +190,7 @@ mod tests {
                 (PathRewrite::Regex(format!("{text}$2$1")), regex),
             ] {
                 let mut out = Vec::new();
-                rewrite_path(&rewrite, &pattern, &path, &mut out);
+                rewrite_path(&rewrite, &pattern, &path, &path, &mut out);
                 check(&out);
             }
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{ClientAbort, ErrorPage, HttpLimits, HttpSettings, MinRate};
+use model::{ClientAbort, EncodedSlash, ErrorPage, HttpLimits, HttpSettings, MinRate};
 
 use super::pattern::is_token;
 use super::{Build, address, compression, http2, status};
@@ -56,6 +56,11 @@ pub(super) fn settings(inherited: HttpSettings, table: &Table, build: &mut Build
             None => inherited.compression,
         },
         http2: http2::http2(inherited.http2, table, build),
+        encoded_slash: match table.table("paths").and_then(|table| table.text("encoded_slash")) {
+            Some("refuse") => EncodedSlash::Refuse,
+            Some(_) => EncodedSlash::Pass,
+            None => inherited.encoded_slash,
+        },
     }
 }
 

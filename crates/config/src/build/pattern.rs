@@ -124,6 +124,9 @@ fn never_matches(path: &str) -> Option<&'static str> {
     if path.split('/').any(|segment| segment == "." || segment == "..") {
         return Some("the segments `.` and `..` are resolved before paths are compared");
     }
+    if path.contains(';') {
+        return Some("path parameters (`;x`) are taken off before paths are compared");
+    }
     if path.contains("//") {
         return Some("repeated slashes are merged before paths are compared");
     }
@@ -141,11 +144,16 @@ fn escape_never_matches(after: &str) -> Option<&'static str> {
     let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
         return Some("two hexadecimal digits must follow a `%`; a literal `%` is `%25`");
     };
+    if byte == b';' {
+        return Some("path parameters (`%3Bx`) are taken off before paths are compared");
+    }
     if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
         return Some("letters, digits, `-`, `.`, `_` and `~` are decoded before paths are compared");
     }
     if matches!(byte, b'/' | b'\\' | 0) {
-        return Some("a request with an encoded `/`, `\\` or NUL here is refused");
+        return Some(
+            "write the path as targets read it: a request that hides `/`, `\\` or NUL is refused if a rule for the decoded path decides",
+        );
     }
     let lower = digits.is_some_and(|digits| digits.bytes().any(|byte| byte.is_ascii_lowercase()));
     lower.then_some("the digits after a `%` are in upper case when paths are compared")

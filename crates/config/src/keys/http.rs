@@ -134,6 +134,13 @@ pub(super) const KEYS: &[Key] = &[
         example: "http2 = { concurrent_streams = 250 }",
     },
     Key {
+        name: "paths",
+        kind: Kind::Table(&[PATHS]),
+        default: Means("as below"),
+        help: "How paths that servers read in different ways are treated. Each key is inherited separately.",
+        example: "paths = { encoded_slash = \"refuse\" }",
+    },
+    Key {
         name: "access_log",
         kind: Kind::Either(&Kind::Word(&["off"], &[]), &Kind::Table(&[ACCESS_LOG])),
         default: Is("\"off\""),
@@ -203,6 +210,14 @@ const REQUEST_ID: &[Key] = &[Key {
     default: Is("true"),
     help: "Whether final responses, and the 101 to a WebSocket, carry the id in `X-Request-Id`. One that the target set is passed on instead.",
     example: "request_id = { response = false }",
+}];
+
+const PATHS: &[Key] = &[Key {
+    name: "encoded_slash",
+    kind: Kind::Word(&["refuse", "pass"], &[]),
+    default: Is("\"pass\""),
+    help: "Whether a path that hides `/`, `\\` or NUL (`%2F`, `\\`, `%5C`, `%00`) is refused with 400 `request_path`, or passed unchanged. A path for which another rule would decide if the target decodes it is refused in any case.",
+    example: "paths = { encoded_slash = \"refuse\" }",
 }];
 
 const ACCESS_LOG: &[Key] = &[

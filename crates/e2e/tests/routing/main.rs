@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod conditions_choose_the_rule;
+mod encoded_slashes_are_passed;
 mod headers_are_edited;
 mod hidden_separators_are_refused;
+mod path_parameters_do_not_hide_a_path;
 mod paths_are_rewritten;
 mod redirects_and_fixed_responses;
 mod scheme_is_redirected;

@@ -1,7 +1,8 @@
-//! Paths in the normal form that rules match (RFC 3986 §6.2.2).
+//! Paths in the normal form that rules match (RFC 3986 §6.2.2), without path parameters (RFC 3986 §3.3).
 //!
 //! Only matching uses the normal form; the target receives the client's bytes unchanged. Therefore anything that the
-//! target could decode to another path than the matched one must be reported here, as [`Normalized::hidden_at`].
+//! target could read as another path than the matched one is reported in [`Normalized::doubts`], and
+//! [`any_other_reading`] goes through those paths.
 
 use super::word;
 
@@ -9,16 +10,28 @@ use super::word;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Normalized<'a> {
     pub path: &'a [u8],
-    /// From this offset on, `path` depends on how the target reads an encoded `/`, `\` or NUL: the start of the first
-    /// segment that contains one, or 0 if `..` could then climb elsewhere. A rule that looks at bytes after the offset
-    /// must not decide; the request is refused.
-    pub hidden_at: Option<usize>,
+    /// What a target may read differently.
+    pub doubts: Doubts,
 }
 
-impl Normalized<'_> {
+/// Parts of a path that servers read in different ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doubts(u8);
+
+impl Doubts {
+    const SLASH: u8 = 1;
+    const BACKSLASH: u8 = 2;
+    const NUL: u8 = 4;
+    /// A dot segment or an empty segment with parameters, such as `..;x`.
+    const PARAMETERS: u8 = 8;
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether a segment contains an encoded separator or NUL (`%2F`, `%5C`, `\`, `%00`).
-    pub fn hides_separator(&self) -> bool {
-        self.hidden_at.is_some()
+    pub const fn hides_separator(self) -> bool {
+        self.0 & (Self::SLASH | Self::BACKSLASH | Self::NUL) != 0
     }
 }
 
@@ -28,44 +41,127 @@ pub struct PathError {
     pub detail: &'static str,
 }
 
-/// Normalises a path: decodes `%XX` of unreserved bytes, writes other `%XX` in upper case, removes dot segments, merges
-/// repeated slashes. A path that is already normal is returned unchanged; any other is written to `scratch`. An empty
-/// path becomes `/`; `*` stays.
+/// Normalises a path: takes path parameters (`;x`) off each segment, decodes `%XX` of unreserved bytes, writes other
+/// `%XX` in upper case, removes dot segments, merges repeated slashes. A path that is already normal is returned
+/// unchanged; any other is written to `scratch`. An empty path becomes `/`; `*` stays.
 ///
 /// # Errors
 /// A `%` without two hexadecimal digits, `..` above the root, a path that does not begin with `/`.
 pub fn normalize<'a>(path: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<Normalized<'a>, PathError> {
-    match path {
-        [] => return Ok(Normalized { path: b"/", hidden_at: None }),
-        b"*" => return Ok(Normalized { path, hidden_at: None }),
-        [b'/', ..] => {}
-        _ => return Err(PathError { detail: "path does not begin with a slash" }),
-    }
-    if looks_normal(path) {
-        return Ok(Normalized { path, hidden_at: None });
-    }
-    scratch.clear();
-    scratch.push(b'/');
-    let mut writer = Writer { out: scratch, hidden_at: None, ends_in_name: false };
-    for segment in path[1..].split(|byte| *byte == b'/') {
-        writer.segment(segment)?;
-    }
-    let Writer { hidden_at, ends_in_name, .. } = writer;
-    if ends_in_name {
-        scratch.pop();
-    }
-    Ok(Normalized { path: scratch, hidden_at })
+    normalize_as(path, Parameters::Removed, scratch)
+}
+
+/// The same form, but with the parameters of segments that stay: a rewritten path keeps them.
+///
+/// # Errors
+/// The same as for [`normalize`].
+pub fn with_parameters<'a>(path: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<&'a [u8], PathError> {
+    normalize_as(path, Parameters::Kept, scratch).map(|normal| normal.path)
 }
 
 /// Whether [`normalize`] returns this path unchanged and it hides no separator.
 pub fn is_normal(path: &[u8]) -> bool {
     normalize(path, &mut Vec::new())
-        .is_ok_and(|normal| normal.path == path && !path.is_empty() && !normal.hides_separator())
+        .is_ok_and(|normal| normal.path == path && !path.is_empty() && normal.doubts.is_empty())
+}
+
+/// Whether `differs` is true for one of the other paths that a target may take this path for. A target may decode the
+/// hidden bytes before it removes dot segments, or after that.
+///
+/// # Errors
+/// The same as for [`normalize`], for one of these paths.
+// limit: at most 46 paths, and only for a path that contains every kind of doubt.
+pub fn any_other_reading(
+    path: &[u8],
+    doubts: Doubts,
+    mut differs: impl FnMut(&[u8]) -> bool,
+) -> Result<bool, PathError> {
+    let (mut first, mut decoded, mut scratch) = (Vec::new(), Vec::new(), Vec::new());
+    for kinds in (1..=ALL_KINDS).filter(|kinds| kinds & !doubts.0 == 0) {
+        let is_literal = kinds & Doubts::PARAMETERS != 0;
+        let parameters = if is_literal { Parameters::OfTheName } else { Parameters::Removed };
+        let normal = normalize_as(path, parameters, &mut first)?.path;
+        let nul_ends: &[bool] = if kinds & Doubts::NUL != 0 { &[true, false] } else { &[false] };
+        for &nul_ends in nul_ends {
+            for text in [path, normal] {
+                decode_hidden(text, kinds, nul_ends, &mut decoded);
+                if differs(normalize_as(&decoded, parameters, &mut scratch)?.path) {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// What is done with the part of a segment from its first `;` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parameters {
+    Removed,
+    /// Not a part of the name that decides whether the segment is a dot segment.
+    Kept,
+    /// Nothing: the server does not know parameters.
+    OfTheName,
+}
+
+fn normalize_as<'a>(
+    path: &'a [u8],
+    parameters: Parameters,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Normalized<'a>, PathError> {
+    let doubts = Doubts::default();
+    match path {
+        [] => return Ok(Normalized { path: b"/", doubts }),
+        b"*" => return Ok(Normalized { path, doubts }),
+        [b'/', ..] => {}
+        _ => return Err(PathError { detail: "path does not begin with a slash" }),
+    }
+    if looks_normal(path) {
+        return Ok(Normalized { path, doubts });
+    }
+    scratch.clear();
+    scratch.push(b'/');
+    let mut writer = Writer { out: scratch, parameters, doubts, ends_in_name: false };
+    for segment in path[1..].split(|byte| *byte == b'/') {
+        writer.segment(segment)?;
+    }
+    let Writer { doubts, ends_in_name, .. } = writer;
+    if ends_in_name {
+        scratch.pop();
+    }
+    Ok(Normalized { path: scratch, doubts })
+}
+
+/// Writes `path` with the hidden bytes of these kinds decoded: `/` and `\` as separators; a NUL ends the path or is left
+/// out. Only for a path whose `%XX` are right.
+fn decode_hidden(path: &[u8], kinds: u8, nul_ends: bool, out: &mut Vec<u8>) {
+    out.clear();
+    let mut rest = path;
+    while let Some((byte, taken)) = next_byte(rest) {
+        match byte {
+            b'/' if taken > 1 && kinds & Doubts::SLASH != 0 => out.push(b'/'),
+            b'\\' if kinds & Doubts::BACKSLASH != 0 => out.push(b'/'),
+            0 if kinds & Doubts::NUL != 0 && nul_ends => return,
+            0 if kinds & Doubts::NUL != 0 => {}
+            _ => out.extend_from_slice(&rest[..taken]),
+        }
+        rest = &rest[taken..];
+    }
+}
+
+/// The first byte, decoded, and its length as sent.
+fn next_byte(rest: &[u8]) -> Option<(u8, usize)> {
+    match *rest {
+        [b'%', high, low, ..] => Some((decoded(high, low).unwrap_or(b'%'), 3)),
+        [byte, ..] => Some((byte, 1)),
+        [] => None,
+    }
 }
 
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
-    hidden_at: Option<usize>,
+    parameters: Parameters,
+    doubts: Doubts,
     /// The last segment is a name, without a slash after it.
     ends_in_name: bool,
 }
@@ -74,12 +170,18 @@ impl Writer<'_> {
     /// Writes one segment and a slash, or removes the segment before it. `out` ends with a slash before and after.
     fn segment(&mut self, segment: &[u8]) -> Result<(), PathError> {
         let start = self.out.len();
-        self.decode(segment)?;
+        let name_end = self.decode(segment)?;
         self.ends_in_name = false;
-        match &self.out[start..] {
-            b"" | b"." => self.out.truncate(start),
-            b".." => self.take_back(start)?,
+        match &self.out[start..name_end] {
+            b"" | b"." => self.remove(start, name_end),
+            b".." => {
+                self.remove(start, name_end);
+                self.climb(start)?;
+            }
             _ => {
+                if self.parameters == Parameters::Removed {
+                    self.out.truncate(name_end);
+                }
                 self.out.push(b'/');
                 self.ends_in_name = true;
             }
@@ -87,55 +189,53 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Removes the `..` at `start`, and the segment before it.
-    fn take_back(&mut self, start: usize) -> Result<(), PathError> {
+    /// Removes the segment at `start`, which is no name. With parameters it is one for a server that does not know them.
+    fn remove(&mut self, start: usize, name_end: usize) {
+        if self.out.len() > name_end {
+            self.doubts.0 |= Doubts::PARAMETERS;
+        }
+        self.out.truncate(start);
+    }
+
+    /// Removes the segment before `start`.
+    fn climb(&mut self, start: usize) -> Result<(), PathError> {
         let Some(before) = self.out[..start - 1].iter().rposition(|byte| *byte == b'/') else {
             return Err(PathError { detail: "path leaves the root" });
         };
         self.out.truncate(before + 1);
-        // A target that decodes the hidden separator removes another segment than we do.
-        self.hidden_at = self.hidden_at.map(|_| 0);
         Ok(())
     }
 
-    fn decode(&mut self, segment: &[u8]) -> Result<(), PathError> {
-        let start = self.out.len();
-        // The start of a segment as a target sees it that decodes hidden separators.
-        let mut inner_start = start;
+    /// Writes a segment; returns where its name ends.
+    fn decode(&mut self, segment: &[u8]) -> Result<usize, PathError> {
+        let mut name_end = None;
         let mut rest = segment;
-        while let Some(plain) = rest.iter().position(|byte| matches!(byte, b'%' | b'\\')) {
+        while let Some(plain) = rest.iter().position(|byte| matches!(byte, b'%' | b'\\' | b';')) {
             self.out.extend_from_slice(&rest[..plain]);
             rest = &rest[plain..];
             let (byte, taken) = match *rest {
-                [b'\\', ..] => (b'\\', 1),
-                [_, high, low, ..] => (decoded(high, low)?, 3),
+                [b'%', high, low, ..] => (decoded(high, low)?, 3),
+                [byte @ (b'\\' | b';'), ..] => (byte, 1),
                 _ => return Err(NOT_HEX),
             };
-            let hides = matches!(byte, b'/' | b'\\' | 0);
-            if hides {
-                self.hide_from(start, inner_start);
+            match byte {
+                b'/' => self.doubts.0 |= Doubts::SLASH,
+                b'\\' => self.doubts.0 |= Doubts::BACKSLASH,
+                0 => self.doubts.0 |= Doubts::NUL,
+                b';' if self.parameters != Parameters::OfTheName => {
+                    name_end.get_or_insert(self.out.len());
+                }
+                _ => {}
             }
             if is_unreserved(byte) {
                 self.out.push(byte);
             } else {
                 self.out.extend(rest[..taken].iter().map(u8::to_ascii_uppercase));
             }
-            if hides {
-                inner_start = self.out.len();
-            }
             rest = &rest[taken..];
         }
         self.out.extend_from_slice(rest);
-        if inner_start > start {
-            self.hide_from(start, inner_start);
-        }
-        Ok(())
-    }
-
-    /// Records a hidden segment at `start`; `out[inner_start..]` is its last part between hidden separators.
-    fn hide_from(&mut self, start: usize, inner_start: usize) {
-        let from = if &self.out[inner_start..] == b".." { 0 } else { start };
-        self.hidden_at = Some(self.hidden_at.map_or(from, |at| at.min(from)));
+        Ok(name_end.unwrap_or(self.out.len()))
     }
 }
 
@@ -148,7 +248,7 @@ fn decoded(high: u8, low: u8) -> Result<u8, PathError> {
     Ok((digit(high)? * 16 + digit(low)?) as u8)
 }
 
-/// Whether the path is normal at first sight: it contains no `%`, `\`, `//` and `/.`.
+/// Whether the path is normal at first sight: it contains no `%`, `\`, `;`, `//` and `/.`.
 #[inline]
 fn looks_normal(path: &[u8]) -> bool {
     let (Some((last, here)), Some((_, next))) = (path.split_last(), path.split_first()) else { return false };
@@ -158,11 +258,13 @@ fn looks_normal(path: &[u8]) -> bool {
         let (here, next) = (u64::from_le_bytes(*here), u64::from_le_bytes(*next));
         let slash_or_dot = word::equal_exact(next, b'/') | word::equal_exact(next, b'.');
         let pairs = word::equal_exact(here, b'/') & slash_or_dot;
-        pairs | word::equal(here, b'%') | word::equal(here, b'\\') != 0
+        pairs | word::equal(here, b'%') | word::equal(here, b'\\') | word::equal(here, b';') != 0
     });
-    let is_odd = |byte: u8| matches!(byte, b'%' | b'\\');
+    let is_odd = |byte: u8| matches!(byte, b'%' | b'\\' | b';');
     let odd_rest = |(here, next): (&u8, &u8)| is_odd(*here) || (*here == b'/' && matches!(next, b'/' | b'.'));
     !odd_words && !here_rest.iter().zip(next_rest).any(odd_rest) && !is_odd(*last)
 }
 
+/// Every kind of doubt.
+const ALL_KINDS: u8 = Doubts::SLASH | Doubts::BACKSLASH | Doubts::NUL | Doubts::PARAMETERS;
 const NOT_HEX: PathError = PathError { detail: "percent sign without two hexadecimal digits" };

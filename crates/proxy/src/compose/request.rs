@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use balance::rewrite_path;
+use model::PathRewrite;
+use proto::http1::path::with_parameters;
 use proto::http1::{
     BodyLength, Field, Known, Method, Names, RequestHead, Span, TargetForm, Version, encode, token,
 };
@@ -51,7 +53,7 @@ impl RequestComposer<'_> {
         match &self.rule.rewrite {
             // The asterisk stands for the server, not for a path (RFC 9112 §3.2.4).
             _ if is_asterisk(head) => out.push(b'*'),
-            Some(rewrite) => rewrite_path(rewrite, &self.rule.path, self.path, out),
+            Some(rewrite) => self.write_rewritten(rewrite, out),
             None => out.extend_from_slice(self.request.path()),
         }
         if let Some(query) = head.query() {
@@ -59,6 +61,15 @@ impl RequestComposer<'_> {
             out.extend_from_slice(self.request.text(query));
         }
         out.extend_from_slice(b" HTTP/1.1\r\n");
+    }
+
+    fn write_rewritten(&self, rewrite: &PathRewrite, out: &mut Vec<u8>) {
+        let mut scratch = Vec::new();
+        let sent = self.request.path();
+        // A path that was normal as sent has no parameters.
+        let with_parameters =
+            if self.path == sent { sent } else { with_parameters(sent, &mut scratch).unwrap_or(self.path) };
+        rewrite_path(rewrite, &self.rule.path, self.path, with_parameters, out);
     }
 
     /// Fields for the next hop only are left out (RFC 9110 §7.6.1), then come our own fields and the rule's edits.

@@ -3,45 +3,78 @@
 use std::net::IpAddr;
 
 use balance::RequestView;
-use model::{Failure, PathPattern};
-use proto::http1::{Field, path, token};
+use model::{EncodedSlash, Failure};
+use proto::http1::path::{self, Doubts, PathError};
+use proto::http1::{Field, token};
 
 use super::access::Screened;
 use super::question::Question;
 use crate::failed::Failed;
 use crate::head::RequestText;
-use crate::snapshot::ListenerPlan;
+use crate::snapshot::ActionPlan;
 
-/// Returns the index of the rule in the plan; the last one may be the default action. `path` is normalised.
-pub(super) fn route(question: &Question<'_>, path: &[u8], _screened: Screened) -> Result<usize, Failed> {
-    let plan = question.plan;
-    let default = plan.has_default.then(|| plan.rules.len() - 1);
-    let found = question.table.find(&view(question, path));
-    found.or(default).ok_or_else(|| Failure::NoRule.into())
+/// The path by which rules match.
+pub(super) struct NormalPath {
+    /// `None`: the path as sent.
+    pub(super) path: Option<Vec<u8>>,
+    /// What a target may read differently.
+    pub(super) doubts: Doubts,
 }
 
-/// Brings the path into the form that rules match; `None`: it has this form. Refuses a path that hides a separator where a
-/// rule of this listener would look: the target might decode it to a path that another rule was made for.
-pub(super) fn normalize(question: &Question<'_>) -> Result<Option<Vec<u8>>, Failed> {
+/// Brings the path into the form that rules match.
+pub(super) fn normalize(question: &Question<'_>) -> Result<NormalPath, Failed> {
     let mut scratch = Vec::new();
     let sent = question.request.text(question.request.head.path());
-    let malformed = |error: path::PathError| Failed { failure: Failure::RequestPath, detail: error.detail };
     let normal = path::normalize(sent, &mut scratch).map_err(malformed)?;
-    if normal.hidden_at.is_some_and(|hidden_at| is_decisive(question.plan, hidden_at)) {
-        let detail = "hidden separator in a segment that decides";
-        return Err(Failed { failure: Failure::RequestPath, detail });
-    }
     let differs = normal.path != sent && !sent.is_empty();
-    Ok(differs.then(|| normal.path.to_vec()))
+    let doubts = normal.doubts;
+    if doubts.hides_separator() && question.plan.http.encoded_slash == EncodedSlash::Refuse {
+        return Err(Failed { failure: Failure::RequestPath, detail: "hidden separator" });
+    }
+    Ok(NormalPath { path: differs.then(|| normal.path.to_vec()), doubts })
 }
 
-/// Whether a rule looks at the path from this byte on.
-fn is_decisive(plan: &ListenerPlan, hidden_at: usize) -> bool {
-    plan.rules.iter().any(|rule| match &rule.path {
-        PathPattern::Any => false,
-        PathPattern::Prefix(prefix) => prefix.len() > hidden_at,
-        PathPattern::Exact(_) | PathPattern::Regex(_) => true,
-    })
+/// Returns the index of the rule in the plan; the last one may be the default action. `path` is normalised.
+pub(super) fn route(
+    question: &Question<'_>,
+    doubts: Doubts,
+    path: &[u8],
+    _screened: Screened,
+) -> Result<usize, Failed> {
+    let found = find(question, path);
+    if !doubts.is_empty() {
+        check_readings(question, doubts, found)?;
+    }
+    found.ok_or_else(|| Failure::NoRule.into())
+}
+
+fn find(question: &Question<'_>, path: &[u8]) -> Option<usize> {
+    let plan = question.plan;
+    let default = plan.has_default.then(|| plan.rules.len() - 1);
+    question.table.find(&view(question, path)).or(default)
+}
+
+/// Refuses a path that a target may take for another one, for which another rule was made. A rule that answers by itself
+/// is always right: no target reads the path.
+fn check_readings(question: &Question<'_>, doubts: Doubts, found: Option<usize>) -> Result<(), Failed> {
+    let rules = &question.plan.rules;
+    if found.is_some_and(|rule| !matches!(rules[rule].action, ActionPlan::Forward { .. })) {
+        return Ok(());
+    }
+    let sent = question.request.text(question.request.head.path());
+    let decides_differently = |path: &[u8]| match (found, find(question, path)) {
+        (Some(one), Some(other)) => one != other && !rules[one].has_same_effect(&rules[other]),
+        (one, other) => one != other,
+    };
+    if path::any_other_reading(sent, doubts, decides_differently).map_err(malformed)? {
+        let detail = "another rule decides if the target decodes the path";
+        return Err(Failed { failure: Failure::RequestPath, detail });
+    }
+    Ok(())
+}
+
+fn malformed(error: PathError) -> Failed {
+    Failed { failure: Failure::RequestPath, detail: error.detail }
 }
 
 pub(super) fn view<'a>(question: &Question<'a>, path: &'a [u8]) -> View<'a> {

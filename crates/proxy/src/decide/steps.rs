@@ -22,9 +22,10 @@ fn judge(
 ) -> Result<Verdict, Failed> {
     let authorized = authorize::authorize(question)?;
     let screened = access::screen(question, authorized)?;
-    *normal_path = route::normalize(question)?;
+    let route::NormalPath { path, doubts } = route::normalize(question)?;
+    *normal_path = path;
     let path = normal_path.as_deref().unwrap_or(question.request.path());
-    let rule = route::route(question, path, screened)?;
+    let rule = route::route(question, doubts, path, screened)?;
     *found = Some(rule);
     let permitted = access::permit(question, rule)?;
     if let Some(ready) = ready(&question.plan.rules[rule], path) {

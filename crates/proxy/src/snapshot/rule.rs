@@ -102,6 +102,34 @@ impl RulePlan {
         }
     }
 
+    /// True if a request that matches both has the same outcome with either.
+    pub(crate) fn has_same_effect(&self, other: &Self) -> bool {
+        // No `..`: a new field must be compared, too.
+        let Self {
+            host: _,
+            path: _,
+            conditions: _,
+            adds_slash,
+            access,
+            action,
+            rewrite,
+            request_fields,
+            response_fields,
+            websocket,
+            live: _,
+        } = self;
+        !adds_slash
+            && !other.adds_slash
+            && same_arc(access.as_ref(), other.access.as_ref())
+            && *action == other.action
+            // How a path is rewritten depends on the rule's own path.
+            && rewrite.is_none()
+            && other.rewrite.is_none()
+            && *request_fields == other.request_fields
+            && *response_fields == other.response_fields
+            && *websocket == other.websocket
+    }
+
     /// True if both rules match the same requests and have the same effect.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         // No `..`: a new field must be compared, too.

@@ -7,12 +7,14 @@ mod edits;
 mod forwarded;
 mod grpc;
 mod page;
+mod passage;
 mod reply;
 mod request;
 mod response;
 mod via;
 
 pub(crate) use edits::is_edited;
+pub(crate) use passage::Passage;
 pub(crate) use request::RequestComposer;
 pub(crate) use response::{ResponseComposer, Shape};
 

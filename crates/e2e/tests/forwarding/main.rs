@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod claims_are_removed;
+mod conditions_see_what_targets_get;
 mod forwarded_fields_are_written;
 mod request_id_is_generated_or_kept;
 mod responses_carry_the_request_id;

@@ -5,13 +5,10 @@ use std::net::SocketAddr;
 use balance::rewrite_path;
 use model::PathRewrite;
 use proto::http1::path::with_parameters;
-use proto::http1::{
-    BodyLength, Field, Known, Method, Names, RequestHead, Span, TargetForm, Version, encode, token,
-};
+use proto::http1::{Known, Method, Names, RequestHead, Span, TargetForm, encode};
 
-use super::edits::{is_edited_or_alias, write_edits};
-use super::forwarded::Forwarder;
-use super::via;
+use super::edits::write_edits;
+use super::passage::Passage;
 use crate::arrival::{Arrival, Source};
 use crate::head::RequestText;
 use crate::snapshot::{ListenerPlan, RulePlan};
@@ -76,44 +73,30 @@ impl RequestComposer<'_> {
     fn write_fields(&self, out: &mut Vec<u8>) {
         let RequestText { head, bytes } = self.request;
         let edits = &self.rule.request_fields;
-        let is_upgrade = self.request.asks_for_websocket();
-        let forwarder = self.forwarder();
+        let passage = self.passage();
         self.write_host(out);
         let is_length_plain = encode::is_plain_length(self.request.text(head.length_value()));
         match head.fields_together(ALWAYS_PASSED_ON) {
-            Some(lines) if is_length_plain && edits.is_empty() && self.identity_fields().is_empty() => {
+            Some(lines) if is_length_plain && edits.is_empty() && passage.identity_fields().is_empty() => {
                 out.extend_from_slice(self.request.text(lines));
             }
             _ => encode::copy_fields(out, bytes, head.fields(), |field| {
-                (is_length_plain || !field.is(Known::ContentLength))
-                    && self.passes_on(field, is_upgrade, &forwarder)
-                    && !is_edited_or_alias(edits, field.name.of(bytes))
-                    && !self.claims_identity(field.name.of(bytes))
+                (is_length_plain || !field.is(Known::ContentLength)) && passage.passes_on(field, edits)
             }),
         }
         if !is_length_plain {
             encode::write_length(out, self.request.text(head.length_value()));
         }
-        if is_upgrade {
-            out.extend_from_slice(b"Connection: Upgrade\r\n");
-        } else if head.te_trailers() {
-            out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
-        }
-        if head.body() == BodyLength::Chunked {
-            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-        }
-        self.write_identity(out);
-        forwarder.write(out);
-        via::write(self.plan.http.via.as_deref(), head.version(), self.arrival.is_http2, out);
+        passage.write_ours(out);
         out.extend_from_slice(b"X-Request-Id: ");
         out.extend_from_slice(self.id);
         out.extend_from_slice(b"\r\n");
         write_edits(edits, out);
     }
 
-    fn forwarder(&self) -> Forwarder<'_> {
+    fn passage(&self) -> Passage<'_> {
         let Self { plan, arrival, source, request, .. } = *self;
-        Forwarder { settings: plan.http.forwarded, arrival, source, request }
+        Passage { plan, arrival, source, request }
     }
 
     /// `Host` comes first (RFC 9110 §7.2) where the client sent none: in HTTP/1.0, or with an absolute target, whose
@@ -131,45 +114,6 @@ impl RequestComposer<'_> {
         }
         out.extend_from_slice(b"\r\n");
     }
-
-    /// Whether the client's field goes to the target, edits apart.
-    fn passes_on(&self, field: &Field, is_upgrade: bool, forwarder: &Forwarder<'_>) -> bool {
-        match field.known {
-            Known::Other => !field.named_by_connection,
-            Known::Claim => self.source.is_trusted && !field.alias && !field.named_by_connection,
-            Known::Upgrade => is_upgrade && !field.alias,
-            Known::XRequestId => false,
-            Known::XForwardedFor
-            | Known::XForwardedProto
-            | Known::XForwardedHost
-            | Known::XForwardedPort
-            | Known::Forwarded => !field.alias && forwarder.keeps(field.known),
-            // An alias of a field that decides the framing or the host means nothing to us, but may to a target.
-            Known::Host | Known::ContentLength | Known::TransferEncoding if field.alias => false,
-            // HTTP/1.0 cannot expect anything, and its request is forwarded as HTTP/1.1 (RFC 9110 §10.1.1).
-            Known::Expect => self.request.head.version() == Version::Http11 && !field.alias,
-            // Written anew where they are meant for the target.
-            Known::TransferEncoding | Known::Te => false,
-            _ => !field.is_hop_by_hop(),
-        }
-    }
-
-    /// Whether a field claims to identify the client, which only we do (MT3).
-    fn claims_identity(&self, name: &[u8]) -> bool {
-        self.identity_fields().iter().any(|field| token::is_same_variable(field.as_bytes(), name))
-    }
-
-    fn identity_fields(&self) -> &[String] {
-        self.plan.tls.as_ref().map_or(&[], |plan| &plan.identity_fields)
-    }
-
-    /// The identity of the client's certificate, in the fields that its host configures (MT3).
-    fn write_identity(&self, out: &mut Vec<u8>) {
-        let Some(tls_facts) = self.arrival.security.tls_facts() else { return };
-        if let Some(rules) = &tls_facts.host.client {
-            tls::write_headers(tls_facts.identity.as_ref(), &rules.auth.headers, out);
-        }
-    }
 }
 
 /// Also an OPTIONS request for an absolute target without a path.
@@ -178,7 +122,7 @@ fn is_asterisk(head: &RequestHead) -> bool {
         || (head.method() == Method::Options && head.path().is_empty() && head.query().is_none())
 }
 
-/// Known names that [`RequestComposer::passes_on`] always lets pass. A head with no other known names is copied in one
+/// Known names that [`Passage::passes_on`] always lets pass. A head with no other known names is copied in one
 /// piece.
 const ALWAYS_PASSED_ON: Names = Names::of(&[
     Known::Host,

@@ -5,12 +5,11 @@ use std::net::IpAddr;
 use balance::RequestView;
 use model::{EncodedSlash, Failure};
 use proto::http1::path::{self, Doubts, PathError};
-use proto::http1::{Field, token};
 
 use super::access::Screened;
 use super::question::Question;
+use crate::compose::Passage;
 use crate::failed::Failed;
-use crate::head::RequestText;
 use crate::snapshot::ActionPlan;
 
 /// The path by which rules match.
@@ -78,20 +77,19 @@ fn malformed(error: PathError) -> Failed {
 }
 
 pub(super) fn view<'a>(question: &Question<'a>, path: &'a [u8]) -> View<'a> {
-    let source = question.source.is_known.then_some(question.source.address);
-    View { request: question.request, path, source }
+    let Question { plan, arrival, request, source, .. } = *question;
+    View { passage: Passage { plan, arrival, source, request }, path }
 }
 
 /// What the rule table reads of a request.
 pub(super) struct View<'a> {
-    request: RequestText<'a>,
+    passage: Passage<'a>,
     path: &'a [u8],
-    source: Option<IpAddr>,
 }
 
 impl RequestView for View<'_> {
     fn host(&self) -> &[u8] {
-        self.request.host_name()
+        self.passage.request.host_name()
     }
 
     fn path(&self) -> &[u8] {
@@ -99,20 +97,19 @@ impl RequestView for View<'_> {
     }
 
     fn method(&self) -> &[u8] {
-        self.request.text(self.request.head.method_span())
+        self.passage.request.text(self.passage.request.head.method_span())
     }
 
     fn query(&self) -> Option<&[u8]> {
-        self.request.head.query().map(|span| self.request.text(span))
+        self.passage.request.head.query().map(|span| self.passage.request.text(span))
     }
 
     fn source(&self) -> Option<IpAddr> {
-        self.source
+        let source = self.passage.source;
+        source.is_known.then_some(source.address)
     }
 
     fn header_values(&self, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        let named = |field: &&Field| token::eq_ignore_case(self.request.text(field.name), name.as_bytes());
-        let fields = self.request.head.fields().iter().filter(named);
-        fields.map(|field| self.request.text(field.value)).any(each)
+        self.passage.values(name.as_bytes(), each)
     }
 }

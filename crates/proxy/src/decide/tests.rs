@@ -2,6 +2,7 @@
 
 mod access;
 mod authorize;
+mod conditions;
 mod group;
 mod random;
 mod source;

@@ -47,11 +47,14 @@ impl<'a> RequestText<'a> {
     /// bypass rules, limits and logs. It is asked for by a GET without a body (RFC 6455 §4.1): a body would be the
     /// tunnel's first bytes to a target that switches without reading it.
     pub(crate) fn asks_for_websocket(&self) -> bool {
-        let is_websocket = |field: &Field| token::eq_ignore_case(self.text(field.value), b"websocket");
+        let is_websocket = |name: &[u8]| token::eq_ignore_case(name, b"websocket");
+        let mut names =
+            self.head.fields_of(Known::Upgrade).flat_map(|field| token::list(self.text(field.value)));
         self.head.upgrade()
             && self.head.method() == Method::Get
             && matches!(self.head.body(), BodyLength::None | BodyLength::Length(0))
-            && self.head.fields_of(Known::Upgrade).all(is_websocket)
+            && names.next().is_some_and(is_websocket)
+            && names.all(is_websocket)
     }
 
     /// Whether a response to this request may be chunked.
@@ -119,6 +122,8 @@ mod tests {
             ("GET / HTTP/1.1", &format!("{both}\nTransfer-Encoding: chunked"), false),
             ("GET / HTTP/1.1", &format!("{both}\nUpgrade: h2c"), false),
             ("GET / HTTP/1.1", "Connection: upgrade\nUpgrade: websocket, h2c", false),
+            ("GET / HTTP/1.1", "Connection: ,upgrade\nUpgrade: ,websocket ,", true),
+            ("GET / HTTP/1.1", "Connection: upgrade\nUpgrade: ,", false),
             ("GET / HTTP/1.1", "Connection: upgrade\nUpgrade: h2c", false),
             ("GET / HTTP/1.1", "Connection: upgrade", false),
             ("GET / HTTP/1.1", "Upgrade: websocket", false),

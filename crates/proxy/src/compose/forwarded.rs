@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use model::ForwardedHeaders;
-use proto::http1::{Known, encode};
+use proto::http1::{Known, encode, token};
 
 use crate::arrival::{Arrival, Security, Source};
 use crate::head::RequestText;
@@ -90,11 +90,21 @@ impl Forwarder<'_> {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// The values of the client's fields of this name, as one list that ends with a comma.
+    /// The values of the client's fields of this name, as one list that ends with a comma, without empty elements (RFC 9110
+    /// §5.6.1.1).
     fn write_list(&self, known: Known, out: &mut Vec<u8>) {
         for field in self.request.head.fields_of(known).filter(|field| !field.value.is_empty()) {
-            out.extend_from_slice(self.request.text(field.value));
-            out.extend_from_slice(b", ");
+            let value = self.request.text(field.value);
+            if known == Known::Forwarded {
+                // Its quoted strings may contain commas.
+                out.extend_from_slice(value);
+                out.extend_from_slice(b", ");
+                continue;
+            }
+            for element in token::list(value) {
+                out.extend_from_slice(element);
+                out.extend_from_slice(b", ");
+            }
         }
     }
 }

@@ -19,8 +19,11 @@ pub(crate) fn find_source(trusted: &[Cidr], arrival: &Arrival, request: RequestT
     let mut source = Source { address: peer, is_known: true, is_trusted: true };
     let lines: Vec<_> =
         request.head.fields_of(Known::XForwardedFor).map(|field| request.text(field.value)).collect();
-    for element in lines.into_iter().rev().flat_map(|line| line.rsplit(|&byte| byte == b',')) {
-        let Some(address) = parse_address(token::trim(element)) else {
+    let elements =
+        lines.into_iter().rev().flat_map(|line| line.rsplit(|&byte| byte == b',')).map(token::trim);
+    // An empty element says nothing (RFC 9110 §5.6.1.2).
+    for element in elements.filter(|element| !element.is_empty()) {
+        let Some(address) = parse_address(element) else {
             return Source { is_known: false, ..source };
         };
         source.address = address;

@@ -5,7 +5,7 @@ use crate::fixture::listener;
 
 const TRUSTED: &str = "trusted_proxies = ['10.0.0.0/8', '2001:db8:1::/48']\nforward = 'app'\n";
 /// What a proxy may say.
-const CLAIMS: &str = "X-Forwarded-For: 198.51.100.1,  10.0.0.9\nX-Forwarded-Proto: https\nX-Forwarded-For:\n\
+const CLAIMS: &str = "X-Forwarded-For: , 198.51.100.1,  10.0.0.9,\nX-Forwarded-Proto: https\nX-Forwarded-For:\n\
                       X-Forwarded-For: 10.0.0.8\nX-Forwarded-Host: shop\nX-Forwarded-Port: 443\n\
                       Forwarded: for=198.51.100.1\nX-Real-IP: 198.51.100.1\nX-Forwarded-User: u\nX_Real_IP: v";
 const PASSED: &str = "X-Real-IP: 198.51.100.1\nX-Forwarded-User: u\n";
@@ -41,7 +41,7 @@ fn fields_of_a_trusted_proxy_are_kept_and_go_on() {
         ("[2001:db8:1::1]:80", "2001:db8:1::1", "\"[2001:db8:1::1]\""),
     ] {
         let x_forwarded = format!(
-            "X-Forwarded-For: 198.51.100.1,  10.0.0.9, 10.0.0.8, {address}\nX-Forwarded-Proto: https\n\
+            "X-Forwarded-For: 198.51.100.1, 10.0.0.9, 10.0.0.8, {address}\nX-Forwarded-Proto: https\n\
              X-Forwarded-Host: shop\nX-Forwarded-Port: 443"
         );
         let theirs = "Forwarded: for=198.51.100.1";

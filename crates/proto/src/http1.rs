@@ -21,6 +21,7 @@ mod word;
 
 pub use chunks::{ChunkError, Chunks, Decoded};
 pub use field::Field;
+pub(crate) use host::is_same_host;
 pub use known::{Known, Names};
 use model::Failure;
 pub use request::{BodyLength, RequestHead};

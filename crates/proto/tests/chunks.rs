@@ -28,6 +28,7 @@ fn data_is_moved_to_the_start_and_nothing_after_the_body_is_consumed() {
         ("0000000000000003\r\nabc\r\n0\r\n\r\n", "abc", 0),
         ("3;a=b;c=\"d;e\"\r\nabc\r\n0;x\r\n\r\n", "abc", 0),
         ("3 \t;a\r\nabc\r\n0\r\n\r\n", "abc", 0),
+        ("3; a \t= b ;c;d=\"\" ; e=\"\\\"\\\\;\u{e9}\t\"\r\nabc\r\n0\r\n\r\n", "abc", 0),
         ("2\r\n\r\n\r\n0\r\n\r\n", "\r\n", 0),
     ] {
         let (decoded, consumed, chunks) = decode(text.as_bytes()).unwrap();
@@ -38,6 +39,8 @@ fn data_is_moved_to_the_start_and_nothing_after_the_body_is_consumed() {
     let (data, consumed, chunks) = decode(b"5\r\nhel").unwrap();
     assert_eq!((data.as_slice(), consumed, chunks.is_complete()), (&b"hel"[..], 6, false));
 }
+
+const MALFORMED: &str = "malformed chunk extension";
 
 #[test]
 fn an_ambiguous_chunk_is_refused() {
@@ -56,8 +59,26 @@ fn an_ambiguous_chunk_is_refused() {
         ("3 \r\n", "space after the chunk size"),
         ("3 3\r\n", "space after the chunk size"),
         ("3;x\n", "bare LF"),
-        ("3;x\0\r\n", "control byte in a chunk extension"),
-        ("3;x\x7f\r\n", "control byte in a chunk extension"),
+        ("3;x\0\r\n", MALFORMED),
+        ("3;x\x7f\r\n", MALFORMED),
+        ("3;\r\n", MALFORMED),
+        ("3; \r\n", MALFORMED),
+        ("3;;a\r\n", MALFORMED),
+        ("3;a;\r\n", MALFORMED),
+        ("3;a \r\n", MALFORMED),
+        ("3;a b\r\n", MALFORMED),
+        ("3;=b\r\n", MALFORMED),
+        ("3;a=\r\n", MALFORMED),
+        ("3;a=b=c\r\n", MALFORMED),
+        ("3;a=b c\r\n", MALFORMED),
+        ("3;a=b \r\n", MALFORMED),
+        ("3;bad[=x\r\n", MALFORMED),
+        ("3;a=\"b\r\n", MALFORMED),
+        ("3;a=\"b\\\"\r\n", MALFORMED),
+        ("3;a=\"b\"c\r\n", MALFORMED),
+        ("3;a=b\"c\"\r\n", MALFORMED),
+        ("3;a=\"\x01\"\r\n", MALFORMED),
+        ("3;\u{e9}\r\n", MALFORMED),
         ("3\rabc", "bare CR"),
         ("3;x\ry", "bare CR"),
         ("3\r\nabcd\r\n", "chunk longer than its size"),

@@ -252,7 +252,7 @@ const LINES: &[&str] = &[
     "HEAD //x HTTP/1.1\r\nHost: [::1]\r\n",
     "DELETE http://a/x?y HTTP/1.1\r\nHost: A\r\n",
     "GET http://a?y HTTP/1.1\r\nHost: a\r\n",
-    "OPTIONS * HTTP/1.1\r\nHost:\r\n",
+    "OPTIONS * HTTP/1.1\r\nHost: a\r\n",
     "OPTIONS http://a HTTP/1.1\r\nHost: a\r\n",
     "M-SEARCH /;x='y' HTTP/1.1\r\nHost: a\r\n",
     "GET /old HTTP/1.0\r\n",

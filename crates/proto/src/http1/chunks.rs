@@ -2,6 +2,7 @@
 
 use model::HttpLimits;
 
+use super::token;
 use super::trailers::Trailers;
 
 /// Why a chunked body is refused. The connection must close.
@@ -40,7 +41,7 @@ enum State {
     Size,
     /// White space after the size: only an extension may follow.
     Blank,
-    Extension,
+    Extension(Extension),
     SizeLf,
     Data,
     DataCr,
@@ -49,6 +50,54 @@ enum State {
     Trailer,
     LastLf,
     Complete,
+}
+
+/// A place in `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 §7.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extension {
+    /// Behind `;`, and white space.
+    Start,
+    Name,
+    /// White space behind a name.
+    NameEnd,
+    /// Behind `=`, and white space.
+    ValueStart,
+    Token,
+    Quoted,
+    /// Behind a backslash in a quoted string.
+    Escaped,
+    /// Behind a quoted string.
+    QuotedEnd,
+    /// White space behind a value.
+    ValueEnd,
+}
+
+impl Extension {
+    /// The place behind this byte; `None`: it cannot stand here.
+    fn next(self, byte: u8) -> Option<Self> {
+        let is_blank = matches!(byte, b' ' | b'\t');
+        Some(match (self, byte) {
+            (Self::Quoted, b'"') => Self::QuotedEnd,
+            (Self::Quoted, b'\\') => Self::Escaped,
+            (Self::Quoted | Self::Escaped, b'\t' | 0x20..=0x7e | 0x80..) => Self::Quoted,
+            (Self::Start | Self::ValueStart, _) if is_blank => self,
+            (Self::Start | Self::Name, _) if token::is_token_byte(byte) => Self::Name,
+            (Self::Name | Self::NameEnd, b'=') => Self::ValueStart,
+            (Self::Name | Self::NameEnd, _) if is_blank => Self::NameEnd,
+            (Self::ValueStart, b'"') => Self::Quoted,
+            (Self::ValueStart | Self::Token, _) if token::is_token_byte(byte) => Self::Token,
+            (Self::Token | Self::QuotedEnd | Self::ValueEnd, _) if is_blank => Self::ValueEnd,
+            (Self::Name | Self::NameEnd | Self::Token | Self::QuotedEnd | Self::ValueEnd, b';') => {
+                Self::Start
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether the line may end here: not behind white space, which only stands before `;` and around `=`.
+    const fn may_end(self) -> bool {
+        matches!(self, Self::Name | Self::Token | Self::QuotedEnd)
+    }
 }
 
 impl Chunks {
@@ -137,14 +186,16 @@ impl Chunks {
             (State::Size, b'A'..=b'F') => return self.digit(byte - b'A' + 10),
             (State::Size, _) if self.digits == 0 => return refuse("chunk without a size"),
             (State::Size, b'\r') => State::SizeLf,
-            (State::Size | State::Blank, b';') => self.extend(State::Extension)?,
+            (State::Size | State::Blank, b';') => self.extend(State::Extension(Extension::Start))?,
             (State::Size | State::Blank, b' ' | b'\t') => self.extend(State::Blank)?,
             (State::Size, _) => return refuse("chunk size is not hexadecimal"),
             (State::Blank, _) => return refuse("space after the chunk size"),
-            (State::Extension, b'\r') => State::SizeLf,
-            (State::Extension, b'\n') => return refuse("bare LF"),
-            (State::Extension, b'\t' | 0x20..=0x7e | 0x80..) => self.extend(State::Extension)?,
-            (State::Extension, _) => return refuse("control byte in a chunk extension"),
+            (State::Extension(place), b'\r') if place.may_end() => State::SizeLf,
+            (State::Extension(_), b'\n') => return refuse("bare LF"),
+            (State::Extension(place), byte) => match place.next(byte) {
+                Some(place) => self.extend(State::Extension(place))?,
+                None => return refuse("malformed chunk extension"),
+            },
             (State::SizeLf, b'\n') => self.end_size_line(),
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataCr, _) => return refuse("chunk longer than its size"),

@@ -12,6 +12,11 @@ pub(super) struct Authority {
     pub(super) port: Option<u16>,
 }
 
+/// Whether both are valid and name the same host, where a port that is missing is the scheme's default (RFC 9110 §4.2.3).
+pub(crate) fn is_same_host(one: &[u8], other: &[u8], default_port: u16) -> bool {
+    Authority::is_same(one, other, default_port) == Ok(true)
+}
+
 impl Authority {
     /// Percent-encoding is refused although RFC 3986 §3.2.2 allows it: no DNS name needs it, and it could be used to
     /// evade rules.
@@ -28,6 +33,14 @@ impl Authority {
             _ => return Err("invalid byte in the host"),
         };
         Ok(Self { name_bytes, port })
+    }
+
+    /// See [`is_same_host`].
+    pub(super) fn is_same(one: &[u8], other: &[u8], default_port: u16) -> Result<bool, &'static str> {
+        let (first, second) = (Self::parse(one)?, Self::parse(other)?);
+        let names = (&one[..first.name_bytes], &other[..second.name_bytes]);
+        let port = |authority: Self| authority.port.unwrap_or(default_port);
+        Ok(super::token::eq_ignore_case(names.0, names.1) && port(first) == port(second))
     }
 }
 
@@ -90,6 +103,24 @@ mod tests {
         ] {
             let authority = Authority::parse(text.as_bytes());
             assert_eq!(authority, Ok(Authority { name_bytes: name.len(), port }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_port_is_the_default_one() {
+        for (one, other, default_port, expected) in [
+            ("a", "A:80", 80, true),
+            ("a:", "a:080", 80, true),
+            ("a:443", "a", 443, true),
+            ("[::1]", "[::1]:80", 80, true),
+            ("a", "a:80", 443, false),
+            ("a:81", "a", 80, false),
+            ("a:81", "a:82", 80, false),
+            ("a", "b:80", 80, false),
+            ("", "a", 80, false),
+        ] {
+            let found = Authority::is_same(one.as_bytes(), other.as_bytes(), default_port);
+            assert_eq!(found, Ok(expected), "{one} {other}");
         }
     }
 

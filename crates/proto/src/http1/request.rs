@@ -268,8 +268,18 @@ impl RequestHead {
             (Some(host), Some(authority)) if token::eq_ignore_case(host.of(buf), authority.of(buf)) => {
                 authority
             }
-            (Some(_), Some(_)) => return Err("Host contradicts the request target"),
+            (Some(host), Some(authority)) => {
+                let default_port = self.line.target.default_port;
+                if !Authority::is_same(host.of(buf), authority.of(buf), default_port)? {
+                    return Err("Host contradicts the request target");
+                }
+                // The target gets the client's `Host`.
+                host
+            }
         };
+        if span.is_empty() {
+            return Err("empty Host");
+        }
         let authority = Authority::parse(span.of(buf))?;
         Ok(Some(Host { span, name: span.part(0, authority.name_bytes), port: authority.port }))
     }

@@ -71,6 +71,8 @@ pub(super) struct Target {
     pub(super) form: TargetForm,
     /// In absolute-form only.
     pub(super) authority: Option<Span>,
+    /// Of the scheme, in absolute-form only.
+    pub(super) default_port: u16,
     /// Empty if an absolute-form ends with its authority.
     pub(super) path: Span,
     pub(super) query: Option<Span>,
@@ -134,12 +136,12 @@ impl Target {
     /// Reads the absolute-form of a target that does not start with `/`.
     fn split_authority(&mut self, buf: &[u8]) -> Result<(), HeadError> {
         let before_query = self.path.of(buf);
-        let scheme_bytes = [&b"http://"[..], b"https://"]
+        let (scheme_bytes, default_port) = [(&b"http://"[..], 80), (b"https://", 443)]
             .into_iter()
-            .find(|scheme| {
+            .find(|(scheme, _)| {
                 before_query.get(..scheme.len()).is_some_and(|start| token::eq_ignore_case(start, scheme))
             })
-            .map(<[u8]>::len)
+            .map(|(scheme, port)| (scheme.len(), port))
             .ok_or_else(|| malformed("request target of no known form"))?;
         let authority_bytes = before_query[scheme_bytes..].iter().position(|byte| *byte == b'/');
         let path_start = authority_bytes.map_or(before_query.len(), |bytes| scheme_bytes + bytes);
@@ -147,6 +149,7 @@ impl Target {
             return Err(HeadError::new(Failure::RequestHost, "absolute target without a host"));
         }
         self.form = TargetForm::Absolute;
+        self.default_port = default_port;
         self.authority = Some(self.path.part(scheme_bytes, path_start));
         self.path = self.path.part(path_start, before_query.len());
         Ok(())

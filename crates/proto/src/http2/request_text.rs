@@ -3,7 +3,7 @@
 use http::{Uri, header, request};
 
 use super::{Framing, Malformed, is_of_connection, malformed, value_of, write_field};
-use crate::http1::{Known, token};
+use crate::http1::{Known, is_same_host, token};
 
 /// The parts of a request outside its head.
 #[derive(Clone, Copy, Debug)]
@@ -124,14 +124,25 @@ fn write_fields(
 ) -> Result<Framing, Malformed> {
     // If there are too many cookie fields they stay apart, so that the parser counts them.
     let joins = head.headers.len() <= usize::from(asked.fields_count);
-    let (mut is_in_cookie, mut length) = (false, None);
+    let (mut is_in_cookie, mut length, mut hosts) = (false, None, 0);
+    let default_port = if head.uri.scheme() == Some(&http::uri::Scheme::HTTP) { 80 } else { 443 };
     for (name, value) in &head.headers {
         let (name_bytes, value) = (name.as_str().as_bytes(), value_of(value)?);
         match Known::of(name_bytes) {
             known if is_of_connection(known) => return malformed("a field of the connection"),
             // With an authority, the host is already written.
-            Known::Host if authority.is_some_and(|other| token::eq_ignore_case(other, value)) => {}
-            Known::Host if authority.is_some() => return malformed("Host contradicts :authority"),
+            Known::Host if authority.is_some_and(|other| !is_same_host(other, value, default_port)) => {
+                return malformed("Host contradicts :authority");
+            }
+            Known::Host => {
+                hosts += 1;
+                match authority {
+                    // The parser refuses several.
+                    None => write_field(out, name_bytes, value),
+                    Some(_) if hosts > 1 => return malformed("several host fields"),
+                    Some(_) => {}
+                }
+            }
             Known::Te if token::eq_ignore_case(value, b"trailers") => {
                 out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
             }

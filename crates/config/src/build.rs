@@ -16,6 +16,7 @@ mod edits;
 mod health_check;
 mod http;
 mod http2;
+mod idiom;
 mod listener;
 mod pattern;
 mod redirect_http;
@@ -30,6 +31,7 @@ mod websocket;
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +55,8 @@ struct Build<'b, 't> {
     /// The names of all target groups, including those with errors.
     groups: Vec<&'b str>,
     access_files: access::FileBudget,
+    /// The addresses of all listeners, and the name of each one's listener.
+    binds: Vec<(SocketAddr, String)>,
     report: &'b mut Report<'t>,
 }
 
@@ -60,8 +64,14 @@ pub(crate) fn config(root: &Table, file_name: &str, files: &dyn Files, report: &
     let folder = Path::new(file_name).parent().unwrap_or(Path::new(""));
     let groups = root.tables("target_group").into_iter().map(|(name, _)| name).collect();
     let access_files = access::FileBudget::default();
-    let mut build = Build { folder, files, file_name: Arc::from(file_name), groups, access_files, report };
+    let (file_name, binds) = (Arc::from(file_name), Vec::new());
+    let mut build = Build { folder, files, file_name, groups, access_files, binds, report };
     let listeners = build.listeners(root);
+    let binds_of = |listener: &Listener| {
+        let name = listener.name.as_str().to_owned();
+        listener.bind.iter().map(move |&address| (address, name.clone())).collect::<Vec<_>>()
+    };
+    build.binds = listeners.iter().flat_map(binds_of).collect();
     let target_groups = target_group::target_groups(root, &mut build);
     connections::check(root, &mut build);
     build.unused(root, &listeners);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{Action, FixedResponse, Redirect, TargetGroupName, TemplatePiece, WeightedGroup};
 
-use super::{Build, template};
+use super::{Build, idiom, template};
 use crate::raw::{Data, Table, Value};
 
 /// The single action of a rule.
@@ -74,11 +74,16 @@ fn redirect(table: &Table, build: &mut Build<'_, '_>) -> Option<Redirect> {
             problem.hint("`scheme` keeps host, path and query; `to` is the whole address");
             return None;
         }
-        (Some(value), None) => template::parse(value.text()?)
-            .map_err(|wrong| {
+        (Some(value), None) => match template::parse(value.text()?) {
+            Ok(pieces) => {
+                idiom::warn(value, idiom::ADDRESS, build.report);
+                pieces
+            }
+            Err(wrong) => {
                 build.report.error(value, wrong.message).hint(wrong.hint);
-            })
-            .ok()?,
+                return None;
+            }
+        },
         (None, Some(scheme)) => scheme_template(scheme.value.text()?, table),
         (None, None) => {
             let problem = build.report.error(table, "this redirect has no destination");

@@ -49,9 +49,35 @@ pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     a == b || both(a) || both(b) || (same_family && (a.is_unspecified() || b.is_unspecified()))
 }
 
+/// Whether a connection to this target arrives at a listener with this address. A wildcard has every address of this
+/// machine, of which the loopback ones are known here.
+pub(super) fn reaches(target: SocketAddr, bind: SocketAddr) -> bool {
+    let (ip, own) = (target.ip().to_canonical(), bind.ip().to_canonical());
+    bind.port() != 0 && overlap(target, bind) && (ip == own || ip.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_may_be_a_listener() {
+        for (target, bind, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("192.0.2.1:80", "192.0.2.1:80", true),
+            ("127.0.0.1:80", "0.0.0.0:80", true),
+            ("127.0.0.2:80", "[::]:80", true),
+            ("[::1]:80", "[::]:80", true),
+            ("[::1]:80", "0.0.0.0:80", false),
+            ("127.0.0.1:81", "127.0.0.1:80", false),
+            ("127.0.0.1:80", "127.0.0.1:0", false),
+            // Another machine may have the same port.
+            ("192.0.2.1:80", "0.0.0.0:80", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+        ] {
+            assert_eq!(reaches(target.parse().unwrap(), bind.parse().unwrap()), expected, "{target} {bind}");
+        }
+    }
 
     #[test]
     fn wildcards_include_specific_addresses() {

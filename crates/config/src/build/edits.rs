@@ -2,6 +2,7 @@
 
 use model::FieldEdits;
 
+use super::idiom;
 use super::pattern::is_token;
 use crate::raw::{Entry, Table, Value};
 use crate::report::{Locate, Report};
@@ -58,6 +59,7 @@ fn added(table: &Table, how: &str, side: Side, report: &mut Report<'_>) -> Vec<(
     for Entry { name, span, value } in table.table(how).map_or(&[][..], |table| &table.entries) {
         check_name(name, span, report);
         check_editable(name, side, how, span, report);
+        idiom::warn(value, idiom::FIELD, report);
         if let Some(text) = check_value(value, report) {
             found.push((name.clone(), text.to_owned()));
         }

@@ -3,6 +3,7 @@
 use model::{HostPattern, PathPattern, PathRewrite, ValuePattern};
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::idiom;
 use crate::raw::Value;
 use crate::report::Report;
 
@@ -43,6 +44,8 @@ pub(super) fn path(value: Option<&Value>, report: &mut Report<'_>) -> PathPatter
         report.error(value, message).hint("`/prefix`, `= /exact` or `~ regex`, with a space after the sign");
     } else if let Some(hint) = never_matches(path) {
         report.error(value, format!("no path matches `{}`", path.escape_debug())).hint(hint);
+    } else {
+        idiom::warn(value, idiom::PATH, report);
     }
     if exact { PathPattern::Exact(path.to_owned()) } else { PathPattern::Prefix(path.to_owned()) }
 }
@@ -54,7 +57,10 @@ pub(super) fn value(value: &Value, report: &mut Report<'_>) -> Option<ValuePatte
     }
     match text.strip_prefix("~ ") {
         Some(pattern) => regex(pattern, value, report).map(ValuePattern::Regex),
-        None => Some(ValuePattern::Exact(text.to_owned())),
+        None => {
+            idiom::warn(value, idiom::VALUE, report);
+            Some(ValuePattern::Exact(text.to_owned()))
+        }
     }
 }
 
@@ -75,8 +81,12 @@ pub(super) fn rewrite(value: &Value, path: &PathPattern, report: &mut Report<'_>
             report.error(value, "`rewrite` is a path").hint("it starts with `/`");
             None
         }
-        PathPattern::Prefix(_) => Some(PathRewrite::Prefix(text.to_owned())),
-        PathPattern::Any | PathPattern::Exact(_) => Some(PathRewrite::Whole(text.to_owned())),
+        _ => {
+            idiom::warn(value, idiom::REWRITE, report);
+            let is_prefix = matches!(path, PathPattern::Prefix(_));
+            let text = text.to_owned();
+            Some(if is_prefix { PathRewrite::Prefix(text) } else { PathRewrite::Whole(text) })
+        }
     }
 }
 

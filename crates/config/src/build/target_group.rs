@@ -8,7 +8,7 @@ use model::{
     TcpKeepalive,
 };
 
-use super::{Build, address, connections, edits, health_check, target_tls};
+use super::{Build, address, bind, connections, edits, health_check, target_tls};
 use crate::raw::{Table, Value};
 
 pub(super) fn target_groups(root: &Table, build: &mut Build<'_, '_>) -> Vec<TargetGroup> {
@@ -70,6 +70,12 @@ fn target(value: &Value, build: &mut Build<'_, '_>) -> Option<Target> {
     } else if ip.is_unspecified() || ip.is_multicast() {
         let problem = build.report.error(at, format!("{ip} is not the address of a single target"));
         problem.hint("a target on this machine is `127.0.0.1` or `[::1]`");
+    } else if let Some((own, name)) = build.binds.iter().find(|(own, _)| bind::reaches(address, *own)) {
+        let message = format!("target {address} is listener `{name}` itself, at {own}");
+        build
+            .report
+            .error(at, message)
+            .hint("requests would go round in a circle: name the server behind it");
     }
     Some(Target { address, weight })
 }

@@ -13,7 +13,7 @@ use crate::snapshot::ActionPlan;
 fn turns(forward: &str, stagger: u64) -> Vec<usize> {
     let text =
         ["a", "b", "c"].map(|name| format!("[target_group.{name}]\ntargets = ['127.0.0.1:1']\n")).concat();
-    let snapshot = compile(&format!("{text}[listener.web]\nbind = '127.0.0.1:1'\nforward = {forward}\n"));
+    let snapshot = compile(&format!("{text}[listener.web]\nbind = '127.0.0.1:2'\nforward = {forward}\n"));
     let plan = &snapshot.listeners[0];
     let ActionPlan::Forward { weights, .. } = &plan.rules[0].action else { panic!("it forwards") };
     let mut cursor = SmoothWeighted::new(weights, stagger);

@@ -45,6 +45,10 @@ fn pieces(text: &str) -> Result<Vec<TemplatePiece>, Wrong> {
             rest = after;
         } else {
             let (piece, after) = placeholder(from)?;
+            if piece == TemplatePiece::Port && literal.ends_with(':') {
+                // `{host}:{port}`: the colon comes with the port, and is left out where the port is.
+                literal.pop();
+            }
             flush(&mut literal, &mut pieces);
             pieces.push(piece);
             rest = after;
@@ -125,6 +129,8 @@ mod tests {
             ("/new", vec![text("/new")]),
             ("https://{host}{path}{query}", vec![text("https://"), Host, Path, Query]),
             ("http://{host}{port}/x", vec![text("http://"), Host, Port, text("/x")]),
+            ("http://{host}:{port}/x", vec![text("http://"), Host, Port, text("/x")]),
+            ("https://{host}:8443{path}", vec![text("https://"), Host, text(":8443"), Path]),
             ("{path}/", vec![Path, text("/")]),
             ("/x{path}", vec![text("/x"), Path]),
             ("{query}{path}", vec![Query, Path]),

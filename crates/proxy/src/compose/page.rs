@@ -26,7 +26,9 @@ pub(super) fn of<'a>(
     let id = String::from_utf8_lossy(id);
     let (status, phrase, reason, what) =
         (outcome.status, status_phrase(outcome.status), outcome.reason, outcome.what);
-    let accept = request.and_then(|request| request.field(Known::Accept)).unwrap_or_default();
+    let accept = request.into_iter().flat_map(|request| {
+        request.head.fields_of(Known::Accept).map(move |field| request.text(field.value))
+    });
     // Our own texts need no escaping: none holds a quote, an angle bracket or an ampersand.
     let (content_type, page) = match preferred_format(accept) {
         Format::Html => (
@@ -61,20 +63,34 @@ enum Format {
     Text,
 }
 
-/// A rough reading of `Accept` (RFC 9110 §12.5.1): the first of our formats that it names.
-fn preferred_format(accept: &[u8]) -> Format {
-    let name = |range: &'_ [u8]| {
-        range.split(|&byte| byte == b';').next().map(token::trim).unwrap_or_default().to_ascii_lowercase()
-    };
-    token::list(accept)
-        .map(name)
-        .find_map(|name| match name.as_slice() {
-            b"text/html" | b"application/xhtml+xml" => Some(Format::Html),
-            b"application/json" | b"application/*" => Some(Format::Json),
-            b"text/plain" => Some(Format::Text),
-            _ => None,
-        })
-        .unwrap_or(Format::Text)
+/// A rough reading of `Accept` (RFC 9110 §12.5.1): the first of our formats that it names, but for those that it refuses with
+/// `q=0`. If it names none, plain text or the next that is not refused.
+fn preferred_format<'a>(accept: impl IntoIterator<Item = &'a [u8]>) -> Format {
+    let mut refused = [false; 3];
+    let mut named = None;
+    for range in accept.into_iter().flat_map(token::list) {
+        let mut parts = range.split(|&byte| byte == b';').map(token::trim);
+        let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_slice() {
+            b"text/html" | b"application/xhtml+xml" => Format::Html,
+            b"application/json" | b"application/*" => Format::Json,
+            b"text/plain" => Format::Text,
+            _ => continue,
+        };
+        if parts.any(is_zero) {
+            refused[format as usize] = true;
+        } else {
+            named.get_or_insert(format);
+        }
+    }
+    let free =
+        [Format::Text, Format::Html, Format::Json].into_iter().find(|&format| !refused[format as usize]);
+    named.or(free).unwrap_or(Format::Text)
+}
+
+/// `q=0`, also as `q=0.000` (RFC 9110 §12.4.2).
+fn is_zero(parameter: &[u8]) -> bool {
+    let [b'q' | b'Q', b'=', b'0', rest @ ..] = parameter else { return false };
+    rest.iter().all(|byte| matches!(byte, b'.' | b'0'))
 }
 
 fn html_safe(id: &str) -> String {
@@ -93,8 +109,15 @@ mod tests {
             ("text/html,application/xhtml+xml;q=0.9", Format::Html),
             ("image/png, Application/JSON;q=0.5, text/html", Format::Json),
             ("text/plain", Format::Text),
+            ("text/html;q=0", Format::Text),
+            ("text/html;q=0, application/json", Format::Json),
+            ("text/html;level=1; Q=0.00, application/json;q=0.1", Format::Json),
+            ("text/html;q=0.01", Format::Html),
+            ("text/plain;q=0, */*", Format::Html),
+            ("text/plain;q=0, text/html;q=0", Format::Json),
+            ("text/plain;q=0, text/html;q=0, application/json;q=0", Format::Text),
         ] {
-            assert_eq!(preferred_format(accept.as_bytes()), expected, "{accept}");
+            assert_eq!(preferred_format([accept.as_bytes()]), expected, "{accept}");
         }
     }
 }

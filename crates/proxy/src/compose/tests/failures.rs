@@ -43,7 +43,8 @@ fn a_page_has_the_format_that_the_client_prefers() {
         ("accept:APPLICATION/XHTML+XML\n", html),
         ("Accept: image/png , application/json;q=0.1, text/html\n", json),
         ("Accept: application/*\n", json),
-        ("Accept: text/*\nAccept: text/html\n", text),
+        ("Accept: text/*\nAccept: text/html\n", html),
+        ("Accept: text/html;q=0, application/json\n", json),
     ] {
         let client = Client::new(&snapshot, &format!("GET / HTTP/1.1\n{accept}Host: a"));
         let (got, sent) = client.failure(Failure::NoTarget);

@@ -7,6 +7,7 @@ mod bodies_and_trailers_go_both_ways;
 mod connections_end_with_goaway;
 mod floods_are_ended;
 mod malformed_requests_are_refused;
+mod request_without_a_body_has_a_length;
 mod streams_are_served_concurrently;
 mod targets_go_away;
 mod targets_refuse_streams;

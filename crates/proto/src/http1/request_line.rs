@@ -36,6 +36,12 @@ impl Method {
         }
     }
 
+    /// Its semantics anticipate content: without any, its length is said to be 0 (RFC 9110 §8.6). Of a method that is not
+    /// known here this is not known.
+    pub const fn expects_content(self) -> bool {
+        matches!(self, Self::Post | Self::Put | Self::Patch)
+    }
+
     /// Safe: asks for no change (RFC 9110 §9.2.1).
     pub const fn is_safe(self) -> bool {
         matches!(self, Self::Get | Self::Head | Self::Options | Self::Trace)

@@ -51,6 +51,10 @@ impl Passage<'_> {
     /// Writes the fields that are ours, but for the request's id, which is not known before a decision.
     pub(super) fn write_ours(&self, out: &mut Vec<u8>) {
         let head = self.request.head;
+        // RFC 9110 §8.6. Some servers answer 411 without it, and clients of HTTP/2 need not send it.
+        if head.body() == BodyLength::None && head.method().expects_content() {
+            out.extend_from_slice(b"Content-Length: 0\r\n");
+        }
         if self.request.asks_for_websocket() {
             out.extend_from_slice(b"Connection: Upgrade\r\n");
         } else if head.te_trailers() {

@@ -60,7 +60,7 @@ fn connection_cannot_remove_what_a_request_is_judged_by() {
 #[test]
 fn names_that_a_target_may_take_for_ours_are_removed() {
     check(
-        "POST / HTTP/1.1",
+        "GET / HTTP/1.1",
         &[
             ("Content_Length: 5\nX: 1", "X: 1"),
             ("Content_Length: 5\nContent-Length: 3", "Content-Length: 3"),
@@ -83,8 +83,9 @@ fn names_that_a_target_may_take_for_ours_are_removed() {
 #[test]
 fn an_expectation_is_passed_on_from_http_1_1_only() {
     let sent = "Expect: 100-continue\nContent-Length: 5";
-    check("POST / HTTP/1.1", &[(sent, sent), ("Expect: 100-Continue", "Expect: 100-Continue")]);
-    check("POST / HTTP/1.0", &[(sent, "Content-Length: 5"), ("Expect: anything", "")]);
+    check("POST / HTTP/1.1", &[(sent, sent)]);
+    check("GET / HTTP/1.1", &[("Expect: 100-Continue", "Expect: 100-Continue")]);
+    check("POST / HTTP/1.0", &[(sent, "Content-Length: 5"), ("Expect: anything", "Content-Length: 0")]);
 }
 
 #[test]
@@ -142,7 +143,7 @@ fn an_upgrade_is_passed_on_to_a_websocket_only() {
             ),
         ],
     );
-    check("POST / HTTP/1.1", &[("Connection: Upgrade\nUpgrade: websocket", "")]);
+    check("POST / HTTP/1.1", &[("Connection: Upgrade\nUpgrade: websocket", "Content-Length: 0")]);
     check("GET / HTTP/1.0", &[("Connection: Upgrade\nUpgrade: websocket", "")]);
 }
 
@@ -159,4 +160,23 @@ fn framing_is_written_anew() {
         ],
     );
     check("POST / HTTP/1.0", &[("Content-Length: 05\nX: 1", "X: 1\nContent-Length: 5")]);
+}
+
+#[test]
+fn the_length_of_no_body_is_said_where_the_method_expects_one() {
+    for (method, expected) in [
+        ("POST", "X: 1\nContent-Length: 0"),
+        ("PUT", "X: 1\nContent-Length: 0"),
+        ("PATCH", "X: 1\nContent-Length: 0"),
+        ("GET", "X: 1"),
+        ("HEAD", "X: 1"),
+        ("DELETE", "X: 1"),
+        ("OPTIONS", "X: 1"),
+        ("TRACE", "X: 1"),
+        ("REPORT", "X: 1"),
+    ] {
+        for version in ["1.1", "1.0"] {
+            check(&format!("{method} / HTTP/{version}"), &[("X: 1", expected)]);
+        }
+    }
 }

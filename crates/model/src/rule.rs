@@ -144,4 +144,10 @@ impl FieldEdits {
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
     }
+
+    /// Whether a name that is replaced or removed is one that `is` accepts.
+    pub fn replaces(&self, is: impl Fn(&[u8]) -> bool) -> bool {
+        let mut set = self.set.iter().map(|(name, _)| name);
+        set.any(|name| is(name.as_bytes())) || self.remove.iter().any(|name| is(name.as_bytes()))
+    }
 }

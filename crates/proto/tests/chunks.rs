@@ -112,7 +112,9 @@ fn extensions_are_limited_per_line_and_relative_to_the_data() {
 #[test]
 fn trailers_are_kept_except_fields_that_only_a_head_may_carry() {
     let text = b"0\r\nX-Sum: 1\r\nHost: b\r\ncontent-length: 3\r\nTransfer_Encoding: chunked\r\nX-Forwarded-For: c\r\n\
-        Content-Type: d\r\nAuthorization: e\r\nIf-Match: f\r\ngrpc-status: 0\r\nConnection: g\r\n\r\n";
+        Content-Type: d\r\nAuthorization: e\r\nIf-Match: f\r\ngrpc-status: 0\r\nConnection: g\r\n\
+        Cache_Control: h\r\ncontent_encoding: i\r\nif_none-match: j\r\nx_forwarded_own: k\r\n\
+        Strict-Transport-Security: l\r\nRetry-After: m\r\n\r\n";
     let (_, consumed, chunks) = decode(text).unwrap();
     assert_eq!(consumed, text.len());
     assert!(chunks.is_complete());

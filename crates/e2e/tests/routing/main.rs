@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod conditions_choose_the_rule;
+mod edited_names_do_not_trail;
 mod encoded_slashes_are_passed;
 mod headers_are_edited;
 mod hidden_separators_are_refused;

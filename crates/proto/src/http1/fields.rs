@@ -28,6 +28,8 @@ pub(super) struct Connection {
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     pub(super) upgrade: bool,
+    /// It lists a name that may be one of a field.
+    pub(super) lists_fields: bool,
 }
 
 /// How the body ends, according to the fields.
@@ -242,6 +244,7 @@ impl Fields {
             }
             _ => {}
         }
+        self.connection.lists_fields |= known == Known::Other && !is_end_to_end(known, option);
         if (known != Known::Other && !self.has(known)) || is_end_to_end(known, option) {
             return;
         }

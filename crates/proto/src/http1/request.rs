@@ -188,6 +188,11 @@ impl RequestHead {
         self.expect_continue
     }
 
+    /// `Connection` lists a name that may be one of a trailer, which is then not for the next hop (RFC 9110 §7.6.1).
+    pub fn lists_fields(&self) -> bool {
+        self.fields.connection().lists_fields
+    }
+
     /// The client accepts trailers (`TE: trailers`).
     pub fn te_trailers(&self) -> bool {
         self.te_trailers

@@ -129,6 +129,11 @@ impl ResponseHead {
         self.fields.connection().keep_alive
     }
 
+    /// `Connection` lists a name that may be one of a trailer, which is then not for the next hop (RFC 9110 §7.6.1).
+    pub fn lists_fields(&self) -> bool {
+        self.fields.connection().lists_fields
+    }
+
     /// Whether the target keeps the connection alive after the end of the body (RFC 9112 §9.3).
     pub fn persists(&self) -> bool {
         !self.close() && (self.version == Version::Http11 || self.keep_alive())

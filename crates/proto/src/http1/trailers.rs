@@ -60,14 +60,14 @@ impl Trailers {
 fn may_trail(field: &Field, bytes: &[u8]) -> bool {
     let name = field.name.of(bytes);
     field.known == Known::Other
-        && !HEAD_ONLY.iter().any(|only| token::eq_ignore_case(only, name))
+        && !HEAD_ONLY.iter().any(|only| token::is_same_variable(only, name))
         && !HEAD_ONLY_STARTS
             .iter()
-            .any(|start| name.get(..start.len()).is_some_and(|begin| token::eq_ignore_case(begin, start)))
+            .any(|start| name.get(..start.len()).is_some_and(|begin| token::is_same_variable(begin, start)))
 }
 
 /// Fields for framing, routing, authentication, conditions and caching (RFC 9110 §6.5.1) that are not in [`Known`].
-const HEAD_ONLY: [&[u8]; 9] = [
+const HEAD_ONLY: [&[u8]; 11] = [
     b"age",
     b"authorization",
     b"cache-control",
@@ -75,6 +75,8 @@ const HEAD_ONLY: [&[u8]; 9] = [
     b"max-forwards",
     b"pragma",
     b"range",
+    b"retry-after",
+    b"strict-transport-security",
     b"vary",
     b"www-authenticate",
 ];

@@ -6,19 +6,14 @@ use proto::http1::token;
 /// Whether a response's field is replaced or removed.
 #[inline]
 pub(crate) fn is_edited(edits: &FieldEdits, name: &[u8]) -> bool {
-    !edits.is_empty() && removes(edits, |edited| token::eq_ignore_case(edited, name))
+    !edits.is_empty() && edits.replaces(|edited| token::eq_ignore_case(edited, name))
 }
 
 /// Whether a request's field is replaced or removed. A client could otherwise send what the operator takes away with `_`
 /// for `-`, to a target that reads both as one.
 #[inline]
 pub(super) fn is_edited_or_alias(edits: &FieldEdits, name: &[u8]) -> bool {
-    !edits.is_empty() && removes(edits, |edited| token::is_same_variable(edited, name))
-}
-
-fn removes(edits: &FieldEdits, is: impl Fn(&[u8]) -> bool) -> bool {
-    let mut set = edits.set.iter().map(|(name, _)| name);
-    set.any(|name| is(name.as_bytes())) || edits.remove.iter().any(|name| is(name.as_bytes()))
+    !edits.is_empty() && edits.replaces(|edited| token::is_same_variable(edited, name))
 }
 
 pub(super) fn write_edits(edits: &FieldEdits, out: &mut Vec<u8>) {

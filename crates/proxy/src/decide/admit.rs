@@ -24,7 +24,8 @@ pub(super) fn admit(question: &Question<'_>, permitted: Permitted) -> Result<For
         websocket::check(&plan.rules[permitted.rule].websocket, *request)?;
     }
     // A target that merges trailers into the head would take one for what only we say about the client (MT3).
-    let drops_trailers = plan.tls.as_ref().is_some_and(|tls| !tls.identity_fields.is_empty());
+    let identifies = plan.tls.as_ref().is_some_and(|tls| !tls.identity_fields.is_empty());
+    let drops_trailers = identifies || request.head.lists_fields();
     Ok(Forward { rule: permitted.rule, body, body_bytes_max, is_websocket, drops_trailers })
 }
 

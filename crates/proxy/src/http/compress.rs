@@ -163,7 +163,7 @@ impl<S: Sys> Press<'_, '_, '_, '_, S> {
             if reader.is_complete() {
                 self.encode(Op::Finish, &mut data).await?;
                 let mut trailers = Vec::new();
-                keep_trailers(reader.trailers(), &mut trailers);
+                keep_trailers(&reader.trailers(), &mut trailers);
                 return self.send(Some(&trailers)).await;
             }
             self.encode(Op::Push, &mut data).await?;

@@ -30,8 +30,12 @@ pub(super) async fn deliver<S: Sys>(
     head.keep_alive_timeout().into_iter().for_each(|seconds| to.target.learn_timeout(seconds));
     let choice = compress::choose(exchange, to.rule, &input, body);
     let count = if choice.lease.is_some() { &meter.plain } else { &meter.down };
-    let discarded = Cell::new(0);
+    let (discarded, listener) = (Cell::new(0), Rc::clone(&exchange.listener));
     let mut reader = BodyReader::of_response(body, count);
+    reader.edit_trailers(&listener.plan.rules[to.rule].response_fields);
+    if head.lists_fields() {
+        reader.drop_trailers();
+    }
     let writer = match choice.lease {
         Some(_) => BodyWriter::Chunked,
         None => frame_for_client(exchange, body),

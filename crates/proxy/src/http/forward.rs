@@ -97,7 +97,7 @@ fn write<S: Sys>(exchange: &Exchange<'_, S>, to: Destination<'_, S>, upload: &Up
             out.extend_from_slice(b"\r\n");
         }
         if upload.is_whole() {
-            encode::write_last_chunk(out, upload.reader.trailers());
+            encode::write_last_chunk(out, &upload.reader.trailers());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The request's body on its way to a target.
 
+use model::FieldEdits;
 use net::{Buffer, Sys};
 use proto::http1::BodyLength;
 
@@ -21,13 +22,15 @@ pub(super) struct Upload<'a> {
 }
 
 impl<'a> Upload<'a> {
-    /// Takes the data that came with the head.
+    /// Takes the data that came with the head. `edits` are the rule's, of requests.
     pub(super) fn begin<'c: 'a, S: Sys>(
         exchange: &mut Exchange<'c, S>,
         input: &'a mut Buffer,
         forward: &Forward,
+        edits: &'a FieldEdits,
     ) -> Result<Self, Failed> {
         let mut reader = BodyReader::of_request(forward.body, forward.body_bytes_max, &exchange.meter.up);
+        reader.edit_trailers(edits);
         if forward.drops_trailers {
             reader.drop_trailers();
         }

@@ -1,10 +1,11 @@
 //! Message bodies: how they are read from one side and framed for the other (RFC 9112 §6, §7). Does no I/O.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
-use model::HttpLimits;
+use model::{FieldEdits, HttpLimits};
 use net::Buffer;
-use proto::http1::{BodyLength, Chunks, ResponseBody, encode};
+use proto::http1::{BodyLength, Chunks, ResponseBody, encode, token};
 
 use super::meter;
 
@@ -16,6 +17,8 @@ pub(crate) struct BodyReader<'m> {
     bytes: &'m Cell<u64>,
     bytes_max: Option<u64>,
     drops_trailers: bool,
+    /// The edits of the head, if there are any.
+    edits: Option<&'m FieldEdits>,
 }
 
 #[derive(Debug)]
@@ -51,7 +54,7 @@ impl<'m> BodyReader<'m> {
             BodyLength::Length(length) => Reading::Length(length),
             BodyLength::Chunked => Reading::Chunked(Chunks::new()),
         };
-        Self { reading, bytes, bytes_max, drops_trailers: false }
+        Self { reading, bytes, bytes_max, drops_trailers: false, edits: None }
     }
 
     /// Counts into `bytes`, which must be 0.
@@ -62,7 +65,7 @@ impl<'m> BodyReader<'m> {
             ResponseBody::Chunked => Reading::Chunked(Chunks::new()),
             ResponseBody::UntilClose => Reading::UntilClose,
         };
-        Self { reading, bytes, bytes_max: None, drops_trailers: false }
+        Self { reading, bytes, bytes_max: None, drops_trailers: false, edits: None }
     }
 
     /// Counts into `bytes` from here on: the rest of the body goes elsewhere.
@@ -96,12 +99,20 @@ impl<'m> BodyReader<'m> {
         self.drops_trailers = true;
     }
 
+    /// Names that these edits set or remove do not trail. A receiver that merges trailers into the head would otherwise take
+    /// the sender's field for the one that the operator replaced.
+    pub(crate) fn edit_trailers(&mut self, edits: &'m FieldEdits) {
+        self.edits = Some(edits).filter(|edits| !edits.is_empty());
+    }
+
     /// Trailer lines of a complete chunked body.
-    pub(crate) fn trailers(&self) -> &[u8] {
+    pub(crate) fn trailers(&self) -> Cow<'_, [u8]> {
         match &self.reading {
-            Reading::Chunked(_) if self.drops_trailers => &[],
-            Reading::Chunked(chunks) => chunks.trailers(),
-            Reading::Complete | Reading::Length(_) | Reading::UntilClose => &[],
+            Reading::Chunked(chunks) if !self.drops_trailers => match self.edits {
+                Some(edits) => without_edited(chunks.trailers(), edits).into(),
+                None => chunks.trailers().into(),
+            },
+            _ => (&[][..]).into(),
         }
     }
 
@@ -157,8 +168,21 @@ impl BodyWriter {
         if self == Self::Plain {
             return Vec::new();
         }
-        write_chunk(data, reader.is_complete().then(|| reader.trailers()), head)
+        let trailers = reader.is_complete().then(|| reader.trailers());
+        write_chunk(data, trailers.as_deref(), head)
     }
+}
+
+/// The lines whose name the edits neither set nor remove. `_` counts as `-`, since it does for many receivers.
+fn without_edited(lines: &[u8], edits: &FieldEdits) -> Vec<u8> {
+    let mut kept = Vec::new();
+    for line in lines.split_inclusive(|&byte| byte == b'\n') {
+        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+        if !edits.replaces(|edited| token::is_same_variable(edited, name)) {
+            kept.extend_from_slice(line);
+        }
+    }
+    kept
 }
 
 /// Frames `data` as a chunk, as [`BodyWriter::frame`] does. With `trailers`, which may be empty, the body ends.
@@ -209,6 +233,30 @@ mod tests {
         let behind = BodyWriter::Chunked.frame(&mut data, &reader, &mut head);
         let sent = [&head, data.bytes(), &behind].concat();
         assert_eq!(sent, b"5\r\nabcde\r\n0\r\nA: b\r\n\r\n");
+    }
+
+    #[test]
+    fn names_that_are_edited_do_not_trail() {
+        let edits = FieldEdits {
+            set: vec![("X-Tenant".into(), "shop".into())],
+            add: vec![("X-Sum".into(), "2".into())],
+            remove: vec!["True-Client-IP".into()],
+        };
+        for (sent, kept) in [
+            ("X-Tenant: evil\r\n", ""),
+            ("x_tenant: evil\r\nX-Sum: 1\r\n", "X-Sum: 1\r\n"),
+            ("A: b\r\ntrue_client-IP:1\r\nTrue-Client-IPs: x:y\r\n", "A: b\r\nTrue-Client-IPs: x:y\r\n"),
+            ("", ""),
+        ] {
+            let count = Cell::new(0);
+            let mut reader = BodyReader::of_request(BodyLength::Chunked, None, &count);
+            reader.edit_trailers(&edits);
+            let mut input = buffer(format!("0\r\n{sent}\r\n").as_bytes());
+            reader.take(&mut input, &HttpLimits::default()).unwrap();
+            assert_eq!(&*reader.trailers(), kept.as_bytes(), "{sent}");
+            reader.drop_trailers();
+            assert!(reader.trailers().is_empty());
+        }
     }
 
     #[test]

@@ -10,5 +10,6 @@ mod large_body_arrives_unchanged;
 mod pausing_target_does_not_cut_the_client;
 mod responses_without_a_body;
 mod slow_reader_causes_backpressure;
+mod stall_after_expect_is_the_clients;
 mod truncated_spliced_body_ends_both_sides;
 mod unknown_length_is_delimited;

@@ -16,7 +16,7 @@ use crate::relay::{End, Pace};
 pub(super) enum Stage {
     /// The client waits for the target's 100 (Continue) before it sends the body.
     Awaiting,
-    /// The body goes to the target.
+    /// The body goes to the target, or it is the client's turn to send it.
     Uploading,
     /// The target takes no more of the body. It may have answered already.
     Refused,
@@ -26,11 +26,13 @@ pub(super) enum Stage {
     Abandoned,
 }
 
-/// What happens on the client's side.
+/// What happens on the client's side, or is passed on to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// The client sends its body without waiting for the 100 any longer.
     ClientSends,
+    /// The client got the target's 100 (Continue).
+    ClientIsToSend,
     UploadEnds,
     /// A write to the target failed.
     UploadRefused,
@@ -41,8 +43,8 @@ pub(super) enum Event {
 }
 
 impl Stage {
-    pub(super) fn at_first(is_whole: bool, expects_continue: bool) -> Self {
-        match (is_whole, expects_continue) {
+    pub(super) fn at_first(is_whole: bool, awaits_continue: bool) -> Self {
+        match (is_whole, awaits_continue) {
             (true, _) => Self::Uploaded,
             (false, true) => Self::Awaiting,
             (false, false) => Self::Uploading,
@@ -54,7 +56,7 @@ impl Stage {
         match (self, event) {
             (Self::Uploaded, Event::ClientGone { has_patience: true }) => Some(Self::Abandoned),
             (_, Event::ClientGone { .. }) => None,
-            (Self::Awaiting, Event::ClientSends) => Some(Self::Uploading),
+            (Self::Awaiting, Event::ClientSends | Event::ClientIsToSend) => Some(Self::Uploading),
             (Self::Uploading, Event::UploadEnds) => Some(Self::Uploaded),
             (Self::Uploading, Event::UploadRefused) => Some(Self::Refused),
             (stage, _) => Some(stage),
@@ -125,17 +127,19 @@ mod tests {
 
     #[test]
     fn every_event_has_its_answer_in_every_stage() {
-        use Event::{ClientGone, ClientSends, UploadEnds, UploadRefused};
+        use Event::{ClientGone, ClientIsToSend, ClientSends, UploadEnds, UploadRefused};
         use Stage::{Abandoned, Awaiting, Refused, Uploaded, Uploading};
         let (leaves, stays) = (ClientGone { has_patience: false }, ClientGone { has_patience: true });
-        let events = [ClientSends, UploadEnds, UploadRefused, leaves, stays];
-        for (stage, expected) in [
-            (Awaiting, [Some(Uploading), Some(Awaiting), Some(Awaiting), None, None]),
-            (Uploading, [Some(Uploading), Some(Uploaded), Some(Refused), None, None]),
-            (Refused, [Some(Refused), Some(Refused), Some(Refused), None, None]),
-            (Uploaded, [Some(Uploaded), Some(Uploaded), Some(Uploaded), None, Some(Abandoned)]),
-            (Abandoned, [Some(Abandoned), Some(Abandoned), Some(Abandoned), None, None]),
+        let events = [ClientSends, ClientIsToSend, UploadEnds, UploadRefused, leaves, stays];
+        let on = |stage| [Some(stage); 4];
+        for (stage, [sends, is_to, ends, refused], gone) in [
+            (Awaiting, [Some(Uploading), Some(Uploading), Some(Awaiting), Some(Awaiting)], [None, None]),
+            (Uploading, [Some(Uploading), Some(Uploading), Some(Uploaded), Some(Refused)], [None, None]),
+            (Refused, on(Refused), [None, None]),
+            (Uploaded, on(Uploaded), [None, Some(Abandoned)]),
+            (Abandoned, on(Abandoned), [None, None]),
         ] {
+            let expected = [sends, is_to, ends, refused, gone[0], gone[1]];
             assert_eq!(events.map(|event| stage.after(event)), expected, "{stage:?}");
         }
     }

@@ -6,7 +6,7 @@ use proto::http1::{Field, Known, Progress as Parsed, token};
 
 use super::abort::is_ignored;
 use super::at_target::{Attempt, Ended};
-use super::progress::Progress;
+use super::progress::{Event, Progress, Stage};
 use super::state::ResponseState;
 use super::{deliver, failure};
 use crate::decide::may_switch;
@@ -25,7 +25,12 @@ pub(super) async fn respond<S: Sys>(
         let status = attempt.exchange.heads.response.status();
         match status {
             101 => return switch(attempt, input, head_bytes, progress).await,
-            100..=199 => pass_interim(attempt, &mut input, head_bytes, progress).await?,
+            100..=199 => {
+                pass_interim(attempt, &mut input, head_bytes, progress).await?;
+                if status == 100 {
+                    hand_over(attempt, progress);
+                }
+            }
             _ => {
                 attempt.exchange.tunnel = None;
                 attempt.to.target.cells().responses.count(status);
@@ -109,6 +114,15 @@ async fn pass_interim<S: Sys>(
     }
     input.consume(head_bytes);
     Ok(())
+}
+
+/// After a 100 (Continue) it is the turn of a client that waited for it. The target is not to blame if no body comes.
+fn hand_over<S: Sys>(attempt: &Attempt<'_, '_, S>, progress: &Progress) {
+    if progress.stage() == Stage::Awaiting {
+        let exchange = &*attempt.exchange;
+        exchange.client.end().read_within(exchange.listener.plan.http.body_timeout);
+        progress.on(Event::ClientIsToSend, attempt.end());
+    }
 }
 
 /// Passes on a 101 to a request that asked for it (RFC 9110 §7.8). No byte of the tunnel has moved before.

@@ -16,7 +16,8 @@ use super::progress::{Event, Progress, Stage};
 use super::respond;
 use super::upload::Upload;
 use crate::failed::Failed;
-use crate::relay::{Flow, Pace};
+use crate::io_error;
+use crate::relay::{Flow, FlowError, Pace};
 
 /// Runs both sides until the target's has ended, or the client's has failed.
 pub(super) async fn transfer<S: Sys>(
@@ -26,14 +27,20 @@ pub(super) async fn transfer<S: Sys>(
     let Attempt { exchange, to, .. } = &*attempt;
     let (listener, client, target) = (Rc::clone(&exchange.listener), exchange.client, attempt.end());
     let (http, timeouts) = (&listener.plan.http, to.group.plan.group.timeouts);
-    let first = Stage::at_first(upload.is_whole(), exchange.heads.request.expect_continue());
+    let awaits_continue = exchange.heads.request.expect_continue() && !upload.is_begun;
+    let first = Stage::at_first(upload.is_whole(), awaits_continue);
     let (progress, watch) = (Progress::new(first, timeouts, http.min_rate), ClientWatch::new(exchange));
     let has_patience = has_patience(client, to.group.plan.group.protocol);
     let mut client_side = pin!(async {
         if progress.stage() == Stage::Awaiting {
             client.end().read_without_timeout();
-            // An error shows again when the body is read.
-            let _ = client.stream.readable().await;
+            // It has a deadline once the client got the 100. Any other error shows again when the body is read.
+            match client.stream.readable().await {
+                Err(error) if io_error::is_deadline(&error) => {
+                    on_upload(FlowError::Read(error)).map_or(Ok(()), Err)?;
+                }
+                _ => {}
+            }
             progress.on(Event::ClientSends, target);
         }
         if progress.stage() == Stage::Uploading {

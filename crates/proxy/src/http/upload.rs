@@ -17,6 +17,8 @@ pub(super) struct Upload<'a> {
     pub(super) writer: BodyWriter,
     /// Data that came with the head; kept while it may have to be sent again.
     pub(super) first: Buffer,
+    /// Some of the body came with the head, so the client does not wait for a 100 (Continue).
+    pub(super) is_begun: bool,
     /// What else has arrived.
     pub(super) input: &'a mut Buffer,
 }
@@ -38,11 +40,12 @@ impl<'a> Upload<'a> {
         if exchange.arrival.is_http2 && !reader.is_complete() {
             exchange.client.stream.fill_now(input);
         }
+        let is_begun = !reader.is_complete() && !input.is_empty();
         let limits = &exchange.listener.plan.http.limits;
         let first = reader.take(input, limits).map_err(failure::on_request_body)?;
         let is_chunked = forward.body == BodyLength::Chunked;
         let writer = if is_chunked { BodyWriter::Chunked } else { BodyWriter::Plain };
-        Ok(Self { reader, writer, first, input })
+        Ok(Self { reader, writer, first, is_begun, input })
     }
 
     /// All of the body has arrived.

@@ -11,6 +11,7 @@ fn some_responses_are_not_compressed() {
         (200, "Content-Type: text/html\r\nContent-Encoding: gzip\r\n", false),
         (200, "Content-Type: text/html\r\nCache-Control: public, no-transform\r\n", false),
         (206, "Content-Type: text/html\r\nContent-Range: bytes 0-9/99\r\n", false),
+        (206, "Content-Type: text/html\r\nContent-Range: bytes 0-9/99999\r\n", true),
         (200, "Content-Type: image/png\r\n", false),
         (200, "", false),
     ] {

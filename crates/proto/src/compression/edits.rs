@@ -1,6 +1,6 @@
 //! The edits of a response head if the response is compressed, or could have been.
 
-use model::ContentCoding;
+use model::{Compression, ContentCoding};
 
 use super::Survey;
 use crate::http1::token;
@@ -21,21 +21,31 @@ impl HeadEdits {
         Self { coding, adds_vary: !survey.varies, weakens_etag: coding.is_some() }
     }
 
-    /// Edits for a 304. If the client's conditional request has the validator of a compressed response, the 304 must
+    /// Edits for a 206, which varies as the whole response does.
+    pub fn of_part(survey: &Survey<'_>, settings: &Compression) -> Self {
+        let adds_vary = !survey.varies && survey.stands_for_compressible(settings, None);
+        Self { adds_vary, ..Self::default() }
+    }
+
+    /// Edits for a 304, which varies as the 200 would. `length` is that of its body, if the 304 says it. If the client's conditional request has the validator of a compressed response, the 304 must
     /// carry the same validator, or the client's cache could not use the answer (RFC 9111 §4.3.4).
     pub fn of_not_modified<'a>(
         survey: &Survey<'_>,
+        settings: &Compression,
+        length: Option<u64>,
         if_none_match: impl IntoIterator<Item = &'a [u8]>,
     ) -> Self {
+        let may_be_compressed = survey.stands_for_compressible(settings, length);
+        let unchanged = Self { adds_vary: may_be_compressed && !survey.varies, ..Self::default() };
         let etag = survey.etag.filter(|etag| is_strong(etag) && !survey.is_final);
-        let Some(etag) = etag else { return Self::default() };
+        let Some(etag) = etag else { return unchanged };
         let (mut has_weak, mut has_strong) = (false, false);
         for tag in if_none_match.into_iter().flat_map(token::list) {
             has_strong |= tag == etag;
             has_weak |= tag.strip_prefix(b"W/") == Some(etag);
         }
         let weakens_etag = has_weak && !has_strong;
-        Self { coding: None, adds_vary: weakens_etag && !survey.varies, weakens_etag }
+        Self { adds_vary: (weakens_etag || may_be_compressed) && !survey.varies, weakens_etag, ..unchanged }
     }
 
     pub fn is_empty(self) -> bool {
@@ -107,7 +117,7 @@ mod tests {
     use model::ContentCoding::{Br, Gzip};
 
     use super::*;
-    use crate::compression::survey::tests::survey;
+    use crate::compression::survey::tests::{settings, survey};
 
     fn written(edits: HeadEdits, survey: &Survey<'_>) -> String {
         let mut out = Vec::new();
@@ -189,10 +199,27 @@ mod tests {
             ("W/\"x\"", &["W/\"x\""], false),
         ] {
             let survey = survey(&[("ETag", etag)]);
-            let edits = HeadEdits::of_not_modified(&survey, asked.iter().map(|tags| tags.as_bytes()));
-            assert_eq!((!edits.is_empty(), edits.drops(b"ETag")), (weakens, weakens), "{etag} {asked:?}");
-            let expected = if weakens { "Vary: Accept-Encoding\r\nETag: W/\"x\"\r\n" } else { "" };
-            assert_eq!(written(edits, &survey), expected);
+            let asked_tags = asked.iter().map(|tags| tags.as_bytes());
+            let edits = HeadEdits::of_not_modified(&survey, &settings(), None, asked_tags);
+            assert_eq!(edits.drops(b"ETag"), weakens, "{etag} {asked:?}");
+            let etag = if weakens { "ETag: W/\"x\"\r\n" } else { "" };
+            assert_eq!(written(edits, &survey), format!("Vary: Accept-Encoding\r\n{etag}"));
+        }
+    }
+
+    #[test]
+    fn a_206_or_304_has_the_vary_of_the_200() {
+        for (fields, expected) in [
+            (&[][..], "Vary: Accept-Encoding\r\n"),
+            (&[("Vary", "Accept-Encoding")], ""),
+            (&[("Content-Type", "image/png")], ""),
+        ] {
+            let survey = survey(fields);
+            let not_modified = HeadEdits::of_not_modified(&survey, &settings(), None, []);
+            for edits in [not_modified, HeadEdits::of_part(&survey, &settings())] {
+                assert_eq!(written(edits, &survey), expected, "{fields:?}");
+                assert!(!edits.drops(b"Content-Length") && !edits.drops(b"ETag"));
+            }
         }
     }
 

@@ -11,8 +11,10 @@ pub struct Survey<'a> {
     content_type: Option<&'a [u8]>,
     pub(super) etag: Option<&'a [u8]>,
     pub(super) varies: bool,
-    /// The response must stay unchanged: already coded, partial, or `no-transform`.
+    /// The response must stay unchanged: already coded, or `no-transform`.
     pub(super) is_final: bool,
+    /// It is a part of the whole, of this length if that is known.
+    part_of: Option<Option<u64>>,
 }
 
 impl<'a> Survey<'a> {
@@ -27,7 +29,7 @@ impl<'a> Survey<'a> {
                 self.content_type = Some(value);
             }
             13 if is(name, b"cache-control") => self.is_final |= forbids_transform(value),
-            13 if is(name, b"content-range") => self.is_final = true,
+            13 if is(name, b"content-range") => self.part_of = Some(whole_length(value)),
             16 if is(name, b"content-encoding") => self.is_final = true,
             _ => {}
         }
@@ -45,9 +47,34 @@ impl<'a> Survey<'a> {
         let has_whole_body = status >= 200 && !matches!(status, 204 | 205 | 206 | 304);
         has_whole_body
             && !self.is_final
-            && length.is_none_or(|length| length >= settings.bytes_min.max(1))
+            && self.part_of.is_none()
+            && is_long_enough(settings, length)
             && self.content_type.is_some_and(|value| is_listed(value, &settings.types))
     }
+
+    /// Whether a 206 or a 304 stands for a response that may be compressed, as far as its fields say: it has the same `Vary`
+    /// (RFC 9110 §15.3.7, §15.4.5). What is not said counts as if it may. `length` is that of the whole, if known.
+    pub fn stands_for_compressible(&self, settings: &Compression, length: Option<u64>) -> bool {
+        let is_listed = |value| is_multipart(value) || is_listed(value, &settings.types);
+        !self.is_final
+            && is_long_enough(settings, self.part_of.flatten().or(length))
+            && self.content_type.is_none_or(is_listed)
+    }
+}
+
+fn is_long_enough(settings: &Compression, length: Option<u64>) -> bool {
+    length.is_none_or(|length| length >= settings.bytes_min.max(1))
+}
+
+/// The length of the whole in `Content-Range: bytes 0-9/99`; `None`: it is not said (RFC 9110 §14.4).
+fn whole_length(content_range: &[u8]) -> Option<u64> {
+    content_range.rsplit(|&byte| byte == b'/').next().and_then(token::number)
+}
+
+/// Several parts: each of them has the type of the whole (RFC 9110 §14.6).
+fn is_multipart(content_type: &[u8]) -> bool {
+    const BYTERANGES: &[u8] = b"multipart/byteranges";
+    content_type.get(..BYTERANGES.len()).is_some_and(|start| is(start, BYTERANGES))
 }
 
 /// `Cache-Control: no-transform` (RFC 9111 §5.2.1.6, §5.2.2.6).
@@ -167,6 +194,28 @@ pub(super) mod tests {
             (("Repr-Digest", "sha-256=:x:"), true),
         ] {
             assert_eq!(may(&[HTML, field], 200, None), expected, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn a_206_or_304_varies_as_the_200_would() {
+        let png = ("Content-Type", "image/png");
+        for (fields, length, expected) in [
+            (&[][..], None, true),
+            (&[HTML], None, true),
+            (&[HTML], Some(999), false),
+            (&[HTML], Some(1000), true),
+            (&[png], None, false),
+            (&[HTML, ("Content-Encoding", "gzip")], None, false),
+            (&[("Cache-Control", "no-transform")], None, false),
+            (&[HTML, ("Content-Range", "bytes 0-9/1000")], None, true),
+            (&[HTML, ("Content-Range", "bytes 0-9/999")], None, false),
+            (&[HTML, ("Content-Range", "bytes 0-9/*")], None, true),
+            (&[png, ("Content-Range", "bytes 0-9/1000")], None, false),
+            (&[("Content-Type", "multipart/byteranges; boundary=x")], None, true),
+        ] {
+            let found = survey(fields).stands_for_compressible(&settings(), length);
+            assert_eq!(found, expected, "{fields:?} {length:?}");
         }
     }
 

@@ -58,8 +58,14 @@ pub(super) fn choose<S: Sys>(
     };
     let (request, survey) = (exchange.request(), survey(exchange, rule, input));
     let status = exchange.heads.response.status();
-    if status == 304 {
-        return nothing(HeadEdits::of_not_modified(&survey, request.values(b"if-none-match")));
+    match status {
+        206 => return nothing(HeadEdits::of_part(&survey, settings)),
+        304 => {
+            let asked = request.values(b"if-none-match");
+            let length = told_length(exchange, input);
+            return nothing(HeadEdits::of_not_modified(&survey, settings, length, asked));
+        }
+        _ => {}
     }
     let is_head = request.head.method() == Method::Head;
     let length = match body {

@@ -118,12 +118,31 @@ fn an_ambiguous_body_is_refused() {
         ("1.1 200", "Transfer-Encoding: gzip, chunked", "unknown transfer coding"),
         ("1.1 200", "Transfer-Encoding: chunked, chunked", "invalid Transfer-Encoding"),
         ("1.0 200", "Transfer-Encoding: chunked", "Transfer-Encoding in HTTP/1.0"),
-        ("1.1 204", "Content-Length: 5", "a body where the status allows none"),
-        ("1.1 204", "Transfer-Encoding: chunked", "a body where the status allows none"),
-        ("1.1 101", "Transfer-Encoding: chunked", "a body where the status allows none"),
+        ("1.1 103", "Content-Length: 5", "a body where the status allows none"),
+        ("1.1 100", "Transfer-Encoding: chunked", "a body where the status allows none"),
+        ("1.1 204", "Transfer-Encoding: gzip, chunked", "unknown transfer coding"),
+        ("1.1 101", "Content-Length: 5\r\nTransfer-Encoding: chunked", "Content-Length with Transfer-Encoding"),
     ] {
         let refused = refusal(&format!("HTTP/{line} x\r\n{lines}\r\n\r\n"));
         assert_eq!(refused, (Failure::TargetResponseFraming, detail), "{line} {lines}");
+    }
+}
+
+/// RFC 9112 §6.3: such a response ends with its head. What the target sends behind it is not known.
+#[test]
+fn a_body_that_a_204_or_101_announces_is_none_and_ends_the_connection() {
+    for (line, lines, persists) in [
+        ("1.1 204", "", true),
+        ("1.1 204", "Content-Length: 0\r\n", true),
+        ("1.1 204", "Content-Length: 5\r\n", false),
+        ("1.1 204", "Transfer-Encoding: chunked\r\n", false),
+        ("1.0 204", "Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n", false),
+        ("1.1 101", "Transfer-Encoding: chunked\r\n", false),
+        ("1.1 101", "Content-Length: 5\r\n", false),
+        ("1.1 304", "Transfer-Encoding: chunked\r\n", true),
+    ] {
+        let head = complete(&format!("HTTP/{line} x\r\n{lines}\r\n"));
+        assert_eq!((head.body_length(Method::Get), head.persists()), (ResponseBody::None, persists), "{line} {lines}");
     }
 }
 

@@ -8,6 +8,7 @@ mod cut_tunnel_is_logged;
 mod disabled_websocket_is_refused;
 mod drain_closes_between_frames;
 mod half_close_is_passed_on;
+mod framing_of_a_101_is_ignored;
 mod http_limits_do_not_apply_in_a_tunnel;
 mod idle_tunnel_is_closed;
 mod lost_side_closes_the_other;

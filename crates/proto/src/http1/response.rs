@@ -26,6 +26,8 @@ pub struct ResponseHead {
     status: u16,
     reason: Span,
     framing: Framing,
+    /// Its fields announce a body that its status does not allow.
+    is_misframed: bool,
     fields: Fields,
     keep_alive_timeout: Option<u32>,
 }
@@ -47,6 +49,7 @@ impl Default for ResponseHead {
             status: 0,
             reason: Span::default(),
             framing: Framing::Unsaid,
+            is_misframed: false,
             fields: Fields::default(),
             keep_alive_timeout: None,
         }
@@ -66,6 +69,7 @@ impl ResponseHead {
         self.status = 0;
         self.reason = Span::default();
         self.framing = Framing::Unsaid;
+        self.is_misframed = false;
         self.fields.clear();
         self.keep_alive_timeout = None;
     }
@@ -134,9 +138,10 @@ impl ResponseHead {
         self.fields.connection().lists_fields
     }
 
-    /// Whether the target keeps the connection alive after the end of the body (RFC 9112 §9.3).
+    /// Whether the target keeps the connection alive after the end of the body (RFC 9112 §9.3). After a body that its status
+    /// does not allow it cannot be trusted to know where that is.
     pub fn persists(&self) -> bool {
-        !self.close() && (self.version == Version::Http11 || self.keep_alive())
+        !self.close() && !self.is_misframed && (self.version == Version::Http11 || self.keep_alive())
     }
 
     /// The seconds for which the target keeps an idle connection, from `Keep-Alive: timeout=`.
@@ -215,12 +220,17 @@ impl ResponseHead {
 
     fn finish(&mut self, buf: &[u8]) -> Result<(), HeadError> {
         self.framing = self.fields.framing(buf).map_err(refused)?;
+        let announces_body = !matches!(self.framing, Framing::Unsaid | Framing::Length(0));
+        if has_no_body(self.status) && announces_body {
+            // Other readers take bytes after an interim head for a body, and the responses after it would be shifted.
+            if !matches!(self.status, 101 | 204) {
+                return Err(refused((Fault::Framing, "a body where the status allows none")));
+            }
+            // Some servers send these by mistake. They end with the head, whatever the fields say (RFC 9112 §6.3).
+            (self.framing, self.is_misframed) = (Framing::Unsaid, true);
+        }
         if self.framing == Framing::Chunked && self.version == Version::Http10 {
             return Err(refused((Fault::Framing, "Transfer-Encoding in HTTP/1.0")));
-        }
-        // Some readers would take bytes after such a head for the next response, others for a body.
-        if has_no_body(self.status) && !matches!(self.framing, Framing::Unsaid | Framing::Length(0)) {
-            return Err(refused((Fault::Framing, "a body where the status allows none")));
         }
         self.fields.apply_connection(buf).map_err(refused)?;
         self.keep_alive_timeout = self

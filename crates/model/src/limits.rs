@@ -35,8 +35,13 @@ pub struct Limits;
 impl Limits {
     /// Attempts of one request: the first and two more targets (KA6).
     pub const ATTEMPTS_MAX: u32 = 3;
-    /// Interim (1xx) responses that one exchange may carry; a target that sends more is misbehaving.
-    pub const INTERIM_RESPONSES_MAX: u32 = 16;
+    /// Interim (1xx) responses that a target may send at once in one exchange; a target that sends more is misbehaving.
+    pub const INTERIM_RESPONSES_MAX: u64 = 16;
+    /// How many more it may send for each second that passes, so that a long request can report its progress.
+    pub const INTERIM_RESPONSES_PER_SECOND: u64 = 1;
+    /// The same for the bytes of their heads, the last of which may exceed it.
+    pub const INTERIM_BYTES_MAX: u64 = 128 * 1024;
+    pub const INTERIM_BYTES_PER_SECOND: u64 = 4 * 1024;
     /// How many bytes that a client still sends are read and dropped while its connection closes, so that a reset
     /// does not destroy what it has not read.
     pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;

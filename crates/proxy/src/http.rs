@@ -19,6 +19,7 @@ mod failure;
 mod finish;
 mod forward;
 mod heads;
+mod interim;
 mod outcome;
 mod progress;
 mod read_head;

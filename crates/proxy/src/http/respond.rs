@@ -1,11 +1,12 @@
 //! Reads the heads of the target's responses: interim ones and a 101 are passed on here, the final one goes to `deliver`.
 
-use model::{Failure, Limits};
+use model::Failure;
 use net::{Buffer, LARGE, Sys};
 use proto::http1::{Field, Known, Progress as Parsed, token};
 
 use super::abort::is_ignored;
 use super::at_target::{Attempt, Ended};
+use super::interim::InterimBudget;
 use super::progress::{Event, Progress, Stage};
 use super::state::ResponseState;
 use super::{deliver, failure};
@@ -20,12 +21,16 @@ pub(super) async fn respond<S: Sys>(
 ) -> Result<Ended, Failed> {
     let sent = attempt.exchange.client.proxy.worker.now();
     let mut input = Buffer::new();
-    for _ in 0..=Limits::INTERIM_RESPONSES_MAX {
+    let mut budget = InterimBudget::new(sent);
+    loop {
         let head_bytes = read(attempt, &mut input, sent, progress).await?;
         let status = attempt.exchange.heads.response.status();
         match status {
             101 => return switch(attempt, input, head_bytes, progress).await,
             100..=199 => {
+                if !budget.take(attempt.exchange.client.proxy.worker.now(), head_bytes) {
+                    return Err(Failed { failure: Failure::TargetResponseMalformed, detail: TOO_MANY });
+                }
                 pass_interim(attempt, &mut input, head_bytes, progress).await?;
                 if status == 100 {
                     hand_over(attempt, progress);
@@ -38,7 +43,6 @@ pub(super) async fn respond<S: Sys>(
             }
         }
     }
-    Err(Failed { failure: Failure::TargetResponseMalformed, detail: "too many interim responses" })
 }
 
 /// Reads a head and returns its length; `input` then holds it and what followed.
@@ -157,3 +161,5 @@ async fn switch<S: Sys>(
     input.consume(head_bytes);
     Ok(Ended::Tunnel { from_target: input })
 }
+
+const TOO_MANY: &str = "too many interim responses";

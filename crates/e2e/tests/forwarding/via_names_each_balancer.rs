@@ -1,7 +1,7 @@
 //! With `via`, requests and responses name us and the version in which they were received, and a request that
 //! loops is refused (HTTP5, HTTP2).
 
-use testkit::{Balancer, Config, Message, Target, exchange, get, refused_address};
+use testkit::{Balancer, Config, Http2Client, Http2Target, Message, Target, exchange, get, ok, refused_address};
 
 fn passed(request: &str, response: &'static str, via: &str) -> (Message, Message) {
     let target = Target::script(move |mut connection| {
@@ -31,6 +31,18 @@ fn via_names_each_balancer() {
         "via = \"edge\"",
     );
     assert_eq!((interim.status(), interim.all("via")), (103, vec!["1.1 edge"]));
+}
+
+/// HTTP/2 has no minor version (RFC 9113 §1).
+#[test]
+fn messages_of_http2_say_so() {
+    let target = Http2Target::http(|_| ok(""));
+    let config = Config::to_addresses(&[target.address()]).group("protocol = \"h2c\"");
+    let balancer = Balancer::start(config.listener("via = \"edge\""));
+    let response = get(balancer.web(), "/");
+    assert_eq!((target.request().all("via"), response.all("via")), (vec!["1.1 edge"], vec!["2 edge"]));
+    let response = Http2Client::connect(balancer.web()).get("/");
+    assert_eq!((target.request().all("via"), response.all("via")), (vec!["2 edge"], vec!["2 edge"]));
 }
 
 #[test]

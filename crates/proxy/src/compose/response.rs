@@ -25,6 +25,8 @@ pub(crate) struct ResponseComposer<'a> {
     /// Whether the client's connection goes on.
     pub(crate) persists: bool,
     pub(crate) date: Date<'a>,
+    /// The target speaks HTTP/2: the version of its responses is that of their text.
+    pub(crate) is_target_http2: bool,
 }
 
 /// Which of the common fields a response carries.
@@ -136,7 +138,7 @@ impl ResponseComposer<'_> {
             }
         }
         if let Kind::Interim(version) | Kind::Switch(version) | Kind::Relayed(version) = kind {
-            via::write(self.plan.http.via.as_deref(), version, false, out);
+            via::write(self.plan.http.via.as_deref(), version, self.is_target_http2, out);
         }
         if kind.is_final() {
             write_edits(self.edits, out);

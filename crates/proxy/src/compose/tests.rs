@@ -62,11 +62,12 @@ struct Client<'a> {
     arrival: Arrival,
     request: Request,
     persists: bool,
+    is_target_http2: bool,
 }
 
 impl<'a> Client<'a> {
     fn new(snapshot: &'a Snapshot, request: &str) -> Self {
-        Self { snapshot, arrival: arrival(CLIENT), request: Request::new(request), persists: true }
+        Self { snapshot, arrival: arrival(CLIENT), request: Request::new(request), persists: true, is_target_http2: false }
     }
 
     /// The composer of a response with these edits, for as long as `compose` needs it.
@@ -80,6 +81,7 @@ impl<'a> Client<'a> {
             id: ID.as_bytes(),
             persists: self.persists,
             date: Date { cache: &cache, unix_seconds: DATE_SECONDS },
+            is_target_http2: self.is_target_http2,
         })
     }
 

@@ -6,7 +6,7 @@ use proto::http1::Version;
 pub(super) fn write(name: Option<&str>, version: Version, is_http2: bool, out: &mut Vec<u8>) {
     let Some(name) = name else { return };
     let version: &[u8] = match version {
-        Version::Http11 if is_http2 => b"Via: 2.0 ",
+        Version::Http11 if is_http2 => b"Via: 2 ",
         Version::Http10 => b"Via: 1.0 ",
         Version::Http11 => b"Via: 1.1 ",
     };

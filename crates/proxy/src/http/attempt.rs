@@ -100,6 +100,7 @@ async fn attempt<S: Sys>(
     let is_idempotent = exchange.heads.request.method().is_idempotent();
     let connector = to.group.plan.connector.as_ref();
     let is_http2 = to.group.plan.group.protocol.is_http2();
+    exchange.route.is_http2 = is_http2;
     let mut connection = if is_http2 {
         Box::pin(connect_stream(exchange, to, upload)).await?
     } else {

@@ -105,6 +105,7 @@ impl<'c, S: Sys> Exchange<'c, S> {
             id: self.id(),
             persists: self.persists,
             date: Date { cache: &proxy.date, unix_seconds: proxy.worker.wall() / 1_000_000 },
+            is_target_http2: self.route.is_http2,
         }
     }
 

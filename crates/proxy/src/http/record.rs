@@ -35,6 +35,8 @@ pub(super) struct Route {
     pub(super) attempts: u32,
     /// The last attempt reused an idle connection.
     pub(super) is_reused: bool,
+    /// The last attempt went to a target that speaks HTTP/2.
+    pub(super) is_http2: bool,
 }
 
 impl Record {

@@ -102,7 +102,7 @@ fn via_has_our_name_and_the_version_of_the_client() {
     let snapshot = listener("via = 'edge'\nx_forwarded = false\nforward = 'app'");
     let via = "Via: 1.0 fred, 1.1 p.example (a comment)";
     for (line, is_http2, version) in
-        [("GET / HTTP/1.1", false, "1.1"), ("GET / HTTP/1.0", false, "1.0"), ("GET / HTTP/1.1", true, "2.0")]
+        [("GET / HTTP/1.1", false, "1.1"), ("GET / HTTP/1.0", false, "1.0"), ("GET / HTTP/1.1", true, "2")]
     {
         let arrival = Arrival { is_http2, ..arrival(CLIENT) };
         let head = forwarded(&snapshot, &arrival, &format!("{line}\nHost: a\n{via}"));

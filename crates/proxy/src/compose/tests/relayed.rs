@@ -229,6 +229,9 @@ fn via_has_our_name_and_the_version_of_the_target() {
             format!("HTTP/1.1 200 OK\nVia: 1.1 origin\nDate: x\nContent-Length: 5\nVia: {version} edge");
         check(&snapshot, GET, &[(&sent, &expected)]);
     }
+    let client = Client { is_target_http2: true, ..Client::new(&snapshot, GET) };
+    let head = client.relayed("HTTP/1.1 200 OK\nDate: x\nContent-Length: 5");
+    assert_eq!(head, "HTTP/1.1 200 OK\nDate: x\nContent-Length: 5\nVia: 2 edge", "HTTP/2");
 }
 
 #[test]

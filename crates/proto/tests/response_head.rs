@@ -121,7 +121,11 @@ fn an_ambiguous_body_is_refused() {
         ("1.1 103", "Content-Length: 5", "a body where the status allows none"),
         ("1.1 100", "Transfer-Encoding: chunked", "a body where the status allows none"),
         ("1.1 204", "Transfer-Encoding: gzip, chunked", "unknown transfer coding"),
-        ("1.1 101", "Content-Length: 5\r\nTransfer-Encoding: chunked", "Content-Length with Transfer-Encoding"),
+        (
+            "1.1 101",
+            "Content-Length: 5\r\nTransfer-Encoding: chunked",
+            "Content-Length with Transfer-Encoding",
+        ),
     ] {
         let refused = refusal(&format!("HTTP/{line} x\r\n{lines}\r\n\r\n"));
         assert_eq!(refused, (Failure::TargetResponseFraming, detail), "{line} {lines}");
@@ -142,7 +146,11 @@ fn a_body_that_a_204_or_101_announces_is_none_and_ends_the_connection() {
         ("1.1 304", "Transfer-Encoding: chunked\r\n", true),
     ] {
         let head = complete(&format!("HTTP/{line} x\r\n{lines}\r\n"));
-        assert_eq!((head.body_length(Method::Get), head.persists()), (ResponseBody::None, persists), "{line} {lines}");
+        assert_eq!(
+            (head.body_length(Method::Get), head.persists()),
+            (ResponseBody::None, persists),
+            "{line} {lines}"
+        );
     }
 }
 

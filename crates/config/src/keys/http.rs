@@ -116,7 +116,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "error_pages",
         kind: Kind::Map("status", &Kind::Text("file")),
         default: Means("a short built-in page"),
-        help: "Pages for error responses that Evenkeel generates itself, by status, class (`5xx`) or range (`500-504`); the narrowest match is used. The extension sets the content type: `html`, `json` or `txt`. A file has at most 256 KiB and is read at start and reload. A listener's table replaces the inherited one.",
+        help: "Pages for error responses that Evenkeel generates itself, also for a rule's `respond` without a `body`, by status, class (`5xx`) or range (`500-504`); the narrowest match is used. The extension sets the content type: `html`, `json` or `txt`. A file has at most 256 KiB and is read at start and reload. A listener's table replaces the inherited one.",
         example: "error_pages = { 503 = \"sorry.html\", 4xx = \"error.json\" }",
     },
     Key {

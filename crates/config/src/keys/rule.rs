@@ -107,7 +107,7 @@ pub(super) const ACTIONS: &[Key] = &[
         name: "response_headers",
         kind: Kind::Table(&[EDITS]),
         default: Means("no edits"),
-        help: "Edits of the headers that the client gets, with every action. Fields that control message framing or a single connection cannot be edited, nor can `Location` if the rule redirects.",
+        help: "Edits of the headers that the client gets, with every action, and of errors that Evenkeel generates once the rule has matched; there fields that describe the error page or keep it out of caches stay. Fields that control message framing or a single connection cannot be edited, nor can `Location` if the rule redirects.",
         example: "response_headers = { add = { Cache-Control = \"no-store\" } }",
     },
     Key {

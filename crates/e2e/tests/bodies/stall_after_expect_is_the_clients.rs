@@ -1,11 +1,9 @@
 //! A client that stops within its body is timed out by `body_timeout` and gets a 408, with `Expect: 100-continue` too, and the
 //! target is not blamed: once it has sent its 100, or the client has begun the body, it waits for the client.
 
-use std::time::{Duration, Instant};
-
 use testkit::{Balancer, Client, Config, Http2Client, Target};
 
-const KEYS: &str = "body_timeout = \"400ms\"";
+const KEYS: &str = "body_timeout = \"1s\"";
 const GROUP: &str = "timeouts = { response = \"20s\" }";
 
 /// Sends its 100 if it `continues`, and waits for the body.
@@ -31,15 +29,15 @@ fn the_client_is_timed_out() {
     ] {
         let target = target(continues);
         let balancer = Balancer::start(Config::to(&target).listener(KEYS).group(GROUP));
-        let (mut client, began) = (Client::connect(balancer.web()), Instant::now());
-        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{framing}\r\n\r\n{begun}"));
+        let mut client = Client::connect(balancer.web());
+        client
+            .send(format!("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{framing}\r\n\r\n{begun}"));
         if continues {
             assert_eq!(client.head().unwrap().status(), 100);
         }
         let response = client.response();
         let got = (response.status(), response.reason());
         assert_eq!(got, (408, "request_body_timeout".to_owned()), "{continues} {framing} {begun}");
-        assert!(began.elapsed() < Duration::from_secs(10), "not `timeouts.response`");
     }
 }
 
@@ -57,7 +55,8 @@ fn a_stream_is_timed_out_alike() {
 #[test]
 fn a_target_without_a_100_is_timed_out() {
     let target = target(false);
-    let config = Config::to(&target).listener("body_timeout = \"20s\"").group("timeouts = { response = \"400ms\" }");
+    let config =
+        Config::to(&target).listener("body_timeout = \"20s\"").group("timeouts = { response = \"400ms\" }");
     let balancer = Balancer::start(config);
     let mut client = Client::connect(balancer.web());
     client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 30\r\n\r\n");

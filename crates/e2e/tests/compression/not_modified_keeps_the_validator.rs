@@ -19,7 +19,10 @@ fn not_modified_keeps_the_validator() {
         assert_eq!(page.field("etag"), Some(expected));
         let again = ask(&mut client, &format!("{accepts}If-None-Match: {expected}\r\n"));
         assert_eq!((again.status(), again.field("etag")), (304, Some(expected)));
-        assert_eq!((page.field("vary"), again.field("vary")), (Some("Accept-Encoding"), Some("Accept-Encoding")));
+        assert_eq!(
+            (page.field("vary"), again.field("vary")),
+            (Some("Accept-Encoding"), Some("Accept-Encoding"))
+        );
         let requests = target.requests();
         assert_eq!(requests.last().unwrap().field("if-none-match"), Some(expected));
     }

@@ -156,7 +156,7 @@ impl Understood {
         assert_eq!(
             framing,
             match self.head.body() {
-                BodyLength::None => (0, 0),
+                BodyLength::None => (usize::from(self.head.method().expects_content()), 0),
                 BodyLength::Length(_) => (1, 0),
                 BodyLength::Chunked => (0, 1),
             }

@@ -7,6 +7,7 @@ mod client_cases;
 mod error_pages;
 mod every_failure_is_provoked;
 mod own_replies_keep_the_connection;
+mod rule_edits_our_replies;
 mod target_cases;
 mod tls_cases;
 mod websocket_cases;

@@ -1,7 +1,9 @@
 //! With `via`, requests and responses name us and the version in which they were received, and a request that
 //! loops is refused (HTTP5, HTTP2).
 
-use testkit::{Balancer, Config, Http2Client, Http2Target, Message, Target, exchange, get, ok, refused_address};
+use testkit::{
+    Balancer, Config, Http2Client, Http2Target, Message, Target, exchange, get, ok, refused_address,
+};
 
 fn passed(request: &str, response: &'static str, via: &str) -> (Message, Message) {
     let target = Target::script(move |mut connection| {
@@ -40,9 +42,9 @@ fn messages_of_http2_say_so() {
     let config = Config::to_addresses(&[target.address()]).group("protocol = \"h2c\"");
     let balancer = Balancer::start(config.listener("via = \"edge\""));
     let response = get(balancer.web(), "/");
-    assert_eq!((target.request().all("via"), response.all("via")), (vec!["1.1 edge"], vec!["2 edge"]));
+    assert_eq!((target.requests()[0].all("via"), response.all("via")), (vec!["1.1 edge"], vec!["2 edge"]));
     let response = Http2Client::connect(balancer.web()).get("/");
-    assert_eq!((target.request().all("via"), response.all("via")), (vec!["2 edge"], vec!["2 edge"]));
+    assert_eq!((target.requests()[1].all("via"), response.all("via")), (vec!["2 edge"], vec!["2 edge"]));
 }
 
 #[test]

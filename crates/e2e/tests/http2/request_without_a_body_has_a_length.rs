@@ -27,7 +27,7 @@ fn a_method_with_a_body_says_its_length() {
         }
     }
     client.exchange("POST", "/", &[("content-length", "0")], b"");
-    assert_eq!(target.request().all("content-length"), ["0"], "once");
+    assert_eq!(target.requests().last().unwrap().all("content-length"), ["0"], "once");
 }
 
 /// The connection on which the first attempt goes is closed without a response.

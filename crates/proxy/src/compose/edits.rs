@@ -17,12 +17,34 @@ pub(super) fn is_edited_or_alias(edits: &FieldEdits, name: &[u8]) -> bool {
 }
 
 pub(super) fn write_edits(edits: &FieldEdits, out: &mut Vec<u8>) {
+    write_edits_of(edits, |_| true, out);
+}
+
+/// Writes the edits of the names that `may_be_edited`.
+pub(super) fn write_edits_of(edits: &FieldEdits, may_be_edited: impl Fn(&[u8]) -> bool, out: &mut Vec<u8>) {
     if edits.is_empty() {
         return;
     }
     for (name, value) in edits.set.iter().chain(&edits.add) {
-        write_field(name, value.as_bytes(), out);
+        if may_be_edited(name.as_bytes()) {
+            write_field(name, value.as_bytes(), out);
+        }
     }
+}
+
+/// Whether a field of a failure's reply is ours alone: it describes the page that we wrote, keeps it out of caches, or tells a
+/// gRPC client what failed. What a rule says of its target's responses would be wrong there.
+pub(super) fn belongs_to_failure(name: &[u8]) -> bool {
+    let begins = |start: &[u8]| name.get(..start.len()).is_some_and(|own| token::eq_ignore_case(own, start));
+    let is_page = begins(b"content-") && !begins(b"content-security-policy");
+    let ours: [&[u8]; 6] = [b"age", b"cache-control", b"etag", b"expires", b"last-modified", b"pragma"];
+    is_page || begins(b"grpc-") || ours.iter().any(|ours| token::eq_ignore_case(ours, name))
+}
+
+/// Whether a field of a 101 belongs to the handshake of the WebSocket, which client and target agree on (RFC 6455 §4.2.2).
+pub(super) fn belongs_to_handshake(name: &[u8]) -> bool {
+    const START: &[u8] = b"sec-websocket-";
+    name.get(..START.len()).is_some_and(|own| token::eq_ignore_case(own, START))
 }
 
 pub(super) fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {

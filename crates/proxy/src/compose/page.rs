@@ -12,6 +12,11 @@ pub(super) struct Page<'a> {
     pub(super) body: Cow<'a, [u8]>,
 }
 
+/// The operator's page for a status.
+pub(super) fn own(status: u16, pages: &[ErrorPage]) -> Option<&ErrorPage> {
+    pages.iter().find(|page| page.statuses.contains(status))
+}
+
 /// `request` is `None` where its head could not be read.
 pub(super) fn of<'a>(
     failure: Failure,
@@ -20,7 +25,7 @@ pub(super) fn of<'a>(
     id: &[u8],
 ) -> Page<'a> {
     let outcome = failure.outcome();
-    if let Some(page) = own.iter().find(|page| page.statuses.contains(outcome.status)) {
+    if let Some(page) = self::own(outcome.status, own) {
         return Page { content_type: &page.content_type, body: (&*page.body).into() };
     }
     let id = String::from_utf8_lossy(id);

@@ -30,6 +30,10 @@ impl ResponseComposer<'_> {
                 out.extend_from_slice(b"\r\n");
                 ("", no_body)
             }
+            Ready::Fixed(fixed) if fixed.body.is_empty() => {
+                let page = page::own(fixed.status, &self.plan.http.error_pages);
+                page.map_or(("", no_body), |page| (page.content_type.as_str(), &*page.body))
+            }
             Ready::Fixed(fixed) => (fixed.content_type.as_str(), &*fixed.body),
         };
         if !content_type.is_empty() && !body.is_empty() && !is_edited(self.edits, b"content-type") {
@@ -47,13 +51,15 @@ impl ResponseComposer<'_> {
         } else {
             write_status_line(outcome.status, out);
         }
-        if let Some(error) = outcome.proxy_error {
+        if let Some(error) = outcome.proxy_error
+            && !self.replaces(Kind::Failure, b"proxy-status")
+        {
             // RFC 9209 §2; `details` is the reason word of log, metrics and docs.
             for part in ["Proxy-Status: evenkeel; error=", error, "; details=\"", outcome.reason, "\"\r\n"] {
                 out.extend_from_slice(part.as_bytes());
             }
         }
-        if outcome.status == 405 {
+        if outcome.status == 405 && !self.replaces(Kind::Failure, b"allow") {
             write_field("Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE", out);
         }
         write_field("Cache-Control", b"no-store", out);

@@ -4,7 +4,7 @@ use model::FieldEdits;
 use proto::compression::HeadEdits;
 use proto::http1::{Field, Known, Names, ResponseBody, ResponseHead, Version, encode, token};
 
-use super::edits::{is_edited, write_edits, write_field};
+use super::edits::{belongs_to_failure, belongs_to_handshake, is_edited, write_edits_of, write_field};
 use super::via;
 use crate::arrival::{Arrival, Security};
 use crate::date::Date;
@@ -16,7 +16,7 @@ use crate::snapshot::ListenerPlan;
 #[derive(Clone, Copy)]
 pub(crate) struct ResponseComposer<'a> {
     pub(crate) plan: &'a ListenerPlan,
-    /// The rule's edits; empty for failures.
+    /// The rule's edits; empty where no rule was found.
     pub(crate) edits: &'a FieldEdits,
     pub(crate) arrival: &'a Arrival,
     /// `None`: the request's head could not be read.
@@ -69,20 +69,28 @@ pub(crate) struct Shape<'a> {
 }
 
 impl ResponseComposer<'_> {
-    /// An interim response (RFC 9110 §15.2), as the target sent it.
+    /// An interim response (RFC 9110 §15.2). What the rule replaces or removes is left out; what it adds is for the final one.
     pub(crate) fn write_interim(&self, response: ResponseText<'_>, out: &mut Vec<u8>) {
         write_status_line(response, out);
-        copy_fields(response, out, |field| !field.is_hop_by_hop() && field.known != Known::ContentLength);
+        copy_fields(response, out, |field| {
+            !(field.is_hop_by_hop()
+                || field.known == Known::ContentLength
+                || is_edited(self.edits, response.text(field.name)))
+        });
         self.write_end(Kind::Interim(response.head.version()), Present::default(), out);
     }
 
     /// The 101 to a WebSocket (RFC 9110 §7.8).
     pub(crate) fn write_switch(&self, response: ResponseText<'_>, out: &mut Vec<u8>) {
+        let kind = Kind::Switch(response.head.version());
         write_status_line(response, out);
         copy_fields(response, out, |field| {
-            field.is(Known::Upgrade) || !(field.is_hop_by_hop() || field.known == Known::ContentLength)
+            field.is(Known::Upgrade)
+                || !(field.is_hop_by_hop()
+                    || field.known == Known::ContentLength
+                    || self.replaces(kind, response.text(field.name)))
         });
-        self.write_end(Kind::Switch(response.head.version()), Present::of(response.head), out);
+        self.write_end(kind, Present::of(response.head), out);
     }
 
     /// The target's final response.
@@ -140,15 +148,18 @@ impl ResponseComposer<'_> {
         if let Kind::Interim(version) | Kind::Switch(version) | Kind::Relayed(version) = kind {
             via::write(self.plan.http.via.as_deref(), version, self.is_target_http2, out);
         }
-        if kind.is_final() {
-            write_edits(self.edits, out);
-        }
+        write_edits_of(self.edits, |name| kind.takes_edit_of(name), out);
         match kind {
             Kind::Interim(_) => {}
             Kind::Switch(_) => out.extend_from_slice(b"Connection: Upgrade\r\n"),
             Kind::Relayed(_) | Kind::Ready | Kind::Failure => self.write_connection(out),
         }
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// Whether the rule replaces or removes the field of this name in a response of this kind.
+    pub(super) fn replaces(&self, kind: Kind, name: &[u8]) -> bool {
+        kind.takes_edit_of(name) && is_edited(self.edits, name)
     }
 
     /// What the client is told about its connection (RFC 9112 §9.3).
@@ -181,6 +192,16 @@ impl Kind {
 
     fn is_final(self) -> bool {
         !matches!(self, Self::Interim(_) | Self::Switch(_))
+    }
+
+    /// Whether a rule may write or take away a field of this name.
+    fn takes_edit_of(self, name: &[u8]) -> bool {
+        match self {
+            Self::Interim(_) => false,
+            Self::Switch(_) => !belongs_to_handshake(name),
+            Self::Failure => !belongs_to_failure(name),
+            Self::Relayed(_) | Self::Ready => true,
+        }
     }
 }
 

@@ -67,7 +67,13 @@ struct Client<'a> {
 
 impl<'a> Client<'a> {
     fn new(snapshot: &'a Snapshot, request: &str) -> Self {
-        Self { snapshot, arrival: arrival(CLIENT), request: Request::new(request), persists: true, is_target_http2: false }
+        Self {
+            snapshot,
+            arrival: arrival(CLIENT),
+            request: Request::new(request),
+            persists: true,
+            is_target_http2: false,
+        }
     }
 
     /// The composer of a response with these edits, for as long as `compose` needs it.
@@ -140,6 +146,16 @@ impl<'a> Client<'a> {
         let failed = failed.into();
         let sent = self.compose(&FieldEdits::default(), |composer| composer.write_failure(failed, &mut out));
         (message_text(&out), sent)
+    }
+
+    /// The head of the reply to a failure behind the request's rule.
+    fn failure_of_rule(&self, failure: model::Failure) -> String {
+        let mut out = Vec::new();
+        self.compose(&self.rule().0.response_fields, |composer| {
+            composer.write_failure(failure.into(), &mut out)
+        });
+        let text = message_text(&out);
+        text[..text.find("\n\n").unwrap()].to_owned()
     }
 }
 

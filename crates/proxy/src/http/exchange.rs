@@ -94,7 +94,7 @@ impl<'c, S: Sys> Exchange<'c, S> {
         self.normal_path.as_deref().unwrap_or(self.request().path())
     }
 
-    /// Composes responses to the client. `rule`: the rule whose edits they get; failures get none.
+    /// Composes responses to the client. `rule`: the rule whose edits they get, if one was found.
     pub(super) fn composer(&self, rule: Option<usize>) -> ResponseComposer<'_> {
         let (plan, proxy) = (&self.listener.plan, &self.client.proxy);
         ResponseComposer {

@@ -73,7 +73,7 @@ async fn fail<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer, failed
     }
     let is_silent = is_silent(failed.failure);
     // The status that the client gets: gRPC reports a failure in the fields of a 200.
-    let is_grpc = !is_silent && exchange.composer(None).is_grpc(failed);
+    let is_grpc = !is_silent && exchange.composer(exchange.route.rule).is_grpc(failed);
     exchange.record.status = if is_grpc { 200 } else { failed.failure.outcome().status };
     exchange.record.made_by = MadeBy::Evenkeel;
     if !exchange.response.takes_reply() {
@@ -84,7 +84,8 @@ async fn fail<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer, failed
         return close(exchange, input);
     }
     skip_body(exchange, input);
-    send(exchange, input, |exchange, out| exchange.composer(None).write_failure(failed, out)).await
+    send(exchange, input, |exchange, out| exchange.composer(exchange.route.rule).write_failure(failed, out))
+        .await
 }
 
 /// Resets the client's connection, so that it cannot take a part of the response for the whole.

@@ -35,11 +35,10 @@ pub(super) async fn transfer<S: Sys>(
         if progress.stage() == Stage::Awaiting {
             client.end().read_without_timeout();
             // It has a deadline once the client got the 100. Any other error shows again when the body is read.
-            match client.stream.readable().await {
-                Err(error) if io_error::is_deadline(&error) => {
-                    on_upload(FlowError::Read(error)).map_or(Ok(()), Err)?;
-                }
-                _ => {}
+            if let Err(error) = client.stream.readable().await
+                && io_error::is_deadline(&error)
+            {
+                on_upload(FlowError::Read(error)).map_or(Ok(()), Err)?;
             }
             progress.on(Event::ClientSends, target);
         }

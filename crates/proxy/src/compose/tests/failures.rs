@@ -93,6 +93,65 @@ fn an_operators_page_takes_the_place_of_ours() {
 }
 
 #[test]
+fn a_rules_edits_apply_but_for_what_describes_our_page() {
+    for (edits, expected) in [
+        ("set = { X-Frame-Options = 'DENY' }", "{}\n{date}\n{id}\nX-Frame-Options: DENY"),
+        ("add = { Content-Security-Policy = 'a' }", "{}\n{date}\n{id}\nContent-Security-Policy: a"),
+        ("set = { Date = 'own' }", "{}\n{id}\nDate: own"),
+        ("remove = ['date']", "{}\n{id}"),
+        (
+            "set = { Content-Type = 'a', Content-Encoding = 'b', cache-control = 'public', Grpc-Status = '0' }",
+            "{}\n{date}\n{id}",
+        ),
+        (
+            "remove = ['Content-Type', 'Cache-Control']\nadd = { ETag = 'a', Expires = 'b' }",
+            "{}\n{date}\n{id}",
+        ),
+    ] {
+        let edits = edits.replace('\n', ", ");
+        let keys = format!("[[listener.web.rule]]\nforward = 'app'\nresponse_headers = {{ {edits} }}");
+        let snapshot = listener(&keys);
+        let head = Client::new(&snapshot, "GET / HTTP/1.1\nHost: a").failure_of_rule(Failure::NoTarget);
+        let body = format!(
+            "503 Service Unavailable\n{}\nreason no_target, request {ID}\n",
+            Failure::NoTarget.outcome().what
+        );
+        let ours = format!(
+            "HTTP/1.1 503 Service Unavailable\n{PROXY_STATUS}Cache-Control: no-store\n\
+             Content-Type: text/plain; charset=utf-8\nContent-Length: {}",
+            body.len()
+        );
+        let expected = expected.replace("{}", &ours).replace("{date}", DATE);
+        assert_eq!(head, expected.replace("{id}", &format!("X-Request-Id: {ID}")), "{edits}");
+    }
+}
+
+#[test]
+fn our_own_fields_of_a_failure_can_be_taken_away() {
+    let keys = "[[listener.web.rule]]\nforward = 'app'\n\
+                response_headers = { set = { proxy-status = 'own' }, remove = ['Allow'] }";
+    let snapshot = listener(keys);
+    let head = Client::new(&snapshot, "GET / HTTP/1.1\nHost: a").failure_of_rule(Failure::NoTarget);
+    assert_eq!((count(&head, "proxy-status"), count(&head, "content-length")), (1, 1), "{head}");
+    assert!(head.ends_with("\nproxy-status: own"), "{head}");
+    let not_allowed = *Failure::ALL.iter().find(|failure| failure.outcome().status == 405).unwrap();
+    let head = Client::new(&snapshot, "GET / HTTP/1.1\nHost: a").failure_of_rule(not_allowed);
+    assert_eq!(count(&head, "allow"), 0, "{head}");
+}
+
+#[test]
+fn a_grpc_client_gets_its_status_whatever_the_rule_edits() {
+    let keys = "[[listener.web.rule]]\nforward = 'app'\n\
+                response_headers = { set = { Content-Type = 'text/html', grpc-status = '0', X-A = '1' } }";
+    let snapshot = listener(keys);
+    let request = "POST / HTTP/1.1\nHost: a\nContent-Type: application/grpc";
+    let arrival = Arrival { is_http2: true, ..arrival(CLIENT) };
+    let head = Client { arrival, ..Client::new(&snapshot, request) }.failure_of_rule(Failure::NoTarget);
+    assert!(head.contains("\nContent-Type: application/grpc\nGrpc-Status: 14\n"), "{head}");
+    assert_eq!(["content-type", "grpc-status", "x-a"].map(|name| count(&head, name)), [1, 1, 1], "{head}");
+}
+
+#[test]
 fn a_405_lists_the_methods_that_are_served() {
     let snapshot = listener("forward = 'app'");
     let client = Client::new(&snapshot, "GET / HTTP/1.1\nHost: a");

@@ -1,7 +1,7 @@
 //! Replies that a rule gives by itself.
 
 use super::*;
-use crate::fixture::listener;
+use crate::fixture::{compile_with, listener, listener_text};
 
 /// A listener with one rule.
 fn rule(keys: &str) -> Snapshot {
@@ -88,6 +88,26 @@ fn a_fixed_response_has_its_body_and_type() {
     );
     check("respond = { status = 403 }", get, "HTTP/1.1 403 Forbidden\nContent-Length: 0\n{date}", "");
     check("respond = { status = 204 }", get, "HTTP/1.1 204 No Content\n{date}", "");
+}
+
+#[test]
+fn a_fixed_status_without_a_body_has_its_error_page() {
+    let files = [("sorry.html", "<p>Sorry</p>\n")];
+    let get = "GET / HTTP/1.1\nHost: a";
+    let page = "Content-Type: text/html; charset=utf-8\nContent-Length: 13";
+    let own = "Content-Type: text/plain; charset=utf-8\nContent-Length: 3";
+    for (respond, line, fields, body) in [
+        ("status = 503", "503 Service Unavailable", page, "<p>Sorry</p>\n"),
+        ("status = 503, body = 'own'", "503 Service Unavailable", own, "own"),
+        ("status = 404", "404 Not Found", "Content-Length: 0", ""),
+    ] {
+        let keys = format!(
+            "error_pages = {{ 503 = 'sorry.html' }}\n[[listener.web.rule]]\nrespond = {{ {respond} }}"
+        );
+        let snapshot = compile_with(&listener_text(&keys), &files);
+        let expected = format!("HTTP/1.1 {line}\n{fields}\n{DATE}\n\n{body}");
+        assert_eq!(Client::new(&snapshot, get).ready(), (expected, body.len() as u64), "{respond}");
+    }
 }
 
 #[test]

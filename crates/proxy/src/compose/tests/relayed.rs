@@ -238,13 +238,13 @@ fn via_has_our_name_and_the_version_of_the_target() {
 fn interim_responses_are_passed_on_without_our_fields() {
     let keys =
         "via = 'edge'\n[[listener.web.rule]]\nforward = 'app'\nresponse_headers = { set = { Link = 'own' } }";
-    for (snapshot, via) in [(plain(), ""), (listener(keys), "Via: 1.1 edge\n")] {
+    for (snapshot, via, link) in [(plain(), "", "Link: </a>\n"), (listener(keys), "Via: 1.1 edge\n", "")] {
         let client = Client { persists: false, ..Client::new(&snapshot, GET) };
         for (sent, expected) in [
             ("HTTP/1.1 100 Continue", "HTTP/1.1 100 Continue\n"),
             (
                 "HTTP/1.1 103 Early Hints\nLink: </a>\nConnection: x, close\nX: 1\nY:2 ",
-                "HTTP/1.1 103 Early Hints\nLink: </a>\nY:2 \n",
+                "HTTP/1.1 103 Early Hints\n{link}Y:2 \n",
             ),
             (
                 "HTTP/1.1 102 \nContent-Length: 0\nContent_Length: 1\nKeep-Alive: a\nUpgrade: h2c",
@@ -254,26 +254,28 @@ fn interim_responses_are_passed_on_without_our_fields() {
             let mut out = Vec::new();
             let edits = &client.rule().0.response_fields;
             client.compose(edits, |composer| composer.write_interim(Response::new(sent).text(), &mut out));
-            assert_eq!(lines(&out), format!("{expected}{via}\n"), "{sent}");
+            assert_eq!(lines(&out), format!("{expected}{via}\n").replace("{link}", link), "{sent}");
         }
     }
 }
 
 #[test]
 fn a_101_keeps_the_handshake_of_the_websocket() {
-    let keys =
-        "via = 'edge'\n[[listener.web.rule]]\nforward = 'app'\nresponse_headers = { set = { X-A = 'own' } }";
+    let keys = "via = 'edge'\n[[listener.web.rule]]\nforward = 'app'\n\
+                response_headers = { set = { X-A = 'own', Sec-WebSocket-Accept = 'x' }, remove = ['X-B'] }";
     let handshake = "Connection: Upgrade\nUpgrade: websocket";
-    for (snapshot, via) in [(plain(), ""), (listener(keys), "Via: 1.1 edge\n")] {
+    for (snapshot, fields, ours) in [
+        (plain(), "X-B: 1\nSec-WebSocket-Accept: k\nX-A: b\n", ""),
+        (listener(keys), "Sec-WebSocket-Accept: k\n", "Via: 1.1 edge\nX-A: own\n"),
+    ] {
         let client = Client::new(&snapshot, &format!("{GET}\n{handshake}"));
-        let sent = "HTTP/1.1 101 Switching Protocols\nconnection:x, upgrade\nUPGRADE: WebSocket\nX: 1\n\
+        let sent = "HTTP/1.1 101 Switching Protocols\nconnection:x, upgrade\nUPGRADE: WebSocket\nX: 1\nX-B: 1\n\
                     Sec-WebSocket-Accept: k\nContent-Length: 0\nKeep-Alive: a\nX-A: b";
         let mut out = Vec::new();
         let edits = &client.rule().0.response_fields;
         client.compose(edits, |composer| composer.write_switch(Response::new(sent).text(), &mut out));
-        let expected =
-            "HTTP/1.1 101 Switching Protocols\nUPGRADE: WebSocket\nSec-WebSocket-Accept: k\nX-A: b\n";
-        assert_eq!(without_id(&lines(&out)), format!("{expected}{via}Connection: Upgrade\n\n"));
+        let expected = format!("HTTP/1.1 101 Switching Protocols\nUPGRADE: WebSocket\n{fields}{ours}");
+        assert_eq!(without_id(&lines(&out)), format!("{expected}Connection: Upgrade\n\n"));
     }
 }
 

@@ -11,6 +11,8 @@ pub struct PermitState {
     evicted: Option<Scope>,
     /// It closes after its response.
     after_response: Option<Scope>,
+    /// It closes for a limit, but its close takes long.
+    is_late: bool,
 }
 
 impl PermitState {
@@ -45,9 +47,34 @@ impl PermitState {
         self.evicted.or(self.after_response)
     }
 
+    /// True if the connection closes, or has closed, for a limit.
+    pub fn is_evicted(&self) -> bool {
+        self.is_late || self.closes_for().is_some()
+    }
+
+    /// The connection has sent its last byte, and closes soon. For the accept that gets its permit no other connection is
+    /// evicted meanwhile.
+    pub fn begin_close<C: Cells>(&mut self, pools: &Pools<'_, C>) {
+        if let (None, Some(scope)) = (self.evicted, self.after_response) {
+            pools.of(scope).closes_soon();
+            self.evicted = Some(scope);
+        }
+    }
+
+    /// The close takes long: the accept that waits for the permit may have another connection closed.
+    pub fn close_is_late<C: Cells>(&mut self, pools: &Pools<'_, C>) -> Wakes {
+        self.is_late = self.is_evicted();
+        self.settle(pools, Wakes::default())
+    }
+
     /// The connection has closed: gives its permits back.
     pub fn end<C: Cells>(&mut self, pools: &Pools<'_, C>) -> Wakes {
-        let mut wakes = pools.give_back();
+        let wakes = pools.give_back();
+        self.settle(pools, wakes)
+    }
+
+    /// The accepts for which the connection closes wait for it no more.
+    fn settle<C: Cells>(&mut self, pools: &Pools<'_, C>, mut wakes: Wakes) -> Wakes {
         if let Some(scope) = self.after_response.take() {
             pools.of(scope).close_done();
             wakes.add(scope);

@@ -184,6 +184,11 @@ impl<C: Cells> PermitPool<C> {
         }
     }
 
+    /// A connection is about to close for an accept that waits, without having been idle: it counts as an eviction.
+    pub(super) fn closes_soon(&self) {
+        self.queue.evicting.add(1);
+    }
+
     /// An eviction is done, or there was no connection to evict; then all waiting accepts must be woken.
     pub(super) fn eviction_done(&self) {
         self.queue.evicting.subtract(1);

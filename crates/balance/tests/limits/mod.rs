@@ -74,6 +74,8 @@ pub(crate) enum Event {
     Stayed,
     /// A connection is to close after its response for the sake of a blocked accept.
     ClosesAfterResponse,
+    /// The close of a connection took long.
+    ClosesLate,
     Refused,
     ClientLimit,
     /// A worker made a step within the step of another one.
@@ -81,7 +83,7 @@ pub(crate) enum Event {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Seen([Cell<u64>; 8]);
+pub(crate) struct Seen([Cell<u64>; 9]);
 
 impl Seen {
     pub(crate) fn count(&self, event: Event) {

@@ -39,6 +39,16 @@ struct Connection {
     counted: CountedClient,
     /// `None`: a request is in flight, or the last response.
     idle: Option<Idle>,
+    close: Close,
+}
+
+/// How far the close of a connection is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Close {
+    No,
+    /// The last byte has been sent.
+    Soon,
+    Late,
 }
 
 struct Idle {
@@ -55,6 +65,8 @@ enum Task {
     Accept(usize),
     /// Of an idle connection that is evicted.
     Roused,
+    /// Of a connection that closes soon.
+    Close,
 }
 
 impl Connection {
@@ -119,6 +131,10 @@ impl Worker {
         if self.connections.borrow().iter().any(Connection::is_roused) {
             tasks.push(Task::Roused);
         }
+        let closes = |connection: &Connection| connection.close == Close::Soon;
+        if self.connections.borrow().iter().any(closes) {
+            tasks.push(Task::Close);
+        }
         match tasks.get(world.below(tasks.len() as u64) as usize) {
             Some(Task::Evictor) => {
                 self.is_evictor_woken.set(false);
@@ -131,6 +147,10 @@ impl Worker {
             Some(Task::Roused) => {
                 let connection = self.take_connection(world, Connection::is_roused);
                 connection.into_iter().for_each(|connection| self.leave_and_close(world, connection));
+            }
+            Some(Task::Close) => {
+                let connection = self.take_connection(world, closes);
+                connection.into_iter().for_each(|connection| self.end_close(world, connection));
             }
             None => return false,
         }
@@ -237,7 +257,7 @@ impl Worker {
         world.seen.count(Event::Accepted);
         self.next.set(self.next.get() + 1);
         let number = self.next.get();
-        let connection = Connection { number, listener, permit, counted, idle: None };
+        let connection = Connection { number, listener, permit, counted, idle: None, close: Close::No };
         self.enter(world, connection, true);
     }
 
@@ -288,11 +308,14 @@ impl Worker {
 
     fn step_of_connection(&self, world: &World) {
         let Some(connection) = self.take_connection(world, |_| true) else { return };
+        if connection.close != Close::No {
+            return self.end_close(world, connection);
+        }
         match (&connection.idle, world.below(4)) {
             (Some(_), 0) => self.leave_and_close(world, connection),
             (Some(_), _) => self.begin_request(world, connection),
             (None, 0) => self.close(world, connection),
-            (None, _) if connection.permit.closes_after_response() => self.close(world, connection),
+            (None, _) if connection.permit.closes_after_response() => self.begin_close(world, connection),
             (None, _) => self.respond(world, connection, world.one_in(2)),
         }
     }
@@ -307,7 +330,30 @@ impl Worker {
 
     fn leave_and_close(&self, world: &World, mut connection: Connection) {
         self.leave(world, &mut connection);
-        self.close(world, connection);
+        self.begin_close(world, connection);
+    }
+
+    /// The last byte has been sent. The client may still have to receive it.
+    fn begin_close(&self, world: &World, mut connection: Connection) {
+        if world.one_in(2) {
+            return self.close(world, connection);
+        }
+        connection.permit.begin_close(&world.listeners[connection.listener].pools());
+        connection.close = Close::Soon;
+        self.connections.borrow_mut().push(connection);
+    }
+
+    fn end_close(&self, world: &World, mut connection: Connection) {
+        if connection.close == Close::Late || world.one_in(2) {
+            return self.close(world, connection);
+        }
+        let wakes = connection.permit.close_is_late(&world.listeners[connection.listener].pools());
+        connection.close = Close::Late;
+        world.seen.count(Event::ClosesLate);
+        let listener = connection.listener;
+        self.connections.borrow_mut().push(connection);
+        world.closed(listener);
+        world.wake(listener, wakes);
     }
 
     fn begin_request(&self, world: &World, mut connection: Connection) {
@@ -348,6 +394,10 @@ impl Worker {
     /// Each connection responds once and has its next request already, or closes as announced.
     pub(crate) fn respond_all(&self, world: &World) {
         for mut connection in self.connections.take() {
+            if connection.close != Close::No {
+                self.close(world, connection);
+                continue;
+            }
             self.leave(world, &mut connection);
             let wakes = connection.permit.stay(&world.listeners[connection.listener].pools());
             world.wake(connection.listener, wakes);

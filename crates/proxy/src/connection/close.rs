@@ -4,7 +4,7 @@
 //! what the peer has not read yet: the tail of the last response, an error reply, a GOAWAY, an alert. So the close waits
 //! until that has arrived. [`close`] stands at the end of every connection, whatever ended it.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use model::Limits;
@@ -52,10 +52,22 @@ fn is_drained<S: Sys>(socket: &TcpStream<S>) -> bool {
     matches!(socket.try_fill(&mut Buffer::new(), net::SMALL), None | Some(Ok(0)))
 }
 
+/// Closes in stages. An accept that waits for the permit has no other connection closed for it, unless this takes long.
+pub(crate) async fn close_in_stages<S: Sys>(client: &Client<S>, expected: Expected) {
+    client.permit().begin_close();
+    let mut stages = pin!(run_stages(client, expected));
+    tokio::select! {
+        biased;
+        () = &mut stages => return,
+        () = client.proxy.worker.sleep(SOON) => client.permit().close_is_late(),
+    }
+    stages.await;
+}
+
 /// Ends our direction, and reads what the client still sends, until it has ended its own or has got all that was sent.
 ///
 /// The socket is read below TLS: the bytes are dropped unseen, and a record that stays in the kernel is unread as well.
-pub(crate) async fn close_in_stages<S: Sys>(client: &Client<S>, expected: Expected) {
+async fn run_stages<S: Sys>(client: &Client<S>, expected: Expected) {
     let Some(wire) = client.stream.wire() else { return };
     let (socket, worker) = (wire.socket(), &client.proxy.worker);
     let (send_timeout, pace) = {
@@ -164,6 +176,8 @@ impl Stages {
     }
 }
 
+/// How long a close may take until the permit is no longer waited for. More than one look at the kernel.
+const SOON: Duration = Duration::from_millis(500);
 /// The kernel does not tell when the last byte is acknowledged, so it is asked, at first after this long …
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// … and then at ever longer intervals, up to this.

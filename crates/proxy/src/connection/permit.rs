@@ -71,6 +71,17 @@ impl Permit {
         self.connections.limits.wake(wakes);
     }
 
+    /// See [`PermitState::begin_close`].
+    pub(crate) fn begin_close(&self) {
+        self.change(|state| state.begin_close(&self.connections.limits.pools()));
+    }
+
+    /// See [`PermitState::close_is_late`].
+    pub(crate) fn close_is_late(&self) {
+        let wakes = self.change(|state| state.close_is_late(&self.connections.limits.pools()));
+        self.connections.limits.wake(wakes);
+    }
+
     fn change<R>(&self, change: impl FnOnce(&mut PermitState) -> R) -> R {
         let mut state = self.state.get();
         let result = change(&mut state);
@@ -81,7 +92,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.state.get().closes_for().is_some() {
+        if self.state.get().is_evicted() {
             self.cells().connections_evicted.increment();
         }
         self.uncount();

@@ -99,6 +99,7 @@ impl Passage<'_> {
     fn is_ours(&self, known: Known, name: &[u8]) -> bool {
         match known {
             Known::Connection
+            | Known::ContentLength
             | Known::Te
             | Known::TransferEncoding
             | Known::Via

@@ -55,7 +55,7 @@ impl Drop for Story<'_> {
         eprintln!("{plan:#?}");
         outcome.log.iter().for_each(|line| eprintln!("{line}"));
         let clients = outcome.clients.iter().flatten().map(|peer| ("client", peer));
-        for (name, peer) in clients.chain(outcome.targets.iter().map(|peer| ("target", peer))) {
+        for (name, peer) in clients.chain(outcome.targets.iter().map(|(_, peer)| ("target", peer))) {
             let report = peer.report();
             let (sent, received) = (report.sent, report.received.len());
             eprintln!("{name}: {sent} bytes sent, {received} received, end: {:?}", report.end);

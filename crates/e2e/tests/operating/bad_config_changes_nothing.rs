@@ -8,7 +8,8 @@ fn bad_config_changes_nothing() {
     let target = Target::named("one");
     let balancer = Balancer::start(Config::to(&target));
     let mut client = Client::connect(balancer.web());
-    let taken = target.address();
+    let other = Target::named("another program");
+    let taken = other.address();
     for (config, why) in [
         (Config::to(&target).listener("keepalive_timeoutt = \"1s\""), "keepalive_timeoutt"),
         (Config::to(&target).listener("keepalive_timeout = \"75x\""), "75x"),

@@ -28,7 +28,7 @@ pub(super) struct Outcome {
     /// In the order of the plan; `None`: it did not arrive before the stop, or found no listener.
     pub(super) clients: Vec<Option<Peer>>,
     /// The target's ends of all connections to targets, in the order in which they were made.
-    pub(super) targets: Vec<Peer>,
+    pub(super) targets: Vec<(SocketAddr, Peer)>,
     /// The lines of the access log.
     pub(super) log: Vec<String>,
     /// Connections that the stop cut.
@@ -77,7 +77,7 @@ pub(super) fn play(sim: &Sim, plan: &Rc<Plan>) -> Outcome {
     assert!(logs().flush_and_wait(Duration::from_secs(60)), "the access log is not written");
     Outcome {
         clients: driver.clients.into_inner(),
-        targets: sim.connected().into_iter().map(|(_, peer)| peer).collect(),
+        targets: sim.connected(),
         log: log.lines(),
         cut,
         stats,

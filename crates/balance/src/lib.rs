@@ -3,7 +3,7 @@
 //! Crate `proxy` calls these on the workers; crate `control` passes probe results. Nothing here does I/O, reads
 //! a clock, locks or shares: time and randomness are arguments, so every decision can be replayed from a seed.
 //! What workers must share for a decision is a type parameter ([`connection_limit::Cells`]).
-//! Times are milliseconds since an arbitrary start, which the caller must not change.
+//! Times are milliseconds since an arbitrary start, which the caller must not change, unless a function says otherwise.
 
 mod access;
 mod algorithm;
@@ -11,6 +11,7 @@ pub mod connection_limit;
 mod hash;
 mod health;
 mod idle_limit;
+mod interim_budget;
 mod pass_over;
 mod random;
 mod rules;
@@ -20,6 +21,7 @@ pub use algorithm::{Maglev, RandomTwo, SmoothWeighted, least_connections};
 pub use hash::{hash_address, hash_bytes, hash_source};
 pub use health::{Health, HealthState, ProbeResult, Transition, fail_open, first_probe, next_probe};
 pub use idle_limit::IdleLimit;
+pub use interim_budget::InterimBudget;
 pub use pass_over::{PassOver, pass_over_millis};
 pub use random::Rng;
 pub use rules::{Match, Mismatch, RequestView, RuleTable, mismatch, rewrite_path};

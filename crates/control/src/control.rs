@@ -173,7 +173,7 @@ impl Control {
         let serving = Serving::of(&engine, config, material, contents);
         let seed = hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), *b"probes\0\0"].concat());
         let probes = Probes::new(tasks, wall, seed);
-        probes.adopt(&serving.snapshot.groups);
+        probes.adopt(&serving.snapshot);
         Self {
             path,
             version,
@@ -201,7 +201,7 @@ impl Control {
     /// Records what the engine now serves.
     fn adopt(&self, engine: &Engine, config: Config, material: Material, contents: Contents) {
         let serving = Arc::new(Serving::of(engine, config, material, contents));
-        self.probes.adopt(&serving.snapshot.groups);
+        self.probes.adopt(&serving.snapshot);
         let mut state = self.lock();
         state.serving = serving;
         state.swaps.settle();

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use balance::{Rng, first_probe, hash_address, next_probe};
 use model::{HealthCheck, TargetKey};
-use proxy::{GroupPlan, TargetLive};
+use proxy::{Snapshot, TargetLive};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -52,14 +52,14 @@ impl Probes {
         Self { shared: Arc::new(shared), tasks, entries: Mutex::default() }
     }
 
-    /// Probes exactly the targets of these groups. The task of a target whose check did not change keeps
-    /// running. A target with a changed check or changed TLS settings gets a new task and keeps its state.
-    pub(crate) fn adopt(&self, groups: &[Arc<GroupPlan>]) {
+    /// Probes exactly the targets of this snapshot. The task of a target whose check did not change keeps
+    /// running. A target with a changed check, TLS settings or limits gets a new task and keeps its state.
+    pub(crate) fn adopt(&self, snapshot: &Snapshot) {
         let mut entries = self.lock();
         let mut old = std::mem::take(&mut *entries);
-        for group in groups {
+        for group in &snapshot.groups {
             let Some(check) = &group.group.health_check else { continue };
-            let way = Way::of(group);
+            let way = Way::of(group, snapshot.response_limits(&group.group.name));
             for target in &group.targets {
                 let known =
                     old.remove(target.key()).filter(|entry| Arc::ptr_eq(entry.watch.target(), target));

@@ -16,6 +16,23 @@ pub struct HttpLimits {
     pub body_bytes: Option<u64>,
 }
 
+impl HttpLimits {
+    /// The smaller of both, for each limit: what passes it passes either.
+    #[must_use]
+    pub fn strictest(self, other: Self) -> Self {
+        Self {
+            request_line_bytes: self.request_line_bytes.min(other.request_line_bytes),
+            field_bytes: self.field_bytes.min(other.field_bytes),
+            fields_bytes: self.fields_bytes.min(other.fields_bytes),
+            fields_count: self.fields_count.min(other.fields_count),
+            body_bytes: match (self.body_bytes, other.body_bytes) {
+                (Some(one), Some(another)) => Some(one.min(another)),
+                (one, another) => one.or(another),
+            },
+        }
+    }
+}
+
 impl Default for HttpLimits {
     fn default() -> Self {
         Self {

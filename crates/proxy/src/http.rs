@@ -19,7 +19,6 @@ mod failure;
 mod finish;
 mod forward;
 mod heads;
-mod interim;
 mod outcome;
 mod progress;
 mod read_head;

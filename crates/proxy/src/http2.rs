@@ -2,7 +2,7 @@
 //!
 //! A client's connection has a task, [`serve_http2`]. Each of its streams has a task that serves one request, with a
 //! [`ClientStream`] instead of a socket. Requests to a target are sent on [`TargetStream`]s of the connections in
-//! [`Connections`]. `proto::http2` translates heads and bodies. The crate `h2` reads and stream_write the frames; its I/O is
+//! [`Connections`]. `proto::http2` translates heads and bodies. The crate `h2` reads and writes the frames; its I/O is
 //! [`io::Io`].
 
 mod client_stream;
@@ -19,6 +19,7 @@ mod websocket;
 pub(crate) use client_stream::ClientStream;
 pub(crate) use serve::serve_http2;
 pub(crate) use stream_write::StreamWrite;
+pub use target::HEADER_LIST_BYTES_MAX as HTTP2_HEADER_LIST_BYTES_MAX;
 pub(crate) use target::{Connections, DriverHandle, drive};
 pub(crate) use target_stream::TargetStream;
 

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use balance::{AddressTable, RuleTable};
 use model::{
-    Cidr, Config, ConnectionLimits, HttpSettings, Listener, ListenerName, LoadBalancerName, Service,
-    TargetGroupName, TcpKeepalive, TlsVersion, WhenFull,
+    Cidr, Config, ConnectionLimits, HttpLimits, HttpSettings, Listener, ListenerName, LoadBalancerName,
+    Service, TargetGroupName, TcpKeepalive, TlsVersion, WhenFull,
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 use tls::{Acceptor, Material};
@@ -135,6 +135,14 @@ impl Snapshot {
         });
         let (load_balancers, tables) = (load_balancers.collect(), tables.finish());
         Ok(Self { generation, listeners, groups, load_balancers, tables })
+    }
+
+    /// The limits of what a target of this group may answer: the strictest of the listeners that forward to it. A response
+    /// within them passes every listener.
+    pub fn response_limits(&self, group: &TargetGroupName) -> HttpLimits {
+        let of_group = |plan: &&Arc<ListenerPlan>| plan.groups.contains(group);
+        let limits = self.listeners.iter().filter(of_group).map(|plan| plan.http.limits);
+        limits.reduce(HttpLimits::strictest).unwrap_or_default()
     }
 
     /// The snapshot of a worker that has no config yet.

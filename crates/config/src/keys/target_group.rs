@@ -102,7 +102,7 @@ const HEALTH_CHECK: &[Key] = &[
         name: "type",
         kind: Kind::Word(&["tcp", "http", "https"], &["grpc", "udp", "custom"]),
         default: Required,
-        help: "With `tcp` the target must accept a connection; with `http` it must answer a `GET` with an expected status; `https` is the same over TLS with the group's `tls` settings, so that a certificate that fails for requests also fails the probe. `https` is for groups with `protocol = \"https\"` or `\"h2\"`, and `http` for the others; with a separate `port` for the check, `http` is for all groups. Probes use HTTP/2 if requests do.",
+        help: "With `tcp` the target must accept a connection; with `http` it must answer a `GET` with an expected status; `https` is the same over TLS with the group's `tls` settings, so that a certificate that fails for requests also fails the probe. `https` is for groups with `protocol = \"https\"` or `\"h2\"`, and `http` for the others; with a separate `port` for the check, `http` is for all groups. Probes use HTTP/2 if requests do, and their responses are read under the same rules as those to requests, with the strictest `limits` of the listeners that forward to the group.",
         example: "health_check = { type = \"tcp\" }",
     },
     Key {

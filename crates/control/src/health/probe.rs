@@ -1,12 +1,13 @@
 //! A single probe of a target: a connection, or a request and its status.
 
+mod answer;
 mod exchange;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::{CheckKind, HealthCheck, StatusSet};
+use model::{CheckKind, HealthCheck, HttpLimits, StatusSet};
 use proxy::GroupPlan;
 use tls::Connector;
 use tokio::net::TcpStream;
@@ -32,24 +33,32 @@ pub(super) enum ProbeError {
 pub(super) struct Way {
     tls: Option<(Arc<Connector>, Arc<ClientConfig>)>,
     is_http2: bool,
+    /// Of the response.
+    limits: HttpLimits,
 }
 
 impl Way {
-    pub(super) fn of(plan: &GroupPlan) -> Self {
+    pub(super) fn of(plan: &GroupPlan, limits: HttpLimits) -> Self {
         let with_config = |connector: &Arc<Connector>| {
             let mut config = ClientConfig::clone(&connector.config());
             // No session resumption, because with it a target would not present its current certificate.
             config.resumption = Resumption::disabled();
             (Arc::clone(connector), Arc::new(config))
         };
-        Self { tls: plan.connector.as_ref().map(with_config), is_http2: plan.group.protocol.is_http2() }
+        Self {
+            tls: plan.connector.as_ref().map(with_config),
+            is_http2: plan.group.protocol.is_http2(),
+            limits,
+        }
     }
 
     /// Whether probes over both give the same result.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let connector = |way: &Self| way.tls.as_ref().map(|(connector, _)| Arc::clone(connector));
         let (one, another) = (connector(self), connector(other));
-        self.is_http2 == other.is_http2 && Connector::are_same(one.as_ref(), another.as_ref())
+        self.is_http2 == other.is_http2
+            && self.limits == other.limits
+            && Connector::are_same(one.as_ref(), another.as_ref())
     }
 
     /// Makes the same handshake as a request.
@@ -84,8 +93,8 @@ pub(super) async fn probe(check: &HealthCheck, way: &Way, target: SocketAddr) ->
 async fn attempt(kind: &CheckKind, way: &Way, address: SocketAddr) -> Result<(), ProbeError> {
     let stream = TcpStream::connect(address).await.map_err(|error| connect_error(&error))?;
     let CheckKind::Http { is_tls, path, host, expected } = kind else { return Ok(()) };
-    let question =
-        Question { is_tls: *is_tls, host: host.clone().unwrap_or_else(|| address.to_string()), path };
+    let host = host.clone().unwrap_or_else(|| address.to_string());
+    let question = Question { is_tls: *is_tls, host, path, limits: way.limits };
     let status = match (*is_tls, way.is_http2) {
         (true, false) => http1(way.secure(stream, address).await?, &question).await?,
         (true, true) => http2(way.secure(stream, address).await?, &question).await?,
@@ -128,7 +137,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use super::exchange::BYTES_MAX;
+    use super::answer::BODY_BYTES_MAX;
     use super::*;
 
     fn check(kind: CheckKind) -> HealthCheck {
@@ -180,14 +189,14 @@ mod tests {
         assert_eq!(result, Ok(()));
         assert!(head.starts_with("GET /healthz?x=1 HTTP/1.1\r\n"), "{head}");
         for line in [
-            format!("host: {address}"),
-            "user-agent: evenkeel-health-check".into(),
-            "connection: close".into(),
+            format!("Host: {address}"),
+            "User-Agent: evenkeel-health-check".into(),
+            "Connection: close".into(),
         ] {
             assert!(head.lines().any(|written| written == line), "{line} in {head}");
         }
         let (_, head, _) = answer(&http(Some("shop.example")), "HTTP/1.1 204 No Content\r\n\r\n").await;
-        assert!(head.contains("host: shop.example\r\n"), "{head}");
+        assert!(head.contains("Host: shop.example\r\n"), "{head}");
     }
 
     #[tokio::test]
@@ -195,7 +204,10 @@ mod tests {
         for (reply, expected) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Ok(())),
             ("HTTP/1.0 200 OK\r\n\r\nuntil it closes", Ok(())),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", Ok(())),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+                target_error("closed within the response's body"),
+            ),
             ("HTTP/1.1 304 Not Modified\r\n\r\n", Ok(())),
             (
                 "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
@@ -209,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn invalid_and_endless_heads_fail_the_probe() {
-        let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(2 * BYTES_MAX));
+        let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(2 * BODY_BYTES_MAX));
         for reply in ["SSH-2.0-OpenSSH_9.9\r\n", endless.as_str()] {
             let (result, ..) = answer(&http(None), reply).await;
             assert!(matches!(result, Err(ProbeError::Target(_))), "{result:?}");

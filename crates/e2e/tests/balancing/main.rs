@@ -7,5 +7,6 @@ mod fail_open_tries_all;
 mod failed_connect_goes_to_the_next;
 mod hash_is_stable;
 mod least_connections_spreads_load;
+mod probes_read_as_requests_do;
 mod requests_follow_the_weights;
 mod start_does_not_wait_for_checks;

@@ -169,6 +169,8 @@ impl ResponseHead {
     fn step(&mut self, buf: &[u8], limits: &HttpLimits) -> Result<Progress, HeadError> {
         loop {
             match self.state {
+                // The second byte tells whether it is a TLS alert.
+                State::StatusLine if buf == [TLS_ALERT] => return Ok(Progress::NeedMore),
                 State::StatusLine => {
                     check_start(buf)?;
                     let line =
@@ -248,6 +250,9 @@ impl ResponseHead {
 
 /// Refuses bytes that cannot become a status line before the line is complete.
 fn check_start(buf: &[u8]) -> Result<(), HeadError> {
+    if buf.starts_with(&[TLS_ALERT, 3]) {
+        return Err(malformed(EXPECTS_TLS));
+    }
     let expected = b"HTTP/1.";
     let seen = buf.len().min(expected.len());
     if buf[..seen] == expected[..seen] { Ok(()) } else { Err(malformed(NOT_HTTP)) }
@@ -273,3 +278,6 @@ const fn malformed(detail: &'static str) -> HeadError {
 }
 
 const NOT_HTTP: &str = "not an HTTP/1 status line";
+/// A server with TLS answers plain HTTP with an alert (RFC 8446 §5.1): this type, then the version of a record, 3.x.
+const TLS_ALERT: u8 = 21;
+const EXPECTS_TLS: &str = "a TLS alert: the target expects TLS; `protocol` of its group says plain HTTP";

@@ -1,12 +1,12 @@
 //! Reads the heads of the target's responses: interim ones and a 101 are passed on here, the final one goes to `deliver`.
 
+use balance::InterimBudget;
 use model::Failure;
 use net::{Buffer, LARGE, Sys};
 use proto::http1::{Field, Known, Progress as Parsed, token};
 
 use super::abort::is_ignored;
 use super::at_target::{Attempt, Ended};
-use super::interim::InterimBudget;
 use super::progress::{Event, Progress, Stage};
 use super::state::ResponseState;
 use super::{deliver, failure};
@@ -66,10 +66,8 @@ async fn read<S: Sys>(
             }
             let limits = &exchange.listener.plan.http.limits;
             let parsed = exchange.heads.response.parse(input.bytes(), limits);
-            let refused = |error: proto::http1::HeadError| Failed {
-                failure: error.failure,
-                detail: if is_tls_alert(input.bytes()) { EXPECTS_TLS } else { error.detail },
-            };
+            let refused =
+                |error: proto::http1::HeadError| Failed { failure: error.failure, detail: error.detail };
             match parsed.map_err(refused)? {
                 Parsed::Complete { head_bytes } => return Ok(head_bytes),
                 Parsed::NeedMore => end.read_within(to.group.plan.group.timeouts.idle),
@@ -78,7 +76,7 @@ async fn read<S: Sys>(
         match end.stream.fill(input, LARGE).await {
             Ok(0) if input.is_empty() => return Err(Failure::TargetClosedBeforeResponse.into()),
             Ok(0) => {
-                let detail = if is_tls_alert(input.bytes()) { EXPECTS_TLS } else { "closed within the head" };
+                let detail = "closed within the head";
                 return Err(Failed { failure: Failure::TargetResponseMalformed, detail });
             }
             Ok(count) => cells.received_bytes.add(count as u64),
@@ -86,13 +84,6 @@ async fn read<S: Sys>(
         }
     }
 }
-
-/// A server with TLS answers plain HTTP with an alert (RFC 8446 §5.1): its type, then the version of a record.
-fn is_tls_alert(input: &[u8]) -> bool {
-    input.starts_with(&[21, 3])
-}
-
-const EXPECTS_TLS: &str = "a TLS alert: the target expects TLS; `protocol` of its group says plain HTTP";
 
 /// Passes an interim response on to a client that can understand it (RFC 9110 §15.2).
 async fn pass_interim<S: Sys>(

@@ -275,7 +275,7 @@ fn builder() -> Builder {
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES_MAX)
-        .max_header_list_size(u32::try_from(LARGE).unwrap_or(u32::MAX))
+        .max_header_list_size(HEADER_LIST_BYTES_MAX)
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
         .max_concurrent_reset_streams(RESET_STREAMS_MAX)
         // No limit: `h2` counts over the life of the connection and would end it with all its good streams. A malformed
@@ -285,6 +285,8 @@ fn builder() -> Builder {
     builder
 }
 
+/// limit: what the fields of one response may take once they are decompressed.
+pub const HEADER_LIST_BYTES_MAX: u32 = LARGE as u32;
 /// limit: connections to one target, by one worker; requests beyond their limit of streams wait.
 const CONNECTIONS_MAX: usize = 32;
 /// limit: concurrent streams of one connection, even if the target allows more.

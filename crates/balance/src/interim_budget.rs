@@ -1,11 +1,11 @@
 //! How many interim responses a target may send: a rate, since a long request may report its progress for hours, and an
-//! amount at once, since each of them goes to the client.
+//! amount at once, since each of them goes to the client. Requests and probes have the same budget.
 
 use model::Limits;
 
 /// What a target may still send in one exchange.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct InterimBudget {
+pub struct InterimBudget {
     /// In thousandths of a response.
     responses: i64,
     /// In thousandths of a byte; below 0 after a head that exceeded it.
@@ -16,12 +16,12 @@ pub(super) struct InterimBudget {
 
 impl InterimBudget {
     /// Full. `now`: nanoseconds.
-    pub(super) fn new(now: u64) -> Self {
+    pub fn new(now: u64) -> Self {
         Self { responses: RESPONSES_MAX, bytes: BYTES_MAX, filled_until: now }
     }
 
     /// Takes a response of so many bytes; `false`: the target has sent too much. The last one may exceed the bytes.
-    pub(super) fn take(&mut self, now: u64, bytes: usize) -> bool {
+    pub fn take(&mut self, now: u64, bytes: usize) -> bool {
         let millis = now.saturating_sub(self.filled_until) / 1_000_000;
         self.filled_until += millis * 1_000_000;
         // A thousandth for each millisecond is one for each second.

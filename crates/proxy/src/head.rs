@@ -57,6 +57,18 @@ impl<'a> RequestText<'a> {
             && names.all(is_websocket)
     }
 
+    /// How many more times the request may be forwarded. Only OPTIONS and TRACE are limited by it (RFC 9110 §7.6.2); `None`: no
+    /// limit, or none that is a number.
+    pub(crate) fn forwards_left(&self) -> Option<u64> {
+        if !matches!(self.head.method(), Method::Options | Method::Trace) {
+            return None;
+        }
+        let is_number = |value: &&[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let number = |value: &[u8]| str::from_utf8(value).ok()?.parse().ok();
+        // A number too large for 64 bits is no limit.
+        self.values(b"max-forwards").filter(is_number).map(|value| number(value).unwrap_or(u64::MAX)).min()
+    }
+
     /// Whether a response to this request may be chunked.
     pub(crate) fn takes_chunks(&self) -> bool {
         self.head.version() == Version::Http11

@@ -2,7 +2,7 @@
 //! conditions of rules are asked about it: a rule must not believe what its target never gets.
 
 use model::FieldEdits;
-use proto::http1::{BodyLength, Field, Known, Version, token};
+use proto::http1::{BodyLength, Field, Known, Method, Version, token};
 
 use super::edits::is_edited_or_alias;
 use super::forwarded::Forwarder;
@@ -29,7 +29,7 @@ impl Passage<'_> {
 
     fn is_kept(&self, field: &Field) -> bool {
         match field.known {
-            Known::Other => !field.named_by_connection,
+            Known::Other => !field.named_by_connection && !self.counts_forwards(field),
             Known::Claim => self.source.is_trusted && !field.alias && !field.named_by_connection,
             Known::Upgrade => !field.alias && self.request.asks_for_websocket(),
             Known::XRequestId => false,
@@ -46,6 +46,19 @@ impl Passage<'_> {
             Known::TransferEncoding | Known::Te => false,
             _ => !field.is_hop_by_hop(),
         }
+    }
+
+    /// Whether it is a `Max-Forwards` that is written anew, one lower.
+    fn counts_forwards(&self, field: &Field) -> bool {
+        // First what is cheap and false for nearly every request.
+        matches!(self.request.head.method(), Method::Options | Method::Trace)
+            && token::eq_ignore_case(self.request.text(field.name), MAX_FORWARDS)
+            && self.request.forwards_left().is_some()
+    }
+
+    /// The value of `Max-Forwards` for the target (RFC 9110 §7.6.2).
+    pub(super) fn max_forwards(&self) -> Option<u64> {
+        self.request.forwards_left().map(|left| left.saturating_sub(1))
     }
 
     /// Writes the fields that are ours, but for the request's id, which is not known before a decision.
@@ -86,6 +99,9 @@ impl Passage<'_> {
             // Ours is random.
             Known::XRequestId if self.source.is_trusted => {
                 self.request.field(Known::XRequestId).is_some_and(&mut *each)
+            }
+            Known::Other if token::eq_ignore_case(name, MAX_FORWARDS) => {
+                self.max_forwards().is_some_and(|left| each(left.to_string().as_bytes()))
             }
             known if self.is_ours(known, name) => {
                 let mut ours = Vec::new();
@@ -142,3 +158,5 @@ fn values_of<'a>(lines: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u
         token::eq_ignore_case(&line[..colon], name).then(|| line[colon + 1..].trim_ascii())
     })
 }
+
+pub(super) const MAX_FORWARDS: &[u8] = b"max-forwards";

@@ -1,7 +1,7 @@
 //! Replies of our own: redirects, fixed responses, and failures.
 
 use model::{Redirect, TemplatePiece, status_phrase};
-use proto::http1::{Method, encode};
+use proto::http1::{Method, encode, token};
 
 use super::edits::{is_edited, write_field};
 use super::response::{Kind, Present, ResponseComposer};
@@ -15,6 +15,7 @@ impl ResponseComposer<'_> {
     pub(crate) fn write_ready(&self, ready: Ready<'_>, request: RequestText<'_>, out: &mut Vec<u8>) -> u64 {
         write_status_line(ready.status(), out);
         let no_body: &[u8] = &[];
+        let mut trace = Vec::new();
         let (content_type, body) = match ready {
             Ready::Redirect(redirect) => {
                 out.extend_from_slice(b"Location: ");
@@ -35,6 +36,14 @@ impl ResponseComposer<'_> {
                 page.map_or(("", no_body), |page| (page.content_type.as_str(), &*page.body))
             }
             Ready::Fixed(fixed) => (fixed.content_type.as_str(), &*fixed.body),
+            Ready::Options => {
+                write_field("Allow", ALLOWED, out);
+                ("", no_body)
+            }
+            Ready::Trace => {
+                write_trace(request, &mut trace);
+                ("message/http", &*trace)
+            }
         };
         if !content_type.is_empty() && !body.is_empty() && !is_edited(self.edits, b"content-type") {
             write_field("Content-Type", content_type.as_bytes(), out);
@@ -60,7 +69,7 @@ impl ResponseComposer<'_> {
             }
         }
         if outcome.status == 405 && !self.replaces(Kind::Failure, b"allow") {
-            write_field("Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE", out);
+            write_field("Allow", ALLOWED, out);
         }
         write_field("Cache-Control", b"no-store", out);
         if is_grpc {
@@ -93,6 +102,21 @@ impl ResponseComposer<'_> {
         out.extend_from_slice(body);
         body.len() as u64
     }
+}
+
+/// The request as it arrived, with the fields that tell about its way and none that may be secret (RFC 9110 §9.3.8).
+fn write_trace(request: RequestText<'_>, out: &mut Vec<u8>) {
+    let RequestText { head, bytes } = request;
+    for part in [request.text(head.method_span()), b" ", request.text(head.target()), b" HTTP/1.1\r\n"] {
+        out.extend_from_slice(part);
+    }
+    let is_told = |name: &[u8]| {
+        [&b"host"[..], b"via", b"max-forwards", b"user-agent"]
+            .iter()
+            .any(|told| token::eq_ignore_case(name, told))
+    };
+    encode::copy_fields(out, bytes, head.fields(), |field| is_told(field.name.of(bytes)));
+    out.extend_from_slice(b"\r\n");
 }
 
 fn write_status_line(status: u16, out: &mut Vec<u8>) {
@@ -137,6 +161,8 @@ fn write_path(path: &[u8], out: &mut Vec<u8>) {
     out.push(b'/');
     out.extend_from_slice(&path[slashes..]);
 }
+
+const ALLOWED: &[u8] = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE";
 
 #[cfg(test)]
 mod tests {

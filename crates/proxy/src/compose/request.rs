@@ -7,8 +7,8 @@ use model::PathRewrite;
 use proto::http1::path::with_parameters;
 use proto::http1::{Known, Method, Names, RequestHead, Span, TargetForm, encode};
 
-use super::edits::write_edits;
-use super::passage::Passage;
+use super::edits::{is_edited, write_edits};
+use super::passage::{MAX_FORWARDS, Passage};
 use crate::arrival::{Arrival, Source};
 use crate::head::RequestText;
 use crate::snapshot::{ListenerPlan, RulePlan};
@@ -74,10 +74,16 @@ impl RequestComposer<'_> {
         let RequestText { head, bytes } = self.request;
         let edits = &self.rule.request_fields;
         let passage = self.passage();
+        let max_forwards = passage.max_forwards();
         self.write_host(out);
         let is_length_plain = encode::is_plain_length(self.request.text(head.length_value()));
         match head.fields_together(ALWAYS_PASSED_ON) {
-            Some(lines) if is_length_plain && edits.is_empty() && passage.identity_fields().is_empty() => {
+            Some(lines)
+                if is_length_plain
+                    && edits.is_empty()
+                    && passage.identity_fields().is_empty()
+                    && max_forwards.is_none() =>
+            {
                 out.extend_from_slice(self.request.text(lines));
             }
             _ => encode::copy_fields(out, bytes, head.fields(), |field| {
@@ -88,6 +94,11 @@ impl RequestComposer<'_> {
             encode::write_length(out, self.request.text(head.length_value()));
         }
         passage.write_ours(out);
+        if let Some(left) = max_forwards.filter(|_| !is_edited(edits, MAX_FORWARDS)) {
+            out.extend_from_slice(b"Max-Forwards: ");
+            encode::write_decimal(out, left);
+            out.extend_from_slice(b"\r\n");
+        }
         out.extend_from_slice(b"X-Request-Id: ");
         out.extend_from_slice(self.id);
         out.extend_from_slice(b"\r\n");

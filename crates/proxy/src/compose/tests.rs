@@ -100,7 +100,7 @@ impl<'a> Client<'a> {
             Verdict::Forward(forward) => (&plan.rules[forward.rule], None),
             Verdict::Reply { rule } => {
                 let path = decision.normal_path.as_deref().unwrap_or(question.request.path());
-                (&plan.rules[rule], ready(&plan.rules[rule], path))
+                (&plan.rules[rule], ready(&plan.rules[rule], path, question.request))
             }
             Verdict::Refuse(failed) => panic!("{:?}: {failed:?}", self.request),
         }

@@ -75,7 +75,8 @@ pub fn explain(
     let outcome = match decision.verdict {
         Verdict::Refuse(failed) => refused(failed),
         Verdict::Reply { rule } => {
-            Outcome::Replied { status: ready(&plan.rules[rule], path).map_or(0, |ready| ready.status()) }
+            let ready = ready(&plan.rules[rule], path, request);
+            Outcome::Replied { status: ready.map_or(0, |ready| ready.status()) }
         }
         Verdict::Forward(forward) => Outcome::Forwarded { groups: groups(plan, forward.rule) },
     };

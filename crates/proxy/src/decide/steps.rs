@@ -28,7 +28,7 @@ fn judge(
     let rule = route::route(question, doubts, path, screened)?;
     *found = Some(rule);
     let permitted = access::permit(question, rule)?;
-    if let Some(ready) = ready(&question.plan.rules[rule], path) {
+    if let Some(ready) = ready(&question.plan.rules[rule], path, question.request) {
         return check_host(question, ready).map(|()| Verdict::Reply { rule });
     }
     admit::admit(question, permitted).map(Verdict::Forward)

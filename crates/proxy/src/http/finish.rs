@@ -55,7 +55,7 @@ fn close<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Next {
 async fn reply_ready<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer, rule: usize) -> Next {
     skip_body(exchange, input);
     let listener = Rc::clone(&exchange.listener);
-    let Some(ready) = ready(&listener.plan.rules[rule], exchange.path()) else {
+    let Some(ready) = ready(&listener.plan.rules[rule], exchange.path(), exchange.request()) else {
         return fail(exchange, input, Failure::Internal.into()).await;
     };
     exchange.record.status = ready.status();

@@ -180,3 +180,20 @@ fn the_length_of_no_body_is_said_where_the_method_expects_one() {
         }
     }
 }
+
+#[test]
+fn max_forwards_counts_down_where_it_limits() {
+    for method in ["OPTIONS", "TRACE"] {
+        check(
+            &format!("{method} / HTTP/1.1"),
+            &[
+                ("Max-Forwards: 10\nX: 1", "X: 1\nMax-Forwards: 9"),
+                ("X: 1\nmax-forwards: 1", "X: 1\nMax-Forwards: 0"),
+                ("Max-Forwards: 7\nMax-Forwards: 3", "Max-Forwards: 2"),
+                ("Max-Forwards: 99999999999999999999999", "Max-Forwards: 18446744073709551614"),
+                ("Max-Forwards: -1\nMax-Forwards:", "Max-Forwards: -1\nMax-Forwards:"),
+            ],
+        );
+    }
+    check("GET / HTTP/1.1", &[("Max-Forwards: 0", "Max-Forwards: 0")]);
+}

@@ -147,3 +147,17 @@ fn the_client_is_told_whether_its_connection_goes_on() {
         assert_eq!(client.ready(), (expected, 0), "{request}: no Via either, since it comes from us");
     }
 }
+
+#[test]
+fn a_request_that_may_not_be_forwarded_is_answered_here() {
+    let options = "HTTP/1.1 200 OK\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE\nContent-Length: 0\n{date}";
+    check("forward = 'app'", "OPTIONS * HTTP/1.1\nHost: a\nMax-Forwards: 0", options, "");
+    let told = "TRACE /x?y HTTP/1.1\r\nHost: a\r\nVia: 1.1 b\r\nMax-Forwards: 00\r\n\r\n";
+    let secret = "Cookie: a=b\nAuthorization: Basic x\nX-Own: 1";
+    let trace = "HTTP/1.1 200 OK\nContent-Type: message/http\nContent-Length: 62\n{date}";
+    let request = format!("{}\n{secret}", told.trim_end().replace('\r', ""));
+    let snapshot = rule("forward = 'app'");
+    let (text, sent) = Client::new(&snapshot, &request).ready();
+    assert_eq!(text, format!("{}\n\n{told}", trace.replace("{date}", DATE)));
+    assert_eq!(sent, 62);
+}

@@ -5,6 +5,9 @@
 //! with the connection that has been idle longest closes it. If no connection is idle, the accept is blocked; then a
 //! connection that goes idle is evicted, and a connection in use is closed after its response.
 //!
+//! The process has a limit too: its file descriptors. Connections to targets use them without a permit, and idle ones are
+//! evicted like those of clients ([`Spares`]). An accept that is blocked there does not wait: the newcomer is refused.
+//!
 //! Nothing here blocks, wakes or reads a clock. Functions return what the caller has to wake; times are milliseconds
 //! that only go forward. All workers use the same pools and boards at the same time, through [`Cells`]: atomics in the
 //! product, cells that interrupt each other under the simulation in `tests/sim_connection_limit.rs`.
@@ -19,6 +22,7 @@ mod permit;
 mod pool;
 mod pools;
 mod scope;
+mod spares;
 mod waiting;
 
 pub use board::IdleBoard;
@@ -29,6 +33,7 @@ pub use permit::PermitState;
 pub use pool::{Eviction, PermitPool};
 pub use pools::{Full, Pools};
 pub use scope::{Scope, Wakes};
+pub use spares::Spares;
 pub use waiting::{Ask, WaitingAccept, take_or_wait};
 
 // The clocks of two workers differ by less than this: each worker reads its clock once a loop.

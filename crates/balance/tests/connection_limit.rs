@@ -47,7 +47,7 @@ fn a_close_that_let_no_accept_in_is_announced_again() {
     assert!(permits[2].announce_close(&pools));
     let _ = permits[2].end(&pools);
     pools.take().unwrap();
-    waiting.end(&listener);
+    let _ = waiting.end(&listener);
     assert!(!PermitState::default().announce_close(&pools), "no accept waits");
 }
 
@@ -61,7 +61,7 @@ fn nothing_is_left_of_a_close_that_another_permit_made_needless() {
     let mut waiting = [(); 2].map(|()| WaitingAccept::begin(&listener, Scope::Listener));
     assert!(waiting.iter_mut().all(|waiting| is_blocked(waiting, &listener)));
     assert!(permits.iter_mut().all(|permit| permit.announce_close(&pools)));
-    waiting.iter_mut().for_each(|waiting| waiting.end(&listener));
+    waiting.iter_mut().for_each(|waiting| assert!(!waiting.end(&listener)));
     let mut next = WaitingAccept::begin(&listener, Scope::Listener);
     assert!(is_blocked(&mut next, &listener));
     assert!(PermitState::default().announce_close(&pools), "those of before do not count");

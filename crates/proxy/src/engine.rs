@@ -14,10 +14,11 @@ use observe::AccessLogs;
 use tls::Material;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::descriptors;
 use crate::live::Live;
 use crate::nonces::{NonceKey, Nonces};
 use crate::snapshot::Snapshot;
-use crate::worker::{self, Command, Descriptors};
+use crate::worker::{self, Command};
 
 /// The running data plane. Its methods block: call them from a thread that may block.
 #[derive(Debug)]
@@ -25,7 +26,16 @@ pub struct Engine {
     live: Arc<Live>,
     logs: AccessLogs,
     workers: Vec<Handle>,
+    descriptors: DescriptorNumbers,
     published: Mutex<Published>,
+}
+
+/// File descriptors, when the engine was started.
+#[derive(Debug)]
+struct DescriptorNumbers {
+    limit: u64,
+    /// Those in use, without listener sockets.
+    others: u64,
 }
 
 #[derive(Debug)]
@@ -92,7 +102,7 @@ impl Engine {
     /// Starts the workers. When it returns, `config` is served with the `material` that was loaded for it. Binds every
     /// address or none. `seed` is for choices between equals; what peers see is made from a key of its own.
     pub fn start(config: &Config, material: &Material, seed: [u64; 2]) -> Result<Self, EngineError> {
-        let descriptors = net::raise_descriptor_limit();
+        let limit = net::raise_descriptor_limit();
         net::forgo_huge_pages();
         let count = worker_count(config);
         let live = Arc::new(Live::new(count));
@@ -101,12 +111,17 @@ impl Engine {
         let fresh = bind_all(&snapshot, count, &HashMap::new())?;
         let key = NonceKey::random().map_err(EngineError::Start)?;
         let workers = (0..count)
-            .map(|number| spawn_worker(number, &live, seed, Nonces::new(&key, number)?, descriptors))
+            .map(|number| spawn_worker(number, &live, seed, Nonces::new(&key, number)?))
             .collect::<io::Result<Vec<_>>>()
             .map_err(EngineError::Start)?;
         let published = Published { snapshot: Arc::new(Snapshot::nothing()), bound: HashMap::new() };
-        let engine = Self { live, logs, workers, published: Mutex::new(published) };
+        let sockets = (fresh.len() * count) as u64;
+        let descriptors = DescriptorNumbers { limit, others: 0 };
+        let mut engine = Self { live, logs, workers, descriptors, published: Mutex::new(published) };
         engine.publish(&mut engine.lock(), snapshot, fresh)?;
+        let connections = engine.live.descriptors().limit.open();
+        engine.descriptors.others = descriptors::open_now().saturating_sub(sockets + u64::from(connections));
+        engine.limit_descriptors(&engine.lock());
         Ok(engine)
     }
 
@@ -183,6 +198,7 @@ impl Engine {
             shares.iter_mut().zip(sockets).for_each(|(share, socket)| share.push((address, socket)));
         }
         snapshot.limit_connections();
+        self.limit_descriptors(published);
         let mut answers = Vec::new();
         for (handle, sockets) in self.workers.iter().zip(shares) {
             let (done, answer) = oneshot::channel();
@@ -196,10 +212,16 @@ impl Engine {
         let wanted: HashSet<_> =
             snapshot.listeners.iter().flat_map(|listener| listener.bind.iter().copied()).collect();
         published.bound.retain(|address, _| wanted.contains(address));
+        self.limit_descriptors(published);
         // The old snapshot goes first: `settle` removes what is no longer referenced.
         published.snapshot = snapshot;
         published.snapshot.settle(&self.live);
         Ok(())
+    }
+
+    fn limit_descriptors(&self, published: &Published) {
+        let sockets = (published.bound.len() * self.workers.len()) as u64;
+        self.live.descriptors().configure(self.descriptors.limit, self.descriptors.others + sockets);
     }
 
     fn lock(&self) -> MutexGuard<'_, Published> {
@@ -267,20 +289,13 @@ fn bind_one(
     Ok(Fresh { address, bound: Bound { actual, _lock: lock }, sockets })
 }
 
-fn spawn_worker(
-    number: usize,
-    live: &Arc<Live>,
-    seed: [u64; 2],
-    nonces: Nonces,
-    descriptors: u64,
-) -> io::Result<Handle> {
+fn spawn_worker(number: usize, live: &Arc<Live>, seed: [u64; 2], nonces: Nonces) -> io::Result<Handle> {
     let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
     let live = Arc::clone(live);
     let seed =
         balance::hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), number.to_ne_bytes()].concat());
-    let descriptors = Descriptors::within(descriptors);
     let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let main = |worker| worker::run(worker, live, number, seed, nonces, descriptors, receiver);
+        let main = |worker| worker::run(worker, live, number, seed, nonces, receiver);
         if let Err(error) = Linux::new().and_then(|sys| Worker::run(sys, main)) {
             observe::event(model::LogLevel::Error, "a worker ended", &[("error", &error)]);
         }

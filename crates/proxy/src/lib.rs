@@ -8,6 +8,7 @@ mod compose;
 mod connection;
 mod date;
 mod decide;
+mod descriptors;
 mod engine;
 mod failed;
 #[cfg(test)]

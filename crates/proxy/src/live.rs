@@ -14,13 +14,14 @@ use model::{ListenerName, LoadBalancerName, TargetKey};
 use observe::{CachePadded, ListenerCells, PerWorker, TargetCells, WorkerCells};
 
 use crate::connection::limit::{ConnectionLimit, Evictors, ListenerLimits};
+use crate::descriptors::Descriptors;
 
 /// All live state, shared by the workers and the control plane.
 #[derive(Debug)]
 pub struct Live {
     workers: usize,
     worker_cells: Arc<PerWorker<WorkerCells>>,
-    process: Arc<ConnectionLimit>,
+    descriptors: Arc<Descriptors>,
     evictors: Arc<Evictors>,
     known: Mutex<Known>,
 }
@@ -37,11 +38,12 @@ struct Known {
 
 impl Live {
     pub(crate) fn new(workers: usize) -> Self {
+        let evictors = Arc::new(PerWorker::new(workers));
         Self {
             workers,
             worker_cells: Arc::new(PerWorker::new(workers)),
-            process: Arc::default(),
-            evictors: Arc::new(PerWorker::new(workers)),
+            descriptors: Arc::new(Descriptors::new(&evictors)),
+            evictors,
             known: Mutex::default(),
         }
     }
@@ -57,10 +59,9 @@ impl Live {
     /// The state of this target. A new target with health checks begins as unknown.
     pub(crate) fn target(&self, key: &TargetKey, checked: bool) -> Arc<TargetLive> {
         let mut known = self.lock();
-        let target = known
-            .targets
-            .entry(key.clone())
-            .or_insert_with(|| Arc::new(TargetLive::new(key.clone(), self.workers, checked)));
+        let target = known.targets.entry(key.clone()).or_insert_with(|| {
+            Arc::new(TargetLive::new(key.clone(), self.workers, checked, &self.descriptors))
+        });
         Arc::clone(target)
     }
 
@@ -84,9 +85,8 @@ impl Live {
         self.lock().rules.retain(|key, rule| rules.contains(key) || rule.tunnels() > 0);
     }
 
-    /// The connections of the whole process, which are limited by file descriptors.
-    pub(crate) fn process_limit(&self) -> &Arc<ConnectionLimit> {
-        &self.process
+    pub(crate) fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
     }
 
     pub(crate) fn load_balancer_limit(&self, name: &LoadBalancerName) -> Arc<ConnectionLimit> {
@@ -104,7 +104,7 @@ impl Live {
         load_balancer: &LoadBalancerName,
     ) -> Arc<ListenerLimits> {
         let cells = self.listener(listener);
-        let process = Arc::clone(&self.process);
+        let process = Arc::clone(&self.descriptors.limit);
         let limits = [self.listener_limit(listener), self.load_balancer_limit(load_balancer), process];
         let key = (listener.clone(), load_balancer.clone());
         let mut known = self.lock();
@@ -217,10 +217,11 @@ pub struct TargetLive {
     pass_over: AtomicU64,
     in_flight: CachePadded<AtomicU32>,
     cells: PerWorker<TargetCells>,
+    descriptors: Arc<Descriptors>,
 }
 
 impl TargetLive {
-    fn new(key: TargetKey, workers: usize, checked: bool) -> Self {
+    fn new(key: TargetKey, workers: usize, checked: bool, descriptors: &Arc<Descriptors>) -> Self {
         let health = if checked { Health::Unknown } else { Health::Unchecked };
         Self {
             key,
@@ -228,6 +229,7 @@ impl TargetLive {
             pass_over: AtomicU64::new(0),
             in_flight: CachePadded(AtomicU32::new(0)),
             cells: PerWorker::new(workers),
+            descriptors: Arc::clone(descriptors),
         }
     }
 
@@ -258,6 +260,10 @@ impl TargetLive {
     /// True while other targets are preferred because a connect to this one failed.
     pub fn is_passed_over(&self, now_millis: u64) -> bool {
         PassOver::from_bits(self.pass_over.load(Ordering::Relaxed)).holds(now_millis)
+    }
+
+    pub(crate) fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
     }
 
     pub(crate) fn begin_request(&self) {

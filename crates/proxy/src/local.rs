@@ -82,6 +82,11 @@ impl<S: Sys> Local<S> {
         Self { listeners: snapshot.listeners.iter().map(listener).collect(), idle_connections, groups }
     }
 
+    /// Since when the target connection that has been idle longest is idle.
+    pub(crate) fn coldest_since(&self) -> Option<u64> {
+        self.targets().filter_map(|target| target.coldest_since()).min()
+    }
+
     /// Closes the target connection that has been idle longest. False if none is idle.
     pub(crate) fn close_coldest(&self) -> bool {
         let since = |target: &&Rc<LocalTarget<S>>| target.coldest_since().unwrap_or(u64::MAX);

@@ -26,7 +26,7 @@ use crate::local::{BoundListener, Local};
 use crate::nonces::Nonces;
 use crate::snapshot::Snapshot;
 
-pub(crate) use self::proxy::{Descriptors, Proxy};
+pub(crate) use self::proxy::Proxy;
 
 /// A command from the control plane. The worker answers it when it is done.
 pub(crate) enum Command {
@@ -43,7 +43,6 @@ pub(crate) async fn run<S: Sys>(
     number: usize,
     seed: u64,
     nonces: Nonces,
-    descriptors: Descriptors,
     mut commands: mpsc::Receiver<Command>,
 ) {
     let nothing = Snapshot::nothing();
@@ -58,7 +57,6 @@ pub(crate) async fn run<S: Sys>(
         free_slots: FreeSlots::default(),
         revocation_watch: Rc::default(),
         scratch: RefCell::default(),
-        descriptors,
         stopping: Cell::new(false),
         date: DateCache::default(),
         local: RefCell::new(Rc::new(Local::new(&nothing, number, None))),
@@ -167,11 +165,19 @@ impl<S: Sys> Proxy<S> {
             poll_fn(|context| {
                 self.live.await_evictions(self.number, context.waker().clone());
                 let is_requested = self.local.borrow().idle_connections().any(|one| one.has_requests());
-                if is_requested { Poll::Ready(()) } else { Poll::Pending }
+                if is_requested || self.live.descriptors().has_requests(self.number) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             })
             .await;
             let local = Rc::clone(&self.local.borrow());
             local.idle_connections().for_each(|one| one.evict(&self.worker, self.now_millis()));
+            self.live.descriptors().evict(self.number, || {
+                local.close_coldest();
+                local.coldest_since()
+            });
         }
     }
 
@@ -182,6 +188,7 @@ impl<S: Sys> Proxy<S> {
             let now = self.now_millis();
             let local = Rc::clone(&self.local.borrow());
             local.targets().for_each(|target| target.prune(now));
+            self.live.descriptors().publish_oldest(self.number, local.coldest_since());
             for log in local.listeners.iter().filter_map(|listener| listener.log.as_ref()) {
                 log.borrow_mut().flush();
             }

@@ -30,6 +30,14 @@ impl<C: Cells> IdleBoard<C> {
         all.min().filter(|(since, _)| *since != NONE)
     }
 
+    /// Something of this worker is idle, and perhaps nothing was before.
+    pub(super) fn enter(&self, worker: usize, now_millis: u64) {
+        let oldest = &self.0[worker].oldest_millis;
+        if oldest.load() == NONE {
+            oldest.store(now_millis);
+        }
+    }
+
     // invariant: written before the worker looks for blocked accepts; see `WaitingAccept::ask`.
     pub(super) fn publish(&self, worker: usize, oldest_millis: Option<u64>) {
         self.0[worker].oldest_millis.store(oldest_millis.unwrap_or(NONE));

@@ -1,11 +1,11 @@
 //! The idle connections of one listener at one worker, in the order in which they are evicted.
 
+use super::SILENT_AT_LEAST_MILLIS;
 use super::board::IdleBoard;
 use super::cells::Cells;
 use super::idle_order::{IdleOrder, IdlePlace};
 use super::pools::Pools;
 use super::scope::{Scope, Wakes};
-use super::{CLOCKS_APART_MILLIS, SILENT_AT_LEAST_MILLIS};
 
 /// A worker's idle connections, which `K` names.
 #[derive(Debug)]
@@ -43,7 +43,8 @@ pub struct Shared<'a, C: Cells> {
 #[derive(Debug)]
 #[must_use]
 pub struct Evicted<K> {
-    pub connections: Vec<K>,
+    /// Each with the limit for which it is evicted.
+    pub connections: Vec<(K, Scope)>,
     pub wakes: Wakes,
 }
 
@@ -85,7 +86,7 @@ impl<K: Copy> EvictionOrder<K> {
         for scope in Scope::ALL {
             for _ in 0..shared.board.take_requests(shared.worker, scope) {
                 if let Some(key) = self.take_oldest(shared, scope, now_millis) {
-                    evicted.connections.push(key);
+                    evicted.connections.push((key, scope));
                 } else {
                     shared.pools.of(scope).eviction_done();
                     evicted.wakes.add(scope);
@@ -99,7 +100,7 @@ impl<K: Copy> EvictionOrder<K> {
     // published time, and the next connection may be new.
     fn take_oldest<C: Cells>(&mut self, shared: &Shared<'_, C>, scope: Scope, now_millis: u64) -> Option<K> {
         let (since, is_new) = self.oldest()?;
-        if since > now_millis.saturating_add(CLOCKS_APART_MILLIS) {
+        if !scope.may_evict(since, now_millis) {
             return None;
         }
         let note = self.order(is_new).take_oldest(|note| note.evicted = Some(scope))?;

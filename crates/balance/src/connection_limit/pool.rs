@@ -4,7 +4,6 @@ use std::ops::Deref;
 
 use model::{ClientPrefix, ConnectionLimits};
 
-use super::CLOCKS_APART_MILLIS;
 use super::board::IdleBoard;
 use super::cells::{Cells, Lock, Number};
 use super::client_counts::ClientCounts;
@@ -110,6 +109,17 @@ impl<C: Cells> PermitPool<C> {
         self.open.0.update(|open| (open < max).then_some(open + 1))
     }
 
+    /// Counts what needs no permit. Returns how many permits there are now beyond the limit.
+    pub fn occupy(&self) -> u32 {
+        (self.open.0.add(1) + 1).saturating_sub(self.limits.max.load())
+    }
+
+    /// Takes back one [`Self::occupy`]; true: the waiting accepts must be woken.
+    #[must_use]
+    pub fn vacate(&self) -> bool {
+        self.give_back()
+    }
+
     /// Gives a permit back; true: the waiting accepts must be woken.
     #[must_use]
     pub(super) fn give_back(&self) -> bool {
@@ -157,7 +167,8 @@ impl<C: Cells> PermitPool<C> {
     }
 
     /// Requests an eviction from the worker with the connection that has been idle longest. `None`: no connection is
-    /// idle, or `most` evictions are under way.
+    /// idle, or `most` evictions are under way; a caller that waits for no permit then wakes the waiting accepts, which may
+    /// have counted on this eviction.
     pub fn evict_oldest<B>(
         &self,
         scope: Scope,
@@ -173,7 +184,7 @@ impl<C: Cells> PermitPool<C> {
         }
         let oldest = |board: B| board.as_ref().oldest().map(|(since, worker)| (since, worker, board));
         match boards().into_iter().filter_map(oldest).min_by_key(|(since, ..)| *since) {
-            Some((since, worker, board)) if since <= now_millis.saturating_add(CLOCKS_APART_MILLIS) => {
+            Some((since, worker, board)) if scope.may_evict(since, now_millis) => {
                 board.as_ref().request(worker, scope);
                 Some(Eviction { board, worker })
             }

@@ -21,27 +21,30 @@ impl<C: Cells> Pools<'_, C> {
         self.0[scope as usize]
     }
 
-    /// Takes a permit of the listener and one of its load balancer.
+    /// Takes a permit of the listener, of its load balancer and of the process.
     pub fn take(&self) -> Result<(), Full> {
         // In this order: a permit of the listener that is given back at once cannot be missed by another listener.
-        if !self.of(Scope::Listener).take() {
-            return Err(Full { scope: Scope::Listener, wakes: Wakes::default() });
-        }
-        if !self.of(Scope::LoadBalancer).take() {
-            let mut wakes = Wakes::default();
-            self.give_back_to(Scope::Listener, &mut wakes);
-            return Err(Full { scope: Scope::LoadBalancer, wakes });
+        for (taken, scope) in Scope::ALL.into_iter().enumerate() {
+            if !self.of(scope).take() {
+                return Err(Full { scope, wakes: self.give_back_first(taken) });
+            }
         }
         Ok(())
     }
 
-    /// Gives both permits back.
+    /// Gives all permits back.
     pub(super) fn give_back(&self) -> Wakes {
+        self.give_back_first(Scope::ALL.len())
+    }
+
+    /// Gives back the permits of the first scopes.
+    fn give_back_first(&self, count: usize) -> Wakes {
         let mut wakes = Wakes::default();
-        // In the opposite order to `take`. Otherwise an accept between the two steps finds a permit of the listener and
-        // none of the load balancer, and has a connection of another listener evicted.
-        self.give_back_to(Scope::LoadBalancer, &mut wakes);
-        self.give_back_to(Scope::Listener, &mut wakes);
+        // In the opposite order to `take`. Otherwise an accept between two steps finds a permit of the listener and none
+        // of the load balancer, and has a connection of another listener evicted.
+        for scope in Scope::ALL.into_iter().take(count).rev() {
+            self.give_back_to(scope, &mut wakes);
+        }
         wakes
     }
 
@@ -53,14 +56,14 @@ impl<C: Cells> Pools<'_, C> {
 
     /// The limit for which a connection must close after the response that is about to go, if it must.
     pub(super) fn announce_close(&self) -> Option<Scope> {
-        Scope::LIMITED.into_iter().find(|&scope| self.of(scope).announce_close())
+        Scope::WAITS.into_iter().find(|&scope| self.of(scope).announce_close())
     }
 
     /// Wakes accepts of both limits if one is blocked.
     pub(super) fn wakes_of_blocked(&self) -> Wakes {
-        let is_blocked = Scope::LIMITED.into_iter().any(|scope| self.of(scope).is_blocked());
+        let is_blocked = Scope::WAITS.into_iter().any(|scope| self.of(scope).is_blocked());
         let mut wakes = Wakes::default();
-        Scope::LIMITED.into_iter().filter(|_| is_blocked).for_each(|scope| wakes.add(scope));
+        Scope::WAITS.into_iter().filter(|_| is_blocked).for_each(|scope| wakes.add(scope));
         wakes
     }
 

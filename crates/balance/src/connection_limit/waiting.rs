@@ -72,8 +72,11 @@ impl WaitingAccept {
         self.is_blocked = is_blocked;
     }
 
-    /// The accept has a permit, or waits no more.
-    pub fn end<C: Cells>(&mut self, pool: &PermitPool<C>) {
+    /// The accept has a permit, or waits no more. True: the waiting accepts must be woken. Another accept may count on an
+    /// eviction that this one tried to request when it was blocked.
+    #[must_use]
+    pub fn end<C: Cells>(&mut self, pool: &PermitPool<C>) -> bool {
+        let gave_up = self.is_blocked && self.scope == Scope::Process;
         self.set_blocked(pool, false);
         pool.queue.closes.with(|closes| {
             // invariant: no more closes are announced than accepts wait, so that none is left when no accept waits.
@@ -81,6 +84,7 @@ impl WaitingAccept {
             closes.announced = closes.announced.saturating_sub(1);
             closes.closed = closes.closed.saturating_sub(1).min(closes.announced);
         });
+        gave_up && pool.waiting() > 0
     }
 }
 

@@ -50,6 +50,8 @@ impl Listener {
 /// All workers, listeners and limits of one seed.
 pub(crate) struct World {
     pub(crate) listeners: Vec<Rc<Listener>>,
+    /// Idle connections to targets, which only the process limits.
+    pub(crate) targets: Rc<Listener>,
     pub(crate) workers: Vec<Worker>,
     limits: Vec<Rc<Limit>>,
     pub(crate) now_millis: Cell<u64>,
@@ -77,13 +79,17 @@ pub(crate) enum Event {
     /// The close of a connection took long.
     ClosesLate,
     Refused,
+    /// No descriptor was free and nothing was idle.
+    OutOfDescriptors,
+    /// An idle connection to a target was closed for an accept.
+    SpareEvicted,
     ClientLimit,
     /// A worker made a step within the step of another one.
     Interrupted,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Seen([Cell<u64>; 9]);
+pub(crate) struct Seen([Cell<u64>; 11]);
 
 impl Seen {
     pub(crate) fn count(&self, event: Event) {
@@ -112,10 +118,13 @@ impl World {
             })
             .collect();
         let mut limits: Vec<_> = listeners.iter().map(|one| Rc::clone(&one.limits[0])).collect();
-        limits.push(load_balancer);
+        limits.extend([load_balancer, Rc::clone(&process)]);
+        let targets = [Rc::default(), Rc::default(), process];
+        let targets = Rc::new(Listener { limits: targets, board: IdleBoard::new(workers), refuses: true });
         let workers = (0..workers).map(|number| Worker::new(number, listeners.len())).collect();
         let world = Rc::new(Self {
             listeners,
+            targets,
             workers,
             limits,
             now_millis: Cell::new(10_000),
@@ -180,7 +189,7 @@ impl World {
         self.wake_limit(limit);
     }
 
-    fn wake_limit(&self, limit: &Limit) {
+    pub(crate) fn wake_limit(&self, limit: &Limit) {
         for (worker, listener) in limit.wakers.take() {
             self.workers[worker].accepts[listener].is_woken.set(true);
         }
@@ -201,7 +210,7 @@ impl World {
     /// The listeners whose connections need a permit from a limit.
     pub(crate) fn members(&self, limit: &Rc<Limit>) -> Vec<Rc<Listener>> {
         let is_member = |listener: &&Rc<Listener>| listener.limits.iter().any(|one| Rc::ptr_eq(one, limit));
-        self.listeners.iter().filter(is_member).cloned().collect()
+        self.listeners.iter().chain([&self.targets]).filter(is_member).cloned().collect()
     }
 
     /// Lets all woken tasks run, until no task is woken.
@@ -230,10 +239,37 @@ impl World {
             limit.ceiling.set(limit.ceiling.get().min(open).max(max));
             let is_in = |listener: usize| self.is_in(listener, limit);
             let permits: usize = self.workers.iter().map(|worker| worker.permits(is_in)).sum();
-            assert_eq!(open as usize, permits, "each permit belongs to a connection");
+            let is_process = Rc::ptr_eq(limit, self.process());
+            let targets: usize = self.workers.iter().filter(|_| is_process).map(Worker::targets).sum();
+            assert_eq!(open as usize, permits + targets, "each permit belongs to a connection");
             let waiting = self.waiting(limit);
             assert_eq!(limit.pool.waiting() as usize, waiting, "each waiting accept is counted once");
             assert!(waiting > 0 || !limit.pool.is_blocked(), "no accept waits, and one is blocked");
+        }
+    }
+
+    pub(crate) fn process(&self) -> &Rc<Limit> {
+        &self.targets.limits[Scope::Process as usize]
+    }
+
+    /// Counts a connection to a target, and has something idle closed if that was one too many.
+    pub(crate) fn occupy(&self) {
+        let process = self.process();
+        let over = process.pool.occupy();
+        process.ceiling.set(process.ceiling.get().max(process.pool.open()));
+        self.evict_for_process(over);
+    }
+
+    pub(crate) fn wake_process(&self) {
+        self.wake_limit(self.process());
+    }
+
+    /// What holds when a newcomer is refused for lack of descriptors.
+    pub(crate) fn check_nothing_idle(&self) {
+        if !self.is_interrupted {
+            let idle: usize =
+                self.workers.iter().map(|one| one.idle(|_| true, u64::MAX) + one.spares()).sum();
+            assert_eq!(idle, 0, "a newcomer is refused, and a connection is idle");
         }
     }
 
@@ -295,11 +331,13 @@ impl World {
     }
 
     /// In the name of the process, as when descriptors run short.
-    pub(crate) fn evict_for_process(&self) {
-        let process = Rc::clone(&self.listeners[0].limits[Scope::Process as usize]);
+    pub(crate) fn evict_for_process(&self, most: u32) {
+        let process = Rc::clone(self.process());
         let now = self.now_millis.get();
-        let eviction = process.pool.evict_oldest(Scope::Process, now, 2, || self.members(&process));
-        eviction.iter().for_each(|eviction| self.begin_eviction(eviction));
+        match process.pool.evict_oldest(Scope::Process, now, most, || self.members(&process)) {
+            Some(eviction) => self.begin_eviction(&eviction),
+            None => self.wake_process(),
+        }
     }
 }
 

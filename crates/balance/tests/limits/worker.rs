@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use balance::connection_limit::{
-    Ask, CountedClient, EvictionOrder, IdleEntry, PermitState, Scope, Shared, WaitingAccept, take_or_wait,
+    Ask, CountedClient, EvictionOrder, IdleEntry, PermitState, Scope, Shared, Spares, WaitingAccept,
+    take_or_wait,
 };
 
 use super::cells::SimCells;
@@ -18,6 +19,10 @@ pub(crate) struct Worker {
     pub(crate) accepts: Vec<Accept>,
     orders: Vec<RefCell<EvictionOrder<u64>>>,
     connections: RefCell<Vec<Connection>>,
+    /// Since when idle connections to targets are idle.
+    spares: RefCell<VecDeque<u64>>,
+    /// Connections to targets that are in use.
+    used: Cell<usize>,
     pub(crate) is_evictor_woken: Cell<bool>,
     next: Cell<u64>,
     /// Its last reading of the clock.
@@ -88,6 +93,8 @@ impl Worker {
             accepts: (0..listeners).map(|_| Accept::default()).collect(),
             orders: (0..listeners).map(|_| RefCell::default()).collect(),
             connections: RefCell::default(),
+            spares: RefCell::default(),
+            used: Cell::new(0),
             is_evictor_woken: Cell::new(false),
             next: Cell::new(0),
             clock_millis: Cell::new(0),
@@ -99,7 +106,8 @@ impl Worker {
             0..=4 => self.arrive(world),
             5..=9 => self.run_some(world),
             10 if world.one_in(4) => self.give_up_waiting(world),
-            11 if world.one_in(4) => world.evict_for_process(),
+            11 if world.one_in(4) => world.evict_for_process(2),
+            12..=14 => self.step_of_target(world),
             _ => self.step_of_connection(world),
         }
     }
@@ -184,15 +192,21 @@ impl Worker {
         };
         let wait = |scope: Scope| {
             let limit = &limits[scope as usize];
-            self.wait_in(listener, limit, scope);
+            self.wait_in(world, listener, limit, scope);
             world.register(limit, self.number, listener);
         };
         if take_or_wait(take, wait).is_some() {
-            self.end_waiting(listener);
+            self.end_waiting(world, listener);
             self.admit(world, listener);
-        } else if !self.is_coming(world, listener) && world.listeners[listener].refuses {
+        } else if !self.is_coming(world, listener)
+            && (world.listeners[listener].refuses || self.waits_in_process(world, listener))
+        {
+            if self.waits_in_process(world, listener) {
+                world.check_nothing_idle();
+                world.seen.count(Event::OutOfDescriptors);
+            }
             accept.queue.borrow_mut().pop_front();
-            self.end_waiting(listener);
+            self.end_waiting(world, listener);
             world.seen.count(Event::Refused);
         } else {
             return;
@@ -201,23 +215,30 @@ impl Worker {
         accept.is_woken.set(accept.is_woken.get() || accept.queued() > 0);
     }
 
-    fn wait_in(&self, listener: usize, limit: &Rc<Limit>, scope: Scope) {
+    fn waits_in_process(&self, world: &World, listener: usize) -> bool {
+        let is_process = |(limit, _): &(Rc<Limit>, WaitingAccept)| Rc::ptr_eq(limit, world.process());
+        self.accepts[listener].waiting.borrow().as_ref().is_some_and(is_process)
+    }
+
+    fn wait_in(&self, world: &World, listener: usize, limit: &Rc<Limit>, scope: Scope) {
         let is_there = |(there, _): &(Rc<Limit>, WaitingAccept)| Rc::ptr_eq(there, limit);
         if self.accepts[listener].waiting.borrow().as_ref().is_some_and(is_there) {
             return;
         }
         let new = WaitingAccept::begin(&limit.pool, scope);
         let old = self.accepts[listener].waiting.replace(Some((Rc::clone(limit), new)));
-        Self::end_one(old);
+        Self::end_one(world, old);
     }
 
-    fn end_waiting(&self, listener: usize) {
-        Self::end_one(self.accepts[listener].waiting.take());
+    fn end_waiting(&self, world: &World, listener: usize) {
+        Self::end_one(world, self.accepts[listener].waiting.take());
     }
 
-    fn end_one(waiting: Option<(Rc<Limit>, WaitingAccept)>) {
+    fn end_one(world: &World, waiting: Option<(Rc<Limit>, WaitingAccept)>) {
         if let Some((limit, mut waiting)) = waiting {
-            waiting.end(&limit.pool);
+            if waiting.end(&limit.pool) {
+                world.wake_limit(&limit);
+            }
             limit.announced.set(0);
         }
     }
@@ -277,26 +298,85 @@ impl Worker {
         let now = self.now_millis(world);
         for (listener, order) in self.orders.iter().enumerate() {
             let evicted = order.borrow_mut().evict(&self.shared(world, listener), now);
-            for number in evicted.connections {
+            for (number, scope) in evicted.connections {
                 let mut connections = self.connections.borrow_mut();
                 let is_it = |one: &&mut Connection| one.number == number;
                 let idle = connections.iter_mut().find(is_it).and_then(|one| one.idle.as_mut());
                 assert!(idle.is_some(), "a connection in use was evicted");
                 let Some(idle) = idle else { return };
                 let silent = now.saturating_sub(idle.since_millis);
-                assert!(!idle.is_new || silent >= 900, "a new connection was evicted after {silent} ms");
+                assert!(
+                    !idle.is_new || silent >= 900 || scope == Scope::Process,
+                    "a new connection was evicted after {silent} ms"
+                );
                 assert!(!idle.is_roused, "a connection was evicted twice");
                 idle.is_roused = true;
                 world.seen.count(Event::Evicted);
             }
             world.wake(listener, evicted.wakes);
         }
+        let close_oldest = || {
+            if self.spares.borrow_mut().pop_front().is_some() {
+                world.seen.count(Event::SpareEvicted);
+                self.vacate(world);
+            }
+            self.spares.borrow().front().copied()
+        };
+        self.with_spares(world, |spares| {
+            spares.evict(close_oldest).scopes().for_each(|_| world.wake_process())
+        });
+    }
+
+    fn with_spares<R>(&self, world: &World, ask: impl FnOnce(&Spares<'_, SimCells>) -> R) -> R {
+        let (pool, board) = (&world.process().pool, &world.targets.board);
+        ask(&Spares { pool, board, worker: self.number })
+    }
+
+    fn vacate(&self, world: &World) {
+        if world.process().pool.vacate() {
+            world.wake_process();
+        }
+    }
+
+    /// A connection to a target is opened, closed, given back, or used again; or the pool is pruned.
+    fn step_of_target(&self, world: &World) {
+        match world.below(5) {
+            0 if self.used.get() + self.spares() < 3 => {
+                self.used.set(self.used.get() + 1);
+                world.occupy();
+            }
+            1 if self.used.get() > 0 => {
+                self.used.set(self.used.get() - 1);
+                self.vacate(world);
+            }
+            2 if self.used.get() > 0 => {
+                self.used.set(self.used.get() - 1);
+                let now = self.now_millis(world);
+                self.spares.borrow_mut().push_back(now);
+                self.with_spares(world, |spares| spares.enter(now));
+            }
+            3 if self.spares.borrow_mut().pop_back().is_some() => self.used.set(self.used.get() + 1),
+            _ => {
+                let oldest = self.spares.borrow().front().copied();
+                self.with_spares(world, |spares| spares.publish(oldest));
+            }
+        }
+    }
+
+    /// Connections to targets.
+    pub(crate) fn targets(&self) -> usize {
+        self.used.get() + self.spares()
+    }
+
+    /// Idle connections to targets.
+    pub(crate) fn spares(&self) -> usize {
+        self.spares.borrow().len()
     }
 
     fn give_up_waiting(&self, world: &World) {
         let listener = world.below(self.accepts.len() as u64) as usize;
         self.accepts[listener].queue.borrow_mut().clear();
-        self.end_waiting(listener);
+        self.end_waiting(world, listener);
     }
 
     fn take_connection(&self, world: &World, is_it: impl Fn(&Connection) -> bool) -> Option<Connection> {
@@ -410,6 +490,8 @@ impl Worker {
     }
 
     pub(crate) fn close_all(&self, world: &World) {
+        let targets = self.used.take() + self.spares.take().len();
+        (0..targets).for_each(|_| self.vacate(world));
         while let Some(connection) = self.take_connection(world, |_| true) {
             self.leave_and_close(world, connection);
         }
@@ -428,7 +510,8 @@ impl Worker {
 
     /// Idle connections that could be evicted: new ones only before `silent_before_millis`.
     pub(crate) fn idle(&self, is_in: impl Fn(usize) -> bool, silent_before_millis: u64) -> usize {
-        let may_go = |idle: &Idle| !idle.is_new || idle.since_millis < silent_before_millis;
+        let may_go =
+            |idle: &Idle| !idle.is_roused && (!idle.is_new || idle.since_millis < silent_before_millis);
         let is_idle = |connection: &&Connection| {
             is_in(connection.listener) && connection.idle.as_ref().is_some_and(may_go)
         };

@@ -4,6 +4,7 @@
 
 mod active_connection_is_never_evicted;
 mod close_keeps_the_response;
+mod descriptor_limit_evicts_the_longest_idle;
 mod full_listener_refuses;
 mod held;
 mod instance_limit_spans_listeners;

@@ -82,10 +82,11 @@ async fn take_next<S: Sys>(
     }
     match (listener.try_accept(), found) {
         (Some(Ok(accepted)), Found::Permit(permit)) => admit(proxy, bound, accepted, permit),
-        (Some(Ok(accepted)), _) => {
+        (Some(Ok(accepted)), Found::Full(reason)) => {
             proxy.cells().connections_accepted.increment();
-            refuse(bound.idle_connections().cells(), accepted, Refusal::Full);
+            refuse(bound.idle_connections().cells(), accepted, reason);
         }
+        (Some(Ok(_)), Found::Closing) => {}
         (Some(Err(error)), found) => {
             // The pause must not hold the permit.
             drop(found);
@@ -98,7 +99,7 @@ async fn take_next<S: Sys>(
 enum Found {
     Permit(Permit),
     /// All connections are in use, and the new one is to be refused.
-    Full,
+    Full(Refusal),
     Closing,
 }
 
@@ -133,10 +134,20 @@ fn poll_permit<S: Sys>(
         return Poll::Ready(Found::Permit(permit));
     }
     let is_coming = waiting.as_mut().is_none_or(|waiting| waiting.ask(proxy.now_millis()));
-    if is_coming || bound.listener.borrow().plan.when_full == WhenFull::Wait {
-        Poll::Pending
-    } else {
-        Poll::Ready(Found::Full)
+    if is_coming {
+        return Poll::Pending;
+    }
+    if waiting.as_ref().is_some_and(Waiting::is_for_descriptor) {
+        // One of this worker may be idle that it has not published.
+        return if proxy.close_coldest() {
+            Poll::Pending
+        } else {
+            Poll::Ready(Found::Full(Refusal::Descriptors))
+        };
+    }
+    match bound.listener.borrow().plan.when_full {
+        WhenFull::Wait => Poll::Pending,
+        WhenFull::Refuse => Poll::Ready(Found::Full(Refusal::Full)),
     }
 }
 
@@ -182,9 +193,6 @@ fn admit<S: Sys>(
     mut permit: Permit,
 ) {
     proxy.cells().connections_accepted.increment();
-    if !proxy.has_descriptors(accepted.descriptor) {
-        return refuse(permit.cells(), accepted, Refusal::Descriptors);
-    }
     // A connection with a PROXY header is counted when its client is known.
     let is_passed_on = proxy_header::is_due(bound, accepted.peer);
     if !is_passed_on && permit.count(accepted.peer.ip()).is_err() {

@@ -29,7 +29,7 @@ impl IdleConnections {
     /// Evicts as many of the oldest connections as are requested of this worker.
     pub(crate) fn evict<S: Sys>(&self, worker: &Worker<S>, now_millis: u64) {
         let evicted = self.order.borrow_mut().evict(&self.shared(), now_millis);
-        evicted.connections.into_iter().for_each(|stream| worker.rouse(stream));
+        evicted.connections.into_iter().for_each(|(stream, _)| worker.rouse(stream));
         self.limits.wake(evicted.wakes);
     }
 

@@ -1,10 +1,13 @@
 //! Connection limits as all workers share them: the pools of [`balance::connection_limit`] on atomics, and the wakers of
 //! the tasks that the limits wake (KA10, KA11).
 
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
-use balance::connection_limit::{Ask, Eviction, IdleBoard, PermitPool, Pools, Scope, WaitingAccept, Wakes};
+use balance::connection_limit::{
+    Ask, Eviction, IdleBoard, PermitPool, Pools, Scope, Spares, WaitingAccept, Wakes,
+};
 use model::ConnectionLimits;
 use observe::{CachePadded, ListenerCells, PerWorker};
 
@@ -17,8 +20,13 @@ pub struct ConnectionLimit {
     pool: PermitPool<Atomics>,
     /// Tasks of waiting accepts.
     wakers: CachePadded<Mutex<Vec<Waker>>>,
-    /// The listeners whose connections need a permit from this limit.
-    members: Mutex<Vec<Weak<ListenerLimits>>>,
+    /// The owners of the connections that need a permit from this limit, or use one up.
+    members: Mutex<Vec<Weak<dyn Member>>>,
+}
+
+/// Has idle connections, which can be evicted.
+pub(crate) trait Member: AsRef<IdleBoard<Atomics>> + Debug + Send + Sync {
+    fn evictors(&self) -> &Evictors;
 }
 
 impl ConnectionLimit {
@@ -43,7 +51,7 @@ impl ConnectionLimit {
     }
 
     /// Wakes all waiting accepts.
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         let wakers = std::mem::take(&mut *lock(&self.wakers));
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -51,22 +59,48 @@ impl ConnectionLimit {
     /// Has the connection closed that has been idle longest; false: none is idle, or `most` evictions are under way.
     pub(crate) fn evict_oldest(&self, scope: Scope, now_millis: u64, most: u32) -> bool {
         let eviction = self.pool.evict_oldest(scope, now_millis, most, || self.members());
-        eviction.map(begin_eviction).is_some()
+        let is_found = eviction.map(begin_eviction).is_some();
+        if !is_found && self.pool.waiting() > 0 {
+            self.wake();
+        }
+        is_found
     }
 
-    fn members(&self) -> Vec<Arc<ListenerLimits>> {
+    /// See [`PermitPool::occupy`].
+    pub(crate) fn occupy(&self) -> u32 {
+        self.pool.occupy()
+    }
+
+    /// See [`PermitPool::vacate`].
+    pub(crate) fn vacate(&self) {
+        if self.pool.vacate() {
+            self.wake();
+        }
+    }
+
+    /// One worker's idle connections that need no permit.
+    pub(crate) fn spares<R>(
+        &self,
+        board: &IdleBoard<Atomics>,
+        worker: usize,
+        ask: impl FnOnce(&Spares<'_, Atomics>) -> R,
+    ) -> R {
+        ask(&Spares { pool: &self.pool, board, worker })
+    }
+
+    fn members(&self) -> Vec<Arc<dyn Member>> {
         lock(&self.members).iter().filter_map(Weak::upgrade).collect()
     }
 
-    fn join(&self, member: &Arc<ListenerLimits>) {
+    pub(crate) fn join(&self, member: &Arc<dyn Member>) {
         let mut members = lock(&self.members);
         members.retain(|member| member.strong_count() > 0);
         members.push(Arc::downgrade(member));
     }
 }
 
-fn begin_eviction(Eviction { board, worker }: Eviction<Arc<ListenerLimits>>) {
-    let evictor = lock(board.evictors.of(worker)).take();
+fn begin_eviction(Eviction { board, worker }: Eviction<Arc<dyn Member>>) {
+    let evictor = lock(board.evictors().of(worker)).take();
     if let Some(evictor) = evictor {
         evictor.wake();
     }
@@ -93,7 +127,8 @@ impl ListenerLimits {
     ) -> Arc<Self> {
         let board = IdleBoard::new(evictors.iter().count());
         let member = Arc::new(Self { cells, limits, board, evictors: Arc::clone(evictors) });
-        member.limits.iter().for_each(|limit| limit.join(&member));
+        let as_member: Arc<dyn Member> = Arc::<Self>::clone(&member);
+        member.limits.iter().for_each(|limit| limit.join(&as_member));
         member
     }
 
@@ -121,6 +156,12 @@ impl AsRef<IdleBoard<Atomics>> for ListenerLimits {
     }
 }
 
+impl Member for ListenerLimits {
+    fn evictors(&self) -> &Evictors {
+        &self.evictors
+    }
+}
+
 impl Drop for ListenerLimits {
     // invariant: another worker may request an eviction just when the last connection is gone. Without an answer, the
     // limit would count it as under way for ever.
@@ -132,16 +173,22 @@ impl Drop for ListenerLimits {
 /// An accept task that waits for a permit, until it is dropped.
 pub(crate) struct Waiting {
     limit: Arc<ConnectionLimit>,
+    scope: Scope,
     accept: WaitingAccept,
 }
 
 impl Waiting {
     pub(crate) fn begin(limit: &Arc<ConnectionLimit>, scope: Scope) -> Self {
-        Self { limit: Arc::clone(limit), accept: WaitingAccept::begin(&limit.pool, scope) }
+        Self { limit: Arc::clone(limit), scope, accept: WaitingAccept::begin(&limit.pool, scope) }
     }
 
     pub(crate) fn is_in(&self, limit: &Arc<ConnectionLimit>) -> bool {
         Arc::ptr_eq(&self.limit, limit)
+    }
+
+    /// True if it waits for a file descriptor.
+    pub(crate) fn is_for_descriptor(&self) -> bool {
+        self.scope == Scope::Process
     }
 
     /// Registers the task to be woken once, when asking again may help.
@@ -165,7 +212,9 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.accept.end(&self.limit.pool);
+        if self.accept.end(&self.limit.pool) {
+            self.limit.wake();
+        }
     }
 }
 

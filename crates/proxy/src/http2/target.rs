@@ -91,6 +91,22 @@ impl Connections {
         });
     }
 
+    /// Since when the longest-idle connection has been idle. The time is that of the first check that found it without
+    /// streams; one that no check has found comes last.
+    pub(crate) fn coldest_since(&self) -> Option<u64> {
+        self.0.borrow().iter().filter_map(|connection| connection.idle_since()).min()
+    }
+
+    /// Closes the longest-idle connection; false: there is none.
+    pub(crate) fn close_coldest(&self) -> bool {
+        let mut all = self.0.borrow_mut();
+        let coldest =
+            all.iter().enumerate().filter_map(|(place, one)| Some((one.idle_since()?, place))).min();
+        let closed = coldest.map(|(_, place)| all.remove(place));
+        drop(all);
+        closed.is_some()
+    }
+
     fn remove_if(&self, is_removed: impl Fn(&Connection) -> bool) {
         let (removed, left): (Vec<_>, _) =
             self.0.take().into_iter().partition(|connection| is_removed(connection));
@@ -137,6 +153,12 @@ impl Connection {
         let since = (self.slots.get() == 0).then(|| self.idle_since.get().unwrap_or(now_millis));
         self.idle_since.set(since);
         since.map(|since| now_millis.saturating_sub(since))
+    }
+
+    /// `None`: it has streams, or is being opened.
+    fn idle_since(&self) -> Option<u64> {
+        let is_open = matches!(&*self.state.borrow(), State::Open(_));
+        (is_open && self.slots.get() == 0).then(|| self.idle_since.get().unwrap_or(u64::MAX - 1))
     }
 
     /// Sets the state and wakes the requests that wait for it.

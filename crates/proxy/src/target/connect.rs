@@ -16,6 +16,7 @@ use super::pool::{LocalTarget, TargetConnection};
 use crate::failed::Failed;
 use crate::http2::{DriverHandle, TargetStream, drive};
 use crate::io_error;
+use crate::live::TargetLive;
 use crate::stream::{HandshakeError, Stream, Tls, Wire};
 
 /// An attempt in flight at a target.
@@ -157,6 +158,7 @@ async fn open_http2<S: Sys>(
     timeouts: TargetTimeouts,
 ) {
     let address = target.live.key().address;
+    let _descriptor = Descriptor::new(&target, worker.now() / 1_000_000);
     let wire = async {
         let tcp = TcpStream::connect(&worker, address).map_err(|error| on_connect(&error))?;
         let _ = tcp.set_keepalive(target.tcp_keepalive());
@@ -217,6 +219,22 @@ fn on_handshake(error: &HandshakeError) -> Failed {
         HandshakeError::Tls(_) => {
             Failed { failure: Failure::TargetTls, detail: "not a handshake that we can make" }
         }
+    }
+}
+
+/// The file descriptor of an HTTP/2 connection.
+struct Descriptor(Arc<TargetLive>);
+
+impl Descriptor {
+    fn new<S: Sys>(target: &LocalTarget<S>, now_millis: u64) -> Self {
+        target.live.descriptors().occupy(now_millis);
+        Self(Arc::clone(&target.live))
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        self.0.descriptors().vacate();
     }
 }
 

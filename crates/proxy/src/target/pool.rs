@@ -53,6 +53,7 @@ impl<S: Sys> Drop for TargetConnection<S> {
         // A stream is only a part of a connection.
         if self.stream.wire().is_some() {
             self.target.cells().connections_open.decrement();
+            self.target.live.descriptors().vacate();
         }
     }
 }
@@ -153,6 +154,7 @@ impl<S: Sys> LocalTarget<S> {
         let cells = self.cells();
         cells.connections_opened.increment();
         cells.connections_open.increment();
+        self.live.descriptors().occupy(stream.worker().now() / 1_000_000);
         self.connection(stream, connector)
     }
 
@@ -179,11 +181,16 @@ impl<S: Sys> LocalTarget<S> {
 
     /// Since when the longest-idle connection has been idle.
     pub(crate) fn coldest_since(&self) -> Option<u64> {
-        self.idle.borrow().first().map(|idle| idle.since_millis)
+        let first = self.idle.borrow().first().map(|idle| idle.since_millis);
+        first.into_iter().chain(self.http2.coldest_since()).min()
     }
 
     /// Closes the longest-idle connection; false: there is none.
     pub(crate) fn close_coldest(&self) -> bool {
+        let first = self.idle.borrow().first().map_or(u64::MAX, |idle| idle.since_millis);
+        if self.http2.coldest_since().is_some_and(|since| since < first) {
+            return self.http2.close_coldest();
+        }
         let mut idle = self.idle.borrow_mut();
         let coldest = (!idle.is_empty()).then(|| idle.remove(0));
         drop(idle);
@@ -241,6 +248,7 @@ impl<S: Sys> LocalTarget<S> {
             idle.remove(0);
         }
         idle.push(Idle { connection, since_millis: now_millis });
+        self.live.descriptors().enter_idle(self.worker, now_millis);
     }
 }
 

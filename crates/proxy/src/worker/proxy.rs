@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use balance::Rng;
-use balance::connection_limit::Scope;
 use net::{Sys, Worker};
 use observe::WorkerCells;
 use proto::compression::Encoders;
@@ -35,29 +34,12 @@ pub(crate) struct Proxy<S: Sys> {
     pub(crate) revocation_watch: Rc<RevocationWatch>,
     /// Where heads are put together before they are sent.
     pub(crate) scratch: RefCell<Vec<u8>>,
-    pub(super) descriptors: Descriptors,
     pub(crate) stopping: Cell<bool>,
     pub(crate) date: DateCache,
     pub(super) local: RefCell<Rc<Local<S>>>,
     pub(super) bound_listeners: RefCell<HashMap<SocketAddr, Rc<BoundListener<S>>>>,
     pub(super) connections: Cell<usize>,
     pub(super) waiting_for_last: RefCell<Option<Waker>>,
-}
-
-/// Limits on descriptor numbers: the kernel gives the lowest free number.
-#[derive(Clone, Copy)]
-pub(crate) struct Descriptors {
-    /// Higher numbers are for targets, logs and the admin socket: for a client, another connection must close first.
-    for_clients: i32,
-    /// No client gets a higher number.
-    most: i32,
-}
-
-impl Descriptors {
-    pub(crate) fn within(limit: u64) -> Self {
-        let number = |number| i32::try_from(number).unwrap_or(i32::MAX);
-        Self { for_clients: number(limit - limit / 16), most: number(limit - limit / 32) }
-    }
 }
 
 impl<S: Sys> Proxy<S> {
@@ -69,17 +51,15 @@ impl<S: Sys> Proxy<S> {
         self.worker.now() / 1_000_000
     }
 
-    /// True if a client may have this descriptor. A connection that is not in use may be closed for it.
-    pub(crate) fn has_descriptors(&self, descriptor: i32) -> bool {
-        let Descriptors { for_clients, most } = self.descriptors;
-        descriptor < for_clients || (self.free_descriptor() && descriptor < most)
+    /// Has something closed that is not in use, to free a descriptor.
+    pub(crate) fn free_descriptor(&self) -> bool {
+        self.live.descriptors().free_one(self.now_millis()) || self.close_coldest()
     }
 
-    /// Closes the target connection that has been idle longest, or else evicts a client's; false: all are in use.
-    pub(crate) fn free_descriptor(&self) -> bool {
+    /// Closes the connection of this worker to a target that has been idle longest; false: none is idle.
+    pub(crate) fn close_coldest(&self) -> bool {
         let local = Rc::clone(&self.local.borrow());
-        let process = self.live.process_limit();
-        local.close_coldest() || process.evict_oldest(Scope::Process, self.now_millis(), EVICTIONS_MAX)
+        local.close_coldest()
     }
 
     /// Keeps a stop waiting, as an open connection does, until the returned guard is dropped.
@@ -117,6 +97,3 @@ impl<S: Sys> Drop for Hold<S> {
         self.0.release();
     }
 }
-
-// limit: evictions for the sake of descriptors that are under way.
-const EVICTIONS_MAX: u32 = 256;

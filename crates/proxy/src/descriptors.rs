@@ -1,0 +1,145 @@
+//! File descriptors as a limit on the connections of the process (OP9).
+//!
+//! Connections of clients need a permit, as for any other limit. Connections to targets are counted only: one that is
+//! opened when none is free uses the reserve, and something idle is closed for it.
+
+use std::fs;
+use std::sync::Arc;
+
+use balance::connection_limit::{IdleBoard, Scope, Spares};
+use model::ConnectionLimits;
+
+use crate::connection::atomics::Atomics;
+use crate::connection::limit::{ConnectionLimit, Evictors, Member};
+
+/// The descriptors of the process, shared by all workers.
+#[derive(Debug)]
+pub(crate) struct Descriptors {
+    pub(crate) limit: Arc<ConnectionLimit>,
+    targets: Arc<IdleTargets>,
+}
+
+/// What workers publish about their idle connections to targets.
+#[derive(Debug)]
+struct IdleTargets {
+    board: IdleBoard<Atomics>,
+    evictors: Arc<Evictors>,
+}
+
+impl AsRef<IdleBoard<Atomics>> for IdleTargets {
+    fn as_ref(&self) -> &IdleBoard<Atomics> {
+        &self.board
+    }
+}
+
+impl Member for IdleTargets {
+    fn evictors(&self) -> &Evictors {
+        &self.evictors
+    }
+}
+
+impl Descriptors {
+    pub(crate) fn new(evictors: &Arc<Evictors>) -> Self {
+        let limit = Arc::<ConnectionLimit>::default();
+        let board = IdleBoard::new(evictors.iter().count());
+        let targets = Arc::new(IdleTargets { board, evictors: Arc::clone(evictors) });
+        let member: Arc<dyn Member> = Arc::<IdleTargets>::clone(&targets);
+        limit.join(&member);
+        Self { limit, targets }
+    }
+
+    /// Sets how many connections there may be; `others`: descriptors that are used for something else.
+    pub(crate) fn configure(&self, limit: u64, others: u64) {
+        let max = Some(connections_max(limit, others));
+        self.limit.configure(&ConnectionLimits { max, ..ConnectionLimits::default() });
+    }
+
+    /// Counts a connection to a target.
+    pub(crate) fn occupy(&self, now_millis: u64) {
+        let over = self.limit.occupy();
+        if over > 0 {
+            self.limit.evict_oldest(Scope::Process, now_millis, over.min(EVICTIONS_MAX));
+        }
+    }
+
+    /// Takes back one [`Self::occupy`].
+    pub(crate) fn vacate(&self) {
+        self.limit.vacate();
+    }
+
+    /// Has the connection closed that has been idle longest; false: none is idle.
+    pub(crate) fn free_one(&self, now_millis: u64) -> bool {
+        self.limit.evict_oldest(Scope::Process, now_millis, EVICTIONS_MAX)
+    }
+
+    /// A connection of this worker to a target is idle.
+    pub(crate) fn enter_idle(&self, worker: usize, now_millis: u64) {
+        self.limit.spares(&self.targets.board, worker, |spares| spares.enter(now_millis));
+    }
+
+    /// Since when the oldest idle connection of this worker to a target is idle.
+    pub(crate) fn publish_oldest(&self, worker: usize, oldest_millis: Option<u64>) {
+        self.limit.spares(&self.targets.board, worker, |spares| spares.publish(oldest_millis));
+    }
+
+    /// True if this worker is to close idle connections to targets.
+    pub(crate) fn has_requests(&self, worker: usize) -> bool {
+        self.targets.board.has_requests(worker)
+    }
+
+    /// See [`Spares::evict`].
+    pub(crate) fn evict(&self, worker: usize, close_oldest: impl FnMut() -> Option<u64>) {
+        let evict = |spares: &Spares<'_, Atomics>| spares.evict(close_oldest);
+        if self.limit.spares(&self.targets.board, worker, evict).scopes().next().is_some() {
+            self.limit.wake();
+        }
+    }
+}
+
+/// How many connections the process may have, of clients and to targets.
+fn connections_max(limit: u64, others: u64) -> u32 {
+    let reserve = limit / 16 + RESERVE_MIN;
+    let left = limit.saturating_sub(reserve).saturating_sub(others).max(CONNECTIONS_MIN);
+    u32::try_from(left).unwrap_or(u32::MAX)
+}
+
+/// The descriptors that this process has open.
+pub(crate) fn open_now() -> u64 {
+    // One of them is that of the directory being read.
+    fs::read_dir("/proc/self/fd").map_or(UNKNOWN, |open| (open.count() as u64).saturating_sub(1))
+}
+
+// limit: evictions under way for the sake of connections to targets, or of an accept that failed.
+const EVICTIONS_MAX: u32 = 256;
+/// For targets, pipes, logs, probes and the admin socket.
+const RESERVE_MIN: u64 = 16;
+/// However low the limit is, some clients are served.
+const CONNECTIONS_MIN: u64 = 8;
+/// Without `/proc`: more than a process without connections has.
+const UNKNOWN: u64 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sixteenth_and_sixteen_more_are_reserved() {
+        for (limit, others, connections) in [
+            (256, 24, 200),
+            (1024, 64, 880),
+            (1 << 20, 100, 982_924),
+            (64, 20, 24),
+            (16, 20, 8),
+            (u64::from(u32::MAX / 4), 0, 1_006_632_944),
+        ] {
+            assert_eq!(connections_max(limit, others), connections, "{limit}");
+        }
+    }
+
+    #[test]
+    fn open_descriptors_are_counted() {
+        let before = open_now();
+        let _file = fs::File::open("/proc/self/limits").unwrap();
+        assert!(before >= 3 && open_now() >= 3);
+    }
+}

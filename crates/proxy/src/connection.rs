@@ -5,6 +5,7 @@
 //! idle: then it holds its socket, the future of `serve` and nothing else, and may be evicted for another connection.
 
 mod accept;
+mod accept_error;
 pub(crate) mod atomics;
 mod client;
 mod close;

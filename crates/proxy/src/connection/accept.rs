@@ -15,6 +15,7 @@ use model::WhenFull;
 use net::{Accepted, Listener, Sys};
 use observe::{ListenerCells, Refusal};
 
+use super::accept_error::{Failures, Reaction};
 use super::client::{Client, Held};
 use super::limit::Waiting;
 use super::permit::Permit;
@@ -32,10 +33,16 @@ pub(crate) async fn accept<S: Sys>(
     listener: Rc<Listener<S>>,
 ) {
     let waiter = bound.waiters.waiter();
+    let mut failures = Failures::default();
     while let Some(ready) = next(&bound, &waiter, &listener).await {
-        match ready {
+        let taken = match ready {
             Ok(()) => take_next(&proxy, &bound, &waiter, &listener).await,
-            Err(error) => failed(&proxy, &error).await,
+            Err(error) => Err(error),
+        };
+        match taken {
+            Ok(true) => failures.end(),
+            Ok(false) => {}
+            Err(error) => failed(&proxy, &mut failures, &error).await,
         }
     }
     // invariant: a connection that the kernel has already made is served, if there is a permit soon.
@@ -44,7 +51,7 @@ pub(crate) async fn accept<S: Sys>(
         let Some(permit) = last_permit(&proxy, &bound).await else { break };
         match listener.try_accept() {
             Some(Ok(accepted)) => admit(&proxy, &bound, accepted, permit),
-            Some(Err(error)) if is_passing(&error) => {}
+            Some(Err(error)) if failures.react(&error) == Reaction::GoOn => {}
             Some(Err(_)) | None => break,
         }
     }
@@ -65,35 +72,33 @@ async fn next<S: Sys>(
     .await
 }
 
+/// Takes the next connection when it has a permit. False: there is none, or none was taken.
 async fn take_next<S: Sys>(
     proxy: &Rc<Proxy<S>>,
     bound: &Rc<BoundListener<S>>,
     waiter: &Waiter<'_>,
     listener: &Listener<S>,
-) {
+) -> io::Result<bool> {
     let found = match Permit::take(&bound.idle_connections()) {
         Ok(permit) => Found::Permit(permit),
         // A connection is evicted only while an accept is waiting.
-        Err(_) if !listener.has_waiting() => return,
+        Err(_) if !listener.has_waiting() => return Ok(false),
         Err(_) => Box::pin(wait_for_permit(proxy, bound, waiter)).await,
     };
     if matches!(found, Found::Closing) {
-        return;
+        return Ok(false);
     }
-    match (listener.try_accept(), found) {
-        (Some(Ok(accepted)), Found::Permit(permit)) => admit(proxy, bound, accepted, permit),
-        (Some(Ok(accepted)), Found::Full(reason)) => {
+    // The permit is given back before the pause that an error may ask for.
+    let Some(accepted) = listener.try_accept().transpose()? else { return Ok(false) };
+    match found {
+        Found::Permit(permit) => admit(proxy, bound, accepted, permit),
+        Found::Full(reason) => {
             proxy.cells().connections_accepted.increment();
             refuse(bound.idle_connections().cells(), accepted, reason);
         }
-        (Some(Ok(_)), Found::Closing) => {}
-        (Some(Err(error)), found) => {
-            // The pause must not hold the permit.
-            drop(found);
-            failed(proxy, &error).await;
-        }
-        (None, _) => {}
+        Found::Closing => {}
     }
+    Ok(true)
 }
 
 enum Found {
@@ -221,20 +226,19 @@ fn refuse<S: Sys>(cells: &ListenerCells, accepted: Accepted<S>, reason: Refusal)
     drop(accepted);
 }
 
-/// `accept` fails when this process or the machine is out of descriptors or memory. After a pause it is tried again;
-/// meanwhile open connections go on, and new ones stay in the accept queue.
-async fn failed<S: Sys>(proxy: &Proxy<S>, error: &io::Error) {
+/// After an error of `accept`. Open connections go on meanwhile, and new ones stay in the accept queue.
+async fn failed<S: Sys>(proxy: &Proxy<S>, failures: &mut Failures, error: &io::Error) {
     proxy.cells().accept_errors.increment();
-    if !is_passing(error) {
+    let reaction = failures.react(error);
+    if reaction != Reaction::GoOn && failures.is_news() {
         observe::event(model::LogLevel::Error, "cannot accept connections", &[("error", error)]);
-        proxy.free_descriptor();
-        proxy.worker.sleep(ACCEPT_REST).await;
     }
-}
-
-/// The connection ended in the accept queue; the next one is not concerned.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+    match reaction {
+        Reaction::GoOn => {}
+        // What is closed is closed by tasks that run first.
+        Reaction::Free if proxy.free_descriptor() => proxy.worker.yield_now().await,
+        Reaction::Free | Reaction::Rest => proxy.worker.sleep(ACCEPT_REST).await,
+    }
 }
 
 const ACCEPT_REST: Duration = Duration::from_millis(100);

@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use balance::hash_bytes;
-use model::{Config, LogLevel};
+use model::Config;
+use observe::Event;
 use proxy::{BoundAddress, Engine, EngineError, Live, Snapshot, StopReport};
 use tls::{Material, TicketKeys};
 use tokio::runtime::Handle;
@@ -151,7 +152,7 @@ impl Control {
     pub async fn reopen_logs(&self) {
         if let Some(engine) = self.engine.read().await.as_ref() {
             engine.logs().reopen();
-            observe::event(LogLevel::Info, "reopened the access logs", &[]);
+            observe::event(Event::LogsReopened, &[]);
         }
     }
 

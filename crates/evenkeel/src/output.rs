@@ -8,9 +8,9 @@ pub(crate) fn say(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
-/// Prints to standard error, where the operators' log also goes.
+/// Prints to standard error, in its place among the lines of the operators' log.
 pub(crate) fn tell(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
+    observe::tell(text);
 }
 
 /// Prints the answer of a command that succeeded.

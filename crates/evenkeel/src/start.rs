@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use control::{AdminAddress, AdminSocket, Control, Notice, Prepared, Setup, notify};
-use model::LogLevel;
+use observe::{Event, EventLog};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -43,7 +43,7 @@ impl Signals {
             tokio::select! {
                 () = stop(control, control.stop_timeout()) => {}
                 () = stop_signal(&mut self.interrupt, &mut self.terminate) => {
-                    observe::event(LogLevel::Warning, "stopped at once by a second signal", &[]);
+                    observe::event(Event::StoppedAtOnce, &[]);
                 }
             }
         };
@@ -58,6 +58,11 @@ impl Signals {
 
 /// Runs the future of the control plane to its end. Threads that are still busy are not waited for.
 pub(crate) fn block_on(story: impl Future<Output = ExitCode>) -> ExitCode {
+    // Dropped last, so that the lines of the end are written.
+    let _log = match EventLog::start() {
+        Ok(log) => log,
+        Err(error) => return failed(&format!("cannot start the log's thread: {error}")),
+    };
     log_panics();
     match runtime() {
         Ok(runtime) => {
@@ -103,10 +108,10 @@ async fn reopen_on(signal: &mut Signal, control: &Control) {
 
 async fn stop(control: &Control, within: Duration) {
     notify(Notice::Stopping);
-    observe::event(LogLevel::Info, "stopping", &[("within", &format!("{within:?}"))]);
+    observe::event(Event::Stopping, &[("within", &format!("{within:?}"))]);
     let report = control.stop(within).await;
-    let level = if report.cut == 0 { LogLevel::Info } else { LogLevel::Warning };
-    observe::event(level, "stopped", &[("connections_cut", &report.cut)]);
+    let event = if report.cut == 0 { Event::Stopped } else { Event::StoppedLate };
+    observe::event(event, &[("connections_cut", &report.cut)]);
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -121,10 +126,11 @@ fn log_panics() {
         let text = panic.payload().downcast_ref::<&str>().copied();
         let message =
             text.or_else(|| panic.payload().downcast_ref::<String>().map(String::as_str)).unwrap_or("");
-        observe::event(
-            LogLevel::Error,
-            "a bug of Evenkeel: a panic",
+        // The process may end with it: the panic of the main thread, or one within another.
+        observe::event_and_flush(
+            Event::Panicked,
             &[("thread", &thread.name().unwrap_or("")), ("at", &location), ("message", &message)],
+            PANIC_PATIENCE,
         );
     }));
 }
@@ -149,3 +155,5 @@ pub(crate) fn wall_clock() -> SystemTime {
 
 /// limit: threads for reloads, metrics pages and name lookups of the log; each task is short.
 const BLOCKING_THREADS_MAX: usize = 8;
+/// How long a panic waits for its line to be written: not long, since it may be that of a worker.
+const PANIC_PATIENCE: Duration = Duration::from_millis(100);

@@ -19,7 +19,7 @@ mod timestamp;
 mod tunnel;
 
 pub use cells::{CachePadded, Counter, Gauge};
-pub use events::event;
+pub use events::{Cause, Event, EventLog, EventRow, EventTotals, Fields, event, event_and_flush, tell};
 pub use families::{
     Compressed, Failures, Finished, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, ProxyHeader,
     ProxyHeaders, Refusal, Refusals, Responses, StatusClasses, TargetCells, WorkerCells,
@@ -32,8 +32,8 @@ pub use per_worker::PerWorker;
 pub use prometheus::{Exposition, Family, Kind, Value};
 pub use record::AccessRecord;
 pub use render::{
-    render_listener_limits, render_listeners, render_load_balancers, render_logs, render_targets,
-    render_workers,
+    render_events, render_listener_limits, render_listeners, render_load_balancers, render_logs,
+    render_targets, render_workers,
 };
 pub use timestamp::Timestamp;
 pub use tunnel::{TUNNEL_FRAMES, TunnelCells, TunnelEnd, TunnelFrames};

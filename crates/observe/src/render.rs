@@ -4,8 +4,9 @@
 use model::{ContentCoding, Failure, ListenerName, LoadBalancerName, TargetKey};
 
 use crate::{
-    Counter, Exposition, Gauge, HTTP2_FAULTS, Handshake, Histogram, Kind, ListenerCells, LogTotals, MadeBy,
-    PerWorker, ProxyHeader, Refusal, StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
+    Counter, EventTotals, Exposition, Gauge, HTTP2_FAULTS, Handshake, Histogram, Kind, ListenerCells,
+    LogTotals, MadeBy, PerWorker, ProxyHeader, Refusal, StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd,
+    WorkerCells,
 };
 
 /// Writes one sample per worker.
@@ -118,6 +119,20 @@ pub fn render_logs(page: &mut Exposition, totals: &LogTotals) {
         ),
     ] {
         page.family(name, help, Kind::Counter).sample(&[], count);
+    }
+}
+
+/// Writes the totals of the operators' log.
+pub fn render_events(page: &mut Exposition, totals: &EventTotals) {
+    page.family("evenkeel_operators_log_lines_total", "Lines written to the operators' log.", Kind::Counter)
+        .sample(&[], totals.written);
+    let help =
+        "Lines left out of the operators' log: too many of their kind, or standard error was full or failed.";
+    let mut family = page.family("evenkeel_operators_log_lines_left_out_total", help, Kind::Counter);
+    for (reason, count) in
+        [("too_many", totals.limited), ("queue_full", totals.lost), ("write_failed", totals.failed)]
+    {
+        family.sample(&[("reason", reason)], count);
     }
 }
 

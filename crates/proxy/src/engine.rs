@@ -297,7 +297,7 @@ fn spawn_worker(number: usize, live: &Arc<Live>, seed: [u64; 2], nonces: Nonces)
     let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         let main = |worker| worker::run(worker, live, number, seed, nonces, receiver);
         if let Err(error) = Linux::new().and_then(|sys| Worker::run(sys, main)) {
-            observe::event(model::LogLevel::Error, "a worker ended", &[("error", &error)]);
+            observe::event(observe::Event::WorkerEnded, &[("error", &error)]);
         }
     })?;
     Ok(Handle { commands, thread })

@@ -180,7 +180,7 @@ impl<S: Sys> BoundListener<S> {
             && let Some(socket) = self.socket.borrow().upgrade()
             && let Err(error) = socket.set_keepalive(keepalive)
         {
-            observe::event(model::LogLevel::Warning, "cannot set the TCP keepalive", &[("error", &error)]);
+            observe::event(observe::Event::KeepaliveNotSet, &[("error", &error)]);
         }
     }
 

@@ -32,6 +32,7 @@ pub struct Prepared {
     open_files: Option<u32>,
     machine: Option<String>,
     binary: Option<PathBuf>,
+    stderr: Option<Stdio>,
 }
 
 impl Balancer {
@@ -44,7 +45,7 @@ impl Balancer {
     pub fn prepare(config: impl Display) -> Prepared {
         let directory = TempDir::new().unwrap();
         fs::write(directory.path().join(CONFIG), config.to_string()).unwrap();
-        Prepared { directory, open_files: None, machine: None, binary: None }
+        Prepared { directory, open_files: None, machine: None, binary: None, stderr: None }
     }
 
     /// The address of the listener with this name.
@@ -195,6 +196,13 @@ impl Prepared {
         self
     }
 
+    /// Connects standard error with this instead of a file; [`Balancer::stderr`] is empty then.
+    #[must_use]
+    pub fn stderr(mut self, to: impl Into<Stdio>) -> Self {
+        self.stderr = Some(to.into());
+        self
+    }
+
     /// Limits the number of open files.
     #[must_use]
     pub fn open_files(mut self, limit: u32) -> Self {
@@ -222,7 +230,8 @@ impl Prepared {
     }
 
     /// Starts the process without waiting until it serves.
-    pub fn spawn(self) -> Balancer {
+    pub fn spawn(mut self) -> Balancer {
+        let stderr = self.stderr.take();
         let path = |name: &str| self.directory.path().join(name);
         let binary = self.binary.clone().unwrap_or_else(binary);
         let mut command = match (self.open_files, &self.machine) {
@@ -246,7 +255,7 @@ impl Prepared {
             .arg(format!("unix:{}", path(ADMIN).display()))
             .stdin(Stdio::null())
             .stdout(fs::File::create(path("stdout")).unwrap())
-            .stderr(fs::File::create(path(STDERR)).unwrap())
+            .stderr(stderr.unwrap_or_else(|| fs::File::create(path(STDERR)).unwrap().into()))
             .spawn()
             .unwrap();
         Balancer { directory: self.directory, process, is_over: false }

@@ -10,8 +10,8 @@ pub(crate) fn run() -> Outcome {
     let path = workspace::root().join(STATUS_CODES);
     std::fs::write(&path, status_codes()).map_err(|error| format!("{STATUS_CODES}: {error}"))?;
     tidy::write_requirements()?;
-    // The crates with the tables of the configuration and of certificates generate and test their own pages.
-    for package in ["config", "tls"] {
+    // The crates with the tables of the configuration, of the operators' log and of certificates generate and test their own pages.
+    for package in ["config", "observe", "tls"] {
         workspace::run(workspace::cargo().args(["run", "--package", package, "--example", "generate_docs"]))?;
     }
     Ok(())

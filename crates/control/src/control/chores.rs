@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
-use model::LogLevel;
+use observe::Event;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -29,7 +29,7 @@ impl Control {
         let serving = Arc::clone(&self.state().serving);
         let expired: BTreeSet<_> = expired(&serving, seconds((self.wall)())).into_iter().collect();
         for line in expired.difference(told) {
-            observe::event(LogLevel::Error, "a file that is in use has expired: renew it", &[("file", line)]);
+            observe::event(Event::FileExpired, &[("file", line)]);
         }
         *told = expired;
     }
@@ -83,8 +83,7 @@ impl Watched {
         if matches!(self, Self::Nothing) && !folders.is_empty() {
             *self = Inotify::new().map_or_else(
                 |error| {
-                    let message = "certificate files are not watched, only checked once a minute";
-                    observe::event(LogLevel::Warning, message, &[("error", &error)]);
+                    observe::event(Event::FilesUnwatched, &[("error", &error)]);
                     Self::Refused
                 },
                 Self::Folders,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use observe::{Exposition, Kind, Value};
+use observe::{EventTotals, Exposition, Kind, Value};
 use proxy::{Health, Snapshot, TargetLive};
 
 use super::report::unix_micros;
@@ -37,6 +37,7 @@ impl Control {
             targets(&snapshot).map(|target| (target.key().clone(), target.cells())).collect();
         observe::render_targets(&mut page, &targets);
         self.render_health(&mut page, &snapshot);
+        observe::render_events(&mut page, &EventTotals::read());
         // `None` during a stop, which then owns the engine.
         let engine = self.engine.try_read().ok();
         if let Some(engine) = engine.as_deref().and_then(Option::as_ref) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Diagnostic, Errors, Loaded, Severity};
-use model::LogLevel;
+use observe::Event;
 use proxy::{Engine, EngineError};
 use serde_json::{Value, json};
 use tls::Keeps;
@@ -97,13 +97,13 @@ impl Control {
             Ok(Reloaded { generation, warnings }) => {
                 let fields: [(_, &dyn fmt::Display); 2] =
                     [("generation", generation), ("warnings", &warnings.len())];
-                observe::event(LogLevel::Info, "reloaded the configuration", &fields);
+                observe::event(Event::Reloaded, &fields);
                 for warning in warnings {
-                    log_each(LogLevel::Warning, "the configuration has a warning", warning);
+                    log_each(Event::ReloadWarning, warning);
                 }
             }
             Err(error) => {
-                error.log("the configuration was not reloaded", "the configuration has an error");
+                error.log(Event::NotReloaded, Event::ReloadError);
             }
         }
     }
@@ -134,13 +134,13 @@ impl ReloadError {
     }
 
     /// Logs one line for each error, up to a limit.
-    pub(super) fn log(&self, message: &'static str, each: &'static str) {
+    pub(super) fn log(&self, event: Event, each: Event) {
         let (Self::Config(errors) | Self::Files { errors, .. }) = self else {
-            return observe::event(LogLevel::Error, message, &[("error", &one_line(&self.render()))]);
+            return observe::event(event, &[("error", &one_line(&self.render()))]);
         };
-        observe::event(LogLevel::Error, message, &[("errors", &errors.0.len())]);
+        observe::event(event, &[("errors", &errors.0.len())]);
         for error in errors.0.iter().take(LOGGED_MAX) {
-            log_each(LogLevel::Error, each, error);
+            log_each(each, error);
         }
     }
 }
@@ -158,10 +158,10 @@ pub(crate) fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
     serde_json::from_str(&diagnostic.to_json()).unwrap_or_else(|_| json!({ "message": diagnostic.message }))
 }
 
-pub(super) fn log_each(level: LogLevel, message: &'static str, diagnostic: &Diagnostic) {
+pub(super) fn log_each(event: Event, diagnostic: &Diagnostic) {
     let place = place(diagnostic);
     let fields: [(_, &dyn fmt::Display); 2] = [("at", &place), ("message", &one_line(&diagnostic.message))];
-    observe::event(level, message, &fields);
+    observe::event(event, &fields);
 }
 
 /// The position as `file:line:column`, which editors can jump to.

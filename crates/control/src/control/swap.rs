@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use config::{Diagnostic, Errors};
-use model::LogLevel;
+use observe::Event;
 use proxy::Engine;
 use tls::Keeps;
 
@@ -67,7 +67,7 @@ impl Control {
         if serving.contents.changed(&found).is_empty() {
             if swaps.failure.is_some() {
                 self.lock().swaps.failure = None;
-                observe::event(LogLevel::Info, "the certificate files match the served ones again", &[]);
+                observe::event(Event::CertificatesMatch, &[]);
             }
             return Ok(nothing);
         }
@@ -116,9 +116,9 @@ impl Control {
         self.lock().swaps.done += 1;
         let files = files(&swapped.changed);
         let fields: [(_, &dyn Display); 2] = [("generation", &swapped.generation), ("files", &files)];
-        observe::event(LogLevel::Info, "swapped the certificates", &fields);
+        observe::event(Event::CertificatesSwapped, &fields);
         for warning in &swapped.warnings {
-            log_each(LogLevel::Warning, "a file of the certificates has a warning", warning);
+            log_each(Event::CertificateWarning, warning);
         }
     }
 
@@ -134,13 +134,11 @@ impl Control {
         state.swaps.failure = Some(Arc::new(SwapFailure { at, error: text, tried: now, contents }));
         drop(state);
         if is_news {
-            let message = match error {
-                ReloadError::Files { changed, .. } if !changed.is_empty() => {
-                    "some files of the certificates were not swapped"
-                }
-                _ => "the certificates were not swapped",
+            let event = match error {
+                ReloadError::Files { changed, .. } if !changed.is_empty() => Event::CertificatesPartlySwapped,
+                _ => Event::CertificatesNotSwapped,
             };
-            error.log(message, "a file of the certificates has an error");
+            error.log(event, Event::CertificateError);
         }
     }
 }

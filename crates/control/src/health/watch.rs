@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use balance::{HealthState, ProbeResult};
-use model::{HealthCheck, LogLevel};
+use model::HealthCheck;
+use observe::Event;
 use proxy::{Health, TargetLive};
 
 use super::probe::ProbeError;
@@ -74,11 +75,7 @@ impl Watch {
             Err(ProbeError::Target(error)) => (ProbeResult::Failure, Some(error)),
             Err(ProbeError::Local(error)) => {
                 let target = self.target.key().address;
-                observe::event(
-                    LogLevel::Error,
-                    "a probe could not be made",
-                    &[("target", &target), ("error", &error)],
-                );
+                observe::event(Event::ProbeNotMade, &[("target", &target), ("error", &error)]);
                 return;
             }
         };
@@ -117,14 +114,11 @@ impl Watch {
     fn log(&self, result: ProbeResult, error: Option<&str>) {
         let key = self.target.key();
         match result {
-            ProbeResult::Success => observe::event(
-                LogLevel::Info,
-                "a target is healthy",
-                &[("group", &key.group), ("target", &key.address)],
-            ),
+            ProbeResult::Success => {
+                observe::event(Event::TargetHealthy, &[("group", &key.group), ("target", &key.address)]);
+            }
             ProbeResult::Failure => observe::event(
-                LogLevel::Warning,
-                "a target is unhealthy",
+                Event::TargetUnhealthy,
                 &[("group", &key.group), ("target", &key.address), ("reason", &error.unwrap_or(""))],
             ),
         }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_config_changes_nothing;
+mod blocked_stderr_stops_no_traffic;
 mod descriptors_run_out;
+mod flood_of_lines_is_counted;
 mod killed_target_affects_only_its_requests;
 mod log_is_reopened;
 mod log_lines_have_phases;

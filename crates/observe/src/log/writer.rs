@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use model::LogLevel;
-
 use super::State;
 use super::sink::Sink;
-use crate::event;
+use crate::{Event, event};
 
 #[derive(Debug)]
 pub(super) enum Order {
@@ -44,7 +42,7 @@ fn write(lines: Lines, state: &State) {
     if let Err(error) = result {
         state.errors.fetch_add(1, Relaxed);
         state.lines_dropped.fetch_add(lines.saturating_sub(written), Relaxed);
-        event(LogLevel::Error, "access log: lines lost", &[("path", &sink), ("error", &error)]);
+        event(Event::AccessLogLost, &[("path", &sink), ("error", &error)]);
     }
     // limit: a buffer that grew large is not reused.
     if text.capacity() <= KEPT_BYTES_MAX {
@@ -56,7 +54,7 @@ fn write(lines: Lines, state: &State) {
 fn reopen(sink: &Sink, state: &State) {
     if let Err(error) = sink.reopen_if_stale() {
         state.errors.fetch_add(1, Relaxed);
-        event(LogLevel::Error, "access log: cannot reopen", &[("path", &sink), ("error", &error)]);
+        event(Event::AccessLogNotReopened, &[("path", &sink), ("error", &error)]);
     }
 }
 

@@ -187,3 +187,15 @@ fn every_cell_has_a_row() {
 }
 
 const GOLDEN: &str = include_str!("../../testdata/metrics.txt");
+
+#[test]
+fn lines_of_the_operators_log_are_counted_by_what_became_of_them() {
+    let mut page = Exposition::new();
+    render_events(&mut page, &EventTotals { written: 4, limited: 3, lost: 2, failed: 1 });
+    let samples = parse(page.as_str());
+    assert_eq!(value(&samples, "evenkeel_operators_log_lines_total", &[]), 4.0);
+    for (reason, count) in [("too_many", 3.0), ("queue_full", 2.0), ("write_failed", 1.0)] {
+        let family = "evenkeel_operators_log_lines_left_out_total";
+        assert_eq!(value(&samples, family, &[("reason", reason)]), count);
+    }
+}

@@ -231,7 +231,7 @@ async fn failed<S: Sys>(proxy: &Proxy<S>, failures: &mut Failures, error: &io::E
     proxy.cells().accept_errors.increment();
     let reaction = failures.react(error);
     if reaction != Reaction::GoOn && failures.is_news() {
-        observe::event(model::LogLevel::Error, "cannot accept connections", &[("error", error)]);
+        observe::event(observe::Event::AcceptFailed, &[("error", error)]);
     }
     match reaction {
         Reaction::GoOn => {}

@@ -7,9 +7,8 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use model::LogLevel;
 use net::{Buffer, SMALL, Sys};
-use observe::ProxyHeader;
+use observe::{Event, ProxyHeader};
 use proto::proxy_protocol::{HeaderError, Progress, Told, parse};
 
 use super::client::{Client, PassedOn};
@@ -37,8 +36,7 @@ pub(crate) async fn read<S: Sys>(client: &mut Client<S>) -> Option<Buffer> {
             client.cells().proxy_headers.count(result);
             if result != ProxyHeader::Closed {
                 observe::event(
-                    LogLevel::Warning,
-                    "no PROXY header to believe",
+                    Event::ProxyHeaderRefused,
                     &[("peer", &client.peer), ("result", &result.as_str()), ("detail", &detail)],
                 );
             }

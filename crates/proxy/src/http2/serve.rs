@@ -9,7 +9,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Request, Response, StatusCode};
-use model::{HttpSettings, LogLevel};
+use model::HttpSettings;
 use net::{Buffer, LARGE, Sys, Ticks};
 use proto::http1::Method;
 use proto::http2::meter::{Fault, Violation};
@@ -54,8 +54,7 @@ pub(crate) async fn serve_http2<S: Sys>(client: Box<Client<S>>, input: Buffer) {
         End::Fault(fault) => {
             client.cells().http2_faults.count(fault.reason());
             observe::event(
-                LogLevel::Info,
-                "an HTTP/2 client was cut off",
+                observe::Event::Http2CutOff,
                 &[("peer", &client.peer), ("reason", &fault.reason())],
             );
         }

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::LogLevel;
+use observe::Event;
 use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init, remove_watch};
 use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
@@ -50,11 +50,7 @@ impl Inotify {
         }
         if let Some(error) = refused.filter(|_| !self.is_short) {
             let fields: [(_, &dyn Display); 2] = [("error", &error), ("folders", &folders.len())];
-            observe::event(
-                LogLevel::Warning,
-                "some directories of certificate files are not watched, only checked once a minute",
-                &fields,
-            );
+            observe::event(Event::FoldersUnwatched, &fields);
         }
         self.is_short = refused.is_some();
     }

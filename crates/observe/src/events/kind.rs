@@ -1,0 +1,152 @@
+//! The table of everything that the operators' log can say. `docs/operators-log.md` is made from it.
+
+use model::LogLevel;
+
+/// What causes lines of a kind. Their limit depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Operators, files and probes.
+    Own,
+    /// A client or a target can cause as many as it likes.
+    Peer,
+}
+
+impl Cause {
+    /// limit: lines of one kind in a window of ten seconds.
+    pub const fn lines_max(self) -> u32 {
+        match self {
+            Self::Own => 100,
+            Self::Peer => 5,
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct EventRow {
+    /// How loud it is; in the line of a failure, `model::Failure` says how loud.
+    pub level: LogLevel,
+    pub cause: Cause,
+    /// The text by which a line of this kind is recognised.
+    pub message: &'static str,
+    /// The keys that a line can have, in their order.
+    pub fields: &'static [&'static str],
+    /// When it is written.
+    pub when: &'static str,
+    /// What to do. It is part of the line as `hint`, if it is not empty.
+    pub hint: &'static str,
+}
+
+macro_rules! events {
+    ($($name:ident => $level:ident $cause:ident $message:literal [$($field:literal),*], $when:literal, $hint:literal;)*) => {
+        /// A kind of line in the operators' log.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Event {
+            $($name,)*
+        }
+
+        impl Event {
+            /// All kinds, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            pub const fn row(self) -> EventRow {
+                match self {
+                    $(Self::$name => EventRow {
+                        level: LogLevel::$level,
+                        cause: Cause::$cause,
+                        message: $message,
+                        fields: &[$($field),*],
+                        when: $when,
+                        hint: $hint,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+events! {
+    // Start, reload and stop.
+    Reloaded => Info Own "reloaded the configuration" ["generation", "warnings"],
+        "After a reload.", "";
+    ReloadWarning => Warning Own "the configuration has a warning" ["at", "message"],
+        "For each warning of a reload.", "";
+    NotReloaded => Error Own "the configuration was not reloaded" ["errors", "error"],
+        "A reload failed; what was served before is served on.", "Correct the errors and reload again; `evenkeel check` shows them all.";
+    ReloadError => Error Own "the configuration has an error" ["at", "message"],
+        "For each of the first errors of a failed reload.", "";
+    LogsReopened => Info Own "reopened the access logs" [],
+        "After `evenkeel logs reopen` or SIGUSR1.", "";
+    Stopping => Info Own "stopping" ["within"],
+        "A graceful stop begins.", "";
+    Stopped => Info Own "stopped" ["connections_cut"],
+        "A graceful stop ended, and no connection was cut.", "";
+    StoppedLate => Warning Own "stopped at the deadline" ["connections_cut"],
+        "A graceful stop ended with connections that were cut.", "Raise `stop_timeout` if requests need longer.";
+    StoppedAtOnce => Warning Own "stopped at once by a second signal" [],
+        "A second signal ended a graceful stop.", "";
+    // Certificates.
+    CertificatesSwapped => Info Own "swapped the certificates" ["generation", "files"],
+        "Changed files of certificates, keys, CAs or CRLs are served.", "";
+    CertificateWarning => Warning Own "a file of the certificates has a warning" ["at", "message"],
+        "For each warning of such a swap.", "";
+    CertificatesNotSwapped => Error Own "the certificates were not swapped" ["errors", "error"],
+        "No changed file can be served; what was read before is served on.", "Correct the files: the swap is tried again every minute.";
+    CertificatesPartlySwapped => Error Own "some files of the certificates were not swapped" ["errors", "error"],
+        "Some of the changed files cannot be served; what was read before is served on in their place.", "Correct the files: the swap is tried again every minute.";
+    CertificateError => Error Own "a file of the certificates has an error" ["at", "message"],
+        "For each of the first errors of a failed swap.", "";
+    CertificatesMatch => Info Own "the certificate files match the served ones again" [],
+        "After a failed swap, the files are again what is served.", "";
+    FileExpired => Error Own "a file that is in use has expired: renew it" ["file"],
+        "A served certificate, CA or CRL has reached its end. Once for each file.", "";
+    FilesUnwatched => Warning Own "certificate files are not watched, only checked once a minute" ["error"],
+        "The kernel refused to watch directories.", "Raise fs.inotify.max_user_instances.";
+    FoldersUnwatched => Warning Own "some directories of certificate files are not watched, only checked once a minute" ["error", "folders"],
+        "The kernel refused to watch some directories.", "Raise fs.inotify.max_user_watches.";
+    // Health.
+    TargetHealthy => Info Own "a target is healthy" ["group", "target"],
+        "Probes made a target healthy.", "";
+    TargetUnhealthy => Warning Own "a target is unhealthy" ["group", "target", "reason"],
+        "Probes made a target unhealthy.", "";
+    ProbeNotMade => Error Own "a probe could not be made" ["target", "error"],
+        "The reason lies with this machine. The target's health is unchanged.", "Raise the limit of open files, or widen the range of local ports.";
+    // Clients.
+    Http2CutOff => Info Peer "an HTTP/2 client was cut off" ["peer", "reason"],
+        "A client flooded us, or violated the protocol.", "";
+    ProxyHeaderRefused => Warning Peer "no PROXY header to believe" ["peer", "result", "detail"],
+        "A peer in `proxy_protocol` sent no valid PROXY header.", "Let the peer send the PROXY protocol, or take it off `proxy_protocol`.";
+    AcceptFailed => Error Peer "cannot accept connections" ["error"],
+        "The kernel gave no connection, for lack of descriptors or memory. It is tried again.", "Raise the limit of open files (`LimitNOFILE=` in a unit).";
+    KeepaliveNotSet => Warning Own "cannot set the TCP keepalive" ["error"],
+        "After a reload, the kernel refused a listener's new `tcp_keepalive`.", "";
+    // The process.
+    AccessLogLost => Error Peer "access log: lines lost" ["path", "error"],
+        "A write to an access log failed.", "Make room on the disk.";
+    AccessLogNotReopened => Error Own "access log: cannot reopen" ["path", "error"],
+        "The path of an access log cannot be opened. The file that was open is written on.", "";
+    Panicked => Error Peer "a bug of Evenkeel: a panic" ["thread", "at", "message"],
+        "A task panicked. Its connection was closed; all others go on.", "Please report it with this line.";
+    WorkerEnded => Error Own "a worker ended" ["error"],
+        "A worker's loop failed. Its connections are closed.", "Restart Evenkeel, and please report it with this line.";
+    LeftOut => Info Own "lines were left out" ["of", "reason"],
+        "Lines of one kind were suppressed, and no further line of that kind said how many.", "";
+    LinesLost => Warning Own "lines of this log were lost" ["lines"],
+        "Standard error did not take lines as fast as they came.", "";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_own_message_and_place() {
+        let messages: HashSet<_> = Event::ALL.iter().map(|event| event.row().message).collect();
+        assert_eq!(messages.len(), Event::ALL.len());
+        for (place, &event) in Event::ALL.iter().enumerate() {
+            assert_eq!(event as usize, place);
+        }
+    }
+}

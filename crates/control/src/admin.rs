@@ -132,8 +132,23 @@ fn rendered(warnings: &[Diagnostic]) -> String {
 }
 
 async fn reopen_logs(State(control): State<Arc<Control>>) -> Response {
-    control.reopen_logs().await;
-    Json(json!({ "reopened": true })).into_response()
+    let logs = match control.reopen_logs().await {
+        Ok(logs) => logs,
+        Err(error) => return refused(&error),
+    };
+    let failed = logs.iter().filter_map(|log| Some((log.path.as_str(), log.error.as_deref()?)));
+    let rendered: String = failed.map(|(path, error)| reopen_error(path, error)).collect();
+    let is_done = rendered.is_empty();
+    let logs: Vec<_> = logs.iter().map(|log| json!({ "path": log.path, "error": log.error })).collect();
+    let answer = Json(json!({ "reopened": is_done, "logs": logs, "rendered": rendered }));
+    if is_done { answer.into_response() } else { (StatusCode::INTERNAL_SERVER_ERROR, answer).into_response() }
+}
+
+fn reopen_error(path: &str, error: &str) -> String {
+    format!(
+        "error: {path} cannot be reopened: {error}\n  help: lines still go to the old file; the path is tried \
+         again with every write\n"
+    )
 }
 
 // limit: admin connections at the same time; others stay in the accept queue.

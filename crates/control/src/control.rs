@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use balance::hash_bytes;
 use model::Config;
-use observe::Event;
+use observe::{Event, Reopened};
 use proxy::{BoundAddress, Engine, EngineError, Live, Snapshot, StopReport};
 use tls::{Material, TicketKeys};
 use tokio::runtime::Handle;
@@ -148,12 +148,20 @@ impl Control {
         self.state().serving.stop_timeout
     }
 
-    /// Reopens every access log under its path.
-    pub async fn reopen_logs(&self) {
-        if let Some(engine) = self.engine.read().await.as_ref() {
-            engine.logs().reopen();
-            observe::event(Event::LogsReopened, &[]);
-        }
+    /// Reopens every access log under its path, and returns the outcome for each.
+    ///
+    /// # Errors
+    /// If it is stopping.
+    // cancel-safe: as a reload.
+    pub async fn reopen_logs(self: &Arc<Self>) -> Result<Vec<Reopened>, ReloadError> {
+        let reopen = |_: &Self, engine: Option<&Engine>| {
+            let logs = engine.ok_or(ReloadError::Stopping)?.logs().reopen(REOPEN_PATIENCE);
+            if logs.iter().all(|log| log.error.is_none()) {
+                observe::event(Event::LogsReopened, &[]);
+            }
+            Ok(logs)
+        };
+        self.in_turn(reopen).await
     }
 
     /// Stops accepting, waits at most `within` for requests and tunnels in flight, and ends the workers.
@@ -228,3 +236,5 @@ impl Serving {
 
 /// The polling interval while waiting for the first probes.
 const PROBED_LOOK: Duration = Duration::from_millis(20);
+/// How long a disk may take to open the access logs before they are reported as not reopened.
+const REOPEN_PATIENCE: Duration = Duration::from_secs(10);

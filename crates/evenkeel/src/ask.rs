@@ -95,8 +95,27 @@ fn order(
 pub(crate) fn reopen_logs(admin: Option<AdminAddress>, json: bool) -> ExitCode {
     ask(admin, async |client| {
         let reply = client.order("/logs/reopen").await?;
-        client.decode::<Value>(&reply)?;
-        Ok(if json { done(&json_line(&reply)) } else { done("reopened the access logs\n") })
+        let is_done = reply.status == 200;
+        if json {
+            say(&json_line(&reply));
+            return Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let logs = answer["logs"].as_array().map_or(&[][..], Vec::as_slice);
+        let done = logs.iter().filter(|log| log["error"].is_null()).filter_map(|log| log["path"].as_str());
+        let done: String = done.map(|path| format!("  {path}\n")).collect();
+        if !done.is_empty() || is_done {
+            say(&match done.as_str() {
+                "" => "there are no access logs\n".to_owned(),
+                paths => format!("reopened the access logs\n{paths}"),
+            });
+        }
+        if is_done {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tell(answer["rendered"].as_str().unwrap_or_default());
+        let failed_count = logs.iter().filter(|log| !log["error"].is_null()).count();
+        Ok(failed(&format!("{failed_count} of {} access logs not reopened", logs.len())))
     })
 }
 

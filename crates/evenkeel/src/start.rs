@@ -100,9 +100,10 @@ async fn reload_on(hangup: &mut Signal, control: &Arc<Control>) {
     }
 }
 
-async fn reopen_on(signal: &mut Signal, control: &Control) {
+async fn reopen_on(signal: &mut Signal, control: &Arc<Control>) {
     while signal.recv().await.is_some() {
-        control.reopen_logs().await;
+        // Errors are in the log.
+        let _ = control.reopen_logs().await;
     }
 }
 

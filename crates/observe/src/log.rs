@@ -2,6 +2,7 @@
 //! formats lines into its own buffer and hands it over when the buffer is full or the worker is idle.
 
 mod buffer;
+mod reopen;
 mod sink;
 mod writer;
 
@@ -15,6 +16,8 @@ use std::time::Duration;
 use model::{AccessLog, LogFormat};
 
 pub use buffer::LogBuffer;
+pub use reopen::Reopened;
+use reopen::Rounds;
 use sink::Sink;
 use writer::Order;
 
@@ -22,8 +25,6 @@ use writer::Order;
 /// all buffers are dropped.
 #[derive(Debug)]
 pub struct AccessLogs {
-    /// The sinks in use. A sink is closed when the last handle or buffer for it is dropped.
-    sinks: Mutex<Vec<Weak<Sink>>>,
     queue: Queue,
 }
 
@@ -40,7 +41,7 @@ impl AccessLogs {
         thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || writer::run(&waiting, &of_writer))?;
-        Ok(Self { sinks: Mutex::default(), queue: Queue { orders, state } })
+        Ok(Self { queue: Queue { orders, state } })
     }
 
     /// Returns a handle to this log. Handles to the same path share one open file, even if their formats
@@ -50,13 +51,15 @@ impl AccessLogs {
     ///
     /// If the file cannot be opened for appending. Nothing has changed then.
     pub fn open(&self, log: &AccessLog) -> io::Result<LogHandle> {
-        let mut sinks = lock(&self.sinks);
-        sinks.retain(|sink| sink.strong_count() > 0);
-        let known = sinks.iter().filter_map(Weak::upgrade).find(|sink| *sink.path() == log.path);
+        let state = &self.queue.state;
+        let known = state.sinks().into_iter().find(|sink| *sink.path() == log.path);
         let sink = match known {
             Some(sink) => sink,
             None => {
+                // Not under the lock, which the writer needs too: opening can block.
                 let sink = Arc::new(Sink::open(&log.path)?);
+                let mut sinks = lock(&state.sinks);
+                sinks.retain(|sink| sink.strong_count() > 0);
                 sinks.push(Arc::downgrade(&sink));
                 sink
             }
@@ -64,14 +67,24 @@ impl AccessLogs {
         Ok(LogHandle { sink, format: log.format, queue: self.queue.clone() })
     }
 
-    /// Reopens every file at its path, as after a log rotation (SIGUSR1). Buffers handed over from now on are
-    /// written to the new file. If a file cannot be reopened, the old one stays in use and an error is counted.
-    pub fn reopen(&self) {
-        for sink in lock(&self.sinks).iter().filter_map(Weak::upgrade) {
-            sink.mark_stale();
-            // If the queue is full, the writer sees the stale mark with the next buffer.
-            let _ = self.queue.hand_over(Order::Reopen(sink));
-        }
+    /// Reopens every file at its path, as after a log rotation (SIGUSR1), and returns the outcome for each. Buffers
+    /// handed over from now on are written to the new file. If a file cannot be reopened, the old one stays in use,
+    /// and each write tries again. Blocks, at most for `patience`; a file that is not reopened by then will be.
+    pub fn reopen(&self, patience: Duration) -> Vec<Reopened> {
+        let state = &self.queue.state;
+        let sinks = state.sinks();
+        let round = state.rounds.ask();
+        // If the queue is full, the writer sees the round before its next order.
+        let _ = self.queue.hand_over(Order::Look);
+        state.rounds.wait(round, patience);
+        let outcome = |sink: &Arc<Sink>| {
+            let error = match sink.outcome() {
+                (done, _) if done < round => Some(LATE.to_owned()),
+                (_, error) => error,
+            };
+            Reopened { path: sink.to_string(), error }
+        };
+        sinks.iter().map(outcome).collect()
     }
 
     /// Waits until everything handed over so far is written or lost. Returns false if `patience` ends first.
@@ -151,6 +164,9 @@ impl Queue {
 /// State shared by workers, the writer and `flush_and_wait`. It is touched once per buffer, not once per line.
 #[derive(Debug, Default)]
 struct State {
+    /// The sinks in use. A sink is closed when the last handle or buffer for it is dropped.
+    sinks: Mutex<Vec<Weak<Sink>>>,
+    rounds: Rounds,
     handed_over: AtomicU64,
     finished: Mutex<u64>,
     progress: Condvar,
@@ -160,6 +176,10 @@ struct State {
 }
 
 impl State {
+    fn sinks(&self) -> Vec<Arc<Sink>> {
+        lock(&self.sinks).iter().filter_map(Weak::upgrade).collect()
+    }
+
     /// Uncounts an order that the full queue rejected.
     fn take_back(&self) {
         let _finished = lock(&self.finished);
@@ -178,6 +198,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+const LATE: &str = "is not reopened yet: the thread that writes the logs is blocked, as by a disk that hangs";
 /// limit: buffers that wait for the writer, of all workers together: about 4 MiB of lines.
 const ORDERS_MAX: usize = 256;
 

@@ -189,6 +189,11 @@ impl Prepared {
         self
     }
 
+    /// The path of a file beside the configuration.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// Uses this binary instead of the one beside the tests.
     #[must_use]
     pub fn binary(mut self, binary: PathBuf) -> Self {

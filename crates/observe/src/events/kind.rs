@@ -125,6 +125,8 @@ events! {
         "A write to an access log failed.", "Make room on the disk.";
     AccessLogNotReopened => Error Own "access log: cannot reopen" ["path", "error"],
         "The path of an access log cannot be opened. The file that was open is written on.", "";
+    AccessLogReopened => Info Own "access log: reopened after all" ["path"],
+        "An access log that could not be reopened was opened under its path, at a later write.", "";
     Panicked => Error Peer "a bug of Evenkeel: a panic" ["thread", "at", "message"],
         "A task panicked. Its connection was closed; all others go on.", "Please report it with this line.";
     WorkerEnded => Error Own "a worker ended" ["error"],

@@ -73,7 +73,7 @@ impl LogBuffer {
                 text.clear();
                 text
             }
-            Err(Order::Reopen(_)) => Vec::new(),
+            Err(Order::Look) => Vec::new(),
         };
     }
 

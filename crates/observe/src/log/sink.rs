@@ -4,10 +4,9 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use model::LogPath;
 
@@ -17,37 +16,62 @@ use super::lock;
 #[derive(Debug)]
 pub(super) struct Sink {
     path: LogPath,
-    stale: AtomicBool,
     output: Mutex<Output<File>>,
+    reopened: Mutex<LastReopening>,
+}
+
+/// The last time that the file was to be reopened.
+#[derive(Clone, Debug, Default)]
+struct LastReopening {
+    /// See `Rounds`; 0: it never was.
+    round: u64,
+    error: Option<String>,
 }
 
 impl Sink {
     pub(super) fn open(path: &LogPath) -> io::Result<Self> {
         let output = Mutex::new(Output { file: open(path)?, torn: false });
-        Ok(Self { path: path.clone(), stale: AtomicBool::new(false), output })
+        Ok(Self { path: path.clone(), output, reopened: Mutex::default() })
     }
 
     pub(super) fn path(&self) -> &LogPath {
         &self.path
     }
 
-    /// Makes the writer reopen the file before its next write.
-    pub(super) fn mark_stale(&self) {
-        self.stale.store(true, Relaxed);
+    /// Opens the path again. If that fails, the old file stays in use.
+    pub(super) fn reopen(&self, round: u64) -> Result<(), String> {
+        let opened = open(&self.path).map_err(|error| error.to_string());
+        let error = opened.as_ref().err().cloned();
+        let result = opened.map(|file| *lock(&self.output) = Output { file, torn: false });
+        *lock(&self.reopened) = LastReopening { round, error };
+        result
     }
 
-    pub(super) fn reopen_if_stale(&self) -> io::Result<()> {
-        if self.stale.swap(false, Relaxed) {
-            let file = open(&self.path)?;
-            *lock(&self.output) = Output { file, torn: false };
-        }
-        Ok(())
+    /// The last round in which the file was to be reopened, and the error if that failed.
+    pub(super) fn outcome(&self) -> (u64, Option<String>) {
+        let LastReopening { round, error } = lock(&self.reopened).clone();
+        (round, error)
     }
 
-    /// Writes whole lines; see [`Output::write`].
+    /// The round in which the file could not be reopened, while that is so.
+    pub(super) fn failed_round(&self) -> Option<u64> {
+        let reopened = lock(&self.reopened);
+        reopened.error.as_ref().map(|_| reopened.round)
+    }
+
+    /// Writes whole lines; see [`Output::write`]. A file that was deleted and cannot be opened again takes none,
+    /// because it cannot be read.
     pub(super) fn write(&self, text: &[u8]) -> (u64, io::Result<()>) {
-        lock(&self.output).write(text)
+        let mut output = lock(&self.output);
+        if self.failed_round().is_some() && is_deleted(&output.file) {
+            return (0, Err(io::Error::other("the file was deleted and cannot be opened again")));
+        }
+        output.write(text)
     }
+}
+
+fn is_deleted(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.nlink() == 0)
 }
 
 impl fmt::Display for Sink {

@@ -38,6 +38,10 @@ fn log(path: impl AsRef<Path>, format: LogFormat) -> AccessLog {
     AccessLog { path: LogPath::File(path.as_ref().to_owned()), format }
 }
 
+fn outcome(path: impl AsRef<Path>, error: Option<&str>) -> Reopened {
+    Reopened { path: path.as_ref().display().to_string(), error: error.map(str::to_owned) }
+}
+
 fn push(buffer: &mut LogBuffer, line: &str) {
     buffer.push(|_, out| out.extend([line, "\n"].iter().flat_map(|part| part.bytes())));
 }
@@ -150,8 +154,7 @@ fn after_a_rotation_lines_go_to_the_new_file() {
     push(&mut buffer, "two");
     buffer.flush();
     scene.settle();
-    scene.logs.reopen();
-    scene.settle();
+    assert_eq!(scene.logs.reopen(PATIENCE), [outcome(&path, None)]);
     assert_eq!(fs::read_to_string(&path).unwrap(), "", "made before the next line");
     push(&mut buffer, "three");
     buffer.flush();
@@ -161,17 +164,56 @@ fn after_a_rotation_lines_go_to_the_new_file() {
 }
 
 #[test]
-fn if_reopening_fails_the_old_file_stays_in_use() {
+fn if_reopening_fails_the_old_file_stays_in_use_and_each_write_tries_again() {
+    let scene = Scene::new();
+    let (path, moved) = (scene.path("logs/a.log"), scene.path("moved"));
+    fs::create_dir(scene.path("logs")).unwrap();
+    let mut buffer = scene.open(&path).buffer();
+    let fine = scene.open(scene.path("fine.log"));
+    fs::rename(scene.path("logs"), &moved).unwrap();
+    let gone = outcome(&path, Some("No such file or directory (os error 2)"));
+    assert_eq!(scene.logs.reopen(PATIENCE), [gone, outcome(scene.path("fine.log"), None)]);
+    let mut write = |line| {
+        push(&mut buffer, line);
+        buffer.flush();
+        scene.settle();
+    };
+    write("one");
+    write("two");
+    assert_eq!(fs::read_to_string(moved.join("a.log")).unwrap(), "one\ntwo\n");
+    assert_eq!(scene.logs.totals(), LogTotals { lines_written: 2, lines_dropped: 0, errors: 1 });
+    fs::create_dir(scene.path("logs")).unwrap();
+    write("three");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+    drop(fine);
+}
+
+#[test]
+fn lines_for_a_deleted_file_are_counted_as_lost() {
     let scene = Scene::new();
     fs::create_dir(scene.path("logs")).unwrap();
     let mut buffer = scene.open(scene.path("logs/a.log")).buffer();
-    fs::rename(scene.path("logs"), scene.path("moved")).unwrap();
-    scene.logs.reopen();
+    fs::remove_dir_all(scene.path("logs")).unwrap();
+    scene.logs.reopen(PATIENCE);
     push(&mut buffer, "one");
     buffer.flush();
     scene.settle();
-    assert_eq!(fs::read_to_string(scene.path("moved/a.log")).unwrap(), "one\n");
-    assert_eq!(scene.logs.totals(), LogTotals { lines_written: 1, lines_dropped: 0, errors: 1 });
+    assert_eq!(scene.logs.totals(), LogTotals { lines_written: 0, lines_dropped: 1, errors: 2 });
+}
+
+#[test]
+fn a_path_that_became_something_else_cannot_be_reopened() {
+    let scene = Scene::new();
+    let path = scene.path("a.log");
+    let _handle = scene.open(&path);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert_eq!(scene.logs.reopen(PATIENCE), [outcome(&path, Some("Is a directory (os error 21)"))]);
+    fs::remove_dir(&path).unwrap();
+    let fifo = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(fifo.success());
+    let [Reopened { error: Some(error), .. }] = &scene.logs.reopen(PATIENCE)[..] else { panic!() };
+    assert!(error.contains("is a named pipe"), "{error}");
 }
 
 #[test]
@@ -203,7 +245,8 @@ fn a_hanging_disk_drops_lines_and_blocks_no_worker() {
         buffer.flush();
     }
     assert!(!scene.logs.flush_and_wait(Duration::ZERO), "the writer cannot be done yet");
-    scene.logs.reopen();
+    let [Reopened { error: Some(error), .. }] = &scene.logs.reopen(Duration::ZERO)[..] else { panic!() };
+    assert!(error.contains("is not reopened yet"), "{error}");
     let dropped = scene.logs.totals().lines_dropped;
     // The writer may already hold one order.
     assert!((99..=100).contains(&dropped), "{dropped}");

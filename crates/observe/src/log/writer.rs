@@ -11,7 +11,8 @@ use crate::{Event, event};
 #[derive(Debug)]
 pub(super) enum Order {
     Write(Lines),
-    Reopen(Arc<Sink>),
+    /// Wakes the writer, which looks before each order whether the files are to be reopened.
+    Look,
 }
 
 /// Whole lines for one file.
@@ -25,10 +26,12 @@ pub(super) struct Lines {
 
 /// Runs until all senders are dropped.
 pub(super) fn run(orders: &Receiver<Order>, state: &State) {
+    let mut round = 0;
     for order in orders {
+        reopen_if_asked(state, &mut round);
         match order {
             Order::Write(lines) => write(lines, state),
-            Order::Reopen(sink) => reopen(&sink, state),
+            Order::Look => {}
         }
         state.finish();
     }
@@ -36,7 +39,7 @@ pub(super) fn run(orders: &Receiver<Order>, state: &State) {
 
 fn write(lines: Lines, state: &State) {
     let Lines { sink, mut text, lines, give_back } = lines;
-    reopen(&sink, state);
+    retry(&sink, state);
     let (written, result) = sink.write(&text);
     state.lines_written.fetch_add(written, Relaxed);
     if let Err(error) = result {
@@ -51,10 +54,35 @@ fn write(lines: Lines, state: &State) {
     }
 }
 
-fn reopen(sink: &Sink, state: &State) {
-    if let Err(error) = sink.reopen_if_stale() {
-        state.errors.fetch_add(1, Relaxed);
-        event(Event::AccessLogNotReopened, &[("path", &sink), ("error", &error)]);
+/// Reopens every file if that was asked for since `round`. Called by the writer before each order.
+fn reopen_if_asked(state: &State, round: &mut u64) {
+    let asked = state.rounds.asked();
+    if asked != *round {
+        for sink in state.sinks() {
+            reopen(&sink, asked, state);
+        }
+        *round = asked;
+        state.rounds.finish(asked);
+    }
+}
+
+/// Tries again to open a file that could not be reopened, so that lines go to the right file as soon as possible.
+fn retry(sink: &Sink, state: &State) {
+    let Some(round) = sink.failed_round() else { return };
+    reopen(sink, round, state);
+}
+
+fn reopen(sink: &Sink, round: u64, state: &State) {
+    let (last, known) = sink.outcome();
+    match (sink.reopen(round), known) {
+        (Ok(()), None) => {}
+        (Ok(()), Some(_)) => event(Event::AccessLogReopened, &[("path", sink)]),
+        // A retry that fails in the same way is not reported again.
+        (Err(error), Some(known)) if last == round && known == error => {}
+        (Err(error), _) => {
+            state.errors.fetch_add(1, Relaxed);
+            event(Event::AccessLogNotReopened, &[("path", sink), ("error", &error)]);
+        }
     }
 }
 

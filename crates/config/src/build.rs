@@ -60,8 +60,13 @@ struct Build<'b, 't> {
     report: &'b mut Report<'t>,
 }
 
-pub(crate) fn config(root: &Table, file_name: &str, files: &dyn Files, report: &mut Report<'_>) -> Config {
-    let folder = Path::new(file_name).parent().unwrap_or(Path::new(""));
+pub(crate) fn config(
+    root: &Table,
+    file_name: &str,
+    folder: &Path,
+    files: &dyn Files,
+    report: &mut Report<'_>,
+) -> Config {
     let groups = root.tables("target_group").into_iter().map(|(name, _)| name).collect();
     let access_files = access::FileBudget::default();
     let (file_name, binds) = (Arc::from(file_name), Vec::new());
@@ -157,7 +162,7 @@ impl Build<'_, '_> {
     /// Reports that a file that `value` names cannot be read.
     fn unreadable(&mut self, value: &Value, name: &str, error: &io::Error) {
         let message = format!("cannot read `{}`: {error}", name.escape_debug());
-        let problem = self.report.error(value, message);
+        let problem = self.report.file_error(value, message);
         if error.kind() == ErrorKind::NotFound && Path::new(name).is_relative() {
             problem.hint("a relative path is relative to this file's directory");
         }

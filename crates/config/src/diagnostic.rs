@@ -1,5 +1,6 @@
 //! Errors and warnings, and their rendering for people and programs.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write};
 
 use serde_json::json;
@@ -30,9 +31,14 @@ pub struct Diagnostic {
     pub key: String,
 }
 
-/// Reads the line of an error from its file.
+/// Reads the line of an error from its file. A pipe has nothing left to read, and would block.
 fn excerpt(file: &str, line: usize, column: usize) -> Option<Excerpt> {
-    let text = std::fs::read_to_string(file).ok()?;
+    let is_file = std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file());
+    let text = is_file.then(|| std::fs::read_to_string(file).ok()).flatten()?;
+    excerpt_of(&text, line, column)
+}
+
+fn excerpt_of(text: &str, line: usize, column: usize) -> Option<Excerpt> {
     let text = text.lines().nth(line.checked_sub(1)?)?;
     let is_plain = text.chars().count() <= EXCERPT_CHARS_MAX && !text.chars().any(char::is_control);
     is_plain.then(|| Excerpt { text: text.to_owned(), indent: column.saturating_sub(1) })
@@ -78,6 +84,11 @@ impl Diagnostic {
             hint: Some(hint).filter(|hint| !hint.is_empty()),
             key: String::new(),
         }
+    }
+
+    /// Takes the excerpt from this text.
+    pub(crate) fn quote(&mut self, text: &str) {
+        self.excerpt = excerpt_of(text, self.line, self.column);
     }
 
     /// The text for a terminal, with a line feed at the end.
@@ -154,6 +165,17 @@ impl Errors {
     /// JSON lines: one object per error.
     pub fn to_json(&self) -> String {
         self.0.iter().map(|diagnostic| diagnostic.to_json() + "\n").collect()
+    }
+
+    /// Adds the errors of the files that the configuration names. At a place that has an error already, that one is
+    /// the cause.
+    #[must_use]
+    pub fn and(mut self, of_files: Self) -> Self {
+        let place = |diagnostic: &Diagnostic| (diagnostic.line, diagnostic.column);
+        let known: HashSet<_> = self.0.iter().map(place).collect();
+        self.0.extend(of_files.0.into_iter().filter(|error| !known.contains(&place(error))));
+        self.0.sort_by_key(place);
+        self
     }
 
     pub(crate) fn whole_file(file: &str, message: String) -> Self {

@@ -1,8 +1,11 @@
 //! Reading the files that a configuration names.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
+
+use rustix::fs::{Access, access};
 
 /// Reads the files that a configuration names; tests replace it.
 pub trait Files {
@@ -11,6 +14,15 @@ pub trait Files {
     /// # Errors
     /// Those of the file system, and [`io::ErrorKind::FileTooLarge`] above `bytes_max`.
     fn read(&self, path: &Path, bytes_max: usize) -> io::Result<Vec<u8>>;
+
+    /// Whether lines can be appended to the file, which may not exist yet. It is not created.
+    ///
+    /// # Errors
+    /// Those that opening it would have.
+    fn appendable(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Ok(())
+    }
 }
 
 /// Reads from the file system.
@@ -22,7 +34,7 @@ impl Files for Disk {
         // Opening a FIFO would block until it has a writer.
         let metadata = std::fs::metadata(path)?;
         if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+            return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
         }
         let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
         // One byte more than the file's length, so that the last read, which returns 0, does not grow the
@@ -32,9 +44,25 @@ impl Files for Disk {
         File::open(path)?.take(limit).read_to_end(&mut bytes)?;
         if bytes.len() > bytes_max {
             let message = format!("it is larger than {bytes_max} bytes");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+            return Err(io::Error::new(ErrorKind::FileTooLarge, message));
         }
         Ok(bytes)
+    }
+
+    fn appendable(&self, path: &Path) -> io::Result<()> {
+        match std::fs::metadata(path) {
+            // As in the access log: opening a FIFO would block until it has a reader.
+            Ok(metadata) if metadata.file_type().is_fifo() => Err(io::Error::new(
+                ErrorKind::Unsupported,
+                "it is a named pipe; log to \"-\" and pipe stdout",
+            )),
+            Ok(_) => OpenOptions::new().append(true).open(path).map(drop),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                Ok(access(folder.unwrap_or(Path::new(".")), Access::WRITE_OK | Access::EXEC_OK)?)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -57,5 +85,23 @@ mod tests {
         assert_eq!(Disk.read(folder.path(), 5).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         let missing = folder.path().join("missing");
         assert_eq!(Disk.read(&missing, 5).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_log_can_be_appended_to_or_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("old.log"), "1\n").unwrap();
+        for (name, kind) in [
+            ("old.log", None),
+            ("new.log", None),
+            ("none/new.log", Some(ErrorKind::NotFound)),
+            ("old.log/new.log", Some(ErrorKind::NotADirectory)),
+            ("", Some(ErrorKind::IsADirectory)),
+        ] {
+            let found = Disk.appendable(&at(name)).err().map(|error| error.kind());
+            assert_eq!(found, kind, "{name}");
+        }
+        assert!(!at("new.log").exists() && std::fs::read(at("old.log")).unwrap() == b"1\n");
     }
 }

@@ -30,6 +30,9 @@ pub(crate) struct Problem {
     message: String,
     hint: Option<String>,
     is_syntax: bool,
+    is_of_file: bool,
+    /// It is reported only if the syntax is right; see [`Report::keep_only_errors_of_files`].
+    is_guess: bool,
 }
 
 impl Problem {
@@ -49,15 +52,23 @@ pub(crate) struct Report<'t> {
     /// Lines with a syntax error. Other errors on them follow from it and are not reported.
     broken_lines: HashSet<usize>,
     error_count: usize,
+    guesses: bool,
 }
 
 impl<'t> Report<'t> {
     pub(crate) fn new(source: Source<'t>) -> Self {
-        Self { source, problems: Vec::new(), broken_lines: HashSet::new(), error_count: 0 }
+        Self { source, problems: Vec::new(), broken_lines: HashSet::new(), error_count: 0, guesses: false }
     }
 
     pub(crate) fn error(&mut self, at: &dyn Locate, message: impl Into<String>) -> &mut Problem {
         self.push(Severity::Error, at, message.into())
+    }
+
+    /// An error of a file that `at` names.
+    pub(crate) fn file_error(&mut self, at: &dyn Locate, message: impl Into<String>) -> &mut Problem {
+        let problem = self.error(at, message);
+        problem.is_of_file = true;
+        problem
     }
 
     pub(crate) fn warning(&mut self, at: &dyn Locate, message: impl Into<String>) -> &mut Problem {
@@ -71,6 +82,11 @@ impl<'t> Report<'t> {
         if self.broken_lines.insert(line) {
             self.error(&span, format!("not valid TOML: {message}")).is_syntax = true;
         }
+    }
+
+    /// From here on parts of the text are missing, so that only what is wrong with files is certain.
+    pub(crate) fn keep_only_errors_of_files(&mut self) {
+        self.guesses = true;
     }
 
     pub(crate) fn error_count(&self) -> usize {
@@ -92,7 +108,7 @@ impl<'t> Report<'t> {
         let (mut errors, mut warnings) = (Errors::default(), Vec::new());
         let (source, broken_lines) = (&self.source, &self.broken_lines);
         let follows = |p: &Problem| !p.is_syntax && broken_lines.contains(&source.line(p.span.start));
-        self.problems.retain(|problem| !follows(problem));
+        self.problems.retain(|problem| !follows(problem) && (problem.is_of_file || !problem.is_guess));
         for problem in self.problems {
             let place = self.source.place(problem.span);
             let mut diagnostic = Diagnostic::at(problem.severity, file, place, problem.message);
@@ -110,7 +126,17 @@ impl<'t> Report<'t> {
         self.error_count += usize::from(severity == Severity::Error);
         let (span, path) = (at.span(), at.path().to_owned());
         let index = self.problems.len();
-        self.problems.push(Problem { severity, span, path, message, hint: None, is_syntax: false });
+        let (is_syntax, is_of_file, is_guess) = (false, false, self.guesses);
+        self.problems.push(Problem {
+            severity,
+            span,
+            path,
+            message,
+            hint: None,
+            is_syntax,
+            is_of_file,
+            is_guess,
+        });
         &mut self.problems[index]
     }
 }

@@ -34,7 +34,7 @@ use swap::Swaps;
 #[derive(Debug)]
 pub struct Setup {
     pub prepared: Prepared,
-    /// The file that a reload reads; `None`: there is no file, as in the demo.
+    /// The file that a reload reads; `None`: there is none, as in the demo or if the config came from a pipe.
     pub path: Option<PathBuf>,
     /// A random seed; see [`Engine::start`].
     pub seed: [u64; 2],

@@ -9,7 +9,7 @@ use table::{span, table};
 use crate::view::{GroupView, ListenerView, LoadBalancerView, StatusView, TargetView};
 
 pub fn status_page(status: &StatusView) -> String {
-    let config = status.config.as_deref().unwrap_or("built-in configuration");
+    let config = status.config.as_deref().unwrap_or("no configuration file");
     let stopping = if status.stopping { ", STOPPING" } else { "" };
     let mut page = format!(
         "evenkeel {}, pid {}, up {} (since {}){stopping}\n{config}: generation {}, {} {}\n",

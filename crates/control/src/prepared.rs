@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use config::{Diagnostic, Errors, Loaded, Severity};
+use config::{Diagnostic, Errors, Loaded, Reading, Severity};
 use model::Config;
 use tls::{Files, Finding, Keeps, Material, TicketKeys};
 
@@ -38,7 +38,13 @@ impl Prepared {
     /// # Errors
     /// All errors in them.
     pub fn load(path: &Path, now: SystemTime) -> Result<Self, Errors> {
-        Self::of(config::load(path)?, now)
+        let reading = config::read(path)?;
+        let tickets = TicketKeys::new(seconds(now));
+        let files = read_files(&reading.config, &tickets, now, None);
+        let contents = files.contents.clone();
+        let (loaded, material, _) = with_files(reading, files)?;
+        let Loaded { config, warnings } = loaded;
+        Ok(Self { config, material, tickets, warnings, contents })
     }
 
     /// The same for a configuration that was read before.
@@ -52,6 +58,27 @@ impl Prepared {
         let (material, found) = result?;
         warnings.extend(found);
         Ok(Self { config, material, tickets, warnings, contents })
+    }
+}
+
+/// The configuration and what its TLS files hold, or the errors of both, and the files for which others are kept.
+pub(crate) fn with_files(
+    reading: Reading,
+    files: FilesRead,
+) -> Result<(Loaded, Material, BTreeSet<PathBuf>), Errors> {
+    let FilesRead { result, refused, kept, .. } = files;
+    let (material, mut found, mut errors) = match result {
+        Ok((material, warnings)) => (Some(material), warnings, refused),
+        Err(errors) => (None, Vec::new(), errors.0),
+    };
+    errors.iter_mut().chain(&mut found).for_each(|diagnostic| reading.quote(diagnostic));
+    match material {
+        Some(material) if reading.errors.is_empty() => {
+            let mut loaded = reading.loaded()?;
+            loaded.warnings.extend(found);
+            Ok((loaded, material, kept))
+        }
+        _ => Err(reading.errors.and(Errors(errors))),
     }
 }
 

@@ -15,7 +15,7 @@ pub struct StatusView {
     pub workers: usize,
     /// A graceful stop is in progress.
     pub stopping: bool,
-    /// The configuration file; `null` in the demo.
+    /// The configuration file; `null` in the demo, or if it was read from a pipe.
     pub config: Option<String>,
     pub last_reload: Option<ReloadView>,
     #[serde(default)]

@@ -20,7 +20,11 @@ pub(crate) fn check(file: &Path, json: bool) -> ExitCode {
         Err(errors) => {
             let count = errors.0.len();
             let noun = if count == 1 { "error" } else { "errors" };
-            failed_with(&format!("{}\n{}: {count} {noun}\n", errors.render(stdout_colors()), file.display()))
+            failed_with(&format!(
+                "{}\n{}: {count} {noun}\n",
+                errors.render(stdout_colors()),
+                config::name(file)
+            ))
         }
     }
 }
@@ -43,7 +47,7 @@ fn fine(file: &Path, loaded: &Prepared) -> String {
         count(targets, "target"),
         count(loaded.warnings.len(), "warning"),
     ];
-    format!("{warnings}{}: ok ({})\n", file.display(), counts.join(", "))
+    format!("{warnings}{}: ok ({})\n", config::name(file), counts.join(", "))
 }
 
 fn rules(listener: &Listener) -> usize {

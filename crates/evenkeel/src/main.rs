@@ -36,13 +36,13 @@ pub(crate) struct Arguments {
 enum Command {
     /// Run the load balancer
     Run {
-        /// The configuration
-        #[arg(short, long, value_name = "FILE")]
-        config: PathBuf,
+        #[command(flatten)]
+        source: Source,
     },
-    /// Check a configuration and report all errors and warnings
+    /// Check a configuration and every file that it names, and report all errors and warnings
     Check {
-        file: PathBuf,
+        #[command(flatten)]
+        source: Source,
         /// One JSON object for each error and warning
         #[arg(long)]
         json: bool,
@@ -81,6 +81,22 @@ enum Command {
     },
     /// Print the version
     Version,
+}
+
+#[derive(Debug, clap::Args)]
+struct Source {
+    /// The configuration: a file, a pipe, or `-` for standard input. What is not a file cannot be reloaded
+    #[arg(short, long, value_name = "FILE", required_unless_present = "file")]
+    config: Option<PathBuf>,
+    /// The same as --config
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    file: Option<PathBuf>,
+}
+
+impl Source {
+    fn path(self) -> PathBuf {
+        self.config.or(self.file).unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -124,8 +140,8 @@ enum Certificates {
 fn main() -> ExitCode {
     let Arguments { admin, command } = Arguments::parse();
     match command {
-        Command::Run { config } => run::run(&config, admin),
-        Command::Check { file, json } => check::check(&file, json),
+        Command::Run { source } => run::run(&source.path(), admin),
+        Command::Check { source, json } => check::check(&source.path(), json),
         Command::Cert { command: Cert::Check { file, key, hosts, json } } => {
             cert::check(&file, key.as_deref(), &hosts, json)
         }

@@ -17,14 +17,15 @@ pub(crate) fn run(path: &Path, admin: Option<AdminAddress>) -> ExitCode {
         }
         Err(errors) => {
             tell(&errors.render(stderr_colors()));
-            failed(&format!("{} is not valid; nothing was started", path.display()))
+            failed(&format!("{} is not valid; nothing was started", config::name(path)))
         }
     }
 }
 
 async fn serve(path: &Path, prepared: Prepared, admin: Option<AdminAddress>) -> ExitCode {
     let address = admin_address(admin, &prepared.config);
-    let (signals, setup) = match (Signals::listen(), setup(prepared, Some(path.to_owned()))) {
+    let path = config::can_be_read_again(path).then(|| path.to_owned());
+    let (signals, setup) = match (Signals::listen(), setup(prepared, path)) {
         (Ok(signals), Ok(setup)) => (signals, setup),
         (Err(error), _) | (_, Err(error)) => return failed(&format!("cannot start: {error}")),
     };

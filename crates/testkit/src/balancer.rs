@@ -208,6 +208,14 @@ impl Prepared {
         self
     }
 
+    /// A command of the binary in the directory of the configuration, `evenkeel.toml`.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.binary.clone().unwrap_or_else(binary));
+        command.args(arguments).current_dir(self.directory.path());
+        command.env("EVENKEEL_ADMIN", format!("unix:{}", self.path(ADMIN).display()));
+        command
+    }
+
     /// Limits the number of open files.
     #[must_use]
     pub fn open_files(mut self, limit: u32) -> Self {

@@ -111,7 +111,7 @@ fn file<'v>(value: &'v Value, verdict: Verdict, entries: &mut Entries<'v>, build
         Err(error) => return build.unreadable(value, name, &error),
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        build.report.error(value, format!("`{shown}` is not UTF-8 text"));
+        build.report.file_error(value, format!("`{shown}` is not UTF-8 text"));
         return;
     };
     build.access_files.bytes -= bytes.len();
@@ -121,7 +121,7 @@ fn file<'v>(value: &'v Value, verdict: Verdict, entries: &mut Entries<'v>, build
     for (line, text) in (1..).zip(text.lines()) {
         let Some(lines) = build.access_files.lines.checked_sub(1) else {
             let message = format!("{shown}:{line}: all files together have more than {FILE_LINES_MAX} lines");
-            build.report.error(value, message);
+            build.report.file_error(value, message);
             return;
         };
         build.access_files.lines = lines;
@@ -133,14 +133,14 @@ fn file<'v>(value: &'v Value, verdict: Verdict, entries: &mut Entries<'v>, build
             Ok(entry) => entries.push(entry, value, line),
             Err(wrong) if wrong_lines < WRONG_LINES_MAX => {
                 wrong_lines += 1;
-                build.report.error(value, format!("{shown}:{line}: {}", wrong.message)).hint(wrong.hint);
+                build.report.file_error(value, format!("{shown}:{line}: {}", wrong.message)).hint(wrong.hint);
             }
             Err(_) => wrong_lines += 1,
         }
     }
     if wrong_lines > WRONG_LINES_MAX {
         let more = wrong_lines - WRONG_LINES_MAX;
-        build.report.error(value, format!("{shown} has {more} more lines with errors"));
+        build.report.file_error(value, format!("{shown} has {more} more lines with errors"));
     }
 }
 

@@ -48,8 +48,18 @@ fn access_log(table: &Table, build: &mut Build<'_, '_>) -> Option<AccessLog> {
             build.report.error(value, "`path` is empty").hint("a file, or `-` for standard output");
             return None;
         }
-        text => LogPath::File(build.path(text)),
+        text => {
+            let path = build.path(text);
+            if let Err(error) = build.files.appendable(&path) {
+                let message = format!("cannot write `{}`: {error}", text.escape_debug());
+                build.report.file_error(value, message).hint(UNWRITABLE_HINT);
+            }
+            LogPath::File(path)
+        }
     };
     let format = if table.text("format") == Some("json") { LogFormat::Json } else { LogFormat::Text };
     Some(AccessLog { path, format })
 }
+
+const UNWRITABLE_HINT: &str =
+    "the directory must exist, and the user that runs evenkeel must be allowed to write there";

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Control, Fixed, LastReload};
 use crate::hint::start_error;
-use crate::prepared::{FilesRead, read_files};
+use crate::prepared::{read_files, with_files};
 
 /// A successful reload.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub enum ReloadError {
         changed: Vec<PathBuf>,
     },
     Engine(EngineError),
-    /// The demo has no config file.
+    /// There is no config file: it is the demo, or the config came from a pipe.
     NoFile,
     Stopping,
     /// A bug in Evenkeel; the panic is in the log.
@@ -69,13 +69,13 @@ impl Control {
 
     fn try_reload(&self, engine: &Engine) -> Result<Reloaded, ReloadError> {
         let path = self.path.as_deref().ok_or(ReloadError::NoFile)?;
-        let Loaded { config, mut warnings } = config::load(path).map_err(ReloadError::Config)?;
+        let reading = config::read(path).map_err(ReloadError::Config)?;
         let serving = self.state().serving;
         let before = Some((&serving.material, Keeps::Ended));
-        let FilesRead { result, contents, kept, .. } =
-            read_files(&config, &self.tickets, (self.wall)(), before);
-        let (material, found) = result.map_err(ReloadError::Config)?;
-        warnings.extend(found);
+        let files = read_files(&reading.config, &self.tickets, (self.wall)(), before);
+        let contents = files.contents.clone();
+        let (Loaded { config, mut warnings }, material, kept) =
+            with_files(reading, files).map_err(ReloadError::Config)?;
         let generation = engine.apply(&config, &material).map_err(ReloadError::Engine)?;
         let wanted = Fixed { workers: config.workers, admin_socket: config.admin_socket.clone() };
         self.adopt(engine, config, material, contents.keeping(&kept, &serving.contents));
@@ -115,7 +115,11 @@ impl ReloadError {
         match self {
             Self::Config(errors) | Self::Files { errors, .. } => errors.render(false),
             Self::Engine(error) => start_error(error),
-            Self::NoFile => "there is no configuration file to reload: the demo has none".to_owned(),
+            Self::NoFile => {
+                "there is no configuration file to reload: the demo has none, and standard input or a \
+                             pipe cannot be read again"
+                    .to_owned()
+            }
             Self::Stopping => "evenkeel is stopping".to_owned(),
             Self::Panicked => {
                 "the reload panicked: this is a bug in Evenkeel, please report it with the log".to_owned()

@@ -4,6 +4,7 @@
 
 mod bad_config_changes_nothing;
 mod blocked_stderr_stops_no_traffic;
+mod check_reports_all_that_run_refuses;
 mod descriptors_run_out;
 mod flood_of_lines_is_counted;
 mod killed_target_affects_only_its_requests;

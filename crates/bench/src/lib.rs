@@ -37,7 +37,7 @@ pub use report::Spread;
 
 use case::{Case, Kind};
 use report::Finding;
-use xtask::{Outcome, packages, workspace};
+use xtask::{Outcome, packages, step, workspace};
 
 #[derive(Clone, Debug, PartialEq, Parser)]
 #[command(
@@ -105,7 +105,7 @@ fn run(options: &Options) -> Outcome {
     println!("{}", bench.describe());
     let mut findings = Vec::new();
     for case in options.cases() {
-        let finding = measure(&bench, case, options.cold)?;
+        let finding = step(&format!("case {}", case.name), || measure(&bench, case, options.cold))?;
         println!("{}", finding.text());
         findings.push(finding);
     }

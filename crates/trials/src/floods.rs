@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use testkit::{Target, response};
 
 use clap::Args;
-use xtask::Outcome;
+use xtask::{Outcome, step};
 
 use crate::lock::lock;
 use crate::pace::{self, Times};
@@ -73,7 +73,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let mut missed = Vec::new();
     for class in Class::ALL {
         if options.class.as_deref().is_none_or(|wanted| class.name().contains(wanted)) {
-            let row = typical(class, &proxy, &target, Duration::from_secs(options.seconds));
+            let seconds = Duration::from_secs(options.seconds);
+            let row = step(class.name(), || typical(class, &proxy, &target, seconds));
             println!("{}", row.line());
             row.flooded.errors.iter().take(ERRORS_SHOWN).for_each(|error| println!("  {error}"));
             missed.extend(row.missed());

@@ -15,7 +15,7 @@ use balance::Rng;
 use bench::{Contender, Files, Placement, Variant};
 use clap::Args;
 use serde_json::{Value, json};
-use xtask::{Outcome, packages, workspace};
+use xtask::{Outcome, packages, step, workspace};
 
 use crate::seed::seed_or_clock;
 use load::Seen;
@@ -67,7 +67,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
         let idle = Duration::from_millis(least + random.below(*spread));
         let manner = Manner { idle, line: Duration::from_millis(options.line) };
         let pauses = load::pauses(idle, Duration::from_secs(options.seconds), &mut random);
-        heats.extend(race(manner, &pauses, seed)?);
+        let name = format!("a target that closes after {} ms", idle.as_millis());
+        heats.extend(step(&name, || race(manner, &pauses, seed))?);
     }
     if options.json {
         let heats: Vec<Value> = heats.iter().map(Heat::json).collect();

@@ -87,7 +87,7 @@ pub(crate) fn evenkeel(release: bool) -> Outcome<PathBuf> {
         return Ok(binary.into());
     }
     let (profile, directory) = if release { ("release", "release") } else { ("dev", "debug") };
-    let build = ["build", "--quiet", "--package", "evenkeel", "--profile", profile];
+    let build = ["build", "--package", "evenkeel", "--profile", profile];
     workspace::run(workspace::cargo().args(build))?;
     Ok(workspace::target_directory()?.join(directory).join("evenkeel"))
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bench::Spread;
 use clap::Args;
 use testkit::Balancer;
-use xtask::Outcome;
+use xtask::{Outcome, step};
 
 use crate::pace::{self, Times};
 use crate::server;
@@ -47,15 +47,18 @@ fn measure(proxy: SocketAddr, seconds: u64) -> Outcome<(Vec<Pair>, Cut)> {
     for number in 0..seconds.div_ceil(CROWDED.as_secs()) {
         let mut without = None;
         if number % 2 == 0 {
-            without = Some(pace::http1(proxy, Instant::now() + ALONE)?);
+            without = Some(alone(proxy)?);
         }
         let until = Instant::now() + crowd::GATHERING + CROWDED;
-        let (cut, with) = std::thread::scope(|scope| {
-            let crowd = scope.spawn(move || crowd::run(proxy, until, TIMEOUT));
-            std::thread::sleep(crowd::GATHERING);
-            let with = pace::http1(proxy, until);
-            (crowd.join(), with)
-        });
+        let crowded = || {
+            std::thread::scope(|scope| {
+                let crowd = scope.spawn(move || crowd::run(proxy, until, TIMEOUT));
+                std::thread::sleep(crowd::GATHERING);
+                let with = pace::http1(proxy, until);
+                (crowd.join(), with)
+            })
+        };
+        let (cut, with) = step("the good client in the crowd", crowded);
         let cut = cut
             .map_err(|_| "the slow clients panicked")?
             .map_err(|error| format!("slow clients: {error}"))?;
@@ -63,11 +66,15 @@ fn measure(proxy: SocketAddr, seconds: u64) -> Outcome<(Vec<Pair>, Cut)> {
         all.overdue += cut.overdue;
         let without = match without {
             Some(times) => times,
-            None => pace::http1(proxy, Instant::now() + ALONE)?,
+            None => alone(proxy)?,
         };
         pairs.push(Pair { without, with: with? });
     }
     Ok((pairs, all))
+}
+
+fn alone(proxy: SocketAddr) -> Outcome<Times> {
+    step("the good client alone", || pace::http1(proxy, Instant::now() + ALONE))
 }
 
 fn report(pairs: &[Pair], cut: &Cut) -> Outcome {

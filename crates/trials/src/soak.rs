@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use balance::Rng;
 use clap::Args;
 use testkit::Balancer;
-use xtask::Outcome;
+use xtask::{Outcome, step};
 
 use crate::lock::lock;
 use crate::seed::seed_or_clock;
@@ -74,8 +74,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
         // By then the balancer has opened what it opens once, and its housekeeping has run.
         std::thread::sleep(Duration::from_secs(1));
         let mut before = Resources::take(&balancer);
-        let totals = load(seed, total, &balancer, &targets, &mut before);
-        let after = Resources::settled(&balancer, &before, WORKERS, SETTLE);
+        let totals = step("load", || load(seed, total, &balancer, &targets, &mut before));
+        let after = step("settling", || Resources::settled(&balancer, &before, WORKERS, SETTLE));
         witness.is_over.store(true, Ordering::Relaxed);
         (before, totals, after)
     });

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::dependencies::{self, Checked};
-use crate::{Outcome, packages, tidy, workspace};
+use crate::{Outcome, packages, step, tidy, workspace};
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) fn run() -> Outcome {
     let mut check = |name: &'static str, outcome: &mut dyn FnMut() -> Outcome| {
         println!("\n== {name}");
         let begin = Instant::now();
-        match outcome() {
+        match step(name, &mut *outcome) {
             Ok(()) => println!("== {name}: ok, {} s", begin.elapsed().as_secs()),
             Err(message) => {
                 println!("== {name}: FAILED after {} s\n{message}", begin.elapsed().as_secs());

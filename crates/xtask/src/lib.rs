@@ -14,6 +14,7 @@ mod dependencies;
 mod docs;
 mod outcome;
 pub mod packages;
+mod progress;
 mod tidy;
 pub mod workspace;
 
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser};
 
 pub use outcome::Outcome;
+pub use progress::step;
 
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask", about = "Tasks of the house")]
@@ -129,12 +131,20 @@ pub fn exit_code(task: &str, outcome: Outcome) -> ExitCode {
     }
 }
 
-/// Runs the program of another crate in the directory in which we were called, and ends with its exit code.
+/// Builds the program of another crate, runs it in the directory in which we were called, and ends with its exit code.
 fn run_package(package: &str, task: Option<&str>, arguments: &[OsString]) -> ExitCode {
-    let mut command = workspace::cargo_here();
-    command.args(["run", "--quiet", "--package", package, "--manifest-path"]);
-    command.arg(workspace::root().join("Cargo.toml")).arg("--").args(task).args(arguments);
-    match command.status() {
+    let cargo = |verb: &str| {
+        let mut command = workspace::cargo_here();
+        command.args([verb, "--package", package, "--manifest-path"]);
+        command.arg(workspace::root().join("Cargo.toml"));
+        command
+    };
+    if let Err(error) = step(&format!("building {package}"), || workspace::status(&mut cargo("build"))) {
+        return exit_code(package, Err(error));
+    }
+    let mut command = cargo("run");
+    command.arg("--quiet").arg("--").args(task).args(arguments);
+    match step(task.unwrap_or(package), || command.status()) {
         Ok(status) => {
             status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
         }

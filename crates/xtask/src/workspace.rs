@@ -1,11 +1,12 @@
 //! Paths of the workspace, and cargo.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::Outcome;
+use crate::{Outcome, step};
 
 /// The workspace's root: two levels above this crate.
 pub fn root() -> PathBuf {
@@ -44,12 +45,29 @@ pub fn target_directory() -> Outcome<PathBuf> {
     }
 }
 
-/// Runs a command with this program's input and output. A failure of the command is an error.
+/// Runs a command as a step of the task, with this program's input and output. A failure of the command is an error.
 pub fn run(command: &mut Command) -> Outcome {
+    step(&short(command), || status(command))
+}
+
+pub(crate) fn status(command: &mut Command) -> Outcome {
     let name = format!("{command:?}");
     let status = command.status().map_err(|error| format!("{name}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) }
 }
+
+/// The program without its directory, and its first arguments.
+fn short(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let mut words = vec![program.to_string_lossy()];
+    words.extend(command.get_args().take(WORDS_MAX).map(OsStr::to_string_lossy));
+    if command.get_args().len() > WORDS_MAX {
+        words.push("…".into());
+    }
+    words.join(" ")
+}
+
+const WORDS_MAX: usize = 6;
 
 /// Returns true if a program is in `PATH` or in the directories of system tools.
 pub(crate) fn installed(program: &str) -> bool {
@@ -67,6 +85,14 @@ mod tests {
     fn the_root_holds_the_workspace() {
         let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[workspace]"));
+    }
+
+    #[test]
+    fn a_step_has_the_command_s_first_words() {
+        let mut command = Command::new("/usr/bin/cargo");
+        command.args(["build", "--release"]);
+        assert_eq!(short(&command), "cargo build --release");
+        assert_eq!(short(command.args(["a", "b", "c", "d", "e"])), "cargo build --release a b c d …");
     }
 
     #[test]

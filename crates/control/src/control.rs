@@ -5,8 +5,10 @@ mod chores;
 mod metrics;
 mod reload;
 mod report;
+mod successor;
 mod swap;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -14,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use balance::hash_bytes;
 use model::Config;
 use observe::{Event, Reopened};
-use proxy::{BoundAddress, Engine, EngineError, Live, Snapshot, StopReport};
+use proxy::{BoundAddress, Engine, EngineError, Live, Offer, Snapshot, StopReport};
 use tls::{Material, TicketKeys};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, RwLock};
@@ -27,6 +29,7 @@ use crate::prepared::Prepared;
 
 pub(crate) use reload::diagnostic_json;
 pub use reload::{ReloadError, Reloaded};
+use successor::{HandedOver, await_successor};
 pub use swap::Swapped;
 use swap::Swaps;
 
@@ -165,13 +168,31 @@ impl Control {
     }
 
     /// Stops accepting, waits at most `within` for requests and tunnels in flight, and ends the workers.
-    /// Status and metrics are served meanwhile.
-    pub async fn stop(&self, within: Duration) -> StopReport {
+    /// Status and metrics are served meanwhile. `successor`: whether another process may take over.
+    pub async fn stop(&self, within: Duration, successor: Successor) -> StopReport {
+        let began = Instant::now();
         self.lock().stopping = true;
+        let HandedOver { addresses, waiting } = match successor {
+            Successor::None => HandedOver::default(),
+            Successor::MayCome => {
+                // A stop lasts no longer for it.
+                let longest = within / 2;
+                await_successor(self.offers().await, SUCCESSOR_PATIENCE.min(longest), longest).await
+            }
+        };
         self.probes.end_all();
         self.end_chores();
         let Some(engine) = self.engine.write().await.take() else { return StopReport::default() };
-        spawn_blocking(move || engine.stop(within)).await.unwrap_or_default()
+        let within = within.saturating_sub(began.elapsed());
+        // A process that waits for the addresses tries again when these are gone.
+        let stop = move || engine.stop(within, addresses, || drop(waiting));
+        spawn_blocking(stop).await.unwrap_or_default()
+    }
+
+    async fn offers(&self) -> Vec<(SocketAddr, Offer)> {
+        let engine = Arc::clone(&self.engine).read_owned().await;
+        let offers = move || engine.as_ref().map(Engine::offers).unwrap_or_default();
+        spawn_blocking(offers).await.unwrap_or_default()
     }
 
     fn new(setup: Setup, engine: Engine, tasks: Handle) -> Self {
@@ -234,6 +255,15 @@ impl Serving {
     }
 }
 
+/// Whether another process may take over when this one stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Successor {
+    None,
+    MayCome,
+}
+
+/// How long a stop offers its addresses: the time in which another process can be started.
+const SUCCESSOR_PATIENCE: Duration = Duration::from_secs(2);
 /// The polling interval while waiting for the first probes.
 const PROBED_LOOK: Duration = Duration::from_millis(20);
 /// How long a disk may take to open the access logs before they are reported as not reopened.

@@ -21,7 +21,7 @@ mod view;
 pub use address::{AdminAddress, InvalidAddress};
 pub use admin::{AdminSocket, SocketError};
 pub use client::{Client, ClientError, Reply};
-pub use control::{Control, ReloadError, Reloaded, Setup, Swapped};
+pub use control::{Control, ReloadError, Reloaded, Setup, Successor, Swapped};
 pub use demo::Demo;
 pub use hint::start_error;
 pub use notify::{Notice, notify};

@@ -6,7 +6,7 @@ mod support;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use control::{AdminSocket, Control, SocketError, start_error};
+use control::{AdminSocket, Control, SocketError, Successor, start_error};
 use support::{Balancer, Target, setup, wait_until, within};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -209,7 +209,7 @@ async fn stuck_admin_clients_do_not_block_others() {
 async fn status_is_served_during_a_stop_and_the_stop_ends_everything() {
     let balancer = Balancer::start(PLAIN).await;
     let bound = balancer.control.bound()[0].actual;
-    within(balancer.control.stop(Duration::from_secs(5))).await;
+    within(balancer.control.stop(Duration::from_secs(5), Successor::None)).await;
     let status = balancer.status().await;
     assert!(status.stopping && status.listeners.len() == 1, "{status:?}");
     assert_eq!(balancer.reload().await.0, 503);

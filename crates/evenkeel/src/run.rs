@@ -7,7 +7,7 @@ use config::Diagnostic;
 use control::{AdminAddress, AdminSocket, Control, Notice, Prepared, notify, start_error};
 
 use crate::output::{failed, stderr_colors, tell};
-use crate::start::{Signals, admin_address, block_on, setup, wall_clock};
+use crate::start::{Place, Signals, admin_address, block_on, setup, wall_clock};
 
 pub(crate) fn run(path: &Path, admin: Option<AdminAddress>) -> ExitCode {
     match Prepared::load(path, wall_clock()) {
@@ -46,6 +46,6 @@ async fn serve(path: &Path, prepared: Prepared, admin: Option<AdminAddress>) -> 
         tell(&format!("serving listener {name} at {at} (generation {generation}, {workers} {noun})\n"));
     }
     notify(Notice::Ready);
-    signals.serve(&control, &socket).await;
+    signals.serve(&control, &socket, Place::of_this_process()).await;
     ExitCode::SUCCESS
 }

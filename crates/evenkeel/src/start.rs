@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use control::{AdminAddress, AdminSocket, Control, Notice, Prepared, Setup, notify};
+use control::{AdminAddress, AdminSocket, Control, Notice, Prepared, Setup, Successor, notify};
 use observe::{Event, EventLog};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use crate::output::failed;
 
@@ -34,15 +35,15 @@ impl Signals {
 
     /// Serves until a stop signal, then stops gracefully. A second signal ends the wait for requests in
     /// flight.
-    pub(crate) async fn serve(mut self, control: &Arc<Control>, socket: &AdminSocket) {
+    pub(crate) async fn serve(mut self, control: &Arc<Control>, socket: &AdminSocket, place: Place) {
         let admin = socket.serve(Arc::clone(control));
         let reloads = reload_on(&mut self.hangup, control);
         let reopens = reopen_on(&mut self.reopen, control);
         let stop = async {
-            stop_signal(&mut self.interrupt, &mut self.terminate).await;
+            let signal = stop_signal(&mut self.interrupt, &mut self.terminate).await;
             tokio::select! {
-                () = stop(control, control.stop_timeout()) => {}
-                () = stop_signal(&mut self.interrupt, &mut self.terminate) => {
+                () = stop(control, successor(signal, place)) => {}
+                () = second_signal(&mut self.interrupt, &mut self.terminate) => {
                     observe::event(Event::StoppedAtOnce, &[]);
                 }
             }
@@ -84,10 +85,46 @@ pub(crate) fn admin_address(asked: Option<AdminAddress>, config: &model::Config)
     asked.or_else(configured).unwrap_or_else(AdminAddress::default_place)
 }
 
-async fn stop_signal(interrupt: &mut Signal, terminate: &mut Signal) {
+/// Whether another process can take the addresses over from this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A demonstration, or the first process of a container, which takes the others with it.
+    Alone,
+    Shared,
+}
+
+impl Place {
+    pub(crate) fn of_this_process() -> Self {
+        if std::process::id() == 1 { Self::Alone } else { Self::Shared }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StopSignal {
+    Interrupt,
+    Terminate,
+}
+
+/// Ctrl-C in a terminal ends the process for good.
+fn successor(signal: StopSignal, place: Place) -> Successor {
+    match (signal, place) {
+        (StopSignal::Terminate, Place::Shared) => Successor::MayCome,
+        _ => Successor::None,
+    }
+}
+
+async fn stop_signal(interrupt: &mut Signal, terminate: &mut Signal) -> StopSignal {
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        _ = interrupt.recv() => StopSignal::Interrupt,
+        _ = terminate.recv() => StopSignal::Terminate,
+    }
+}
+
+/// Waits for a signal that is not the first one once more: `timeout` of GNU sends it to the process and to its group.
+async fn second_signal(interrupt: &mut Signal, terminate: &mut Signal) {
+    let first = Instant::now();
+    while first.elapsed() < SAME_SIGNAL {
+        stop_signal(interrupt, terminate).await;
     }
 }
 
@@ -107,10 +144,11 @@ async fn reopen_on(signal: &mut Signal, control: &Arc<Control>) {
     }
 }
 
-async fn stop(control: &Control, within: Duration) {
+async fn stop(control: &Control, successor: Successor) {
+    let within = control.stop_timeout();
     notify(Notice::Stopping);
     observe::event(Event::Stopping, &[("within", &format!("{within:?}"))]);
-    let report = control.stop(within).await;
+    let report = control.stop(within, successor).await;
     let event = if report.cut == 0 { Event::Stopped } else { Event::StoppedLate };
     observe::event(event, &[("connections_cut", &report.cut)]);
 }
@@ -154,6 +192,8 @@ pub(crate) fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
+/// How soon after the first stop signal another one means the same.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
 /// limit: threads for reloads, metrics pages and name lookups of the log; each task is short.
 const BLOCKING_THREADS_MAX: usize = 8;
 /// How long a panic waits for its line to be written: not long, since it may be that of a worker.

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
@@ -16,7 +16,7 @@ use crate::listener::tcp_socket;
 /// The lock of one address. Hold it as long as the address is served.
 #[derive(Debug)]
 pub struct AddressLock {
-    _socket: OwnedFd,
+    socket: OwnedFd,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl AddressLock {
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
                 .map_err(|error| LockError::Io(error.into()))?;
         if address.port() == 0 {
-            return Ok(Self { _socket: socket });
+            return Ok(Self { socket });
         }
         let name = SocketAddrUnix::new_abstract_name(format!("evenkeel/tcp/{address}").as_bytes())
             .map_err(|error| LockError::Io(error.into()))?;
@@ -48,7 +48,20 @@ impl AddressLock {
         if !is_ours {
             probe(address)?;
         }
-        Ok(Self { _socket: socket })
+        Ok(Self { socket })
+    }
+
+    pub(crate) fn inherited(socket: OwnedFd) -> Self {
+        Self { socket }
+    }
+
+    /// The same lock once more: it is held until both are dropped.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { socket: self.socket.try_clone()? })
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -22,6 +22,7 @@ mod address_lock;
 mod buffer;
 #[allow(unsafe_code, reason = "wakers that are numbers are built from a vtable")]
 mod executor;
+mod handover;
 mod keepalive;
 #[allow(unsafe_code, reason = "descriptors are numbers, so that they can be simulated")]
 mod linux;
@@ -46,6 +47,7 @@ mod sync {
 
 pub use address_lock::{AddressLock, LockError};
 pub use buffer::{Buffer, BufferFull, CLASSES, LARGE, SMALL};
+pub use handover::{Claim, Offer, Predecessor, claim};
 pub use linux::{Linux, forgo_huge_pages, raise_descriptor_limit};
 pub use listener::{Accepted, Listener, ListenerSocket, bind};
 pub use milli_timer::{MilliTimer, TimedOut};

@@ -80,6 +80,14 @@ impl Sys for Linux {
         Ok(epoll::add(&self.epoll, borrow(fd), epoll::EventData::new_u64(token), interest)?)
     }
 
+    fn unregister(&self, fd: Fd) {
+        let _ = epoll::delete(&self.epoll, borrow(fd));
+    }
+
+    fn duplicate(&self, fd: Fd) -> io::Result<OwnedFd> {
+        borrow(fd).try_clone_to_owned()
+    }
+
     fn bell(&self, token: u64) -> io::Result<Arc<dyn Bell>> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&self.epoll, &fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;

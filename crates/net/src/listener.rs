@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use model::TcpKeepalive;
@@ -66,6 +66,25 @@ impl ListenerSocket {
         }
     }
 
+    /// A socket of [`bind`] that another process has handed over.
+    pub(crate) fn inherited(socket: OwnedFd) -> Self {
+        Self(Socket::Kernel(socket))
+    }
+
+    /// Sets the keepalive of connections that are accepted from now on.
+    pub fn set_keepalive(&self, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
+        self.kernel().map_or(Ok(()), |socket| keepalive::set(socket, keepalive))
+    }
+
+    /// `None` if it is simulated.
+    pub(crate) fn kernel(&self) -> Option<BorrowedFd<'_>> {
+        match &self.0 {
+            Socket::Kernel(socket) => Some(socket.as_fd()),
+            #[cfg(any(test, feature = "sim"))]
+            Socket::Simulated(..) => None,
+        }
+    }
+
     #[cfg(any(test, feature = "sim"))]
     pub(crate) fn simulated(fd: Fd, address: SocketAddr) -> Self {
         Self(Socket::Simulated(fd, address))
@@ -116,6 +135,11 @@ impl<S: Sys> Listener<S> {
     /// Sets the keepalive of connections that are accepted from now on.
     pub fn set_keepalive(&self, keepalive: Option<TcpKeepalive>) -> io::Result<()> {
         self.worker.0.sys.set_keepalive(self.fd, keepalive)
+    }
+
+    /// The same socket once more, for another process. It accepts connections until all are closed.
+    pub fn lend(&self) -> io::Result<ListenerSocket> {
+        self.worker.0.sys.duplicate(self.fd).map(ListenerSocket::inherited)
     }
 
     /// Waits for the next connection.
@@ -183,6 +207,8 @@ impl<S: Sys> Drop for Listener<S> {
     fn drop(&mut self) {
         let wakers = self.worker.0.reactor.borrow_mut().remove(self.id);
         drop(wakers);
+        // Closing does not unregister a socket that another process has, too.
+        self.worker.0.sys.unregister(self.fd);
         self.worker.0.sys.close(self.fd);
     }
 }

@@ -365,6 +365,12 @@ impl Sys for Sim {
         self.world.borrow_mut().register(fd, token)
     }
 
+    fn unregister(&self, _fd: Fd) {}
+
+    fn duplicate(&self, _fd: Fd) -> io::Result<std::os::fd::OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn bell(&self, token: u64) -> io::Result<Arc<dyn Bell>> {
         let bell = Arc::new(SimBell::default());
         self.world.borrow_mut().bell = Some((token, Arc::clone(&bell)));

@@ -5,6 +5,7 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use model::TcpKeepalive;
@@ -41,6 +42,12 @@ pub trait Sys: 'static {
 
     /// Registers a descriptor for all events, edge-triggered. Its current state is reported once. Closing unregisters it.
     fn register(&self, fd: Fd, token: u64) -> io::Result<()>;
+
+    /// Unregisters a descriptor, if it is registered. Needed only if the socket stays open elsewhere.
+    fn unregister(&self, fd: Fd);
+
+    /// The same socket once more, to be handed to another process.
+    fn duplicate(&self, fd: Fd) -> io::Result<OwnedFd>;
 
     /// A bell with which other threads end [`Sys::wait`]; the event has the token `token`.
     fn bell(&self, token: u64) -> io::Result<std::sync::Arc<dyn Bell>>;

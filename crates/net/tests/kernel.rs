@@ -5,10 +5,13 @@
 mod support;
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream as StdStream};
 use std::time::Duration;
 
-use net::{AddressLock, Buffer, LARGE, Linux, Listener, LockError, Pipe, SMALL, TcpStream, Worker, bind};
+use net::{
+    AddressLock, Buffer, Claim, LARGE, Linux, Listener, LockError, Offer, Pipe, SMALL, TcpStream, Worker,
+    bind,
+};
 use support::{Gate, pattern, reset, run, served};
 
 #[test]
@@ -359,3 +362,42 @@ fn a_timer_of_ten_milliseconds_does_not_wait_for_a_coarse_tick() {
 
 /// A write timeout that no test reaches.
 const LONG: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+#[test]
+fn a_stopping_process_hands_its_sockets_over() {
+    let first = bind("127.0.0.78:0".parse().unwrap(), None).unwrap();
+    let address = first.local_address().unwrap();
+    let lock = AddressLock::take(address, true).unwrap();
+    assert!(matches!(net::claim(address, false), Err(LockError::OtherInstance)), "it is not stopping");
+    let offer = Offer::new(address, lock, vec![first, bind(address, None).unwrap()]).unwrap();
+    let listener = offer.listener().unwrap();
+    listener.set_nonblocking(false).unwrap();
+    // Both wait in an accept queue when the sockets change hands.
+    let waiting = [0; 2].map(|_| StdStream::connect(address).unwrap());
+    let successor = std::thread::spawn(move || net::claim(address, false).unwrap());
+    let (mut stream, _) = listener.accept().unwrap();
+    offer.hand_over(&stream).unwrap();
+    let Claim::HandedOver { lock, sockets, predecessor } = successor.join().unwrap() else { panic!() };
+    drop(offer);
+    assert_eq!(sockets.iter().map(|one| one.local_address().unwrap()).collect::<Vec<_>>(), [address; 2]);
+    assert!(matches!(AddressLock::take(address, true), Err(LockError::OtherInstance)));
+    predecessor.serving();
+    assert_eq!(stream.read(&mut [0; 2]).unwrap(), 1);
+    waiting.into_iter().for_each(|mut one| one.write_all(b"still open").unwrap());
+    drop((sockets, lock));
+    AddressLock::take(address, false).unwrap();
+}
+
+#[test]
+fn a_claim_waits_for_the_end_of_a_process_that_hands_nothing_over() {
+    let socket = bind("127.0.0.79:0".parse().unwrap(), None).unwrap();
+    let address = socket.local_address().unwrap();
+    let offer = Offer::new(address, AddressLock::take(address, true).unwrap(), vec![socket]).unwrap();
+    let waiting = offer.listener().unwrap();
+    let successor = std::thread::spawn(move || net::claim(address, false));
+    waiting.set_nonblocking(false).unwrap();
+    let (stream, _) = waiting.accept().unwrap();
+    drop(offer);
+    drop((waiting, stream));
+    assert!(matches!(successor.join().unwrap().unwrap(), Claim::Free(_)));
+}

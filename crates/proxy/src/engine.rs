@@ -1,5 +1,7 @@
 //! Starts the workers, hands each new snapshot to all of them, and stops them. The control plane calls it.
 
+mod bind;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
@@ -8,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use model::{Config, Limits, ListenerName, TcpKeepalive};
-use net::{AddressLock, Linux, ListenerSocket, Worker};
+use model::{Config, Limits, ListenerName};
+use net::{Linux, ListenerSocket, Offer, Predecessor, Worker};
 use observe::AccessLogs;
 use tls::Material;
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +20,8 @@ use crate::descriptors;
 use crate::live::Live;
 use crate::nonces::{NonceKey, Nonces};
 use crate::snapshot::Snapshot;
-use crate::worker::{self, Command};
+use crate::worker::{self, Command, Stop};
+use bind::{BindError, Bound, Fresh, bind_all};
 
 /// The running data plane. Its methods block: call them from a thread that may block.
 #[derive(Debug)]
@@ -49,19 +52,6 @@ struct Published {
     snapshot: Arc<Snapshot>,
     /// Keyed by configured address.
     bound: HashMap<SocketAddr, Bound>,
-}
-
-#[derive(Debug)]
-struct Bound {
-    actual: SocketAddr,
-    _lock: AddressLock,
-}
-
-/// New listener sockets for one address, one for each worker, not yet handed to them.
-struct Fresh {
-    address: SocketAddr,
-    bound: Bound,
-    sockets: Vec<ListenerSocket>,
 }
 
 /// An address on which a listener accepts connections.
@@ -141,16 +131,51 @@ impl Engine {
         Ok(generation)
     }
 
-    /// Stops accepting, waits up to `within` for requests and tunnels in flight, and ends the workers.
-    pub fn stop(self, within: Duration) -> StopReport {
-        let answers: Vec<_> = self
-            .workers
-            .iter()
-            .filter_map(|handle| {
-                let (done, answer) = oneshot::channel();
-                handle.commands.blocking_send(Command::Stop { within, done }).ok().map(|()| answer)
-            })
-            .collect();
+    /// The first half of a stop: ends every connection as a stop does, but goes on accepting, and offers the sockets of every
+    /// address, by configured address, to a process that may take over.
+    pub fn offers(&self) -> Vec<(SocketAddr, Offer)> {
+        let published = self.lock();
+        let mut lent: HashMap<SocketAddr, Vec<ListenerSocket>> = HashMap::new();
+        let sockets = self.ask_all(|done| Command::Lend { done });
+        for (address, socket) in sockets.into_iter().flatten() {
+            lent.entry(address).or_default().push(socket);
+        }
+        let offer = |(&address, bound): (&SocketAddr, &Bound)| {
+            let sockets = lent.remove(&address).unwrap_or_default();
+            let offer = bound.lock.try_clone().and_then(|lock| Offer::new(bound.actual, lock, sockets));
+            let warn = |error: &io::Error| {
+                let event = observe::Event::NotOffered;
+                observe::event(event, &[("address", &bound.actual), ("error", error)]);
+            };
+            Some((address, offer.inspect_err(warn).ok()?))
+        };
+        published.bound.iter().filter_map(offer).collect()
+    }
+
+    /// Stops accepting, waits up to `within` for requests and tunnels in flight, and ends the workers. The accept queues of
+    /// `handed_over` are left alone. `closed` is called when no address is bound any more.
+    pub fn stop(
+        self,
+        within: Duration,
+        handed_over: HashSet<SocketAddr>,
+        closed: impl FnOnce(),
+    ) -> StopReport {
+        let handed_over = Arc::new(handed_over);
+        let mut closes = Vec::new();
+        let mut answers = Vec::new();
+        for handle in &self.workers {
+            let ((told, tells), (done, answer)) = (oneshot::channel(), oneshot::channel());
+            let stop = Stop { within, handed_over: Arc::clone(&handed_over), closed: told };
+            if handle.commands.blocking_send(Command::Stop { stop, done }).is_ok() {
+                closes.push(tells);
+                answers.push(answer);
+            }
+        }
+        for close in closes {
+            let _ = close.blocking_recv();
+        }
+        self.lock().bound.clear();
+        closed();
         let cut = answers.into_iter().filter_map(|answer| answer.blocking_recv().ok()).sum();
         for handle in self.workers {
             let _ = handle.thread.join();
@@ -193,9 +218,14 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mut shares: Vec<Vec<(SocketAddr, ListenerSocket)>> =
             self.workers.iter().map(|_| Vec::new()).collect();
-        for Fresh { address, bound, sockets } in fresh {
+        let mut predecessors = Vec::new();
+        for Fresh { address, bound, sockets, predecessor } in fresh {
             published.bound.insert(address, bound);
-            shares.iter_mut().zip(sockets).for_each(|(share, socket)| share.push((address, socket)));
+            predecessors.extend(predecessor);
+            // A predecessor with more workers leaves more than one to some of ours.
+            for (number, socket) in sockets.into_iter().enumerate() {
+                shares[number % self.workers.len()].push((address, socket));
+            }
         }
         snapshot.limit_connections();
         self.limit_descriptors(published);
@@ -209,6 +239,7 @@ impl Engine {
         for answer in answers {
             answer.blocking_recv().map_err(|_| EngineError::WorkerGone)?;
         }
+        predecessors.into_iter().for_each(Predecessor::serving);
         let wanted: HashSet<_> =
             snapshot.listeners.iter().flat_map(|listener| listener.bind.iter().copied()).collect();
         published.bound.retain(|address, _| wanted.contains(address));
@@ -222,6 +253,16 @@ impl Engine {
     fn limit_descriptors(&self, published: &Published) {
         let sockets = (published.bound.len() * self.workers.len()) as u64;
         self.live.descriptors().configure(self.descriptors.limit, self.descriptors.others + sockets);
+    }
+
+    /// The answers of all workers that are there.
+    fn ask_all<T>(&self, command: impl Fn(oneshot::Sender<T>) -> Command) -> Vec<T> {
+        let ask = |handle: &Handle| {
+            let (done, answer) = oneshot::channel();
+            handle.commands.blocking_send(command(done)).ok().map(|()| answer)
+        };
+        let answers: Vec<_> = self.workers.iter().filter_map(ask).collect();
+        answers.into_iter().filter_map(|answer| answer.blocking_recv().ok()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Published> {
@@ -246,49 +287,6 @@ fn compile(
         .map_err(|failed| EngineError::AccessLog { listener: failed.listener, error: failed.error })
 }
 
-/// Binds the addresses of `snapshot` that are not in `bound` yet.
-fn bind_all(
-    snapshot: &Snapshot,
-    workers: usize,
-    bound: &HashMap<SocketAddr, Bound>,
-) -> Result<Vec<Fresh>, EngineError> {
-    let addresses = snapshot.listeners.iter().flat_map(|l| l.bind.iter().map(move |&address| (l, address)));
-    addresses
-        .filter(|(_, address)| !bound.contains_key(address))
-        .map(|(listener, address)| {
-            let is_ours = bound.values().any(|other| overlaps(other.actual, address));
-            let keepalive = listener.tcp_keepalive;
-            bind_one(address, keepalive, workers, is_ours).map_err(|error| EngineError::Bind {
-                listener: listener.name.clone(),
-                address,
-                error,
-            })
-        })
-        .collect()
-}
-
-/// True if there is an address and port at which both accept connections.
-fn overlaps(one: SocketAddr, other: SocketAddr) -> bool {
-    let is_wide = one.ip().is_unspecified() || other.ip().is_unspecified() || one.ip() == other.ip();
-    is_wide && one.port() == other.port()
-}
-
-fn bind_one(
-    address: SocketAddr,
-    keepalive: Option<TcpKeepalive>,
-    workers: usize,
-    is_ours: bool,
-) -> Result<Fresh, String> {
-    let lock = AddressLock::take(address, is_ours).map_err(|error| error.to_string())?;
-    let first = net::bind(address, keepalive).map_err(|error| error.to_string())?;
-    let actual = first.local_address().map_err(|error| error.to_string())?;
-    let mut sockets = vec![first];
-    for _ in 1..workers {
-        sockets.push(net::bind(actual, keepalive).map_err(|error| error.to_string())?);
-    }
-    Ok(Fresh { address, bound: Bound { actual, _lock: lock }, sockets })
-}
-
 fn spawn_worker(number: usize, live: &Arc<Live>, seed: [u64; 2], nonces: Nonces) -> io::Result<Handle> {
     let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
     let live = Arc::clone(live);
@@ -301,6 +299,12 @@ fn spawn_worker(number: usize, live: &Arc<Live>, seed: [u64; 2], nonces: Nonces)
         }
     })?;
     Ok(Handle { commands, thread })
+}
+
+impl From<BindError> for EngineError {
+    fn from(BindError { listener, address, error }: BindError) -> Self {
+        Self::Bind { listener, address, error }
+    }
 }
 
 impl fmt::Display for EngineError {

@@ -33,4 +33,5 @@ pub use decide::{Explanation, Outcome, explain};
 pub use engine::{BoundAddress, Engine, EngineError, StopReport};
 pub use http2::HTTP2_HEADER_LIST_BYTES_MAX;
 pub use live::{Health, Live, TargetLive};
+pub use net::Offer;
 pub use snapshot::{GroupPlan, ListenerPlan, Snapshot};

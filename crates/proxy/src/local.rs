@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use balance::{RuleTable, SmoothWeighted};
 use model::{ListenerName, TargetGroupName};
-use net::{Listener, Sys};
+use net::{Listener, ListenerSocket, Sys};
 use observe::{ListenerCells, LogBuffer};
 
 use crate::connection::idle_connections::IdleConnections;
@@ -47,12 +47,23 @@ pub(crate) struct LocalListener<S: Sys> {
 pub(crate) struct BoundListener<S: Sys> {
     pub(crate) address: SocketAddr,
     pub(crate) listener: RefCell<Rc<LocalListener<S>>>,
-    /// The listener socket, which the accept task owns.
-    socket: RefCell<Weak<Listener<S>>>,
+    /// The listener sockets, each of which an accept task owns. More than one if the process before had more workers.
+    sockets: RefCell<Vec<Weak<Listener<S>>>>,
     /// No longer configured, or the balancer stops: connections close after the response in flight.
     pub(crate) closing: Cell<bool>,
-    /// Tasks that wait for it to close: the accept task, and tunnels that end with it.
+    pub(crate) accepting: Cell<Accepting>,
+    /// Tasks that wait for it to close: the accept tasks, and tunnels that end with it.
     pub(crate) waiters: Waiters,
+}
+
+/// Which connections a bound listener accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accepting {
+    Yes,
+    /// Those that are in the accept queues; then the sockets close.
+    Queued,
+    /// None: another process has the sockets, and accepts what is in the queues.
+    No,
 }
 
 impl<S: Sys> Local<S> {
@@ -161,12 +172,13 @@ impl<S: Sys> LocalListener<S> {
 }
 
 impl<S: Sys> BoundListener<S> {
-    pub(crate) fn new(address: SocketAddr, listener: Rc<LocalListener<S>>, socket: &Rc<Listener<S>>) -> Self {
+    pub(crate) fn new(address: SocketAddr, listener: Rc<LocalListener<S>>) -> Self {
         Self {
             address,
             listener: RefCell::new(listener),
-            socket: RefCell::new(Rc::downgrade(socket)),
+            sockets: RefCell::default(),
             closing: Cell::new(false),
+            accepting: Cell::new(Accepting::Yes),
             waiters: Waiters::default(),
         }
     }
@@ -176,21 +188,49 @@ impl<S: Sys> BoundListener<S> {
     pub(crate) fn adopt(&self, listener: &Rc<LocalListener<S>>) {
         let old = self.listener.replace(Rc::clone(listener));
         let keepalive = listener.plan.tcp_keepalive;
-        if old.plan.tcp_keepalive != keepalive
-            && let Some(socket) = self.socket.borrow().upgrade()
-            && let Err(error) = socket.set_keepalive(keepalive)
-        {
-            observe::event(observe::Event::KeepaliveNotSet, &[("error", &error)]);
+        if old.plan.tcp_keepalive == keepalive {
+            return;
         }
+        for socket in self.sockets.borrow().iter().filter_map(Weak::upgrade) {
+            if let Err(error) = socket.set_keepalive(keepalive) {
+                observe::event(observe::Event::KeepaliveNotSet, &[("error", &error)]);
+            }
+        }
+    }
+
+    pub(crate) fn accepts_from(&self, socket: &Rc<Listener<S>>) {
+        self.sockets.borrow_mut().push(Rc::downgrade(socket));
+    }
+
+    pub(crate) fn is_accepting(&self) -> bool {
+        self.sockets.borrow().iter().any(|socket| socket.strong_count() > 0)
+    }
+
+    /// Its listener sockets, for a process that takes over.
+    pub(crate) fn lend(&self) -> std::vec::IntoIter<ListenerSocket> {
+        let lent: Vec<_> =
+            self.sockets.borrow().iter().filter_map(|one| one.upgrade()?.lend().ok()).collect();
+        lent.into_iter()
     }
 
     pub(crate) fn idle_connections(&self) -> Rc<IdleConnections> {
         Rc::clone(&self.listener.borrow().idle_connections)
     }
 
-    pub(crate) fn close(&self) {
+    /// Ends its connections, and accepts as this says.
+    pub(crate) fn close(&self, accepting: Accepting) {
         self.closing.set(true);
+        self.accepting.set(accepting);
         self.waiters.wake_all();
+    }
+
+    /// Waits until this bound listener accepts no more than is in its accept queues.
+    pub(crate) fn poll_accepts_no_more(&self, context: &Context<'_>, waiter: &Waiter<'_>) -> Poll<()> {
+        if self.accepting.get() != Accepting::Yes {
+            return Poll::Ready(());
+        }
+        waiter.register(context.waker());
+        Poll::Pending
     }
 
     /// Waits until this bound listener closes.

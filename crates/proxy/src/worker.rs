@@ -3,8 +3,8 @@
 mod proxy;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::future::poll_fn;
+use std::collections::{HashMap, HashSet};
+use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::connection::free_slots::FreeSlots;
 use crate::date::DateCache;
 use crate::http::HeadPool;
 use crate::live::Live;
-use crate::local::{BoundListener, Local};
+use crate::local::{Accepting, BoundListener, Local};
 use crate::nonces::Nonces;
 use crate::snapshot::Snapshot;
 
@@ -32,8 +32,20 @@ pub(crate) use self::proxy::Proxy;
 pub(crate) enum Command {
     /// Serve this snapshot from the next request on.
     Adopt { snapshot: Arc<Snapshot>, sockets: Vec<(SocketAddr, ListenerSocket)>, done: oneshot::Sender<()> },
+    /// The first half of a stop: end every connection as a stop does, but go on accepting, and lend the listener sockets to
+    /// a process that may take over.
+    Lend { done: oneshot::Sender<Vec<(SocketAddr, ListenerSocket)>> },
     /// Stop accepting, finish requests and tunnels in flight, and end: at the latest after `within`.
-    Stop { within: Duration, done: oneshot::Sender<usize> },
+    Stop { stop: Stop, done: oneshot::Sender<usize> },
+}
+
+/// How a worker is to stop.
+pub(crate) struct Stop {
+    pub(crate) within: Duration,
+    /// Addresses whose accept queues another process empties.
+    pub(crate) handed_over: Arc<HashSet<SocketAddr>>,
+    /// Is told, or dropped, when no listener socket is left.
+    pub(crate) closed: oneshot::Sender<()>,
 }
 
 /// Runs a worker until it is stopped or the control plane is gone.
@@ -73,8 +85,11 @@ pub(crate) async fn run<S: Sys>(
                 // The control plane may have stopped waiting; the snapshot is adopted all the same.
                 let _ = done.send(());
             }
-            Command::Stop { within, done } => {
-                let left = proxy.stop(within).await;
+            Command::Lend { done } => {
+                let _ = done.send(proxy.lend());
+            }
+            Command::Stop { stop, done } => {
+                let left = proxy.stop(stop).await;
                 let _ = done.send(left);
                 break;
             }
@@ -100,7 +115,7 @@ impl<S: Sys> Proxy<S> {
                     true
                 }
                 None => {
-                    bound.close();
+                    bound.close(Accepting::Queued);
                     closed = true;
                     false
                 }
@@ -110,9 +125,10 @@ impl<S: Sys> Proxy<S> {
             let Some(listener) = wanted.get(&address).and_then(|name| local.listener(name)) else { continue };
             let actual = socket.local_address().unwrap_or(address);
             let socket = Rc::new(Listener::new(&self.worker, socket));
-            let bound = Rc::new(BoundListener::new(actual, Rc::clone(listener), &socket));
-            self.worker.spawn(accept(Rc::clone(self), Rc::clone(&bound), socket));
-            bound_listeners.insert(address, bound);
+            let new = || Rc::new(BoundListener::new(actual, Rc::clone(listener)));
+            let bound = bound_listeners.entry(address).or_insert_with(new);
+            bound.accepts_from(&socket);
+            self.worker.spawn(accept(Rc::clone(self), Rc::clone(bound), socket));
         }
         self.cut_revoked(snapshot, &local);
         *self.local.borrow_mut() = local;
@@ -132,19 +148,45 @@ impl<S: Sys> Proxy<S> {
         }
     }
 
+    fn lend(&self) -> Vec<(SocketAddr, ListenerSocket)> {
+        let bound_listeners = self.bound_listeners.borrow();
+        bound_listeners.values().for_each(|bound| bound.close(Accepting::Yes));
+        self.worker.rouse_idle();
+        bound_listeners
+            .iter()
+            .flat_map(|(&address, bound)| bound.lend().map(move |one| (address, one)))
+            .collect()
+    }
+
     /// Stops accepting and waits for connections to close. Returns how many were still open at the deadline.
-    async fn stop(&self, within: Duration) -> usize {
+    async fn stop(&self, stop: Stop) -> usize {
         self.stopping.set(true);
-        self.bound_listeners.borrow().values().for_each(|bound| bound.close());
+        for (address, bound) in &*self.bound_listeners.borrow() {
+            let is_handed_over = stop.handed_over.contains(address);
+            bound.close(if is_handed_over { Accepting::No } else { Accepting::Queued });
+        }
         // The accept tasks empty the accept queues first; these connections are served.
         self.worker.yield_now().await;
         self.worker.rouse_idle();
+        let closed = async {
+            self.not_accepting().await;
+            let _ = stop.closed.send(());
+            pending::<()>().await;
+        };
         tokio::select! {
             biased;
+            () = closed => {}
             () = self.no_connections() => {}
-            () = self.worker.sleep(within) => {}
+            () = self.worker.sleep(stop.within) => {}
         }
         self.connections.get()
+    }
+
+    /// Waits until the listener sockets are closed: an accept task may still wait for permits.
+    async fn not_accepting(&self) {
+        while self.bound_listeners.borrow().values().any(|bound| bound.is_accepting()) {
+            self.worker.sleep(CLOSED_LOOK).await;
+        }
     }
 
     async fn no_connections(&self) {
@@ -207,4 +249,5 @@ fn set(gauge: &observe::Gauge, value: usize) {
     gauge.add(i64::try_from(value).unwrap_or(i64::MAX) - gauge.read());
 }
 
+const CLOSED_LOOK: Duration = Duration::from_millis(50);
 const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(500);

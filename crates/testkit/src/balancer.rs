@@ -20,10 +20,14 @@ use crate::wait::{PATIENCE, wait_for, wait_until};
 /// A running balancer. Dropping it ends the process, and panics if the balancer had panicked.
 #[derive(Debug)]
 pub struct Balancer {
-    directory: TempDir,
+    prepared: Prepared,
     process: Child,
     is_over: bool,
 }
+
+/// A balancer's former process. Dropping it kills it.
+#[derive(Debug)]
+pub struct Former(Child);
 
 /// A balancer that is not started yet.
 #[derive(Debug)]
@@ -150,7 +154,23 @@ impl Balancer {
 
     /// The path of a file beside the configuration.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.prepared.directory.path().join(name)
+    }
+
+    /// Stops the process, and at once starts another one with the same configuration. Returns when that one serves.
+    #[track_caller]
+    pub fn restart(&mut self) -> Former {
+        self.signal(Signal::TERM);
+        let former = std::mem::replace(&mut self.process, self.prepared.launch(None));
+        wait_until("the next process serves", || {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                panic!("the next process ended with {status}:\n{}", self.stderr());
+            }
+            let status = ask(&self.path(ADMIN), "GET", "/status").map(|(_, body)| body).unwrap_or_default();
+            let status: Value = serde_json::from_str(&status).unwrap_or_default();
+            status["pid"] == self.process.id()
+        });
+        Former(former)
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -245,6 +265,11 @@ impl Prepared {
     /// Starts the process without waiting until it serves.
     pub fn spawn(mut self) -> Balancer {
         let stderr = self.stderr.take();
+        let process = self.launch(stderr);
+        Balancer { prepared: self, process, is_over: false }
+    }
+
+    fn launch(&self, stderr: Option<Stdio>) -> Child {
         let path = |name: &str| self.directory.path().join(name);
         let binary = self.binary.clone().unwrap_or_else(binary);
         let mut command = match (self.open_files, &self.machine) {
@@ -260,18 +285,33 @@ impl Prepared {
                 shell
             }
         };
-        let process = command
+        let output = |name| fs::File::options().create(true).append(true).open(path(name)).unwrap();
+        command
             .arg("run")
             .arg("-c")
             .arg(path(CONFIG))
             .arg("--admin")
             .arg(format!("unix:{}", path(ADMIN).display()))
             .stdin(Stdio::null())
-            .stdout(fs::File::create(path("stdout")).unwrap())
-            .stderr(stderr.unwrap_or_else(|| fs::File::create(path(STDERR)).unwrap().into()))
+            .stdout(output("stdout"))
+            .stderr(stderr.unwrap_or_else(|| output(STDERR).into()))
             .spawn()
-            .unwrap();
-        Balancer { directory: self.directory, process, is_over: false }
+            .unwrap()
+    }
+}
+
+impl Former {
+    /// Waits for the process to end.
+    #[track_caller]
+    pub fn wait_exit(&mut self) -> ExitStatus {
+        wait_for("the former process's end", || self.0.try_wait().unwrap())
+    }
+}
+
+impl Drop for Former {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -41,7 +41,7 @@ mod wait;
 mod websocket;
 mod wire;
 
-pub use balancer::{Balancer, Prepared};
+pub use balancer::{Balancer, Former, Prepared};
 pub use h2;
 pub use rustix::process::Signal;
 pub use rustls::{AlertDescription as Alert, HandshakeKind, ProtocolVersion};

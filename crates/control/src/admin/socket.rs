@@ -8,12 +8,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{Mode, fchmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
 
-use crate::AdminAddress;
+use crate::{AdminAddress, Client, StatusView};
 
 /// The listening socket. Dropping it removes the file.
 #[derive(Debug)]
@@ -62,6 +64,9 @@ impl AdminSocket {
 
 impl Drop for AdminSocket {
     fn drop(&mut self) {
+        // The process that has the turn replaces the file.
+        let turn = File::open(directory(&self.path)).map(|file| file.try_lock().map(|()| file));
+        let Ok(Ok(_turn)) = turn else { return };
         if fs::symlink_metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.identity) {
             let _ = fs::remove_file(&self.path);
         }
@@ -132,17 +137,53 @@ async fn remove_stale(address: &AdminAddress) -> Result<(), SocketError> {
         }
         Ok(_) => {}
     }
-    match UnixStream::connect(address.path()).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(address.path()).map_err(failed)
+    for _ in 0..ATTEMPTS_MAX {
+        match owner(address).await {
+            Owner::None | Owner::Stopping => {
+                return fs::remove_file(address.path()).or_else(gone).map_err(failed);
+            }
+            Owner::Serving => return Err(SocketError::OtherInstance(address.clone())),
+            Owner::Unknown(error) => return Err(failed(error)),
+            Owner::Silent => {}
         }
-        // The accept queue is full, so another process is listening.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            Err(SocketError::OtherInstance(address.clone()))
-        }
-        Err(error) => Err(failed(error)),
-        Ok(_) => Err(SocketError::OtherInstance(address.clone())),
     }
+    Err(SocketError::OtherInstance(address.clone()))
+}
+
+/// The process that listens at a socket file.
+#[derive(Debug)]
+enum Owner {
+    None,
+    /// It finishes what is in flight, and leaves its addresses to the next process.
+    Stopping,
+    Serving,
+    /// It closed the connection without an answer: it has just ended.
+    Silent,
+    Unknown(io::Error),
+}
+
+async fn owner(address: &AdminAddress) -> Owner {
+    match UnixStream::connect(address.path()).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Owner::None,
+        // The accept queue is full, so another process is listening.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Owner::Serving,
+        Err(error) => return Owner::Unknown(error),
+    }
+    let client = Client::new(address.clone());
+    match timeout(OWNER_PATIENCE, client.read("/status")).await {
+        Ok(Ok(reply)) => match client.decode::<StatusView>(&reply) {
+            Ok(status) if status.stopping => Owner::Stopping,
+            _ => Owner::Serving,
+        },
+        Ok(Err(_)) => Owner::Silent,
+        Err(_) => Owner::Serving,
+    }
+}
+
+/// Its owner has removed it.
+fn gone(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 fn listen(path: &Path) -> io::Result<StdListener> {
@@ -162,6 +203,10 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 }
 
 const BACKLOG: i32 = 64;
+// limit: looks at the owner of a socket file.
+const ATTEMPTS_MAX: usize = 3;
+/// How long the owner of a socket file may take to answer.
+const OWNER_PATIENCE: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {

@@ -62,7 +62,8 @@ impl Control {
         let control = Arc::clone(self);
         let story = move || {
             let _turn = turn;
-            story(&control, engine.as_ref())
+            let is_stopping = control.state().stopping;
+            story(&control, engine.as_ref().filter(|_| !is_stopping))
         };
         spawn_blocking(story).await.unwrap_or(Err(ReloadError::Panicked))
     }

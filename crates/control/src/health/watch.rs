@@ -139,6 +139,7 @@ const fn worker_health(state: HealthState) -> Health {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::time::Duration;
 
     use super::*;
@@ -151,7 +152,7 @@ mod tests {
         let config = config::parse(CONFIG, "e.toml", &config::Disk).unwrap().config;
         let engine = proxy::Engine::start(&config, &tls::Material::default(), [1, 2]).unwrap();
         let snapshot = engine.snapshot();
-        engine.stop(Duration::ZERO);
+        engine.stop(Duration::ZERO, HashSet::new(), || {});
         let group = &snapshot.groups[0];
         Watch::new(Arc::clone(&group.targets[0]), group.group.health_check.as_ref().unwrap(), at(0))
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, SystemTime};
 
-use control::{AdminAddress, AdminSocket, Client, Control, Prepared, Reply, Setup, StatusView, TargetView};
+use control::{
+    AdminAddress, AdminSocket, Client, Control, Prepared, Reply, Setup, StatusView, Successor, TargetView,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -74,7 +76,7 @@ impl Balancer {
     }
 
     pub(crate) async fn stop(self) {
-        self.control.stop(Duration::from_secs(5)).await;
+        self.control.stop(Duration::from_secs(5), Successor::None).await;
         let address = self.address();
         self.admin.abort();
         let _ = self.admin.await;

@@ -12,5 +12,6 @@ mod log_is_reopened;
 mod log_lines_have_phases;
 mod logs_that_cannot_be_reopened_are_reported;
 mod reload_drops_nothing;
+mod restart_drops_nothing;
 mod second_instance_is_refused;
 mod stop_finishes_what_is_in_flight;

@@ -85,6 +85,10 @@ events! {
         "A graceful stop ended with connections that were cut.", "Raise `stop_timeout` if requests need longer.";
     StoppedAtOnce => Warning Own "stopped at once by a second signal" [],
         "A second signal ended a graceful stop.", "";
+    NotOffered => Warning Own "an address cannot be offered to the next process" ["address", "error"],
+        "A stop could not prepare a listener's sockets for a process that takes over. New connections are refused until that one listens.", "";
+    HandedOver => Info Own "another process has taken over the addresses" ["addresses"],
+        "A process that was started during a stop serves on the same sockets.", "";
     // Certificates.
     CertificatesSwapped => Info Own "swapped the certificates" ["generation", "files"],
         "Changed files of certificates, keys, CAs or CRLs are served.", "";

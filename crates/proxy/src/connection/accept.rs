@@ -22,11 +22,11 @@ use super::permit::Permit;
 use super::proxy_header;
 use super::serve;
 use super::waiters::Waiter;
-use crate::local::BoundListener;
+use crate::local::{Accepting, BoundListener};
 use crate::stream::Stream;
 use crate::worker::Proxy;
 
-/// Accepts until the bound listener closes; then accepts what is in the accept queue.
+/// Accepts until the bound listener does not any more; then accepts what is in the accept queue, unless another process does.
 pub(crate) async fn accept<S: Sys>(
     proxy: Rc<Proxy<S>>,
     bound: Rc<BoundListener<S>>,
@@ -47,7 +47,7 @@ pub(crate) async fn accept<S: Sys>(
     }
     // invariant: a connection that the kernel has already made is served, if there is a permit soon.
     let _hold = proxy.hold();
-    while listener.has_waiting() {
+    while bound.accepting.get() != Accepting::No && listener.has_waiting() {
         let Some(permit) = last_permit(&proxy, &bound).await else { break };
         match listener.try_accept() {
             Some(Ok(accepted)) => admit(&proxy, &bound, accepted, permit),
@@ -57,14 +57,14 @@ pub(crate) async fn accept<S: Sys>(
     }
 }
 
-/// Waits for a connection. `None`: the bound listener closes.
+/// Waits for a connection. `None`: the bound listener accepts no more.
 async fn next<S: Sys>(
     bound: &BoundListener<S>,
     waiter: &Waiter<'_>,
     listener: &Listener<S>,
 ) -> Option<io::Result<()>> {
     poll_fn(|context| {
-        if bound.poll_closes(context, waiter).is_ready() {
+        if bound.poll_accepts_no_more(context, waiter).is_ready() {
             return Poll::Ready(None);
         }
         listener.poll_readable(context).map(Some)
@@ -132,7 +132,7 @@ fn poll_permit<S: Sys>(
     waiter: &Waiter<'_>,
     waiting: &mut Option<Waiting>,
 ) -> Poll<Found> {
-    if bound.poll_closes(context, waiter).is_ready() {
+    if bound.poll_accepts_no_more(context, waiter).is_ready() {
         return Poll::Ready(Found::Closing);
     }
     if let Some(permit) = try_permit(context, bound, waiting) {

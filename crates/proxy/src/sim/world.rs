@@ -20,7 +20,7 @@ use super::target;
 use crate::live::Live;
 use crate::nonces::{NonceKey, Nonces};
 use crate::snapshot::Snapshot;
-use crate::worker::{self, Command};
+use crate::worker::{self, Command, Stop};
 
 /// What is known when a seed is over.
 #[derive(Debug)]
@@ -181,7 +181,9 @@ impl Driver {
     async fn stop(&self) -> usize {
         self.has_closed_early.set(self.has_closed_early.get() || !self.have_clients_finished());
         let (done, answer) = oneshot::channel();
-        let command = Command::Stop { within: self.plan.stop_within, done };
+        let (closed, _) = oneshot::channel();
+        let stop = Stop { within: self.plan.stop_within, handed_over: Arc::default(), closed };
+        let command = Command::Stop { stop, done };
         self.commands.send(command).await.map_err(drop).unwrap();
         answer.await.unwrap()
     }

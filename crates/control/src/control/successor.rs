@@ -1,0 +1,90 @@
+//! Waits, at a stop, for the process that takes over: it is given the listener sockets, so that no connection is lost.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixListener as StdListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proxy::Offer;
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+#[derive(Debug, Default)]
+pub(super) struct HandedOver {
+    /// The addresses, as configured, on which a successor accepts.
+    pub(super) addresses: HashSet<SocketAddr>,
+    /// As long as they are there, a process that starts waits for the addresses. Nothing is offered any more.
+    pub(super) waiting: Vec<StdListener>,
+}
+
+#[derive(Debug, Default)]
+struct Lent {
+    /// To a process that has not ended.
+    addresses: HashSet<SocketAddr>,
+    /// It has told that it serves.
+    is_taken: bool,
+}
+
+/// Offers the addresses for `patience`, and for longer if a successor is starting. They are served meanwhile.
+pub(super) async fn await_successor(
+    offers: Vec<(SocketAddr, Offer)>,
+    patience: Duration,
+    longest: Duration,
+) -> HandedOver {
+    let (lent, mut changes) = watch::channel(Lent::default());
+    let lent = Arc::new(lent);
+    let mut tasks = JoinSet::new();
+    let mut waiting = Vec::new();
+    for (address, offer) in offers {
+        waiting.extend(offer.listener());
+        tasks.spawn(answer(address, offer, Arc::clone(&lent)));
+    }
+    let began = Instant::now();
+    while !lent.borrow().is_taken {
+        let has_successor = !lent.borrow().addresses.is_empty();
+        let end = began + if has_successor { longest } else { patience };
+        tokio::select! {
+            biased;
+            _ = changes.changed() => {}
+            () = sleep_until(end) => break,
+        }
+    }
+    // The offers hold the sockets open, and none may be after its accept queue was emptied.
+    tasks.shutdown().await;
+    let lent = lent.borrow();
+    let addresses = if lent.is_taken { lent.addresses.clone() } else { HashSet::new() };
+    if lent.is_taken {
+        observe::event(observe::Event::HandedOver, &[("addresses", &addresses.len())]);
+    }
+    HandedOver { addresses, waiting }
+}
+
+/// Hands one address over to one process after another, until one of them serves.
+async fn answer(address: SocketAddr, offer: Offer, lent: Arc<watch::Sender<Lent>>) {
+    let Ok(listener) = offer.listener().and_then(UnixListener::from_std) else { return };
+    while let Ok((mut successor, _)) = listener.accept().await {
+        if hand_over(&offer, &successor).await.is_err() {
+            continue;
+        }
+        lent.send_modify(|lent| _ = lent.addresses.insert(address));
+        // The end of the stream is the end of that process.
+        let is_taken = successor.read_u8().await.is_ok();
+        lent.send_modify(|lent| {
+            lent.is_taken |= is_taken;
+            if !is_taken {
+                lent.addresses.remove(&address);
+            }
+        });
+        if is_taken {
+            return;
+        }
+    }
+}
+
+async fn hand_over(offer: &Offer, successor: &UnixStream) -> std::io::Result<()> {
+    successor.async_io(Interest::WRITABLE, || offer.hand_over(successor)).await
+}

@@ -48,7 +48,7 @@ mod sync {
 pub use address_lock::{AddressLock, LockError};
 pub use buffer::{Buffer, BufferFull, CLASSES, LARGE, SMALL};
 pub use handover::{Claim, Offer, Predecessor, claim};
-pub use linux::{Linux, forgo_huge_pages, raise_descriptor_limit};
+pub use linux::{Linux, forgo_huge_pages, monotonic_millis, raise_descriptor_limit};
 pub use listener::{Accepted, Listener, ListenerSocket, bind};
 pub use milli_timer::{MilliTimer, TimedOut};
 pub use pipe::{Moved, Pipe};

@@ -195,6 +195,12 @@ pub fn raise_descriptor_limit() -> u64 {
     now.current.unwrap_or(u64::from(u32::MAX / 4))
 }
 
+/// Monotonic time, for threads that run no worker.
+pub fn monotonic_millis() -> u64 {
+    let now = rustix::time::clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000
+}
+
 /// Disables transparent huge pages, so that an idle connection costs the memory that it uses and not 2 MiB pages.
 pub fn forgo_huge_pages() {
     // A refusal only costs memory.

@@ -85,6 +85,15 @@ impl ListenerSocket {
         }
     }
 
+    /// Another handle of the same socket, which stays open as long as one of them is. `None`: in a simulated world.
+    pub fn duplicate(&self) -> io::Result<Option<Self>> {
+        match &self.0 {
+            Socket::Kernel(socket) => Ok(Some(Self(Socket::Kernel(socket.try_clone()?)))),
+            #[cfg(any(test, feature = "sim"))]
+            Socket::Simulated(..) => Ok(None),
+        }
+    }
+
     #[cfg(any(test, feature = "sim"))]
     pub(crate) fn simulated(fd: Fd, address: SocketAddr) -> Self {
         Self(Socket::Simulated(fd, address))

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -95,7 +96,10 @@ impl<S: Sys> Worker<S> {
         let output = Rc::new(Cell::new(None));
         let (future, slot) = (main(worker.clone()), Rc::clone(&output));
         worker.spawn(async move { slot.set(Some(future.await)) });
-        let result = worker.turn_until(|| Rc::strong_count(&output) == 1);
+        // A panic of a task ends only the task; this one is of a waker, or of the loop itself.
+        let turns = || worker.turn_until(|| Rc::strong_count(&output) == 1);
+        let result = std::panic::catch_unwind(AssertUnwindSafe(turns))
+            .unwrap_or_else(|_| Err(io::Error::other("a panic outside the worker's tasks")));
         // invariant: tasks are dropped before the thread-local that their wakers use.
         worker.0.executor.clear();
         worker.close_pipes();

@@ -15,6 +15,8 @@ pub struct WorkerCells {
     /// Tasks that panicked; their connections were closed. A panic is always a bug of Evenkeel.
     pub task_panics: Counter,
     pub deadlines_fired: Counter,
+    /// Workers that died in this place and were replaced, or were the last ones. Always a bug of Evenkeel.
+    pub deaths: Counter,
     /// Tasks, sockets and leased buffer bytes in the worker's loop now.
     pub tasks: Gauge,
     pub sources: Gauge,

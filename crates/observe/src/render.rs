@@ -311,6 +311,11 @@ const WORKER_ROWS: &[Row<WorkerCells>] = &[
     counter("evenkeel_worker_deadlines_fired_total", "Deadlines that passed and ended a wait.", |c| {
         &c.deadlines_fired
     }),
+    counter(
+        "evenkeel_worker_deaths_total",
+        "Workers that died and were replaced: bugs, please report them.",
+        |c| &c.deaths,
+    ),
     gauge("evenkeel_worker_tasks", "Tasks of the worker's loop, twice a second.", |c| &c.tasks),
     gauge("evenkeel_worker_sources", "Sockets of the worker's loop, twice a second.", |c| &c.sources),
     gauge("evenkeel_worker_leased_bytes", "Bytes of the buffers in use, twice a second.", |c| {

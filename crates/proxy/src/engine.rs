@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use model::{Config, Limits, ListenerName};
-use net::{Linux, ListenerSocket, Offer, Predecessor, Worker};
+use net::{ListenerSocket, Offer, Predecessor};
 use observe::AccessLogs;
 use tls::Material;
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +20,8 @@ use crate::descriptors;
 use crate::live::Live;
 use crate::nonces::{NonceKey, Nonces};
 use crate::snapshot::Snapshot;
-use crate::worker::{self, Command, Stop};
+use crate::worker::{Command, Inheritance, Setup, Stop};
+use crate::worker_thread::run_workers;
 use bind::{BindError, Bound, Fresh, bind_all};
 
 /// The running data plane. Its methods block: call them from a thread that may block.
@@ -92,6 +93,16 @@ impl Engine {
     /// Starts the workers. When it returns, `config` is served with the `material` that was loaded for it. Binds every
     /// address or none. `seed` is for choices between equals; what peers see is made from a key of its own.
     pub fn start(config: &Config, material: &Material, seed: [u64; 2]) -> Result<Self, EngineError> {
+        Self::start_with(config, material, seed, end_process)
+    }
+
+    /// `give_up` is called when the workers of one thread die again and again.
+    fn start_with(
+        config: &Config,
+        material: &Material,
+        seed: [u64; 2],
+        give_up: fn(),
+    ) -> Result<Self, EngineError> {
         let limit = net::raise_descriptor_limit();
         net::forgo_huge_pages();
         let count = worker_count(config);
@@ -99,13 +110,13 @@ impl Engine {
         let logs = AccessLogs::start().map_err(EngineError::Start)?;
         let snapshot = Arc::new(compile(config, material, 1, &live, &logs, None)?);
         let fresh = bind_all(&snapshot, count, &HashMap::new())?;
-        let key = NonceKey::random().map_err(EngineError::Start)?;
+        let key = Arc::new(NonceKey::random().map_err(EngineError::Start)?);
         let workers = (0..count)
-            .map(|number| spawn_worker(number, &live, seed, Nonces::new(&key, number)?))
+            .map(|number| spawn_worker(number, &live, seed, &key, give_up))
             .collect::<io::Result<Vec<_>>>()
             .map_err(EngineError::Start)?;
         let published = Published { snapshot: Arc::new(Snapshot::nothing()), bound: HashMap::new() };
-        let sockets = (fresh.len() * count) as u64;
+        let sockets = (fresh.len() * count * SOCKETS_PER_ADDRESS) as u64;
         let descriptors = DescriptorNumbers { limit, others: 0 };
         let mut engine = Self { live, logs, workers, descriptors, published: Mutex::new(published) };
         engine.publish(&mut engine.lock(), snapshot, fresh)?;
@@ -237,7 +248,8 @@ impl Engine {
             answers.push(answer);
         }
         for answer in answers {
-            answer.blocking_recv().map_err(|_| EngineError::WorkerGone)?;
+            // A worker that dies meanwhile is replaced by one that serves this snapshot.
+            let _ = answer.blocking_recv();
         }
         predecessors.into_iter().for_each(Predecessor::serving);
         let wanted: HashSet<_> =
@@ -251,7 +263,7 @@ impl Engine {
     }
 
     fn limit_descriptors(&self, published: &Published) {
-        let sockets = (published.bound.len() * self.workers.len()) as u64;
+        let sockets = (published.bound.len() * self.workers.len() * SOCKETS_PER_ADDRESS) as u64;
         self.live.descriptors().configure(self.descriptors.limit, self.descriptors.others + sockets);
     }
 
@@ -287,17 +299,29 @@ fn compile(
         .map_err(|failed| EngineError::AccessLog { listener: failed.listener, error: failed.error })
 }
 
-fn spawn_worker(number: usize, live: &Arc<Live>, seed: [u64; 2], nonces: Nonces) -> io::Result<Handle> {
+fn spawn_worker(
+    number: usize,
+    live: &Arc<Live>,
+    seed: [u64; 2],
+    key: &Arc<NonceKey>,
+    give_up: fn(),
+) -> io::Result<Handle> {
     let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-    let live = Arc::clone(live);
-    let seed =
-        balance::hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), number.to_ne_bytes()].concat());
-    let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let main = |worker| worker::run(worker, live, number, seed, nonces, receiver);
-        if let Err(error) = Linux::new().and_then(|sys| Worker::run(sys, main)) {
-            observe::event(observe::Event::WorkerEnded, &[("error", &error)]);
-        }
-    })?;
+    let (live, key) = (Arc::clone(live), Arc::clone(key));
+    let mut first = Some(Nonces::new(&key, number)?);
+    let mut workers_before = 0;
+    let setup = move || {
+        // Not the numbers of the worker before: no two nonces of a process are equal.
+        let identity = number + workers_before * Limits::WORKERS_MAX;
+        workers_before += 1;
+        let nonces = first.take().map_or_else(|| Nonces::new(&key, identity), Ok)?;
+        let seed = [seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), identity.to_ne_bytes()].concat();
+        Ok(Setup { live: Arc::clone(&live), number, seed: balance::hash_bytes(&seed), nonces })
+    };
+    let inheritance = Arc::new(Inheritance::new(receiver));
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || run_workers(&inheritance, number, setup, give_up))?;
     Ok(Handle { commands, thread })
 }
 
@@ -305,6 +329,11 @@ impl From<BindError> for EngineError {
     fn from(BindError { listener, address, error }: BindError) -> Self {
         Self::Bind { listener, address, error }
     }
+}
+
+/// Ends the process: a supervisor can start another one, and a process whose workers die does not serve all clients.
+fn end_process() {
+    std::process::exit(EXIT_WORKERS_DIE);
 }
 
 impl fmt::Display for EngineError {
@@ -327,3 +356,10 @@ impl std::error::Error for EngineError {}
 // limit: commands that are queued for one worker.
 const COMMANDS_MAX: usize = 16;
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
+/// See "Exit codes" in `docs/operating.md`.
+const EXIT_WORKERS_DIE: i32 = 3;
+/// The worker accepts at one, and the other one waits for the next worker.
+const SOCKETS_PER_ADDRESS: usize = 2;
+
+#[cfg(test)]
+mod tests;

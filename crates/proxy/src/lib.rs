@@ -27,6 +27,7 @@ mod snapshot;
 mod stream;
 mod target;
 mod worker;
+mod worker_thread;
 
 pub use connection::limit::ConnectionLimit;
 pub use decide::{Explanation, Outcome, explain};

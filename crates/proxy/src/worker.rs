@@ -1,9 +1,11 @@
 //! One worker of the data plane, and the commands from the control plane that change what it serves.
 
+mod command;
+mod inheritance;
 mod proxy;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -13,9 +15,8 @@ use std::time::Duration;
 
 use balance::Rng;
 use model::{Limits, ListenerName};
-use net::{Listener, ListenerSocket, Sys, Worker};
+use net::{Listener, ListenerSocket, Sys, Worker, WorkerStats};
 use proto::compression::Encoders;
-use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::accept;
 use crate::connection::free_slots::FreeSlots;
@@ -26,37 +27,21 @@ use crate::local::{Accepting, BoundListener, Local};
 use crate::nonces::Nonces;
 use crate::snapshot::Snapshot;
 
+pub(crate) use self::command::{Command, Stop};
+pub(crate) use self::inheritance::Inheritance;
 pub(crate) use self::proxy::Proxy;
 
-/// A command from the control plane. The worker answers it when it is done.
-pub(crate) enum Command {
-    /// Serve this snapshot from the next request on.
-    Adopt { snapshot: Arc<Snapshot>, sockets: Vec<(SocketAddr, ListenerSocket)>, done: oneshot::Sender<()> },
-    /// The first half of a stop: end every connection as a stop does, but go on accepting, and lend the listener sockets to
-    /// a process that may take over.
-    Lend { done: oneshot::Sender<Vec<(SocketAddr, ListenerSocket)>> },
-    /// Stop accepting, finish requests and tunnels in flight, and end: at the latest after `within`.
-    Stop { stop: Stop, done: oneshot::Sender<usize> },
-}
-
-/// How a worker is to stop.
-pub(crate) struct Stop {
-    pub(crate) within: Duration,
-    /// Addresses whose accept queues another process empties.
-    pub(crate) handed_over: Arc<HashSet<SocketAddr>>,
-    /// Is told, or dropped, when no listener socket is left.
-    pub(crate) closed: oneshot::Sender<()>,
+/// What a worker starts with.
+pub(crate) struct Setup {
+    pub(crate) live: Arc<Live>,
+    pub(crate) number: usize,
+    pub(crate) seed: u64,
+    pub(crate) nonces: Nonces,
 }
 
 /// Runs a worker until it is stopped or the control plane is gone.
-pub(crate) async fn run<S: Sys>(
-    worker: Worker<S>,
-    live: Arc<Live>,
-    number: usize,
-    seed: u64,
-    nonces: Nonces,
-    mut commands: mpsc::Receiver<Command>,
-) {
+pub(crate) async fn run<S: Sys>(worker: Worker<S>, setup: Setup, inheritance: Arc<Inheritance>) {
+    let Setup { live, number, seed, nonces } = setup;
     let nothing = Snapshot::nothing();
     let proxy = Rc::new(Proxy {
         worker: worker.clone(),
@@ -78,9 +63,14 @@ pub(crate) async fn run<S: Sys>(
     });
     worker.spawn(Rc::clone(&proxy).housekeeping());
     worker.spawn(Rc::clone(&proxy).evict_on_request());
-    while let Some(command) = commands.recv().await {
+    let _ending = Ending(Rc::clone(&proxy));
+    if let Some((snapshot, sockets)) = inheritance.inherit() {
+        proxy.adopt(&snapshot, sockets);
+    }
+    while let Some(command) = inheritance.next_command().await {
         match command {
             Command::Adopt { snapshot, sockets, done } => {
+                inheritance.note(&snapshot, &sockets);
                 proxy.adopt(&snapshot, sockets);
                 // The control plane may have stopped waiting; the snapshot is adopted all the same.
                 let _ = done.send(());
@@ -89,14 +79,25 @@ pub(crate) async fn run<S: Sys>(
                 let _ = done.send(proxy.lend());
             }
             Command::Stop { stop, done } => {
+                inheritance.note_stop();
                 let left = proxy.stop(stop).await;
                 let _ = done.send(left);
                 break;
             }
+            #[cfg(test)]
+            Command::Die => std::panic::resume_unwind(Box::new("a bug of a test")),
         }
     }
-    // Breaks reference cycles: idle connections hold their target, and the target holds them.
-    proxy.local.borrow().targets().for_each(|target| target.retire());
+}
+
+/// Breaks reference cycles when a worker ends: idle connections hold their target, and the target holds them.
+struct Ending<S: Sys>(Rc<Proxy<S>>);
+
+impl<S: Sys> Drop for Ending<S> {
+    fn drop(&mut self) {
+        let local = Rc::clone(&self.0.local.borrow());
+        local.targets().for_each(|target| target.retire());
+    }
 }
 
 impl<S: Sys> Proxy<S> {
@@ -225,6 +226,8 @@ impl<S: Sys> Proxy<S> {
 
     /// Closes idle target connections that have ended, writes buffered log lines and updates gauges, every half second.
     async fn housekeeping(self: Rc<Self>) {
+        // The counters outlive the worker.
+        let mut counted = WorkerStats::default();
         loop {
             self.worker.sleep(HOUSEKEEPING_EVERY).await;
             let now = self.now_millis();
@@ -235,9 +238,10 @@ impl<S: Sys> Proxy<S> {
                 log.borrow_mut().flush();
             }
             let (stats, cells) = (self.worker.stats(), self.cells());
-            cells.loop_turns.add(stats.turns - cells.loop_turns.read());
-            cells.task_panics.add(stats.panics - cells.task_panics.read());
-            cells.deadlines_fired.add(stats.deadlines_fired - cells.deadlines_fired.read());
+            cells.loop_turns.add(stats.turns - counted.turns);
+            cells.task_panics.add(stats.panics - counted.panics);
+            cells.deadlines_fired.add(stats.deadlines_fired - counted.deadlines_fired);
+            counted = stats;
             set(&cells.tasks, stats.tasks);
             set(&cells.sources, stats.sources);
             set(&cells.leased_bytes, stats.leased_bytes);

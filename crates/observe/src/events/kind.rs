@@ -133,8 +133,10 @@ events! {
         "An access log that could not be reopened was opened under its path, at a later write.", "";
     Panicked => Error Peer "a bug of Evenkeel: a panic" ["thread", "at", "message"],
         "A task panicked. Its connection was closed; all others go on.", "Please report it with this line.";
-    WorkerEnded => Error Own "a worker ended" ["error"],
-        "A worker's loop failed. Its connections are closed.", "Restart Evenkeel, and please report it with this line.";
+    WorkerReplaced => Error Own "a worker died and is replaced" ["worker", "error"],
+        "A bug of Evenkeel. The worker's connections are closed; another one accepts from the same sockets.", "Please report it with this line.";
+    WorkersDie => Error Own "a worker dies again and again: the process ends" ["worker", "error"],
+        "A bug of Evenkeel. The process ends with status 3, so that its supervisor starts another one.", "Please report it with the lines before it.";
     LeftOut => Info Own "lines were left out" ["of", "reason"],
         "Lines of one kind were suppressed, and no further line of that kind said how many.", "";
     LinesLost => Warning Own "lines of this log were lost" ["lines"],

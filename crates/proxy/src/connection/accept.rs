@@ -22,7 +22,7 @@ use super::permit::Permit;
 use super::proxy_header;
 use super::serve;
 use super::waiters::Waiter;
-use crate::local::{Accepting, BoundListener};
+use crate::local::{Accepting, BoundListener, LocalListener};
 use crate::stream::Stream;
 use crate::worker::Proxy;
 
@@ -110,19 +110,32 @@ enum Found {
 
 /// Waits for a permit: until a connection closes or is evicted.
 async fn wait_for_permit<S: Sys>(proxy: &Proxy<S>, bound: &BoundListener<S>, waiter: &Waiter<'_>) -> Found {
-    let listener = Rc::clone(&bound.listener.borrow());
-    listener.cells().accepts_waiting.increment();
+    let _counted = Counted::new(&bound.listener.borrow());
     let mut waiting = None;
-    let found = loop {
+    loop {
         tokio::select! {
             biased;
-            found = poll_fn(|context| poll_permit(context, proxy, bound, waiter, &mut waiting)) => break found,
+            found = poll_fn(|context| poll_permit(context, proxy, bound, waiter, &mut waiting)) => return found,
             // A new connection may be evicted after a while, and no wake-up tells when.
             () = proxy.worker.sleep(LOOK_AGAIN) => {}
         }
-    };
-    listener.cells().accepts_waiting.decrement();
-    found
+    }
+}
+
+/// A waiting accept in the metrics.
+struct Counted<S: Sys>(Rc<LocalListener<S>>);
+
+impl<S: Sys> Counted<S> {
+    fn new(listener: &Rc<LocalListener<S>>) -> Self {
+        listener.cells().accepts_waiting.increment();
+        Self(Rc::clone(listener))
+    }
+}
+
+impl<S: Sys> Drop for Counted<S> {
+    fn drop(&mut self) {
+        self.0.cells().accepts_waiting.decrement();
+    }
 }
 
 fn poll_permit<S: Sys>(

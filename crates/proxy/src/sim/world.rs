@@ -20,7 +20,7 @@ use super::target;
 use crate::live::Live;
 use crate::nonces::{NonceKey, Nonces};
 use crate::snapshot::Snapshot;
-use crate::worker::{self, Command, Stop};
+use crate::worker::{self, Command, Inheritance, Setup, Stop};
 
 /// What is known when a seed is over.
 #[derive(Debug)]
@@ -65,7 +65,8 @@ pub(super) fn play(sim: &Sim, plan: &Rc<Plan>) -> Outcome {
     let of_worker = Arc::clone(&live);
     let main = |worker: Worker<Sim>| {
         let nonces = Nonces::new(&NonceKey::fixed(seed), 0).unwrap();
-        let run = worker::run(worker.clone(), of_worker, 0, seed, nonces, receiver);
+        let setup = Setup { live: of_worker, number: 0, seed, nonces };
+        let run = worker::run(worker.clone(), setup, Arc::new(Inheritance::new(receiver)));
         worker.spawn(run);
         async move {
             let (cut, stats) = driver.drive(&worker).await;

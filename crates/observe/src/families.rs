@@ -54,9 +54,9 @@ pub struct ListenerCells {
     pub requests_in_flight: Gauge,
     pub responses: Responses,
     pub failures: Failures,
-    /// Bytes received from clients: heads, bodies and tunnels.
+    /// Bytes of HTTP messages and tunnels that clients sent, before TLS: heads, bodies and their framing.
     pub received_bytes: Counter,
-    /// Bytes sent to clients.
+    /// Those sent to clients.
     pub sent_bytes: Counter,
     /// Attempts beyond a request's first.
     pub retries: Counter,

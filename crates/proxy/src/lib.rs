@@ -26,6 +26,7 @@ mod sim;
 mod snapshot;
 mod stream;
 mod target;
+mod traffic;
 mod worker;
 mod worker_thread;
 

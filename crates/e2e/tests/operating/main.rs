@@ -5,6 +5,7 @@
 mod bad_config_changes_nothing;
 mod blocked_stderr_stops_no_traffic;
 mod check_reports_all_that_run_refuses;
+mod bytes_are_counted;
 mod descriptors_run_out;
 mod flood_of_lines_is_counted;
 mod killed_target_affects_only_its_requests;
@@ -15,3 +16,4 @@ mod reload_drops_nothing;
 mod restart_drops_nothing;
 mod second_instance_is_refused;
 mod stop_finishes_what_is_in_flight;
+mod wire;

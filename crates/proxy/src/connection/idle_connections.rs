@@ -10,16 +10,19 @@ use observe::ListenerCells;
 
 use super::atomics::Atomics;
 use super::limit::ListenerLimits;
+use crate::traffic::Traffic;
 
 pub(crate) struct IdleConnections {
     pub(crate) limits: Arc<ListenerLimits>,
     worker: usize,
+    pub(crate) traffic: Rc<Traffic>,
     pub(crate) order: RefCell<EvictionOrder<StreamKey>>,
 }
 
 impl IdleConnections {
     pub(crate) fn new(limits: &Arc<ListenerLimits>, worker: usize) -> Rc<Self> {
-        Rc::new(Self { limits: Arc::clone(limits), worker, order: RefCell::default() })
+        let traffic = Rc::new(Traffic::Client(Arc::clone(&limits.cells), worker));
+        Rc::new(Self { limits: Arc::clone(limits), worker, traffic, order: RefCell::default() })
     }
 
     pub(crate) fn cells(&self) -> &ListenerCells {

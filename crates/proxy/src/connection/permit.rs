@@ -9,6 +9,7 @@ use net::StreamKey;
 use observe::ListenerCells;
 
 use super::idle_connections::IdleConnections;
+use crate::traffic::Traffic;
 
 /// A connection's permit, until it is dropped.
 pub(crate) struct Permit {
@@ -29,6 +30,10 @@ impl Permit {
 
     pub(crate) fn cells(&self) -> &ListenerCells {
         self.connections.cells()
+    }
+
+    pub(super) fn traffic(&self) -> &Rc<Traffic> {
+        &self.connections.traffic
     }
 
     /// Counts the connection for this client, and no longer for the client for which it was counted before.

@@ -37,6 +37,8 @@ pub(crate) fn serve<S: Sys>(
     client: Box<Client<S>>,
     input: Buffer,
 ) -> impl Future<Output = (Box<Client<S>>, Next)> {
+    // What was read before, as of a handshake, was not of HTTP messages; `input` is. A stream of HTTP/2 begins here.
+    client.stream.count_for(client.permit().traffic(), input.len());
     let mut taken = Some(take(&client.proxy.free_slots));
     if let Some(slot) = &taken {
         slot.handover.comes.set(Some((client, input)));

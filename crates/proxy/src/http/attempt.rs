@@ -115,7 +115,7 @@ async fn attempt<S: Sys>(
         Box::pin(secure(exchange, to, connector, &mut connection, upload)).await?;
     }
     let sent = match forward::begin(exchange, to, &connection, upload) {
-        Ok(Begun::Sent(bytes)) => Ok(bytes),
+        Ok(Begun::Sent) => Ok(()),
         Ok(Begun::Partly(all, sent)) => {
             let timeouts = to.group.plan.group.timeouts;
             forward::send_rest(exchange, timeouts, &connection, upload, (all, sent)).await
@@ -123,7 +123,7 @@ async fn attempt<S: Sys>(
         Err(error) => Err(error),
     };
     match sent {
-        Ok(bytes) => count_sent(exchange, to, &connection, began, bytes),
+        Ok(()) => count_connect(exchange, to, &connection, began),
         Err(error) => return Err(on_send(exchange, to, &connection, began, error)),
     }
     if target::is_kept(is_http2, upload.first.len(), is_idempotent) {
@@ -210,15 +210,13 @@ async fn connect_stream<S: Sys>(
     }
 }
 
-/// Counts a request that was sent, in `bytes`. The connect began at `began`.
-fn count_sent<S: Sys>(
+/// Counts the connect of a request that was sent. It began at `began`.
+fn count_connect<S: Sys>(
     exchange: &mut Exchange<'_, S>,
     to: Destination<'_, S>,
     connection: &TargetConnection<S>,
     began: u64,
-    bytes: u64,
 ) {
-    to.target.cells().sent_bytes.add(bytes);
     if !connection.is_reused() {
         to.target.live.connect_succeeded();
         let connect = exchange.micros_since(began);

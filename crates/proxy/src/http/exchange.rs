@@ -153,8 +153,6 @@ impl<'c, S: Sys> Exchange<'c, S> {
             plain_body_bytes: meter.plain.get(),
             response_body_bytes: meter.down.get(),
         });
-        cells.received_bytes.add(meter.up.get() + self.bytes.len() as u64);
-        cells.sent_bytes.add(meter.down.get());
         if let Some(log) = &self.listener.log {
             log.borrow_mut().record(&self.access_record());
         }

@@ -26,8 +26,8 @@ pub(super) enum SendError {
 
 /// A request as far as the socket took it without a wait.
 pub(super) enum Begun {
-    /// All of it was sent: so many bytes.
-    Sent(u64),
+    /// All of it was sent.
+    Sent,
     /// What was to be sent, and how much of it was.
     Partly(Vec<u8>, usize),
 }
@@ -45,12 +45,12 @@ pub(super) fn begin<S: Sys>(
     write(exchange, to, upload, &mut out);
     let sent = stream.try_write(&out, plain).map_err(SendError::Unsent)?;
     if sent == out.len() + plain.len() && stream.is_flushed() {
-        return Ok(Begun::Sent(sent as u64));
+        return Ok(Begun::Sent);
     }
     Ok(Begun::Partly([&out, plain].concat(), sent))
 }
 
-/// Sends the rest of `all`, of which `sent` bytes are sent; returns the number of all. A new connection is established
+/// Sends the rest of `all`, of which `sent` bytes are sent. A new connection is established
 /// here, by the wait of the first write.
 pub(super) async fn send_rest<S: Sys>(
     exchange: &Exchange<'_, S>,
@@ -58,7 +58,7 @@ pub(super) async fn send_rest<S: Sys>(
     connection: &TargetConnection<S>,
     upload: &mut Upload<'_>,
     (all, mut sent): (Vec<u8>, usize),
-) -> Result<u64, SendError> {
+) -> Result<(), SendError> {
     let (target, watch, is_whole) = (connection.end(), ClientWatch::new(exchange), upload.is_whole());
     let stream = target.stream;
     if sent == 0 && !connection.is_reused() {
@@ -71,8 +71,7 @@ pub(super) async fn send_rest<S: Sys>(
     let mut nothing = Buffer::new();
     let written = relay::send_rest(stream, &all[sent..], &mut nothing);
     let written = watch.unless_gone(written, upload.input, is_whole).await;
-    written.map_err(SendError::ClientGone)?.map_err(SendError::Partly)?;
-    Ok(all.len() as u64)
+    written.map_err(SendError::ClientGone)?.map_err(SendError::Partly)
 }
 
 /// Writes the head, and behind it the first chunk if the body is chunked.

@@ -79,7 +79,7 @@ async fn read<S: Sys>(
                 let detail = "closed within the head";
                 return Err(Failed { failure: Failure::TargetResponseMalformed, detail });
             }
-            Ok(count) => cells.received_bytes.add(count as u64),
+            Ok(_) => {}
             Err(error) => return Err(failure::on_response_head(&error, input.is_empty())),
         }
     }

@@ -153,6 +153,9 @@ impl<S: Sys> Flow<'_, '_, S> {
                 }
                 Err(Moved::Out(error, moved)) => (moved, Some(error)),
             };
+            let bytes = usize::try_from(moved).unwrap_or(usize::MAX);
+            self.from.stream.received(bytes);
+            self.to.stream.sent(bytes);
             self.reader.advance(moved).map_err(FlowError::Fault)?;
             if let Some(error) = failed {
                 return Err(FlowError::Write(error));

@@ -15,6 +15,7 @@ use crate::http2::{Connections, TargetStream};
 use crate::live::TargetLive;
 use crate::relay::End;
 use crate::stream::Stream;
+use crate::traffic::Traffic;
 
 /// A target, as one worker sees it.
 pub(crate) struct LocalTarget<S: Sys> {
@@ -31,6 +32,7 @@ pub(crate) struct LocalTarget<S: Sys> {
     is_http2: Cell<bool>,
     /// No longer configured: connections that are given back are closed.
     retired: Cell<bool>,
+    traffic: Rc<Traffic>,
 }
 
 struct Idle<S: Sys> {
@@ -71,6 +73,7 @@ impl<S: Sys> LocalTarget<S> {
             connector: RefCell::default(),
             is_http2: Cell::new(false),
             retired: Cell::new(false),
+            traffic: Rc::new(Traffic::Target(Arc::clone(live), worker)),
         }
     }
 
@@ -171,6 +174,7 @@ impl<S: Sys> LocalTarget<S> {
         stream: Stream<S>,
         connector: Option<Arc<Connector>>,
     ) -> TargetConnection<S> {
+        stream.count_for(&self.traffic, 0);
         TargetConnection { stream, reused_after_millis: None, connector, target: Rc::clone(self) }
     }
 

@@ -7,6 +7,7 @@
 mod access;
 mod action;
 mod address;
+mod admin;
 mod bind;
 mod cipher_suites;
 mod client_auth;
@@ -80,10 +81,12 @@ pub(crate) fn config(
     let target_groups = target_group::target_groups(root, &mut build);
     connections::check(root, &mut build);
     build.unused(root, &listeners);
+    let admin =
+        root.table("admin").map(|table| admin::admin(table, &listeners, &mut build)).unwrap_or_default();
     Config {
         workers: root.integer("workers"),
         stop_timeout: root.duration("stop_timeout").unwrap_or(STOP_TIMEOUT),
-        admin_socket: root.table("admin").and_then(|admin| build.admin_socket(admin)),
+        admin,
         load_balancers: connections::load_balancers(root),
         listeners,
         target_groups,
@@ -121,21 +124,6 @@ impl Build<'_, '_> {
             load_balancers.push((DEFAULT_LOAD_BALANCER, Settings::default()));
         }
         load_balancers
-    }
-
-    fn admin_socket(&mut self, admin: &Table) -> Option<PathBuf> {
-        let value = admin.value("bind")?;
-        let text = value.text()?;
-        let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) else {
-            let problem = self.report.error(value, "the admin API listens on a Unix socket only");
-            problem.hint("write `unix:` and a path, such as `\"unix:/run/evenkeel/admin.sock\"`");
-            return None;
-        };
-        if path.len() > SOCKET_PATH_MAX || path.contains('\0') {
-            let message = format!("the path of a Unix socket has at most {SOCKET_PATH_MAX} bytes and no NUL");
-            self.report.error(value, message);
-        }
-        Some(self.path(path))
     }
 
     /// The path, resolved against the configuration's directory.
@@ -221,5 +209,3 @@ fn group_names(action: &Action) -> impl Iterator<Item = &str> {
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_LOAD_BALANCER: &str = "default";
-/// limit: `sun_path` has 108 bytes, the last of them NUL (unix(7)).
-const SOCKET_PATH_MAX: usize = 107;

@@ -10,8 +10,9 @@ use config::{Files, parse, reference_markdown, schema};
 struct AnyPage;
 
 impl Files for AnyPage {
-    fn read(&self, _path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
-        Ok(b"# page".to_vec())
+    fn read(&self, path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
+        let is_token = path.extension().is_some_and(|extension| extension == "token");
+        Ok(if is_token { b"0123456789abcdef".to_vec() } else { b"# page".to_vec() })
     }
 }
 
@@ -90,10 +91,12 @@ fn within(chapter: &str, example: &str) -> String {
     };
     let https = if chapter == "[listener.NAME]" { https } else { "" };
     let tls = if name == "tls" { "protocol = \"https\"\n" } else { "" };
+    let admin_bind =
+        if name == "token_file" { "bind = \"192.0.2.1:9900\"" } else { "bind = \"127.0.0.1:9900\"" };
     let hash = if name == "hash_on" { "algorithm = \"hash\"\n" } else { "" };
     [
         own("Top level").to_owned(),
-        if chapter == "[admin]" { format!("[admin]\n{example}") } else { String::new() },
+        format!("[admin]\n{}{}", keep("[admin]", &[admin_bind]), own("[admin]")),
         format!("[load_balancer.shop]\n{limit}{}", own("[load_balancer.NAME]")),
         "[listener.other]\nload_balancer = \"shop\"\nbind = \"127.0.0.1:9\"\nforward = \"app-next\"\n"
             .to_owned(),

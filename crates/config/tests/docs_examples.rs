@@ -10,8 +10,9 @@ use config::{Files, parse};
 struct AnyPage;
 
 impl Files for AnyPage {
-    fn read(&self, _path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
-        Ok(b"# page".to_vec())
+    fn read(&self, path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
+        let is_token = path.extension().is_some_and(|extension| extension == "token");
+        Ok(if is_token { b"0123456789abcdef".to_vec() } else { b"# page".to_vec() })
     }
 }
 
@@ -51,9 +52,13 @@ fn whole(example: &str) -> String {
     if example.contains("[target_group.") {
         return example.to_owned();
     }
-    let listener =
-        if example.contains("bind =") { "" } else { "bind = \"127.0.0.1:8\"\nforward = \"app\"\n" };
-    format!("{example}{listener}[target_group.app]\ntargets = [\"127.0.0.1:1\"]\n")
+    let header = if example.contains("[admin]") { "[listener.web]\n" } else { "" };
+    let listener = if header.is_empty() && example.contains("bind =") {
+        ""
+    } else {
+        "bind = \"127.0.0.1:8\"\nforward = \"app\"\n"
+    };
+    format!("{example}{header}{listener}[target_group.app]\ntargets = [\"127.0.0.1:1\"]\n")
 }
 
 #[test]

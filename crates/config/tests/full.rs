@@ -45,7 +45,7 @@ fn seconds(seconds: u64) -> Duration {
 fn top_level() {
     let config = full();
     assert_eq!((config.workers, config.stop_timeout), (Some(4), seconds(60)));
-    assert_eq!(config.admin_socket, Some(PathBuf::from("/run/evenkeel/admin.sock")));
+    assert_eq!(config.admin.sockets, [PathBuf::from("/run/evenkeel/admin.sock")]);
     let names: Vec<_> = config.listeners.iter().map(|listener| listener.name.as_str()).collect();
     assert_eq!(names, ["web", "api"], "in the order of the file");
     let names: Vec<_> = config.target_groups.iter().map(|group| group.name.as_str()).collect();

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use config::{Disk, parse};
-use model::{Action, Algorithm, Service};
+use model::{Action, Admin, Algorithm, Service};
 
 const PLAIN: &str = r#"
 [listener.web]
@@ -22,7 +22,7 @@ fn the_plain_example_is_the_defaults() {
     assert!(loaded.warnings.is_empty());
     let config = loaded.config;
     assert_eq!((config.workers, config.stop_timeout), (None, Duration::from_secs(30)));
-    assert_eq!(config.admin_socket, None);
+    assert_eq!(config.admin, Admin::default());
     let [listener] = config.listeners.as_slice() else { panic!("{config:?}") };
     assert_eq!(listener.name.as_str(), "web");
     assert_eq!(listener.bind, ["0.0.0.0:8080".parse().unwrap()]);

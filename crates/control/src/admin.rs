@@ -1,5 +1,6 @@
-//! The admin API: HTTP/1.1 on a Unix socket, answered by [`Control`].
+//! The admin API: HTTP/1.1 on Unix sockets, and a part of it over TCP, answered by [`Control`].
 
+mod endpoint;
 mod socket;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::control::{Control, ReloadError, Reloaded, Swapped, diagnostic_json};
 
+pub use endpoint::{AdminEndpoint, EndpointError};
 pub use socket::{AdminSocket, SocketError};
 
 impl AdminSocket {
@@ -35,7 +37,7 @@ impl AdminSocket {
                 Some(_) = connections.join_next() => {}
                 accepted = self.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                     Ok(stream) => {
-                        connections.spawn(serve_connection(stream, routes.clone()));
+                        connections.spawn(serve_connection(stream, routes.clone(), CONNECTION_PATIENCE));
                     }
                     // Most likely out of file descriptors; the connection stays in the accept queue.
                     Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -58,7 +60,7 @@ fn routes(control: Arc<Control>) -> Router {
         .with_state(control)
 }
 
-async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, routes: Router) {
+async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, routes: Router, patience: Duration) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
@@ -66,7 +68,7 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, routes: R
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     // Errors are not reported: the client disconnected or exceeded the time limit.
-    let _ = timeout(CONNECTION_PATIENCE, connection).await;
+    let _ = timeout(patience, connection).await;
 }
 
 async fn metrics(State(control): State<Arc<Control>>) -> Response {
@@ -184,7 +186,8 @@ mod tests {
             }
             (answer.len(), client)
         };
-        let ((length, _client), ()) = tokio::join!(exchange, serve_connection(server, big()));
+        let ((length, _client), ()) =
+            tokio::join!(exchange, serve_connection(server, big(), CONNECTION_PATIENCE));
         (began.elapsed(), length)
     }
 

@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use balance::hash_bytes;
-use model::Config;
+use model::{AdminToken, Config};
 use observe::{Event, Reopened};
 use proxy::{BoundAddress, Engine, EngineError, Live, Offer, Snapshot, StopReport};
 use tls::{Material, TicketKeys};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::{Notify, RwLock, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -29,6 +29,7 @@ use crate::prepared::Prepared;
 
 pub(crate) use reload::diagnostic_json;
 pub use reload::{ReloadError, Reloaded};
+pub(crate) use successor::hand_over;
 use successor::{HandedOver, await_successor};
 pub use swap::Swapped;
 use swap::Swaps;
@@ -67,6 +68,8 @@ pub struct Control {
     state: Mutex<State>,
     /// Notified when another configuration or other files are served.
     adopted: Arc<Notify>,
+    /// True when a stop offers the addresses to another process.
+    offers: watch::Sender<bool>,
     /// Background tasks, which end with the stop.
     chores: Mutex<JoinSet<()>>,
 }
@@ -74,7 +77,7 @@ pub struct Control {
 #[derive(Debug, PartialEq, Eq)]
 struct Fixed {
     workers: Option<u16>,
-    admin_socket: Option<PathBuf>,
+    admin_bind: (Vec<PathBuf>, Vec<SocketAddr>),
 }
 
 /// The state that a reload changes. It is copied out, so that the lock is never held for long.
@@ -175,6 +178,7 @@ impl Control {
         let HandedOver { addresses, waiting } = match successor {
             Successor::None => HandedOver::default(),
             Successor::MayCome => {
+                self.offers.send_replace(true);
                 // A stop lasts no longer for it.
                 let longest = within / 2;
                 await_successor(self.offers().await, SUCCESSOR_PATIENCE.min(longest), longest).await
@@ -189,6 +193,21 @@ impl Control {
         spawn_blocking(stop).await.unwrap_or_default()
     }
 
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
+    /// The token of requests to the admin API from other machines.
+    pub(crate) fn admin_token(&self) -> Option<AdminToken> {
+        self.lock().serving.config.admin.token.clone()
+    }
+
+    /// Waits for a stop that offers the addresses to another process.
+    pub(crate) async fn offers_addresses(&self) {
+        // The sender is in `self`.
+        let _ = self.offers.subscribe().wait_for(|offers| *offers).await;
+    }
+
     async fn offers(&self) -> Vec<(SocketAddr, Offer)> {
         let engine = Arc::clone(&self.engine).read_owned().await;
         let offers = move || engine.as_ref().map(Engine::offers).unwrap_or_default();
@@ -199,7 +218,7 @@ impl Control {
         let Setup { prepared, path, seed, wall, version } = setup;
         let Prepared { config, material, tickets, contents, .. } = prepared;
         let started = wall();
-        let fixed = Fixed { workers: config.workers, admin_socket: config.admin_socket.clone() };
+        let fixed = Fixed::of(&config);
         let serving = Serving::of(&engine, config, material, contents);
         let seed = hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), *b"probes\0\0"].concat());
         let probes = Probes::new(tasks, wall, seed);
@@ -224,6 +243,7 @@ impl Control {
                 stopping: false,
             }),
             adopted: Arc::default(),
+            offers: watch::Sender::new(false),
             chores: Mutex::default(),
         }
     }
@@ -245,6 +265,13 @@ impl Control {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        let admin = &config.admin;
+        Self { workers: config.workers, admin_bind: (admin.sockets.clone(), admin.addresses.clone()) }
     }
 }
 

@@ -19,7 +19,7 @@ mod process;
 mod view;
 
 pub use address::{AdminAddress, InvalidAddress};
-pub use admin::{AdminSocket, SocketError};
+pub use admin::{AdminEndpoint, AdminSocket, EndpointError, SocketError};
 pub use client::{Client, ClientError, Reply};
 pub use control::{Control, ReloadError, Reloaded, Setup, Successor, Swapped};
 pub use demo::Demo;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use control::{AdminAddress, AdminSocket, Control, Demo, EngineError, Prepared, SocketError, start_error};
 
 use crate::output::{failed, say, tell};
-use crate::start::{Place, Signals, block_on, setup, wall_clock};
+use crate::start::{AdminApi, Place, Signals, block_on, setup, wall_clock};
 
 pub(crate) fn demo(admin: Option<AdminAddress>) -> ExitCode {
     block_on(async { show(admin).await.unwrap_or_else(|why| failed(&why)) })
@@ -20,7 +20,8 @@ async fn show(admin: Option<AdminAddress>) -> Result<ExitCode, String> {
     let (control, port) = start(&demo).await?;
     control.first_probes(PATIENCE).await;
     say(&demo.hints(port, &admin));
-    signals.serve(&control, &socket, Place::Alone).await;
+    let admin = AdminApi { sockets: vec![socket], endpoints: Vec::new() };
+    signals.serve(&control, admin, Place::Alone).await;
     Ok(ExitCode::SUCCESS)
 }
 

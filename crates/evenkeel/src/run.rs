@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use config::Diagnostic;
-use control::{AdminAddress, AdminSocket, Control, Notice, Prepared, notify, start_error};
+use control::{AdminAddress, Control, Notice, Prepared, notify, start_error};
 
 use crate::output::{failed, stderr_colors, tell};
-use crate::start::{Place, Signals, admin_address, block_on, setup, wall_clock};
+use crate::start::{AdminApi, Place, Signals, block_on, setup, wall_clock};
 
 pub(crate) fn run(path: &Path, admin: Option<AdminAddress>) -> ExitCode {
     match Prepared::load(path, wall_clock()) {
@@ -23,7 +23,7 @@ pub(crate) fn run(path: &Path, admin: Option<AdminAddress>) -> ExitCode {
 }
 
 async fn serve(path: &Path, prepared: Prepared, admin: Option<AdminAddress>) -> ExitCode {
-    let address = admin_address(admin, &prepared.config);
+    let wanted = prepared.config.admin.clone();
     let path = config::can_be_read_again(path).then(|| path.to_owned());
     let (signals, setup) = match (Signals::listen(), setup(prepared, path)) {
         (Ok(signals), Ok(setup)) => (signals, setup),
@@ -31,9 +31,9 @@ async fn serve(path: &Path, prepared: Prepared, admin: Option<AdminAddress>) -> 
     };
     // Before the listeners, so that a second instance fails here with a clear message, before it binds any
     // address.
-    let socket = match AdminSocket::bind(&address).await {
-        Ok(socket) => socket,
-        Err(error) => return failed(&error.to_string()),
+    let admin = match AdminApi::bind(admin, &wanted).await {
+        Ok(admin) => admin,
+        Err(error) => return failed(&error),
     };
     let control = match Control::start(setup).await {
         Ok(control) => control,
@@ -45,7 +45,10 @@ async fn serve(path: &Path, prepared: Prepared, admin: Option<AdminAddress>) -> 
         let (name, at) = (bound.listener, bound.actual);
         tell(&format!("serving listener {name} at {at} (generation {generation}, {workers} {noun})\n"));
     }
+    for endpoint in &admin.endpoints {
+        tell(&format!("serving metrics at {}\n", endpoint.address()));
+    }
     notify(Notice::Ready);
-    signals.serve(&control, &socket, Place::of_this_process()).await;
+    signals.serve(&control, admin, Place::of_this_process()).await;
     ExitCode::SUCCESS
 }

@@ -6,10 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use control::{AdminAddress, AdminSocket, Control, Notice, Prepared, Setup, Successor, notify};
+use control::{
+    AdminAddress, AdminEndpoint, AdminSocket, Control, Notice, Prepared, Setup, Successor, notify,
+};
+use model::Admin;
 use observe::{Event, EventLog};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::output::failed;
@@ -35,8 +39,8 @@ impl Signals {
 
     /// Serves until a stop signal, then stops gracefully. A second signal ends the wait for requests in
     /// flight.
-    pub(crate) async fn serve(mut self, control: &Arc<Control>, socket: &AdminSocket, place: Place) {
-        let admin = socket.serve(Arc::clone(control));
+    pub(crate) async fn serve(mut self, control: &Arc<Control>, admin: AdminApi, place: Place) {
+        let admin = admin.serve(control);
         let reloads = reload_on(&mut self.hangup, control);
         let reopens = reopen_on(&mut self.reopen, control);
         let stop = async {
@@ -79,10 +83,43 @@ pub(crate) fn setup(prepared: Prepared, path: Option<std::path::PathBuf>) -> io:
     Ok(Setup { prepared, path, seed: seed()?, wall: wall_clock, version: crate::VERSION })
 }
 
-/// The address of the admin API; the command line overrides the configuration.
-pub(crate) fn admin_address(asked: Option<AdminAddress>, config: &model::Config) -> AdminAddress {
-    let configured = || config.admin_socket.clone().map(AdminAddress::from);
-    asked.or_else(configured).unwrap_or_else(AdminAddress::default_place)
+/// Where the admin API answers.
+pub(crate) struct AdminApi {
+    pub(crate) sockets: Vec<AdminSocket>,
+    pub(crate) endpoints: Vec<AdminEndpoint>,
+}
+
+impl AdminApi {
+    /// Listens at the sockets and addresses of the configuration; the command line overrides the sockets.
+    pub(crate) async fn bind(asked: Option<AdminAddress>, admin: &Admin) -> Result<Self, String> {
+        let mut addresses: Vec<_> = match asked {
+            Some(asked) => vec![asked],
+            None => admin.sockets.iter().cloned().map(AdminAddress::from).collect(),
+        };
+        if addresses.is_empty() {
+            addresses.push(AdminAddress::default_place());
+        }
+        let (mut sockets, mut endpoints) = (Vec::new(), Vec::new());
+        for address in addresses {
+            sockets.push(AdminSocket::bind(&address).await.map_err(|error| error.to_string())?);
+        }
+        for &address in &admin.addresses {
+            endpoints.push(AdminEndpoint::bind(address).await.map_err(|error| error.to_string())?);
+        }
+        Ok(Self { sockets, endpoints })
+    }
+
+    async fn serve(self, control: &Arc<Control>) {
+        let mut tasks = JoinSet::new();
+        for socket in self.sockets {
+            let control = Arc::clone(control);
+            tasks.spawn(async move { socket.serve(control).await });
+        }
+        for endpoint in self.endpoints {
+            tasks.spawn(endpoint.serve(Arc::clone(control)));
+        }
+        while tasks.join_next().await.is_some() {}
+    }
 }
 
 /// Whether another process can take the addresses over from this one.

@@ -1,10 +1,11 @@
 //! The configuration after all checks, with inherited values filled in.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{HealthCheck, Listener, LoadBalancer, TargetGroupName, TargetProtocol, TargetTls, TcpKeepalive};
+use crate::{
+    Admin, HealthCheck, Listener, LoadBalancer, TargetGroupName, TargetProtocol, TargetTls, TcpKeepalive,
+};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -12,8 +13,7 @@ pub struct Config {
     pub workers: Option<u16>,
     /// How long a graceful stop waits for requests and tunnels in flight.
     pub stop_timeout: Duration,
-    /// The admin API's Unix socket; `None` is the default path.
-    pub admin_socket: Option<PathBuf>,
+    pub admin: Admin,
     /// In the order of the file; always includes `default`.
     pub load_balancers: Vec<LoadBalancer>,
     /// In the order of the file. A listener with `redirect_http` is followed by the listener that redirects,

@@ -5,6 +5,7 @@
 //! one of these types is therefore already in range and is not checked again.
 
 mod access;
+mod admin;
 mod cidr;
 mod compression;
 mod config;
@@ -23,6 +24,7 @@ mod tls;
 mod websocket;
 
 pub use access::{AccessEntry, AccessList, AccessLists, Verdict};
+pub use admin::{Admin, AdminToken};
 pub use cidr::{Cidr, InvalidCidr};
 pub use compression::{Compression, CompressionLevels, ContentCoding};
 pub use config::{Algorithm, Config, HashKey, Target, TargetGroup, TargetKeepalive, TargetTimeouts};

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
@@ -69,6 +69,20 @@ impl ListenerSocket {
     /// A socket of [`bind`] that another process has handed over.
     pub(crate) fn inherited(socket: OwnedFd) -> Self {
         Self(Socket::Kernel(socket))
+    }
+
+    /// Another handle to a socket that this process accepts from, to be handed over.
+    pub fn lent(socket: impl AsFd) -> io::Result<Self> {
+        Ok(Self::inherited(socket.as_fd().try_clone_to_owned()?))
+    }
+
+    /// For a runtime other than a worker.
+    pub fn into_std(self) -> io::Result<TcpListener> {
+        match self.0 {
+            Socket::Kernel(socket) => Ok(socket.into()),
+            #[cfg(any(test, feature = "sim"))]
+            Socket::Simulated(..) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Sets the keepalive of connections that are accepted from now on.

@@ -84,7 +84,7 @@ fn config(certificates: Vec<CertificateEntry>) -> Config {
     Config {
         workers: None,
         stop_timeout: Duration::ZERO,
-        admin_socket: None,
+        admin: model::Admin::default(),
         load_balancers: Vec::new(),
         listeners: vec![listener],
         target_groups: Vec::new(),

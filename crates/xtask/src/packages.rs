@@ -18,6 +18,8 @@ pub const FOR_TESTS: &Needed = &[
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("openssl", "openssl"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     // Tests of crate `bench` pin their child processes.
     ("setpriv", "util-linux"),
     ("taskset", "util-linux"),

@@ -56,10 +56,19 @@ const TOP: &[Key] = &[
     },
 ];
 
-const ADMIN: &[Key] = &[Key {
-    name: "bind",
-    kind: Kind::Text("`unix:` and a path"),
-    default: Required,
-    help: "The Unix socket of the admin API. Without `[admin]` it is `$XDG_RUNTIME_DIR/evenkeel.sock`, for root `/run/evenkeel/admin.sock`. A relative path is relative to this file.",
-    example: "bind = \"unix:/run/evenkeel/admin.sock\"",
-}];
+const ADMIN: &[Key] = &[
+    Key {
+        name: "bind",
+        kind: Kind::OneOrMore(&Kind::Text("`unix:` and a path, or address and port")),
+        default: Required,
+        help: "Unix sockets of the admin API, and TCP addresses, which have `/metrics`, `/health` and `/ready` only. Without a Unix socket it is the default one: for root `/run/evenkeel/admin.sock`, otherwise `$XDG_RUNTIME_DIR/evenkeel.sock`. A relative path is relative to this file. An address that is not a loopback one needs `token_file`.",
+        example: "bind = [\"unix:/run/evenkeel/admin.sock\", \"127.0.0.1:9900\"]",
+    },
+    Key {
+        name: "token_file",
+        kind: Kind::Text("file"),
+        default: Means("none"),
+        help: "A file with the token that requests to TCP addresses must have, but for loopback addresses: `Authorization: Bearer TOKEN`. At least 16 visible ASCII characters; white space around them is ignored. It is read again at a reload.",
+        example: "token_file = \"/etc/evenkeel/metrics.token\"",
+    },
+];

@@ -78,7 +78,7 @@ impl Control {
         let (Loaded { config, mut warnings }, material, kept) =
             with_files(reading, files).map_err(ReloadError::Config)?;
         let generation = engine.apply(&config, &material).map_err(ReloadError::Engine)?;
-        let wanted = Fixed { workers: config.workers, admin_socket: config.admin_socket.clone() };
+        let wanted = Fixed::of(&config);
         self.adopt(engine, config, material, contents.keeping(&kept, &serving.contents));
         warnings.extend(needs_restart(path, &self.fixed, &wanted));
         Ok(Reloaded { generation, warnings })
@@ -181,10 +181,8 @@ fn one_line(text: &str) -> String {
 
 /// Warnings about changed settings that need a restart.
 fn needs_restart(path: &Path, fixed: &Fixed, wanted: &Fixed) -> Vec<Diagnostic> {
-    let changed = [
-        ("workers", fixed.workers != wanted.workers),
-        ("admin.bind", fixed.admin_socket != wanted.admin_socket),
-    ];
+    let changed =
+        [("workers", fixed.workers != wanted.workers), ("admin.bind", fixed.admin_bind != wanted.admin_bind)];
     let warning = |key: &str| Diagnostic {
         severity: Severity::Warning,
         file: path.display().to_string(),
@@ -210,8 +208,10 @@ mod tests {
 
     #[test]
     fn settings_that_need_a_restart_are_warnings() {
-        let fixed =
-            |workers, socket: Option<&str>| Fixed { workers, admin_socket: socket.map(PathBuf::from) };
+        let fixed = |workers, socket: Option<&str>| {
+            let sockets = socket.map(PathBuf::from).into_iter().collect();
+            Fixed { workers, admin_bind: (sockets, Vec::new()) }
+        };
         let keys = |old, new| -> Vec<String> {
             needs_restart(Path::new("e.toml"), &old, &new).into_iter().map(|warning| warning.key).collect()
         };

@@ -1,6 +1,7 @@
 //! Waits, at a stop, for the process that takes over: it is given the listener sockets, so that no connection is lost.
 
 use std::collections::HashSet;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener as StdListener;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use proxy::Offer;
 use tokio::io::{AsyncReadExt, Interest};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -63,28 +64,30 @@ pub(super) async fn await_successor(
     HandedOver { addresses, waiting }
 }
 
-/// Hands one address over to one process after another, until one of them serves.
 async fn answer(address: SocketAddr, offer: Offer, lent: Arc<watch::Sender<Lent>>) {
-    let Ok(listener) = offer.listener().and_then(UnixListener::from_std) else { return };
-    while let Ok((mut successor, _)) = listener.accept().await {
-        if hand_over(&offer, &successor).await.is_err() {
-            continue;
-        }
-        lent.send_modify(|lent| _ = lent.addresses.insert(address));
-        // The end of the stream is the end of that process.
-        let is_taken = successor.read_u8().await.is_ok();
+    let is_lent = |is_lent| {
         lent.send_modify(|lent| {
-            lent.is_taken |= is_taken;
-            if !is_taken {
-                lent.addresses.remove(&address);
-            }
+            _ = if is_lent { lent.addresses.insert(address) } else { lent.addresses.remove(&address) }
         });
-        if is_taken {
-            return;
-        }
-    }
+    };
+    hand_over(&offer, is_lent).await;
+    lent.send_modify(|lent| lent.is_taken = true);
 }
 
-async fn hand_over(offer: &Offer, successor: &UnixStream) -> std::io::Result<()> {
-    successor.async_io(Interest::WRITABLE, || offer.hand_over(successor)).await
+/// Hands one address over to one process after another, until one of them serves. `is_lent` is told when one has the
+/// address, and when that one has ended.
+pub(crate) async fn hand_over(offer: &Offer, is_lent: impl Fn(bool)) {
+    let Ok(listener) = offer.listener().and_then(UnixListener::from_std) else { return pending().await };
+    loop {
+        let Ok((mut successor, _)) = listener.accept().await else { return pending().await };
+        if successor.async_io(Interest::WRITABLE, || offer.hand_over(&successor)).await.is_err() {
+            continue;
+        }
+        is_lent(true);
+        // The end of the stream is the end of that process.
+        if successor.read_u8().await.is_ok() {
+            return;
+        }
+        is_lent(false);
+    }
 }

@@ -2,16 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod admin_over_tcp;
 mod bad_config_changes_nothing;
 mod blocked_stderr_stops_no_traffic;
-mod check_reports_all_that_run_refuses;
 mod bytes_are_counted;
+mod check_reports_all_that_run_refuses;
 mod descriptors_run_out;
 mod flood_of_lines_is_counted;
 mod killed_target_affects_only_its_requests;
 mod log_is_reopened;
 mod log_lines_have_phases;
 mod logs_that_cannot_be_reopened_are_reported;
+mod prometheus_scrapes;
 mod reload_drops_nothing;
 mod restart_drops_nothing;
 mod second_instance_is_refused;

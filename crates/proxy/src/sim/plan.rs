@@ -134,7 +134,7 @@ impl Settings {
         Config {
             workers: Some(1),
             stop_timeout: Duration::from_secs(600),
-            admin_socket: None,
+            admin: model::Admin::default(),
             load_balancers: vec![LoadBalancer { name: name.clone(), connections: limits }],
             listeners: listeners.map(|number| self.listener(number, &name, log)).collect(),
             target_groups: vec![self.target_group()],

@@ -27,6 +27,7 @@ pub(crate) const CIRCLES: &[CircleException] = &[
             "build",
             "build::access",
             "build::action",
+            "build::admin",
             "build::bind",
             "build::cipher_suites",
             "build::client_auth",

@@ -1,0 +1,108 @@
+//! `[admin]`: where the admin API answers.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use model::{Admin, AdminToken, Listener};
+
+use super::address::socket_address;
+use super::{Build, bind};
+use crate::raw::{Table, Value};
+
+pub(super) fn admin(table: &Table, listeners: &[Listener], build: &mut Build<'_, '_>) -> Admin {
+    let mut admin = Admin { token: token(table, build), ..Admin::default() };
+    for value in table.list("bind") {
+        let Some(text) = value.text() else { continue };
+        match text.strip_prefix("unix:") {
+            Some(path) => admin.sockets.extend(socket(path, value, &admin, build)),
+            None => admin.addresses.extend(address(value, &admin, listeners, build)),
+        }
+    }
+    if let Some(value) = table.value("bind").filter(|value| value.list().is_empty()) {
+        let problem = build.report.error(value, "`bind` is empty");
+        problem
+            .hint("such as `\"unix:/run/evenkeel/admin.sock\"`; without `[admin]` it is the default socket");
+    }
+    let is_remote = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
+    if let Some(value) = table.value("token_file")
+        && !admin.addresses.iter().any(is_remote)
+    {
+        let problem = build.report.error(value, "`token_file` has no effect");
+        problem.hint("no address in `bind` can be reached from other machines");
+    }
+    admin
+}
+
+fn socket(path: &str, value: &Value, admin: &Admin, build: &mut Build<'_, '_>) -> Option<PathBuf> {
+    if path.is_empty() {
+        let problem = build.report.error(value, "the path of the Unix socket is missing");
+        problem.hint("write `unix:` and a path, such as `\"unix:/run/evenkeel/admin.sock\"`");
+        return None;
+    }
+    if path.len() > SOCKET_PATH_MAX || path.contains('\0') {
+        let message = format!("the path of a Unix socket has at most {SOCKET_PATH_MAX} bytes and no NUL");
+        build.report.error(value, message);
+    }
+    let path = build.path(path);
+    if admin.sockets.contains(&path) {
+        build.report.error(value, "`bind` has this Unix socket twice");
+    }
+    Some(path)
+}
+
+fn address(
+    value: &Value,
+    admin: &Admin,
+    listeners: &[Listener],
+    build: &mut Build<'_, '_>,
+) -> Option<SocketAddr> {
+    let address = socket_address(value, build.report)?;
+    let overlaps = |other: &&SocketAddr| bind::overlap(**other, address);
+    if let Some(other) = admin.addresses.iter().find(overlaps) {
+        build.report.error(value, format!("{address} overlaps {other}, which `bind` has as well"));
+    }
+    for listener in listeners {
+        // The kernel chooses two ports for two zeros.
+        if address.port() != 0 && listener.bind.iter().any(|other| bind::overlap(*other, address)) {
+            let name = &listener.name;
+            build.report.error(value, format!("{address} is already used by listener `{name}`"));
+        }
+    }
+    if !address.ip().to_canonical().is_loopback() && admin.token.is_none() {
+        let message = format!("{address} can be reached from other machines, and there is no `token_file`");
+        let hint = "set `token_file` to a file with a secret of at least 16 characters, or bind to `127.0.0.1`; \
+                    for TLS and client certificates, let a listener forward to that";
+        build.report.error(value, message).hint(hint);
+    }
+    Some(address)
+}
+
+/// Reads the file with the token.
+fn token(table: &Table, build: &mut Build<'_, '_>) -> Option<AdminToken> {
+    let value = table.value("token_file")?;
+    let name = value.text()?;
+    let path = build.file(value)?;
+    let bytes = match build.files.read(&path, TOKEN_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            build.unreadable(value, name, &error);
+            // Not reported twice.
+            return Some(AdminToken::new(String::new()));
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let token = text.trim();
+    if token.len() < TOKEN_BYTES_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let message = format!("`{}` is not a token", name.escape_debug());
+        let problem = build.report.error(value, message);
+        problem.hint(
+            "the file has at least 16 visible ASCII characters, such as those of `openssl rand -hex 32`",
+        );
+    }
+    Some(AdminToken::new(token.to_owned()))
+}
+
+/// `sun_path` without its final NUL (`man 7 unix`).
+const SOCKET_PATH_MAX: usize = 107;
+const TOKEN_BYTES_MIN: usize = 16;
+const TOKEN_BYTES_MAX: usize = 4096;

@@ -1,0 +1,158 @@
+//! The part of the admin API that is reachable over TCP: metrics and the state of the process, read-only.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use net::{AddressLock, Claim, ListenerSocket, Offer, Predecessor};
+use tokio::net::TcpListener;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::sleep;
+
+use super::{ACCEPT_PAUSE, metrics, serve_connection};
+use crate::control::{Control, hand_over};
+
+/// A listening TCP address of the admin API.
+#[derive(Debug)]
+pub struct AdminEndpoint {
+    address: SocketAddr,
+    listener: TcpListener,
+    lock: AddressLock,
+}
+
+#[derive(Debug)]
+pub struct EndpointError {
+    address: SocketAddr,
+    error: String,
+}
+
+impl AdminEndpoint {
+    /// Listens at `address`, or takes it over from a process that is stopping.
+    pub async fn bind(address: SocketAddr) -> Result<Self, EndpointError> {
+        let listen = move || listen(address).map_err(|error| error.to_string());
+        let listened = spawn_blocking(listen).await.unwrap_or_else(|error| Err(error.to_string()));
+        listened.map_err(|error| EndpointError { address, error })
+    }
+
+    /// The address, with the port that the kernel chose if 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until another process has taken the address over, or the future is dropped.
+    // cancel-safe: dropping it closes its connections.
+    pub async fn serve(self, control: Arc<Control>) {
+        let routes = routes(&control, self.address);
+        let mut connections = JoinSet::new();
+        {
+            let taken = self.taken_over(&control);
+            tokio::pin!(taken);
+            loop {
+                tokio::select! {
+                    () = &mut taken => break,
+                    Some(_) = connections.join_next() => {}
+                    accepted = self.listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                        Ok((stream, _)) => {
+                            connections.spawn(serve_connection(stream, routes.clone(), CONNECTION_PATIENCE));
+                        }
+                        Err(_) => sleep(ACCEPT_PAUSE).await,
+                    },
+                }
+            }
+        }
+        drop((self.listener, self.lock));
+        while connections.join_next().await.is_some() {}
+    }
+
+    /// Offers the address when the process stops, and waits until another one serves it.
+    async fn taken_over(&self, control: &Control) {
+        control.offers_addresses().await;
+        match self.offer() {
+            Ok(offer) => hand_over(&offer, |_| {}).await,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    fn offer(&self) -> io::Result<Offer> {
+        let socket = ListenerSocket::lent(&self.listener)?;
+        Offer::new(self.address, self.lock.try_clone()?, vec![socket])
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<AdminEndpoint> {
+    let (lock, socket) = match (address.port(), net::claim(address, false).map_err(io::Error::other)?) {
+        // The kernel chooses a free port.
+        (0, _) => {
+            let socket = net::bind(address, None)?;
+            let lock = AddressLock::take(socket.local_address()?, true).map_err(io::Error::other)?;
+            (lock, socket)
+        }
+        (_, Claim::Free(lock)) => (lock, net::bind(address, None)?),
+        (_, Claim::HandedOver { lock, sockets, predecessor }) => {
+            let socket = sockets.into_iter().next().ok_or(io::ErrorKind::AddrInUse)?;
+            Predecessor::serving(predecessor);
+            (lock, socket)
+        }
+    };
+    let address = socket.local_address()?;
+    Ok(AdminEndpoint { address, listener: TcpListener::from_std(socket.into_std()?)?, lock })
+}
+
+fn routes(control: &Arc<Control>, address: SocketAddr) -> Router {
+    let routes = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/ready", get(ready))
+        .with_state(Arc::clone(control));
+    if address.ip().to_canonical().is_loopback() {
+        return routes;
+    }
+    routes.layer(from_fn_with_state(Arc::clone(control), admit))
+}
+
+async fn ready(State(control): State<Arc<Control>>) -> Response {
+    if control.is_stopping() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    "ready\n".into_response()
+}
+
+/// Refuses requests without the token (RFC 6750 §2.1, §3).
+async fn admit(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
+    let offered = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
+    let offered = offered.and_then(|value| value.split_at_checked(SCHEME.len()));
+    let is_admitted = offered.is_some_and(|(scheme, token)| {
+        scheme.eq_ignore_ascii_case(SCHEME) && control.admin_token().is_some_and(|own| own.is(token))
+    });
+    if is_admitted {
+        return next.run(request).await;
+    }
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, error } = self;
+        write!(
+            f,
+            "the admin API cannot listen at {address}: {error}\n  help: set another `bind` in `[admin]`; `ss -ltnp` shows \
+             which process listens there"
+        )
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+const SCHEME: &[u8] = b"Bearer ";
+// limit: connections of one address at the same time; others stay in the accept queue.
+const CONNECTIONS_MAX: usize = 16;
+/// limit: the lifetime of a connection, which is one exchange.
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(20);

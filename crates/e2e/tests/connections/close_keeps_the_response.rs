@@ -20,23 +20,28 @@ fn start(keepalive_requests: u32) -> (Target, Balancer) {
     (target, balancer)
 }
 
-/// Sends `request`, and `behind` when the response has begun to come. Reads the rest when the exchange is over.
+/// Sends `request`, and `behind` when the response has begun to come, and then a FIN if it `ends`. Reads the rest when the
+/// exchange is over.
 #[track_caller]
-fn read_late(balancer: &Balancer, request: &str, behind: &str) -> Client {
+fn read_late(balancer: &Balancer, request: &str, behind: &str, ends: bool) -> Client {
     let logged = balancer.log_lines().len();
     let mut client = Client::connect(balancer.web());
     client.send(request);
     client.head().unwrap();
     client.send(behind);
+    if ends {
+        client.half_close();
+    }
     wait_until("the exchange is over", || balancer.log_lines().len() > logged);
-    assert_eq!(client.read_exactly(LENGTH).len(), LENGTH, "{request:?}, then {behind:?}");
+    assert_eq!(client.read_exactly(LENGTH).len(), LENGTH, "{request:?}, then {behind:?}, ends: {ends}");
     client
 }
 
 #[test]
 fn bytes_behind_the_last_request_do_not_cut_its_response() {
     let (_target, balancer) = start(10_000);
-    for behind in ["\r\n", "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"] {
+    let get = "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (behind, ends) in [("\r\n", false), (get, false), ("\r\n", true), (get, true)] {
         for request in [
             "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
             "GET /ours HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -44,10 +49,10 @@ fn bytes_behind_the_last_request_do_not_cut_its_response() {
             "GET / HTTP/1.0\r\nHost: a\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
         ] {
-            assert!(read_late(&balancer, request, behind).is_closed(), "{request:?}");
+            assert!(read_late(&balancer, request, behind, ends).is_closed(), "{request:?}");
         }
     }
-    assert_eq!(balancer.log_lines().len(), 10);
+    assert_eq!(balancer.log_lines().len(), 20);
     wait_until("all connections are closed", || balancer.metric("evenkeel_connections_open", &[]) == 0.0);
 }
 
@@ -55,7 +60,8 @@ fn bytes_behind_the_last_request_do_not_cut_its_response() {
 fn the_last_of_keepalive_requests_is_not_cut() {
     let (_target, balancer) = start(1);
     let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    assert!(read_late(&balancer, get, get).is_closed());
+    assert!(read_late(&balancer, get, get, false).is_closed());
+    assert!(read_late(&balancer, get, get, true).is_closed());
 }
 
 #[test]

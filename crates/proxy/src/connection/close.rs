@@ -39,12 +39,12 @@ fn may_close_at_once<S: Sys>(client: &Client<S>, expected: Expected) -> bool {
     if socket.is_gone() {
         return true;
     }
-    // After a FIN no byte of the client can come that would cause a reset.
-    let is_silent = socket.is_read_closed()
-        || (expected == Expected::Nothing
-            && is_drained(socket)
-            && socket.unacknowledged().is_ok_and(|bytes| bytes == 0));
-    is_silent && wire.says_goodbye()
+    // After a FIN no byte of the client can come that would cause a reset; those before it may still be unread.
+    let is_silent = || {
+        socket.is_read_closed()
+            || (expected == Expected::Nothing && socket.unacknowledged().is_ok_and(|bytes| bytes == 0))
+    };
+    is_drained(socket) && is_silent() && wire.says_goodbye()
 }
 
 /// Whether the socket holds nothing unread. Asks the kernel: an idle flag only tells what was read last.

@@ -3,6 +3,8 @@
 mod certificates;
 mod chores;
 mod metrics;
+mod problems;
+mod recent;
 mod reload;
 mod report;
 mod successor;
@@ -27,6 +29,7 @@ use crate::contents::Contents;
 use crate::health::Probes;
 use crate::prepared::Prepared;
 
+use recent::Recent;
 pub(crate) use reload::diagnostic_json;
 pub use reload::{ReloadError, Reloaded};
 pub(crate) use successor::hand_over;
@@ -70,6 +73,7 @@ pub struct Control {
     adopted: Arc<Notify>,
     /// True when a stop offers the addresses to another process.
     offers: watch::Sender<bool>,
+    recent: Mutex<Recent>,
     /// Background tasks, which end with the stop.
     chores: Mutex<JoinSet<()>>,
 }
@@ -142,7 +146,7 @@ impl Control {
     /// a health check gets no traffic.
     pub async fn first_probes(&self, within: Duration) {
         let done = async {
-            while self.status().groups.iter().any(|group| group.unknown > 0) {
+            while self.overview().groups.iter().any(|group| group.unknown > 0) {
                 sleep(PROBED_LOOK).await;
             }
         };
@@ -244,6 +248,7 @@ impl Control {
             }),
             adopted: Arc::default(),
             offers: watch::Sender::new(false),
+            recent: Mutex::default(),
             chores: Mutex::default(),
         }
     }
@@ -261,6 +266,10 @@ impl Control {
 
     fn state(&self) -> State {
         self.lock().clone()
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -29,6 +29,6 @@ pub use page::{certificate_table, status_page, target_table};
 pub use prepared::Prepared;
 pub use proxy::EngineError;
 pub use view::{
-    AddressView, CertificateView, CertificatesView, GroupView, ListenerTlsView, ListenerView,
-    LoadBalancerView, ReloadView, StatusView, SwapView, TargetView,
+    AddressView, CertificateView, CertificatesView, FailureView, GroupView, ListenerTlsView, ListenerView,
+    LoadBalancerView, ProblemView, ReloadView, StatusView, SwapView, TargetView,
 };

@@ -6,7 +6,9 @@ mod table;
 pub use certificates::certificate_table;
 use table::{span, table};
 
-use crate::view::{GroupView, ListenerView, LoadBalancerView, StatusView, TargetView};
+use crate::view::{
+    FailureView, GroupView, ListenerView, LoadBalancerView, ProblemView, StatusView, TargetView,
+};
 
 pub fn status_page(status: &StatusView) -> String {
     let config = status.config.as_deref().unwrap_or("no configuration file");
@@ -34,11 +36,22 @@ pub fn status_page(status: &StatusView) -> String {
         }
     }
     page += &certificates::summary(&status.certificates);
+    page += &problem_list(&status.problems);
     page += &load_balancer_table(&status.load_balancers);
     let head = ["LISTENER", "ADDRESS", "CONNECTIONS", "TUNNELS", "IN FLIGHT", "REQUESTS", "FAILURES", ""];
     page += &format!("\n{}", table(&head, &status.listeners.iter().map(listener_row).collect::<Vec<_>>()));
     page += &certificates::of_listeners(&status.listeners);
     page + "\n" + &group_table(status)
+}
+
+/// What is wrong, before the tables.
+fn problem_list(problems: &[ProblemView]) -> String {
+    if problems.is_empty() {
+        return String::new();
+    }
+    let line =
+        |problem: &ProblemView| format!("  {}: {}\n    {}\n", problem.place, problem.what, problem.remedy);
+    format!("\nPROBLEMS\n{}", problems.iter().map(line).collect::<String>())
 }
 
 fn listener_row(listener: &ListenerView) -> Vec<String> {
@@ -104,8 +117,10 @@ fn group_table(status: &StatusView) -> String {
 pub fn target_table(targets: &[TargetView]) -> String {
     let row = |target: &TargetView| {
         let passed = if target.passed_over { " (passed over)" } else { "" };
-        // The last error of a healthy target is out of date.
-        let error = target.last_error.as_deref().filter(|_| target.health != "healthy");
+        // The last probe's error of a healthy target is out of date.
+        let probe = target.last_error.clone().filter(|_| target.health != "healthy");
+        let errors: Vec<_> =
+            probe.into_iter().chain(target.last_failure.as_ref().map(last_failure)).collect();
         vec![
             target.group.clone(),
             target.address.clone(),
@@ -115,11 +130,17 @@ pub fn target_table(targets: &[TargetView]) -> String {
             target.in_flight.to_string(),
             target.requests.to_string(),
             target.failures.to_string(),
-            error.unwrap_or_default().to_owned(),
+            errors.join("; "),
         ]
     };
     let head = ["GROUP", "TARGET", "WEIGHT", "HEALTH", "SINCE", "IN FLIGHT", "REQUESTS", "FAILURES", "ERROR"];
     table(&head, &targets.iter().map(row).collect::<Vec<_>>())
+}
+
+/// The last failed request to a target.
+fn last_failure(last: &FailureView) -> String {
+    let detail = if last.detail.is_empty() { String::new() } else { format!(" ({})", last.detail) };
+    format!("last failed request {} ago: {}{detail}", span(last.seconds_ago), last.reason)
 }
 
 #[cfg(test)]

@@ -23,16 +23,28 @@ pub struct StatusView {
     pub load_balancers: Vec<LoadBalancerView>,
     pub listeners: Vec<ListenerView>,
     pub groups: Vec<GroupView>,
+    /// What needs an operator's attention; empty if all is well.
+    #[serde(default)]
+    pub problems: Vec<ProblemView>,
 }
 
 impl StatusView {
     /// Whether nothing needs an operator's attention.
     pub fn is_fine(&self) -> bool {
-        let failed = self.last_reload.as_ref().is_some_and(|reload| !reload.ok);
-        let is_expired = !self.certificates.expired.is_empty();
-        let are_wrong = is_expired || self.certificates.failed_swap.is_some();
-        !failed && !are_wrong && !self.groups.iter().any(|group| group.fail_open)
+        self.problems.is_empty()
     }
+}
+
+/// Something that needs an operator's attention.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemView {
+    pub what: String,
+    /// A listener, target, group, file or key.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// What to do about it.
+    #[serde(rename = "do")]
+    pub remedy: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +184,24 @@ pub struct TargetView {
     pub passed_over: bool,
     pub requests: u64,
     pub failures: u64,
+    /// The last request that failed at this target; `null` if none did.
+    #[serde(default)]
+    pub last_failure: Option<FailureView>,
+    /// Attempts of the last five minutes, and those of them that failed by the target's fault.
+    #[serde(default)]
+    pub recent_requests: u64,
+    #[serde(default)]
+    pub recent_failures: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureView {
+    /// The reason word, as in the access log.
+    pub reason: String,
+    pub detail: String,
+    pub seconds_ago: u64,
+    /// What to check.
+    pub hint: String,
 }
 
 /// Leaves time for a manual renewal, and means that an automatic renewal has been failing for some time.

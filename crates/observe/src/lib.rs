@@ -27,7 +27,7 @@ pub use families::{
 pub use handshake::{Handshake, Handshakes};
 pub use histogram::{Histogram, HistogramTotals};
 pub use http2::{HTTP2_FAULTS, Http2Faults};
-pub use log::{AccessLogs, LogBuffer, LogHandle, LogTotals, Reopened};
+pub use log::{AccessLogs, LogBuffer, LogHandle, LogTotals, LogTrouble, Reopened};
 pub use per_worker::PerWorker;
 pub use prometheus::{Exposition, Family, Kind, Value};
 pub use record::AccessRecord;

@@ -100,6 +100,11 @@ impl AccessLogs {
         }
     }
 
+    /// The logs that could not be written or reopened when that was last tried.
+    pub fn troubles(&self) -> Vec<LogTrouble> {
+        self.queue.state.sinks().iter().filter_map(|sink| sink.trouble()).collect()
+    }
+
     pub fn totals(&self) -> LogTotals {
         let state = &self.queue.state;
         LogTotals {
@@ -118,6 +123,15 @@ pub struct LogTotals {
     pub lines_dropped: u64,
     /// Failed writes and failed attempts to reopen.
     pub errors: u64,
+}
+
+/// What is wrong with a log now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogTrouble {
+    pub path: String,
+    /// For people.
+    pub message: &'static str,
+    pub error: String,
 }
 
 /// One log of one listener. It is cheap to clone and is sent to every worker, which creates its own buffer from

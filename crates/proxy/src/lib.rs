@@ -34,6 +34,6 @@ pub use connection::limit::ConnectionLimit;
 pub use decide::{Explanation, Outcome, explain};
 pub use engine::{BoundAddress, Engine, EngineError, StopReport};
 pub use http2::HTTP2_HEADER_LIST_BYTES_MAX;
-pub use live::{Health, Live, TargetLive};
+pub use live::{Health, LastFailure, Live, TargetLive};
 pub use net::Offer;
 pub use snapshot::{GroupPlan, ListenerPlan, Snapshot};

@@ -3,6 +3,8 @@
 //! invariant: it is keyed by what an operator sees (name, address), never by an index in a snapshot, so that a reload
 //! carries it over.
 
+mod last_failure;
+
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -15,6 +17,10 @@ use observe::{CachePadded, ListenerCells, PerWorker, TargetCells, WorkerCells};
 
 use crate::connection::limit::{ConnectionLimit, Evictors, ListenerLimits};
 use crate::descriptors::Descriptors;
+use crate::failed::Failed;
+
+pub use last_failure::LastFailure;
+use last_failure::LastFailureCell;
 
 /// All live state, shared by the workers and the control plane.
 #[derive(Debug)]
@@ -216,6 +222,7 @@ pub struct TargetLive {
     /// The bits of a [`PassOver`].
     pass_over: AtomicU64,
     in_flight: CachePadded<AtomicU32>,
+    last_failure: LastFailureCell,
     cells: PerWorker<TargetCells>,
     descriptors: Arc<Descriptors>,
 }
@@ -228,6 +235,7 @@ impl TargetLive {
             health: AtomicU8::new(health as u8),
             pass_over: AtomicU64::new(0),
             in_flight: CachePadded(AtomicU32::new(0)),
+            last_failure: LastFailureCell::default(),
             cells: PerWorker::new(workers),
             descriptors: Arc::clone(descriptors),
         }
@@ -264,6 +272,15 @@ impl TargetLive {
 
     pub(crate) fn descriptors(&self) -> &Descriptors {
         &self.descriptors
+    }
+
+    /// The last request that failed at this target, or could not be given to it.
+    pub fn last_failure(&self) -> Option<LastFailure> {
+        self.last_failure.read()
+    }
+
+    pub(crate) fn request_failed(&self, failed: Failed, now_millis: u64) {
+        self.last_failure.set(failed, now_millis);
     }
 
     pub(crate) fn begin_request(&self) {

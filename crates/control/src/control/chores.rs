@@ -15,12 +15,14 @@ use tokio::time::sleep;
 use self::inotify::Inotify;
 use super::Control;
 use super::certificates::expired;
+use super::recent::INTERVAL;
 use crate::prepared::seconds;
 
 impl Control {
     pub(super) fn begin_chores(self: &Arc<Self>) {
         let mut chores = self.chores.lock().unwrap_or_else(PoisonError::into_inner);
         chores.spawn(rotate_tickets(Arc::downgrade(self)));
+        chores.spawn(sample(Arc::downgrade(self)));
         chores.spawn(watch_files(Arc::downgrade(self), Arc::clone(&self.adopted)));
     }
 
@@ -44,6 +46,16 @@ async fn rotate_tickets(control: Weak<Control>) {
         sleep(ROTATION_LOOK).await;
         let Some(control) = control.upgrade() else { return };
         control.tickets.rotate(seconds((control.wall)()));
+    }
+}
+
+/// Remembers the totals of the last minutes.
+async fn sample(control: Weak<Control>) {
+    loop {
+        sleep(INTERVAL).await;
+        let Some(control) = control.upgrade() else { return };
+        let totals = control.totals();
+        control.recent().add(totals);
     }
 }
 

@@ -3,19 +3,58 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use model::Failure;
-use observe::{MadeBy, Refusal, Timestamp};
-use proxy::{GroupPlan, Health, ListenerPlan, TargetLive};
+use model::{Failure, ListenerName};
+use observe::{AccessLogs, MadeBy, Refusal, Timestamp};
+use proxy::{GroupPlan, Health, LastFailure, ListenerPlan, TargetLive};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::certificates::listener_tls;
+use super::problems::{Facts, problems};
+use super::recent::{Attempts, Totals};
 use super::{Control, Serving};
 use crate::view::{
-    AddressView, GroupView, ListenerView, LoadBalancerView, ReloadView, StatusView, TargetView,
+    AddressView, FailureView, GroupView, ListenerView, LoadBalancerView, ReloadView, StatusView, TargetView,
 };
 
 impl Control {
+    /// The status with its problems.
     pub fn status(&self) -> StatusView {
+        let mut status = self.overview();
+        status.problems = problems(&status, &self.facts(&status));
+        status
+    }
+
+    /// What the problems are found from.
+    fn facts(&self, status: &StatusView) -> Facts {
+        let (now, before) = (self.totals(), self.recent().before());
+        let refused_by = |totals: &Totals, listener: &ListenerView| {
+            totals.refused.get(&ListenerName::new(&listener.name)).copied().unwrap_or_default()
+        };
+        let refused = |listener| refused_by(&now, listener).since(refused_by(&before, listener));
+        Facts {
+            targets: self.targets(),
+            certificates: self.certificates(),
+            logs: self.with_logs(AccessLogs::troubles),
+            lines_dropped: now.logs.lines_dropped.saturating_sub(before.logs.lines_dropped),
+            refused: status.listeners.iter().map(refused).collect(),
+            panics: now.panics.saturating_sub(before.panics),
+        }
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let snapshot = Arc::clone(&self.state().serving.snapshot);
+        let panics = self.live.worker_cells().sum(|cells| cells.task_panics.read());
+        Totals::of(&snapshot, self.with_logs(AccessLogs::totals), panics)
+    }
+
+    /// Nothing during a stop, which then owns the engine.
+    fn with_logs<T: Default>(&self, read: impl FnOnce(&AccessLogs) -> T) -> T {
+        let engine = self.engine.try_read().ok();
+        engine.as_deref().and_then(Option::as_ref).map(|engine| read(engine.logs())).unwrap_or_default()
+    }
+
+    /// The status without its problems.
+    pub(super) fn overview(&self) -> StatusView {
         let state = self.state();
         let snapshot = &state.serving.snapshot;
         StatusView {
@@ -44,27 +83,29 @@ impl Control {
                 .collect(),
             listeners: snapshot.listeners.iter().map(|plan| listener(plan, &state.serving)).collect(),
             groups: snapshot.groups.iter().map(|plan| group(plan)).collect(),
+            problems: Vec::new(),
         }
     }
 
     /// The targets in the order of the config.
     pub fn targets(&self) -> Vec<TargetView> {
-        let now = monotonic_millis();
+        let (now, before) = (monotonic_millis(), self.recent().before());
         let snapshot = Arc::clone(&self.state().serving.snapshot);
         let of_group = |plan: &Arc<GroupPlan>| -> Vec<_> {
             let weights = plan.group.targets.iter().map(|target| target.weight);
             plan.targets
                 .iter()
                 .zip(weights)
-                .map(|(target, weight)| self.target(target, weight, now))
+                .map(|(target, weight)| self.target(target, weight, now, &before))
                 .collect()
         };
         snapshot.groups.iter().flat_map(of_group).collect()
     }
 
-    fn target(&self, target: &TargetLive, weight: u32, now_millis: u64) -> TargetView {
+    fn target(&self, target: &TargetLive, weight: u32, now_millis: u64, before: &Totals) -> TargetView {
         let key = target.key();
         let findings = self.probes.findings(key);
+        let recent = Attempts::of(target).since(before.targets.get(key).copied().unwrap_or_default());
         TargetView {
             group: key.group.to_string(),
             address: key.address.to_string(),
@@ -78,7 +119,20 @@ impl Control {
             failures: target
                 .cells()
                 .sum(|cells| Failure::ALL.iter().map(|&f| cells.failures.read(f)).sum::<u64>()),
+            last_failure: target.last_failure().map(|last| failure(&last, now_millis)),
+            recent_requests: recent.requests,
+            recent_failures: recent.failures,
         }
+    }
+}
+
+fn failure(last: &LastFailure, now_millis: u64) -> FailureView {
+    let outcome = last.failure.outcome();
+    FailureView {
+        reason: outcome.reason.to_owned(),
+        detail: last.detail.to_owned(),
+        seconds_ago: now_millis.saturating_sub(last.at_millis) / 1_000,
+        hint: outcome.hint.to_owned(),
     }
 }
 

@@ -61,14 +61,21 @@ fn limits_and_their_effects_are_shown() {
 fn problems_are_in_capitals_and_not_fine() {
     let mut failing = status();
     failing.groups[0].fail_open = true;
-    assert!(!failing.is_fine() && status_page(&failing).contains("ALL UNHEALTHY: every target is tried"));
+    assert!(status_page(&failing).contains("ALL UNHEALTHY: every target is tried"));
+    failing.problems = vec![ProblemView {
+        what: "it is down".into(),
+        place: "target group app".into(),
+        remedy: "start it".into(),
+    }];
+    let page = status_page(&failing);
+    assert!(page.contains("\nPROBLEMS\n  target group app: it is down\n    start it\n"), "{page}");
+    assert!(!failing.is_fine());
 
     let mut failed = status();
     let at = "2026-01-01T01:00:00Z".to_owned();
     failed.last_reload =
         Some(ReloadView { at, ok: false, error: Some("error: x\n --> f:1:1\n\nerror: y\n".into()) });
     let page = status_page(&failed);
-    assert!(!failed.is_fine());
     assert!(page.contains("LAST RELOAD FAILED: 2026-01-01T01:00:00Z; generation 3 is still served\n  error: x\n   --> f:1:1\n\n  error: y\n"), "{page}");
 }
 
@@ -88,4 +95,22 @@ fn a_target_shows_its_last_error_unless_it_is_healthy() {
     target.passed_over = true;
     let table = target_table(&[target]);
     assert!(!table.contains("refused") && table.contains("healthy (passed over)"), "{table}");
+}
+
+#[test]
+fn a_target_shows_its_last_failed_request() {
+    let failure = |detail: &str| FailureView {
+        reason: "target_timeout".into(),
+        detail: detail.into(),
+        seconds_ago: 61,
+        hint: String::new(),
+    };
+    let mut target = TargetView { health: "unchecked".into(), ..TargetView::default() };
+    for (detail, end) in [
+        ("", "last failed request 1m 1s ago: target_timeout\n"),
+        ("no bytes", "ago: target_timeout (no bytes)\n"),
+    ] {
+        target.last_failure = Some(failure(detail));
+        assert!(target_table(&[target.clone()]).ends_with(end));
+    }
 }

@@ -17,5 +17,6 @@ mod prometheus_scrapes;
 mod reload_drops_nothing;
 mod restart_drops_nothing;
 mod second_instance_is_refused;
+mod status_names_what_is_wrong;
 mod stop_finishes_what_is_in_flight;
 mod wire;

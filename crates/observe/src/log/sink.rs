@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use model::LogPath;
 
-use super::lock;
+use super::{LogTrouble, lock};
 
 /// The destination of the lines for one path. After it is opened, only the writer thread uses the file.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Sink {
     path: LogPath,
     output: Mutex<Output<File>>,
     reopened: Mutex<LastReopening>,
+    /// The error of the last write, if that failed.
+    write_error: Mutex<Option<String>>,
 }
 
 /// The last time that the file was to be reopened.
@@ -31,7 +33,7 @@ struct LastReopening {
 impl Sink {
     pub(super) fn open(path: &LogPath) -> io::Result<Self> {
         let output = Mutex::new(Output { file: open(path)?, torn: false });
-        Ok(Self { path: path.clone(), output, reopened: Mutex::default() })
+        Ok(Self { path: path.clone(), output, reopened: Mutex::default(), write_error: Mutex::default() })
     }
 
     pub(super) fn path(&self) -> &LogPath {
@@ -57,6 +59,27 @@ impl Sink {
     pub(super) fn failed_round(&self) -> Option<u64> {
         let reopened = lock(&self.reopened);
         reopened.error.as_ref().map(|_| reopened.round)
+    }
+
+    /// Takes note of the result of a write.
+    pub(super) fn note_write(&self, result: &io::Result<()>) {
+        let mut known = lock(&self.write_error);
+        match result {
+            Ok(()) if known.is_none() => {}
+            Ok(()) => *known = None,
+            Err(error) => *known = Some(error.to_string()),
+        }
+    }
+
+    /// Why lines of this log are lost, or go to an old file; `None` if all is well.
+    pub(super) fn trouble(&self) -> Option<LogTrouble> {
+        let error = lock(&self.write_error).clone();
+        let (message, error) = match (error, self.outcome().1) {
+            (Some(error), _) => ("lines are lost", error),
+            (None, Some(error)) => ("it cannot be reopened, lines go to the old file", error),
+            (None, None) => return None,
+        };
+        Some(LogTrouble { path: self.to_string(), message, error })
     }
 
     /// Writes whole lines; see [`Output::write`]. A file that was deleted and cannot be opened again takes none,

@@ -183,7 +183,9 @@ fn if_reopening_fails_the_old_file_stays_in_use_and_each_write_tries_again() {
     assert_eq!(fs::read_to_string(moved.join("a.log")).unwrap(), "one\ntwo\n");
     assert_eq!(scene.logs.totals(), LogTotals { lines_written: 2, lines_dropped: 0, errors: 1 });
     fs::create_dir(scene.path("logs")).unwrap();
+    assert_eq!(scene.logs.troubles().len(), 1);
     write("three");
+    assert_eq!(scene.logs.troubles(), []);
     assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
     drop(fine);
 }
@@ -231,6 +233,8 @@ fn a_full_disk_costs_lines_and_nothing_else() {
     scene.settle();
     assert_eq!(scene.logs.totals(), LogTotals { lines_written: 3, lines_dropped: 6, errors: 3 });
     assert_eq!(fs::read_to_string(scene.path("a.log")).unwrap(), "kept\n".repeat(3));
+    let [LogTrouble { path, message, .. }] = &scene.logs.troubles()[..] else { panic!() };
+    assert_eq!((path.as_str(), *message), ("/dev/full", "lines are lost"));
 }
 
 #[test]

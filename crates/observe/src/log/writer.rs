@@ -42,6 +42,7 @@ fn write(lines: Lines, state: &State) {
     retry(&sink, state);
     let (written, result) = sink.write(&text);
     state.lines_written.fetch_add(written, Relaxed);
+    sink.note_write(&result);
     if let Err(error) = result {
         state.errors.fetch_add(1, Relaxed);
         state.lines_dropped.fetch_add(lines.saturating_sub(written), Relaxed);

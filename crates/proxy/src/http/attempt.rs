@@ -81,7 +81,12 @@ async fn try_targets<S: Sys>(
             is_body_kept: upload.is_kept(),
             is_answered: exchange.response.is_answered(),
         };
-        if !attempts.goes_on_after(choice.target, &missed, request) {
+        let goes_on = attempts.goes_on_after(choice.target, &missed, request);
+        // That a target closes an idle connection is no fault of it.
+        if !(goes_on && missed.was_reused) {
+            target.live.request_failed(missed.failed, client.proxy.now_millis());
+        }
+        if !goes_on {
             break;
         }
     }

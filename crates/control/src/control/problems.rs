@@ -1,0 +1,139 @@
+//! What is wrong now, where, and what to do: the problems of the status, whose exit code is 1 if there are any.
+
+use observe::LogTrouble;
+
+use super::recent::Refused;
+use crate::view::{CertificateView, ListenerView, ProblemView, StatusView, TargetView};
+
+/// What is known beyond the views. Counts are of the last five minutes.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) targets: Vec<TargetView>,
+    pub(super) certificates: Vec<CertificateView>,
+    pub(super) logs: Vec<LogTrouble>,
+    pub(super) lines_dropped: u64,
+    /// In the order of the status' listeners.
+    pub(super) refused: Vec<Refused>,
+    pub(super) panics: u64,
+}
+
+pub(super) fn problems(status: &StatusView, facts: &Facts) -> Vec<ProblemView> {
+    let mut problems = Vec::new();
+    if status.last_reload.as_ref().is_some_and(|reload| !reload.ok) {
+        let what = format!("the last reload failed; generation {} is still served", status.generation);
+        let place = status.config.as_deref().unwrap_or("configuration");
+        problems.push(problem(
+            what,
+            place,
+            "correct its errors, see `evenkeel check`, and `evenkeel reload`",
+        ));
+    }
+    for group in status.groups.iter().filter(|group| group.fail_open) {
+        let what = "no target is healthy, so all are tried".to_owned();
+        problems.push(problem(what, &format!("target group {}", group.name), "see `evenkeel targets`"));
+    }
+    problems.extend(facts.targets.iter().filter_map(failing_target).take(EACH_MAX));
+    problems.extend(certificates(status, facts));
+    problems.extend(logs(facts));
+    for (listener, refused) in status.listeners.iter().zip(&facts.refused) {
+        problems.extend(refusals(listener, *refused));
+    }
+    if facts.panics > 0 {
+        let what = format!("a bug of Evenkeel ended {} connections in {WINDOW}", facts.panics);
+        problems.push(problem(what, "workers", "please report the log lines with `a panic`"));
+    }
+    problems
+}
+
+/// A single failure, or few among many requests, are no problem: targets restart.
+fn failing_target(target: &TargetView) -> Option<ProblemView> {
+    let (failed, all) = (target.recent_failures, target.recent_requests);
+    let last = target.last_failure.as_ref().filter(|last| last.seconds_ago <= WINDOW_SECONDS)?;
+    if failed < FAILURES_MIN || failed.saturating_mul(SHARE_MIN) < all {
+        return None;
+    }
+    let detail = if last.detail.is_empty() { String::new() } else { format!(" ({})", last.detail) };
+    let what = format!(
+        "{failed} of {all} requests failed in {WINDOW}, the last {} s ago: {}{detail}",
+        last.seconds_ago, last.reason
+    );
+    Some(problem(what, &format!("target {} of {}", target.address, target.group), &last.hint))
+}
+
+fn certificates(status: &StatusView, facts: &Facts) -> Vec<ProblemView> {
+    const RENEW: &str = "renew the file; it is then served without a reload";
+    let mut problems = Vec::new();
+    for expired in &status.certificates.expired {
+        let (file, what) = expired.split_once(": ").unwrap_or((expired, "has expired"));
+        problems.push(problem(format!("expired: {what}"), file, RENEW));
+    }
+    let soon = facts.certificates.iter().filter(|one| one.days_left >= 0 && !one.is_fine());
+    for one in soon.take(EACH_MAX) {
+        let days = if one.days_left == 1 { "day" } else { "days" };
+        let what = format!("{} expires in {} {days}, at {}", one.subject, one.days_left, one.not_after);
+        problems.push(problem(what, &one.path, RENEW));
+    }
+    if let Some(failed) = &status.certificates.failed_swap {
+        let what = format!("changed files are not served since {}", failed.at);
+        problems.push(problem(
+            what,
+            "certificates",
+            "correct the errors above; the files are tried again every minute",
+        ));
+    }
+    problems
+}
+
+fn logs(facts: &Facts) -> Vec<ProblemView> {
+    let mut problems = Vec::new();
+    for LogTrouble { path, message, error } in &facts.logs {
+        let remedy = "make room on the disk; the directory must exist, and the user that runs evenkeel may write there";
+        problems.push(problem(format!("{message}: {error}"), &format!("access log {path}"), remedy));
+    }
+    if facts.lines_dropped > 0 {
+        let what = format!("{} lines were lost in {WINDOW}", facts.lines_dropped);
+        problems.push(problem(what, "access logs", "the disk is full or too slow for the logs"));
+    }
+    problems
+}
+
+fn refusals(listener: &ListenerView, refused: Refused) -> Vec<ProblemView> {
+    let place = format!("listener {}", listener.name);
+    let mut problems = Vec::new();
+    if refused.descriptors > 0 {
+        let what =
+            format!("{} connections refused in {WINDOW}: no file descriptor is free", refused.descriptors);
+        problems.push(problem(
+            what,
+            &place,
+            "raise the limit (`LimitNOFILE=` or `ulimit -n`), or set `max_connections`",
+        ));
+    }
+    let why = match (listener.waiting, refused.full) {
+        (true, _) => Some("new connections wait".to_owned()),
+        (false, 0) => None,
+        (false, count) => Some(format!("{count} connections refused in {WINDOW}")),
+    };
+    if let Some(why) = why {
+        let max = listener.connections_max.map(|max| format!(" ({max})")).unwrap_or_default();
+        let what = format!("the connection limit{max} is reached: {why}");
+        problems.push(problem(what, &place, "raise `max_connections` of the listener or its load balancer, or look for clients that hold connections"));
+    }
+    problems
+}
+
+fn problem(what: String, place: &str, remedy: &str) -> ProblemView {
+    ProblemView { what, place: place.to_owned(), remedy: remedy.to_owned() }
+}
+
+const WINDOW: &str = "the last 5 minutes";
+const WINDOW_SECONDS: u64 = 300;
+/// Fewer failures in the window are no problem.
+const FAILURES_MIN: u64 = 3;
+/// Nor is less than one in a hundred.
+const SHARE_MIN: u64 = 100;
+// limit: problems of one kind in a status.
+const EACH_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use super::*;
+use crate::view::{CertificatesView, FailureView, GroupView, ReloadView, SwapView};
+
+fn target(requests: u64, failures: u64, seconds_ago: u64) -> TargetView {
+    let last = FailureView {
+        reason: "target_connect_refused".into(),
+        detail: "a detail".into(),
+        seconds_ago,
+        hint: "Start it.".into(),
+    };
+    TargetView {
+        group: "app".into(),
+        address: "10.0.0.1:80".into(),
+        recent_requests: requests,
+        recent_failures: failures,
+        last_failure: Some(last),
+        ..TargetView::default()
+    }
+}
+
+#[test]
+fn a_target_fails_requests_if_there_are_some_and_enough_of_all() {
+    for (requests, failures, seconds_ago, is_problem) in [
+        (3, 3, 1, true),
+        (1, 1, 1, false),
+        (2, 2, 1, false),
+        (300, 3, 1, true),
+        (301, 3, 1, false),
+        (100_000, 999, 1, false),
+        (100_000, 1_000, 300, true),
+        // Failures that were retried on another connection are counted, but are not the last failure.
+        (3, 3, 301, false),
+    ] {
+        let found = failing_target(&target(requests, failures, seconds_ago));
+        assert_eq!(found.is_some(), is_problem, "{failures} of {requests}, {seconds_ago} s ago");
+    }
+    let none = TargetView { last_failure: None, ..target(3, 3, 1) };
+    assert_eq!(failing_target(&none), None);
+    let expected = ProblemView {
+        what: "3 of 3 requests failed in the last 5 minutes, the last 1 s ago: target_connect_refused (a detail)".into(),
+        place: "target 10.0.0.1:80 of app".into(),
+        remedy: "Start it.".into(),
+    };
+    assert_eq!(failing_target(&target(3, 3, 1)), Some(expected));
+}
+
+/// A status and facts with one thing wrong, and the place and a part of the problem.
+type Case = (fn(&mut StatusView, &mut Facts), &'static str, &'static str);
+
+const CASES: &[Case] = &[
+    (
+        |status, _| status.last_reload = Some(ReloadView { ok: false, ..ReloadView::default() }),
+        "/etc/e.toml",
+        "the last reload failed; generation 3",
+    ),
+    (|status, _| status.groups[0].fail_open = true, "target group app", "no target is healthy"),
+    (|_, facts| facts.targets = vec![target(9, 9, 2)], "target 10.0.0.1:80 of app", "9 of 9 requests failed"),
+    (
+        |status, _| status.certificates.expired = vec!["/a.pem: CN=a ended at 2026".into()],
+        "/a.pem",
+        "expired: CN=a ended at 2026",
+    ),
+    (|_, facts| facts.certificates[0].days_left = 13, "/b.pem", "CN=b expires in 13 days"),
+    (
+        |status, _| {
+            status.certificates.failed_swap = Some(SwapView { at: "2026".into(), error: String::new() });
+        },
+        "certificates",
+        "not served since 2026",
+    ),
+    (
+        |_, facts| {
+            facts.logs =
+                vec![LogTrouble { path: "/a.log".into(), message: "lines are lost", error: "full".into() }];
+        },
+        "access log /a.log",
+        "lines are lost: full",
+    ),
+    (|_, facts| facts.lines_dropped = 7, "access logs", "7 lines were lost"),
+    (|_, facts| facts.refused[0].descriptors = 5, "listener web", "5 connections refused"),
+    (
+        |_, facts| facts.refused[0].full = 4,
+        "listener web",
+        "the connection limit (100) is reached: 4 connections",
+    ),
+    (|status, _| status.listeners[0].waiting = true, "listener web", "is reached: new connections wait"),
+    (|_, facts| facts.panics = 1, "workers", "a bug of Evenkeel"),
+];
+
+#[test]
+fn each_thing_that_is_wrong_is_a_problem_with_a_place_and_a_remedy() {
+    let well = || {
+        let web = ListenerView { name: "web".into(), connections_max: Some(100), ..ListenerView::default() };
+        let status = StatusView {
+            generation: 3,
+            config: Some("/etc/e.toml".into()),
+            certificates: CertificatesView { served: 1, ..CertificatesView::default() },
+            listeners: vec![web],
+            groups: vec![GroupView { name: "app".into(), ..GroupView::default() }],
+            ..StatusView::default()
+        };
+        let certificate = CertificateView {
+            subject: "CN=b".into(),
+            path: "/b.pem".into(),
+            days_left: 14,
+            ..CertificateView::default()
+        };
+        let facts = Facts {
+            targets: vec![target(1_000, 1, 5)],
+            certificates: vec![certificate],
+            refused: vec![Refused::default()],
+            ..Facts::default()
+        };
+        (status, facts)
+    };
+    let (status, facts) = well();
+    assert_eq!(problems(&status, &facts), []);
+    for (spoil, place, what) in CASES {
+        let (mut status, mut facts) = well();
+        spoil(&mut status, &mut facts);
+        let found = problems(&status, &facts);
+        assert_eq!(found.len(), 1, "{what}: {found:?}");
+        assert!(found[0].place == *place && found[0].what.contains(what), "{found:?}");
+        assert!(!found[0].remedy.is_empty(), "{what}");
+    }
+}

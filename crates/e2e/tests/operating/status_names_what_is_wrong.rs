@@ -1,0 +1,49 @@
+//! `status` names what is wrong, where, and what to do, and its exit code is 1 then; `targets` shows the last failed request to
+//! each target. One failure alone is no problem.
+
+use serde_json::Value;
+use testkit::{Balancer, Config, Target, get, wait_until};
+
+fn status(balancer: &Balancer) -> (Option<i32>, String) {
+    let output = balancer.run(&["status"]);
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_target_that_fails_requests_is_a_problem() {
+    let balancer = Balancer::start(Config::to_addresses(&["127.0.0.1:1".parse().unwrap()]));
+    for count in 1..=3 {
+        let (code, page) = status(&balancer);
+        assert_eq!(code, Some(0), "after {} failures\n{page}", count - 1);
+        assert_eq!(get(balancer.web(), "/").status(), 502);
+    }
+    let (code, page) = status(&balancer);
+    assert_eq!(code, Some(1), "{page}");
+    assert!(page.contains("PROBLEMS\n  target 127.0.0.1:1 of app: 3 of 3 requests failed"), "{page}");
+    let table = String::from_utf8(balancer.run(&["targets"]).stdout).unwrap();
+    assert!(table.contains("last failed request 0s ago: target_refused"), "{table}");
+
+    let json: Value = serde_json::from_slice(&balancer.run(&["status", "--json"]).stdout).unwrap();
+    let problem = &json["problems"][0];
+    assert_eq!(problem["where"], "target 127.0.0.1:1 of app", "{json}");
+    assert!(
+        problem["what"].as_str().unwrap().contains("target_refused") && problem["do"].is_string(),
+        "{json}"
+    );
+    assert_eq!(balancer.targets()[0]["last_failure"]["reason"], "target_refused");
+}
+
+#[test]
+fn a_full_disk_is_a_problem() {
+    let target = Target::named("one");
+    let log = "access_log = { path = \"/dev/full\" }";
+    let balancer = Balancer::start(Config::to(&target).listener(log));
+    assert_eq!(status(&balancer).0, Some(0));
+    get(balancer.web(), "/");
+    wait_until("the log's error is in the status", || {
+        let (code, page) = status(&balancer);
+        code == Some(1)
+            && page.contains("access log /dev/full: lines are lost: No space left on device")
+            && page.contains("access logs: 1 lines were lost in the last 5 minutes")
+    });
+}

@@ -1,6 +1,6 @@
 //! The address of the admin API, for the server and the command line.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -18,10 +18,16 @@ pub enum InvalidAddress {
 }
 
 impl AdminAddress {
-    /// The default path: as root `/run/evenkeel/admin.sock`, otherwise `$XDG_RUNTIME_DIR/evenkeel.sock`, or,
-    /// without that variable, as in most containers, a directory for the user under `/tmp`.
+    /// The default path: `admin.sock` in the directory that the service manager made (`RUNTIME_DIRECTORY`), or as root
+    /// `/run/evenkeel/admin.sock`, otherwise `$XDG_RUNTIME_DIR/evenkeel.sock`, or, without that variable, as in most
+    /// containers, a directory for the user under `/tmp`.
     pub fn default_place() -> Self {
-        default_place(rustix::process::geteuid().as_raw(), std::env::var_os("XDG_RUNTIME_DIR"))
+        let user = rustix::process::geteuid().as_raw();
+        default_place(
+            user,
+            std::env::var_os("RUNTIME_DIRECTORY").as_deref(),
+            std::env::var_os("XDG_RUNTIME_DIR"),
+        )
     }
 
     pub fn path(&self) -> &Path {
@@ -73,9 +79,14 @@ impl fmt::Display for InvalidAddress {
 
 impl std::error::Error for InvalidAddress {}
 
-fn default_place(user: u32, runtime_dir: Option<OsString>) -> AdminAddress {
-    let runtime_dir = runtime_dir.map(PathBuf::from).filter(|dir| dir.is_absolute());
-    AdminAddress(match runtime_dir {
+fn default_place(user: u32, of_service: Option<&OsStr>, runtime_dir: Option<OsString>) -> AdminAddress {
+    let absolute = |dir: OsString| Some(PathBuf::from(dir)).filter(|dir| dir.is_absolute());
+    // `man 5 systemd.exec`: several directories are separated by colons.
+    let first = |dirs: &OsStr| dirs.to_str()?.split(':').next().map(OsString::from);
+    if let Some(dir) = of_service.and_then(first).and_then(absolute) {
+        return AdminAddress(dir.join("admin.sock"));
+    }
+    AdminAddress(match runtime_dir.and_then(absolute) {
         _ if user == 0 => PathBuf::from("/run/evenkeel/admin.sock"),
         Some(dir) => dir.join("evenkeel.sock"),
         None => PathBuf::from(format!("/tmp/evenkeel-{user}/admin.sock")),
@@ -114,6 +125,14 @@ mod tests {
 
     #[test]
     fn the_default_depends_on_the_user() {
+        for (dirs, expected) in [
+            ("/run/evenkeel", "unix:/run/evenkeel/admin.sock"),
+            ("/run/one:/run/two", "unix:/run/one/admin.sock"),
+            ("relative", "unix:/run/user/7/evenkeel.sock"),
+        ] {
+            let (dirs, runtime_dir) = (Some(OsStr::new(dirs)), Some("/run/user/7".into()));
+            assert_eq!(default_place(7, dirs, runtime_dir).to_string(), expected);
+        }
         for (user, dir, expected) in [
             (0, Some("/run/user/0"), "unix:/run/evenkeel/admin.sock"),
             (0, None, "unix:/run/evenkeel/admin.sock"),
@@ -122,7 +141,7 @@ mod tests {
             (1000, Some(""), "unix:/tmp/evenkeel-1000/admin.sock"),
             (1000, Some("relative"), "unix:/tmp/evenkeel-1000/admin.sock"),
         ] {
-            assert_eq!(default_place(user, dir.map(OsString::from)).to_string(), expected);
+            assert_eq!(default_place(user, None, dir.map(OsString::from)).to_string(), expected);
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::AdminAddress;
+use crate::places::places;
 
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -34,6 +35,10 @@ pub enum ClientError {
         address: AdminAddress,
         error: io::Error,
     },
+    /// No process listens at any of the usual places; each with the reason.
+    Nowhere(Vec<(AdminAddress, io::Error)>),
+    /// Several processes listen, none of them at the default place of this user.
+    Several(Vec<AdminAddress>),
     /// The socket belongs to another user.
     Denied {
         address: AdminAddress,
@@ -51,6 +56,28 @@ pub enum ClientError {
 impl Client {
     pub fn new(address: AdminAddress) -> Self {
         Self { address }
+    }
+
+    /// The client of the process that listens at the default place of this user, or else at the only other place where one
+    /// does: the system's service, and for root the services of all users.
+    pub async fn find() -> Result<Self, ClientError> {
+        Self::find_at(places()).await
+    }
+
+    async fn find_at(places: Vec<AdminAddress>) -> Result<Self, ClientError> {
+        let (mut found, mut silent) = (Vec::new(), Vec::new());
+        for (number, place) in places.into_iter().enumerate() {
+            match UnixStream::connect(place.path()).await {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => silent.push((place, error)),
+                // WouldBlock: the accept queue is full, so a process listens.
+                _ if number == 0 => return Ok(Self::new(place)),
+                _ => found.push(place),
+            }
+        }
+        if found.len() > 1 {
+            return Err(ClientError::Several(found));
+        }
+        found.pop().map(Self::new).ok_or(ClientError::Nowhere(silent))
     }
 
     pub async fn read(&self, path: &str) -> Result<Reply, ClientError> {
@@ -115,6 +142,22 @@ impl fmt::Display for ClientError {
                 "no evenkeel answers at {address}: {error}\n  help: start it with `evenkeel run -c FILE`, or set \
                  --admin or EVENKEEL_ADMIN to its address"
             ),
+            Self::Nowhere(looked) => {
+                f.write_str("no evenkeel answers\n")?;
+                for (address, error) in looked {
+                    writeln!(f, "  at {address}: {error}")?;
+                }
+                f.write_str(
+                    "  help: start it with `evenkeel run -c FILE`, or set --admin or EVENKEEL_ADMIN to its address",
+                )
+            }
+            Self::Several(found) => {
+                f.write_str("several evenkeels answer\n")?;
+                for address in found {
+                    writeln!(f, "  at {address}")?;
+                }
+                f.write_str("  help: choose one with --admin or EVENKEEL_ADMIN")
+            }
             Self::Denied { address } => write!(
                 f,
                 "{address} belongs to another user\n  help: run this command as the user that runs evenkeel"
@@ -139,3 +182,27 @@ impl std::error::Error for ClientError {}
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(70);
 /// limit: bytes of an answer; 100 000 targets take about 25 MiB.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_one_that_answers_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let [own, service, user] =
+            ["own", "service", "user"].map(|name| AdminAddress::from(folder.path().join(name)));
+        let places = || vec![own.clone(), service.clone(), user.clone()];
+        let error = Client::find_at(places()).await.unwrap_err().to_string();
+        assert!(places().iter().all(|place| error.contains(&format!("at {place}: "))), "{error}");
+        let _user = UnixListener::bind(user.path()).unwrap();
+        assert_eq!(Client::find_at(places()).await.unwrap().address, user);
+        let _service = UnixListener::bind(service.path()).unwrap();
+        let error = Client::find_at(places()).await.unwrap_err().to_string();
+        assert!(error.contains("--admin") && error.contains(&user.to_string()), "{error}");
+        let _own = UnixListener::bind(own.path()).unwrap();
+        assert_eq!(Client::find_at(places()).await.unwrap().address, own);
+    }
+}

@@ -14,6 +14,7 @@ mod health;
 mod hint;
 mod notify;
 mod page;
+mod places;
 mod prepared;
 mod process;
 mod view;

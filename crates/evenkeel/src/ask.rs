@@ -123,9 +123,15 @@ fn ask(
     admin: Option<AdminAddress>,
     story: impl AsyncFnOnce(&Client) -> Result<ExitCode, ClientError>,
 ) -> ExitCode {
-    let client = Client::new(admin.unwrap_or_else(AdminAddress::default_place));
+    let ask = async {
+        let client = match admin {
+            Some(address) => Client::new(address),
+            None => Client::find().await?,
+        };
+        story(&client).await
+    };
     match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(story(&client)).unwrap_or_else(|error| failed(&error.to_string())),
+        Ok(runtime) => runtime.block_on(ask).unwrap_or_else(|error: ClientError| failed(&error.to_string())),
         Err(error) => failed(&format!("cannot start: {error}")),
     }
 }

@@ -61,7 +61,7 @@ const ADMIN: &[Key] = &[
         name: "bind",
         kind: Kind::OneOrMore(&Kind::Text("`unix:` and a path, or address and port")),
         default: Required,
-        help: "Unix sockets of the admin API, and TCP addresses, which have `/metrics`, `/health` and `/ready` only. Without a Unix socket it is the default one: for root `/run/evenkeel/admin.sock`, otherwise `$XDG_RUNTIME_DIR/evenkeel.sock`. A relative path is relative to this file. An address that is not a loopback one needs `token_file`.",
+        help: "Unix sockets of the admin API, and TCP addresses, which have `/metrics`, `/health` and `/ready` only. Without a Unix socket it is the default one: `$RUNTIME_DIRECTORY/admin.sock`, for root `/run/evenkeel/admin.sock`, otherwise `$XDG_RUNTIME_DIR/evenkeel.sock`. A relative path is relative to this file. An address that is not a loopback one needs `token_file`.",
         example: "bind = [\"unix:/run/evenkeel/admin.sock\", \"127.0.0.1:9900\"]",
     },
     Key {

@@ -1,6 +1,7 @@
 //! Active health checks (BAL2): one task per probed target, updated by reloads. `probe` makes the probes,
 //! crate `balance` decides on the health, `watch` stores it.
 
+mod groups;
 mod probe;
 mod watch;
 
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
+use groups::Groups;
 use probe::Way;
 pub(crate) use watch::Findings;
 use watch::{Moment, Watch};
@@ -35,6 +37,7 @@ struct Shared {
     seed: u64,
     // limit: probes in flight, so that many targets do not use up the descriptors or answer all at once.
     permits: Semaphore,
+    groups: Groups,
 }
 
 /// A probed target. Dropping it ends the task.
@@ -48,13 +51,20 @@ struct Entry {
 
 impl Probes {
     pub(crate) fn new(tasks: Handle, wall: fn() -> SystemTime, seed: u64) -> Self {
-        let shared = Shared { began: Instant::now(), wall, seed, permits: Semaphore::new(PROBES_MAX) };
+        let shared = Shared {
+            began: Instant::now(),
+            wall,
+            seed,
+            permits: Semaphore::new(PROBES_MAX),
+            groups: Groups::default(),
+        };
         Self { shared: Arc::new(shared), tasks, entries: Mutex::default() }
     }
 
     /// Probes exactly the targets of this snapshot. The task of a target whose check did not change keeps
     /// running. A target with a changed check, TLS settings or limits gets a new task and keeps its state.
     pub(crate) fn adopt(&self, snapshot: &Snapshot) {
+        self.shared.groups.adopt(&snapshot.groups);
         let mut entries = self.lock();
         let mut old = std::mem::take(&mut *entries);
         for group in &snapshot.groups {
@@ -128,7 +138,9 @@ async fn probe_for_ever(watch: Arc<Watch>, check: HealthCheck, way: Way, shared:
         at = next_probe(shared.millis(), check.interval, &mut random);
         let outcome = probe::probe(&check, &way, address).await;
         drop(permit);
-        watch.observe(outcome, shared.now());
+        if watch.observe(outcome, shared.now()) {
+            shared.groups.tell(watch.target().key());
+        }
     }
 }
 

@@ -142,7 +142,7 @@ failures! {
         "The request's host has another certificate, or other requirements for client certificates, than the server name of the TLS handshake.",
         "The client must open a separate connection for this host; browsers and HTTP/2 clients do so automatically.";
     /// MT3.
-    ClientCertificateDenied => 403 "client_certificate_denied" Some("http_request_denied"), Client Admit Never Info,
+    ClientCertificateDenied => 403 "client_certificate_denied" Some("http_request_denied"), Client Admit Never Warning,
         "The client's certificate is valid, but not allowed.",
         "`client_auth.allow` lists the allowed subjects, alternative names and fingerprints.";
     /// An access list of the load balancer, listener or rule denies the client (HTTP8).

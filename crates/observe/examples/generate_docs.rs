@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use model::LogLevel;
+use model::{Failure, LogLevel};
 use observe::Event;
 
 fn main() -> std::io::Result<()> {
@@ -35,7 +35,23 @@ fn entry(event: Event) -> String {
         let fields: Vec<_> = row.fields.iter().map(|field| format!("`{field}`")).collect();
         let _ = write!(entry, " Fields: {}.", fields.join(", "));
     }
-    entry + "\n"
+    entry.push('\n');
+    if event == Event::RequestFailed {
+        entry.push_str("\n| reason | level | what happened | what to do (`hint`) |\n|---|---|---|---|\n");
+        for row in Failure::ALL.iter().map(|failure| failure.outcome()) {
+            if row.level != LogLevel::Info {
+                let _ = writeln!(
+                    entry,
+                    "| `{}` | {} | {} | {} |",
+                    row.reason,
+                    level(row.level),
+                    row.what,
+                    row.hint
+                );
+            }
+        }
+    }
+    entry
 }
 
 fn level(level: LogLevel) -> &'static str {

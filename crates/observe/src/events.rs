@@ -15,8 +15,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use model::{Failure, LogLevel};
+
 pub use kind::{Cause, Event, EventRow};
-use limiter::Limiter;
+use limiter::{Limiter, Subject};
 pub use line::Fields;
 use line::Line;
 use writer::{Queue, Setting};
@@ -28,25 +30,37 @@ use writer::{Queue, Setting};
 /// line of that kind, or a line of its own when the window is over, says how many were left out.
 #[cold]
 pub fn event(event: Event, fields: Fields<'_>) {
-    write(event, fields);
+    write(event.into(), fields);
+}
+
+/// Like [`event()`], about a failure: its reason word, level and hint stand in the line. A failure that is normal operation
+/// ([`LogLevel::Info`]) gets no line.
+#[cold]
+pub fn failure_event(event: Event, failure: Failure, fields: Fields<'_>) {
+    if failure.outcome().level != LogLevel::Info {
+        write(Subject { event, failure: Some(failure) }, fields);
+    }
 }
 
 /// Like [`event()`], and waits until the line is written, at most for `patience`. For lines after which the process may end.
 pub fn event_and_flush(event: Event, fields: Fields<'_>, patience: Duration) {
-    if write(event, fields) {
+    if write(event.into(), fields) {
         flush(patience);
     }
 }
 
 /// Returns false if the line was left out.
-fn write(event: Event, fields: Fields<'_>) -> bool {
-    let (row, now) = (event.row(), unix_seconds());
-    debug_assert!(is_documented(&row, fields), "{event:?} has other fields in the table");
-    let Some(suppressed) = LIMITER.admit(event, now) else {
+fn write(subject: Subject, fields: Fields<'_>) -> bool {
+    let (row, now) = (subject.event.row(), unix_seconds());
+    debug_assert!(is_documented(&row, fields), "{subject:?} has other fields in the table");
+    let Some(suppressed) = LIMITER.admit(subject, now) else {
         LEFT_OUT.fetch_add(1, Relaxed);
         return false;
     };
-    let line = Line { level: row.level, message: row.message, fields, hint: row.hint, suppressed };
+    let outcome = subject.failure.map(Failure::outcome);
+    let (level, hint) = outcome.map_or((row.level, row.hint), |outcome| (outcome.level, outcome.hint));
+    let reason = outcome.map(|outcome| outcome.reason);
+    let line = Line { level, message: row.message, reason, fields, hint, suppressed };
     hand_over(line.text(now));
     true
 }
@@ -80,7 +94,7 @@ impl EventLog {
 impl Drop for EventLog {
     fn drop(&mut self) {
         let now = unix_seconds();
-        LIMITER.take_all().for_each(|(event, count)| hand_over(writer::left_out(event, count, now)));
+        LIMITER.take_all().for_each(|(subject, count)| hand_over(writer::left_out(subject, count, now)));
         flush(END_PATIENCE);
     }
 }

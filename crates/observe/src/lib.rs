@@ -19,7 +19,9 @@ mod timestamp;
 mod tunnel;
 
 pub use cells::{CachePadded, Counter, Gauge};
-pub use events::{Cause, Event, EventLog, EventRow, EventTotals, Fields, event, event_and_flush, tell};
+pub use events::{
+    Cause, Event, EventLog, EventRow, EventTotals, Fields, event, event_and_flush, failure_event, tell,
+};
 pub use families::{
     Compressed, Failures, Finished, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, ProxyHeader,
     ProxyHeaders, Refusal, Refusals, Responses, StatusClasses, TargetCells, WorkerCells,

@@ -15,6 +15,7 @@ pub(crate) mod limit;
 pub(crate) mod permit;
 mod protocol;
 mod proxy_header;
+mod refused;
 pub(crate) mod request_slot;
 pub(crate) mod revocation_watch;
 mod tls;
@@ -29,6 +30,7 @@ pub(crate) use self::client::Client;
 use self::close::close;
 pub(crate) use self::close::{Expected, close_in_stages};
 use self::protocol::Protocol;
+use self::refused::refused;
 use self::tls::{Opened, secure};
 use self::wait::{first_timeout, wait_for_request};
 use crate::http::Next;
@@ -93,7 +95,7 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Served
         // Without a client's address the connection would be counted for the proxy that sent the header.
         let peer = client.peer.ip();
         if !client.is_nameless() && client.count(peer).is_err() {
-            client.cells().connections_refused.count(Refusal::ClientLimit);
+            refused(client.cells(), &client.bound, client.peer, Refusal::ClientLimit);
             return Served::Closed;
         }
     }
@@ -133,7 +135,7 @@ async fn serve_first<S: Sys>(client: Box<Client<S>>, mut input: Buffer) -> Serve
         }
         // No reply: the client waits for a TLS record and would not understand it.
         Protocol::Tls => {
-            client.cells().connections_refused.count(Refusal::Tls);
+            refused(client.cells(), &client.bound, client.peer, Refusal::Tls);
             Served::Ends(client, Expected::More)
         }
     }

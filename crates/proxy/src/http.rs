@@ -26,6 +26,7 @@ mod record;
 mod request_id;
 mod respond;
 mod state;
+mod tell;
 mod transfer;
 mod tunnel;
 mod upload;

@@ -291,15 +291,16 @@ impl TargetLive {
         self.in_flight.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn connect_failed(&self, began_millis: u64, now_millis: u64) {
+    /// Returns true if the connects before succeeded.
+    pub(crate) fn connect_failed(&self, began_millis: u64, now_millis: u64) -> bool {
         let next = |bits| Some(PassOver::from_bits(bits).after_failure(began_millis, now_millis).to_bits());
-        let _ = self.pass_over.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        self.pass_over.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) == Ok(0)
     }
 
-    pub(crate) fn connect_succeeded(&self) {
-        if self.pass_over.load(Ordering::Relaxed) != 0 {
-            self.pass_over.store(PassOver::default().after_success().to_bits(), Ordering::Relaxed);
-        }
+    /// Returns true if the connect before failed.
+    pub(crate) fn connect_succeeded(&self) -> bool {
+        let good = PassOver::default().after_success().to_bits();
+        self.pass_over.load(Ordering::Relaxed) != good && self.pass_over.swap(good, Ordering::Relaxed) != good
     }
 }
 

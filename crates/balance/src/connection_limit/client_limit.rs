@@ -53,8 +53,13 @@ impl<C: Cells> PermitPool<C> {
         self.clients.iter().map(|shard| shard.with(|counts| counts.clients())).sum()
     }
 
+    /// The most connections of one client.
+    pub fn per_client(&self) -> Option<u32> {
+        limited(self.limits.per_client.load())
+    }
+
     fn count_client(&self, address: IpAddr) -> Result<Option<u128>, ClientLimit> {
-        let Some(most) = limited(self.limits.per_client.load()) else { return Ok(None) };
+        let Some(most) = self.per_client() else { return Ok(None) };
         let [.., v4_bits, v6_bits] = self.limits.client.load().to_be_bytes();
         let client = ClientPrefix { v4_bits, v6_bits }.first(address);
         let is_added = self.shard(client).with(|counts| counts.add(client, most));

@@ -157,6 +157,17 @@ pub(super) fn expired(serving: &Serving, now: u64) -> Vec<String> {
     lines.into_iter().take(EXPIRED_SHOWN_MAX).collect()
 }
 
+/// A line for each served certificate that ends within [`SOON_SECONDS`].
+pub(super) fn expiring(serving: &Serving, now: u64) -> Vec<String> {
+    let is_soon = |info: &&CertificateInfo| (now..now + SOON_SECONDS).contains(&info.not_after);
+    let infos = served(serving).map(|(_, info)| info).filter(is_soon);
+    let line = |info: &CertificateInfo| {
+        format!("{}: {} ends at {}", info.path.display(), info.subject, rfc3339(info.not_after))
+    };
+    let lines: BTreeSet<_> = infos.map(line).collect();
+    lines.into_iter().take(EXPIRED_SHOWN_MAX).collect()
+}
+
 fn soonest(acceptor: &Acceptor) -> Option<u64> {
     acceptor.certificates().iter().map(|info| info.not_after).min()
 }
@@ -189,6 +200,8 @@ fn rfc3339(seconds: u64) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
+/// As `evenkeel certificates` takes it.
+const SOON_SECONDS: u64 = 14 * 86_400;
 // limit: expired files in a status and in the log.
 const EXPIRED_SHOWN_MAX: usize = 100;
 // limit: metric series with a path and a subject.

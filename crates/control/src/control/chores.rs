@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use self::inotify::Inotify;
 use super::Control;
-use super::certificates::expired;
+use super::certificates::{expired, expiring};
 use super::recent::INTERVAL;
 use crate::prepared::seconds;
 
@@ -26,19 +26,32 @@ impl Control {
         chores.spawn(watch_files(Arc::downgrade(self), Arc::clone(&self.adopted)));
     }
 
-    /// Logs what has expired, each file once until it is renewed.
-    fn tell_expired(&self, told: &mut BTreeSet<String>) {
-        let serving = Arc::clone(&self.state().serving);
-        let expired: BTreeSet<_> = expired(&serving, seconds((self.wall)())).into_iter().collect();
-        for line in expired.difference(told) {
+    /// Logs what has expired and what soon will, each file once until it is renewed.
+    fn tell_ends(&self, told: &mut Ends) {
+        let (serving, now) = (Arc::clone(&self.state().serving), seconds((self.wall)()));
+        let ends = Ends {
+            expired: expired(&serving, now).into_iter().collect(),
+            soon: expiring(&serving, now).into_iter().collect(),
+        };
+        for line in ends.expired.difference(&told.expired) {
             observe::event(Event::FileExpired, &[("file", line)]);
         }
-        *told = expired;
+        for line in ends.soon.difference(&told.soon) {
+            observe::event(Event::FileExpiresSoon, &[("file", line)]);
+        }
+        *told = ends;
     }
 
     pub(super) fn end_chores(&self) {
         self.chores.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
+}
+
+/// The files that have expired or soon will, as lines.
+#[derive(Debug, Default)]
+struct Ends {
+    expired: BTreeSet<String>,
+    soon: BTreeSet<String>,
 }
 
 async fn rotate_tickets(control: Weak<Control>) {
@@ -62,7 +75,7 @@ async fn sample(control: Weak<Control>) {
 /// Checks the files when their directories change, when another configuration is served, and once a minute.
 async fn watch_files(control: Weak<Control>, adopted: Arc<Notify>) {
     let mut watched = Watched::Nothing;
-    let mut told = BTreeSet::new();
+    let mut told = Ends::default();
     loop {
         let Some(strong) = control.upgrade() else { return };
         // The watch starts before the check, so that no change is missed in between.
@@ -71,7 +84,7 @@ async fn watch_files(control: Weak<Control>, adopted: Arc<Notify>) {
         watched.follow(&folders.unwrap_or_default());
         // The result is in the log and in status.
         let _ = strong.swap_certificates(false).await;
-        strong.tell_expired(&mut told);
+        strong.tell_ends(&mut told);
         drop(strong);
         tokio::select! {
             () = watched.changes() => {}

@@ -65,10 +65,11 @@ impl Watch {
         self.lock().health.set_check(check);
     }
 
-    pub(super) fn observe(&self, outcome: Result<(), ProbeError>, now: Moment) {
+    /// Returns true if the health has changed.
+    pub(super) fn observe(&self, outcome: Result<(), ProbeError>, now: Moment) -> bool {
         let mut record = self.lock();
         if record.ended {
-            return;
+            return false;
         }
         let (result, error) = match outcome {
             Ok(()) => (ProbeResult::Success, None),
@@ -76,7 +77,7 @@ impl Watch {
             Err(ProbeError::Local(error)) => {
                 let target = self.target.key().address;
                 observe::event(Event::ProbeNotMade, &[("target", &target), ("error", &error)]);
-                return;
+                return false;
             }
         };
         match result {
@@ -91,6 +92,7 @@ impl Watch {
             self.log(result, error.as_deref());
         }
         record.last_error = error.or_else(|| record.last_error.take());
+        change.is_some()
     }
 
     /// Ends the checks of this target. invariant: runs under the record's lock, so that a concurrent result

@@ -1,7 +1,7 @@
 //! With `when_full = "refuse"`, a new connection is closed at once and counted if all others are in use. If one
 //! is idle, it is evicted instead (KA10).
 
-use testkit::{Balancer, Client, Config};
+use testkit::{Balancer, Client, Config, wait_until};
 
 use crate::held::{Held, busy, wait_for_idle};
 
@@ -26,6 +26,9 @@ fn full_listener_refuses() {
         assert!(Client::connect(balancer.web()).is_closed());
         assert_eq!(refused(), f64::from(count));
     }
+    let line = " warning connections are refused: the limit is reached listener=web peer=127.0.0.1:";
+    wait_until("the operators' log has it", || balancer.stderr().contains(line));
+    assert!(balancer.stderr().contains(" of=listener limit=2 hint=\"Raise `max_connections`"));
     held.answer(2);
     assert_eq!([first.response().text(), second.response().text()], ["served", "served"]);
     assert_eq!(first.get("/").text(), "served", "after a refusal no response has Connection: close");

@@ -19,6 +19,9 @@ fn one_client_is_limited() {
         assert!(from(7).is_closed());
         assert_eq!(refused(&balancer), f64::from(count));
     }
+    let line = " warning a client has too many connections listener=web peer=127.0.0.7:";
+    wait_until("the operators' log has it", || balancer.stderr().contains(line));
+    assert!(balancer.stderr().contains(" limit=3 hint="), "{}", balancer.stderr());
     assert_eq!(from(8).get("/").text(), "served", "another client");
     assert!(open.iter_mut().all(|client| client.get("/").text() == "served"), "connections within the limit");
     drop(open.pop());

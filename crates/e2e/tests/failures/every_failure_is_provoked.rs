@@ -1,9 +1,10 @@
-//! Every failure in the table is provoked, and its status, `Proxy-Status`, page, access log and metrics agree.
+//! Every failure in the table is provoked, and its status, `Proxy-Status`, page, access log and metrics agree. The loud ones
+//! have a line in the operators' log, the others have none.
 
 use std::sync::Mutex;
 use std::thread;
 
-use model::{Failure, Outcome, Phase, Side};
+use model::{Failure, LogLevel, Outcome, Phase, Side};
 use testkit::{Balancer, Client, Message, wait_until};
 
 use crate::case::Case;
@@ -50,10 +51,21 @@ fn provoke(failure: Failure) {
     }
     if failure == Failure::Stopped {
         assert!(balancer.wait_exit().success());
-        return;
+        return wait_until_told(&balancer, &outcome);
     }
     let counted = || balancer.metric("evenkeel_listener_failures_total", &[("reason", outcome.reason)]);
     wait_until(&format!("{failure:?} is counted"), || counted() >= 1.0);
+    wait_until_told(&balancer, &outcome);
+}
+
+fn wait_until_told(balancer: &Balancer, outcome: &Outcome) {
+    let line = format!("a request failed reason={} ", outcome.reason);
+    let level = match outcome.level {
+        LogLevel::Error => "error",
+        LogLevel::Warning => "warning",
+        LogLevel::Info => return assert!(!balancer.stderr().contains(&line), "{line} is normal operation"),
+    };
+    wait_until(&format!("{level} {line}"), || balancer.stderr().contains(&format!(" {level} {line}")));
 }
 
 fn compare(failure: Failure, outcome: &Outcome, response: &Message, line: &serde_json::Value) {

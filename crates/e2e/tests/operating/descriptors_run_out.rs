@@ -1,5 +1,5 @@
-//! If descriptors run out while all connections are in use, new ones are refused and counted, those in use are served,
-//! and the balancer recovers (OP9, KA10).
+//! If descriptors run out while all connections are in use, new ones are refused, counted and told of, those in use are
+//! served, and the balancer recovers (OP9, KA10).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +32,9 @@ fn descriptors_run_out() {
         let labels = [("reason", "descriptors")];
         balancer.metric("evenkeel_listener_connections_refused_total", &labels) > 0.0
     });
+    let line = " error connections are refused: no file descriptor is free listener=web peer=127.0.0.1:";
+    wait_until("the refused ones are told of", || balancer.stderr().contains(line));
+    assert!(balancer.stderr().contains(" limit=200 hint=\"Raise the limit of open files"));
     may_answer.store(true, Ordering::SeqCst);
     for client in &mut busy {
         assert_eq!(client.response().text(), "served", "a connection in use is served");

@@ -104,6 +104,8 @@ events! {
         "After a failed swap, the files are again what is served.", "";
     FileExpired => Error Own "a file that is in use has expired: renew it" ["file"],
         "A served certificate, CA or CRL has reached its end. Once for each file.", "";
+    FileExpiresSoon => Warning Own "a file that is in use expires soon: renew it" ["file"],
+        "A served certificate ends within 14 days. Once for each.", "";
     FilesUnwatched => Warning Own "certificate files are not watched, only checked once a minute" ["error"],
         "The kernel refused to watch directories.", "Raise fs.inotify.max_user_instances.";
     FoldersUnwatched => Warning Own "some directories of certificate files are not watched, only checked once a minute" ["error", "folders"],
@@ -115,7 +117,36 @@ events! {
         "Probes made a target unhealthy.", "";
     ProbeNotMade => Error Own "a probe could not be made" ["target", "error"],
         "The reason lies with this machine. The target's health is unchanged.", "Raise the limit of open files, or widen the range of local ports.";
+    FailOpen => Error Own "no target of a group is healthy: all of them get requests" ["group", "targets"],
+        "All targets of a group are unhealthy.", "See the lines of its targets, and `evenkeel targets`; if the targets work, `health_check` asks for the wrong thing.";
+    FailOpenEnded => Info Own "a group has a healthy target again" ["group", "target"],
+        "After the line before.", "";
+    // Requests and targets.
+    RequestFailed => Error Peer "a request failed" ["reason", "status", "listener", "group", "target", "attempts", "client", "request_id", "detail"],
+        "A request failed for a [reason](status-codes.md) that its table below calls a warning or an error. Each reason has its own level, limit and hint.", "";
+    AttemptFailed => Warning Peer "an attempt failed, and the request goes to another target" ["reason", "group", "target", "detail"],
+        "A target closed a new connection without a response to a request that can be repeated.", "";
+    TargetDown => Error Peer "a target cannot be connected" ["reason", "group", "target", "detail"],
+        "The first failed connect to a target. Others are preferred until one succeeds.", "";
+    TargetBack => Info Peer "a target can be connected again" ["group", "target"],
+        "After the line before, a connect succeeded.", "";
     // Clients.
+    ClientCertificateRefused => Warning Peer "a client's certificate was refused" ["reason", "listener", "peer"],
+        "A handshake failed for the client's certificate, or for want of one.", "`client_auth` says which certificates are accepted; compare its CA and CRLs with the client's certificate.";
+    CertificateRefused => Warning Peer "a client refused our certificate" ["listener", "peer"],
+        "The client ended the handshake because of the certificate.", "Check the names and the chain with `evenkeel cert check`; a self-signed certificate must be known to the client.";
+    HandshakeFailed => Info Peer "a TLS handshake failed" ["reason", "listener", "peer"],
+        "For all other reasons but a client that closed the connection.", "";
+    PlainListener => Info Peer "TLS on a listener without TLS" ["listener", "peer"],
+        "A client began a TLS handshake.", "Give the listener `protocol = \"https\"`, or let the client use http.";
+    ConnectionsRefused => Warning Peer "connections are refused: the limit is reached" ["listener", "peer", "of", "limit"],
+        "No connection could be evicted for a new one.", "Raise `max_connections` of the listener or load balancer; `when_full = \"wait\"` lets new connections wait.";
+    ConnectionsWait => Warning Peer "connections wait: the limit is reached" ["listener", "of", "limit"],
+        "No connection could be evicted at once for a new one, which waits.", "Raise `max_connections` of the listener or load balancer.";
+    ClientLimited => Warning Peer "a client has too many connections" ["listener", "peer", "limit"],
+        "A connection was refused.", "Raise `max_connections_per_client` if the address is that of a proxy or of many clients.";
+    DescriptorsUsedUp => Error Peer "connections are refused: no file descriptor is free" ["listener", "peer", "limit"],
+        "All descriptors are in use, but for those that are kept for targets and logs.", "Raise the limit of open files (`LimitNOFILE=` in a unit).";
     Http2CutOff => Info Peer "an HTTP/2 client was cut off" ["peer", "reason"],
         "A client flooded us, or violated the protocol.", "";
     ProxyHeaderRefused => Warning Peer "no PROXY header to believe" ["peer", "result", "detail"],
@@ -125,8 +156,12 @@ events! {
     KeepaliveNotSet => Warning Own "cannot set the TCP keepalive" ["error"],
         "After a reload, the kernel refused a listener's new `tcp_keepalive`.", "";
     // The process.
-    AccessLogLost => Error Peer "access log: lines lost" ["path", "error"],
+    AccessLogLost => Error Peer "access log: lines lost" ["path", "lines", "error"],
         "A write to an access log failed.", "Make room on the disk.";
+    AccessLogDropped => Error Peer "access log: lines dropped" ["path", "lines"],
+        "Lines came faster than the disk took them.", "Move the log to a faster disk.";
+    AccessLogBack => Info Peer "access log: lines are written again" ["path", "lost"],
+        "After one of the two lines before, with the number of lines that were lost.", "";
     AccessLogNotReopened => Error Own "access log: cannot reopen" ["path", "error"],
         "The path of an access log cannot be opened. The file that was open is written on.", "";
     AccessLogReopened => Info Own "access log: reopened after all" ["path"],
@@ -137,7 +172,7 @@ events! {
         "A bug of Evenkeel. The worker's connections are closed; another one accepts from the same sockets.", "Please report it with this line.";
     WorkersDie => Error Own "a worker dies again and again: the process ends" ["worker", "error"],
         "A bug of Evenkeel. The process ends with status 3, so that its supervisor starts another one.", "Please report it with the lines before it.";
-    LeftOut => Info Own "lines were left out" ["of", "reason"],
+    LeftOut => Info Own "lines were left out" ["reason", "of"],
         "Lines of one kind were suppressed, and no further line of that kind said how many.", "";
     LinesLost => Warning Own "lines of this log were lost" ["lines"],
         "Standard error did not take lines as fast as they came.", "";

@@ -2,11 +2,37 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use model::Failure;
+
 use super::kind::Event;
 
-/// Counts the lines of each kind in the current window.
+/// What a line is about: its kind and, if that is a failed request, the failure. Each has a limit of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Subject {
+    pub(super) event: Event,
+    pub(super) failure: Option<Failure>,
+}
+
+impl Subject {
+    fn slot(self) -> usize {
+        match (self.event, self.failure) {
+            (Event::RequestFailed, Some(failure)) => Event::ALL.len() + failure.index(),
+            _ => self.event as usize,
+        }
+    }
+}
+
+impl From<Event> for Subject {
+    fn from(event: Event) -> Self {
+        Self { event, failure: None }
+    }
+}
+
+/// Counts the lines of each subject in the current window.
 #[derive(Debug)]
-pub(super) struct Limiter([Slot; Event::ALL.len()]);
+pub(super) struct Limiter([Slot; SLOTS]);
+
+const SLOTS: usize = Event::ALL.len() + Failure::ALL.len();
 
 #[derive(Debug)]
 struct Slot {
@@ -18,13 +44,13 @@ struct Slot {
 
 impl Limiter {
     pub(super) const fn new() -> Self {
-        Self([const { Slot { window: AtomicU64::new(0), left_out: AtomicU64::new(0) } }; Event::ALL.len()])
+        Self([const { Slot { window: AtomicU64::new(0), left_out: AtomicU64::new(0) } }; SLOTS])
     }
 
     /// Returns `Some` if a line may be written now, with the number of lines of its kind that were left out before it.
-    pub(super) fn admit(&self, event: Event, unix_seconds: u64) -> Option<u64> {
-        let slot = &self.0[event as usize];
-        let most = event.row().cause.lines_max();
+    pub(super) fn admit(&self, subject: Subject, unix_seconds: u64) -> Option<u64> {
+        let slot = &self.0[subject.slot()];
+        let most = subject.event.row().cause.lines_max();
         let next = |bits| Window::from_bits(bits).next_line(unix_seconds, most).map(Window::to_bits);
         if slot.window.fetch_update(Relaxed, Relaxed, next).is_ok() {
             return Some(slot.take_left_out());
@@ -34,12 +60,12 @@ impl Limiter {
     }
 
     /// Takes the counts of the lines that were left out in windows that are over.
-    pub(super) fn take_owed(&self, unix_seconds: u64) -> impl Iterator<Item = (Event, u64)> {
+    pub(super) fn take_owed(&self, unix_seconds: u64) -> impl Iterator<Item = (Subject, u64)> {
         self.take_if(move |slot| !slot.is_active(unix_seconds))
     }
 
     /// Takes all such counts.
-    pub(super) fn take_all(&self) -> impl Iterator<Item = (Event, u64)> {
+    pub(super) fn take_all(&self) -> impl Iterator<Item = (Subject, u64)> {
         self.take_if(|_| true)
     }
 
@@ -48,11 +74,13 @@ impl Limiter {
         self.0.iter().any(|slot| slot.is_active(unix_seconds))
     }
 
-    fn take_if(&self, is_due: impl Fn(&Slot) -> bool) -> impl Iterator<Item = (Event, u64)> {
-        let slots = Event::ALL.iter().zip(&self.0);
-        slots.filter(move |(_, slot)| is_due(slot)).filter_map(|(&event, slot)| {
+    fn take_if(&self, is_due: impl Fn(&Slot) -> bool) -> impl Iterator<Item = (Subject, u64)> {
+        let of_failure = |&failure| Subject { event: Event::RequestFailed, failure: Some(failure) };
+        let subjects =
+            Event::ALL.iter().map(|&event| event.into()).chain(Failure::ALL.iter().map(of_failure));
+        subjects.zip(&self.0).filter(move |(_, slot)| is_due(slot)).filter_map(|(subject, slot)| {
             let left_out = slot.take_left_out();
-            (left_out > 0).then_some((event, left_out))
+            (left_out > 0).then_some((subject, left_out))
         })
     }
 }
@@ -110,14 +138,14 @@ const WINDOW_SECONDS: u64 = 10;
 mod tests {
     use super::*;
 
-    const FLOOD: Event = Event::ProxyHeaderRefused;
+    const FLOOD: Subject = Subject { event: Event::ProxyHeaderRefused, failure: None };
 
     #[test]
     fn a_flood_is_suppressed_and_the_next_window_reports_it() {
         let limiter = Limiter::new();
         let written = (0..1_000).filter(|_| limiter.admit(FLOOD, 59).is_some()).count();
         assert_eq!(written, 5);
-        assert_eq!(limiter.admit(Event::Stopping, 59), Some(0), "each kind has its own limit");
+        assert_eq!(limiter.admit(Event::Stopping.into(), 59), Some(0), "each kind has its own limit");
         assert_eq!(limiter.admit(FLOOD, 60), Some(995));
         assert_eq!(limiter.admit(FLOOD, 60), Some(0));
     }
@@ -151,6 +179,16 @@ mod tests {
             limiter.admit(FLOOD, 100);
         });
         assert_eq!(limiter.admit(FLOOD, 3), Some(15));
+    }
+
+    #[test]
+    fn each_reason_of_a_failed_request_has_its_own_limit() {
+        let limiter = Limiter::new();
+        let of = |failure| Subject { event: Event::RequestFailed, failure: Some(failure) };
+        let admitted = (0..9).filter(|_| limiter.admit(of(Failure::NoTarget), 50).is_some()).count();
+        assert_eq!(admitted, 5);
+        assert_eq!(limiter.admit(of(Failure::TargetRefused), 50), Some(0));
+        assert_eq!(limiter.take_all().collect::<Vec<_>>(), [(of(Failure::NoTarget), 4)]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub type Fields<'f> = &'f [(&'static str, &'f dyn Display)];
 pub(super) struct Line<'l> {
     pub(super) level: LogLevel,
     pub(super) message: &'static str,
+    /// The reason word of the failure of which it tells.
+    pub(super) reason: Option<&'static str>,
     pub(super) fields: Fields<'l>,
     pub(super) hint: &'static str,
     /// Lines of the same kind that were left out before this one.
@@ -31,6 +33,9 @@ impl Line<'_> {
             LogLevel::Error => b" error ",
         });
         push_quoted(&mut out, self.message.as_bytes());
+        if let Some(reason) = self.reason {
+            push_pair(&mut out, "reason", &reason);
+        }
         for (key, value) in self.fields {
             push_pair(&mut out, key, value);
         }
@@ -95,7 +100,7 @@ mod tests {
     use super::*;
 
     fn line(message: &'static str, fields: Fields<'_>, hint: &'static str, suppressed: u64) -> String {
-        let line = Line { level: LogLevel::Warning, message, fields, hint, suppressed };
+        let line = Line { level: LogLevel::Warning, message, reason: None, fields, hint, suppressed };
         String::from_utf8(line.text(1_767_225_600)).unwrap()
     }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::kind::Event;
-use super::limiter::{Limiter, window_end};
+use super::limiter::{Limiter, Subject, window_end};
 use super::line::Line;
 
 /// The queue of lines that wait for the writer.
@@ -130,8 +130,8 @@ impl<W: Write> Writer<W> {
             return;
         }
         let limiter = self.setting.limiter;
-        for (event, count) in limiter.take_owed(now) {
-            self.write(&left_out(event, count, now));
+        for (subject, count) in limiter.take_owed(now) {
+            self.write(&left_out(subject, count, now));
         }
         self.look_at = limiter.is_active(now).then(|| window_end(now));
     }
@@ -144,7 +144,14 @@ impl<W: Write> Writer<W> {
         }
         let row = Event::LinesLost.row();
         let fields: super::Fields<'_> = &[("lines", &lost)];
-        let line = Line { level: row.level, message: row.message, fields, hint: row.hint, suppressed: 0 };
+        let line = Line {
+            level: row.level,
+            message: row.message,
+            reason: None,
+            fields,
+            hint: row.hint,
+            suppressed: 0,
+        };
         self.write(&line.text((self.setting.unix_seconds)()));
         self.state.lost.fetch_sub(lost, Relaxed);
         let _finished = self.state.lock();
@@ -164,11 +171,11 @@ impl<W: Write> Writer<W> {
 }
 
 /// The line that tells how many of a kind were left out.
-pub(super) fn left_out(event: Event, count: u64, unix_seconds: u64) -> Vec<u8> {
-    let row = Event::LeftOut.row();
-    let fields: super::Fields<'_> = &[("of", &event.row().message)];
-    Line { level: row.level, message: row.message, fields, hint: row.hint, suppressed: count }
-        .text(unix_seconds)
+pub(super) fn left_out(subject: Subject, count: u64, unix_seconds: u64) -> Vec<u8> {
+    let (row, of) = (Event::LeftOut.row(), subject.event.row().message);
+    let reason = subject.failure.map(|failure| failure.outcome().reason);
+    let (level, message, hint) = (row.level, row.message, row.hint);
+    Line { level, message, reason, fields: &[("of", &of)], hint, suppressed: count }.text(unix_seconds)
 }
 
 /// limit: lines that wait for the writer. The kinds that a peer can cause make a few of them in each window.

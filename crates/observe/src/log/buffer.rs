@@ -9,7 +9,7 @@ use model::LogFormat;
 
 use super::writer::{Lines, Order};
 use super::{LogHandle, Queue, Sink};
-use crate::{AccessRecord, Timestamp};
+use crate::{AccessRecord, Event, Timestamp, event};
 
 /// The lines of one worker for one log. Dropping it hands over the lines that are left.
 pub struct LogBuffer {
@@ -70,6 +70,8 @@ impl LogBuffer {
             Ok(()) => self.returned.try_recv().unwrap_or_default(),
             Err(Order::Write(Lines { mut text, lines, .. })) => {
                 self.queue.state.lines_dropped.fetch_add(lines, Relaxed);
+                self.sink.count_lost(lines);
+                event(Event::AccessLogDropped, &[("path", &self.sink), ("lines", &lines)]);
                 text.clear();
                 text
             }

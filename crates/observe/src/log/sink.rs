@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use model::LogPath;
 
@@ -16,6 +17,8 @@ use super::{LogTrouble, lock};
 #[derive(Debug)]
 pub(super) struct Sink {
     path: LogPath,
+    /// Lines that were lost since the last one that was written.
+    lost: AtomicU64,
     output: Mutex<Output<File>>,
     reopened: Mutex<LastReopening>,
     /// The error of the last write, if that failed.
@@ -33,7 +36,13 @@ struct LastReopening {
 impl Sink {
     pub(super) fn open(path: &LogPath) -> io::Result<Self> {
         let output = Mutex::new(Output { file: open(path)?, torn: false });
-        Ok(Self { path: path.clone(), output, reopened: Mutex::default(), write_error: Mutex::default() })
+        Ok(Self {
+            path: path.clone(),
+            lost: AtomicU64::new(0),
+            output,
+            reopened: Mutex::default(),
+            write_error: Mutex::default(),
+        })
     }
 
     pub(super) fn path(&self) -> &LogPath {
@@ -80,6 +89,15 @@ impl Sink {
             (None, None) => return None,
         };
         Some(LogTrouble { path: self.to_string(), message, error })
+    }
+
+    pub(super) fn count_lost(&self, lines: u64) {
+        self.lost.fetch_add(lines, Relaxed);
+    }
+
+    /// The lines that were lost before the one that was written now.
+    pub(super) fn take_lost(&self) -> u64 {
+        if self.lost.load(Relaxed) == 0 { 0 } else { self.lost.swap(0, Relaxed) }
     }
 
     /// Writes whole lines; see [`Output::write`]. A file that was deleted and cannot be opened again takes none,

@@ -44,9 +44,16 @@ fn write(lines: Lines, state: &State) {
     state.lines_written.fetch_add(written, Relaxed);
     sink.note_write(&result);
     if let Err(error) = result {
+        let lost = lines.saturating_sub(written);
         state.errors.fetch_add(1, Relaxed);
-        state.lines_dropped.fetch_add(lines.saturating_sub(written), Relaxed);
-        event(Event::AccessLogLost, &[("path", &sink), ("error", &error)]);
+        state.lines_dropped.fetch_add(lost, Relaxed);
+        sink.count_lost(lost);
+        event(Event::AccessLogLost, &[("path", &sink), ("lines", &lost), ("error", &error)]);
+    } else {
+        let lost = sink.take_lost();
+        if lost > 0 {
+            event(Event::AccessLogBack, &[("path", &sink), ("lost", &lost)]);
+        }
     }
     // limit: a buffer that grew large is not reused.
     if text.capacity() <= KEPT_BYTES_MAX {

@@ -20,6 +20,7 @@ use super::client::{Client, Held};
 use super::limit::Waiting;
 use super::permit::Permit;
 use super::proxy_header;
+use super::refused::{refused, waits};
 use super::serve;
 use super::waiters::Waiter;
 use crate::local::{Accepting, BoundListener, LocalListener};
@@ -94,7 +95,7 @@ async fn take_next<S: Sys>(
         Found::Permit(permit) => admit(proxy, bound, accepted, permit),
         Found::Full(reason) => {
             proxy.cells().connections_accepted.increment();
-            refuse(bound.idle_connections().cells(), accepted, reason);
+            refuse(bound.idle_connections().cells(), bound, accepted, reason);
         }
         Found::Closing => {}
     }
@@ -111,13 +112,13 @@ enum Found {
 /// Waits for a permit: until a connection closes or is evicted.
 async fn wait_for_permit<S: Sys>(proxy: &Proxy<S>, bound: &BoundListener<S>, waiter: &Waiter<'_>) -> Found {
     let _counted = Counted::new(&bound.listener.borrow());
-    let mut waiting = None;
+    let (mut waiting, mut is_told) = (None, false);
     loop {
         tokio::select! {
             biased;
             found = poll_fn(|context| poll_permit(context, proxy, bound, waiter, &mut waiting)) => return found,
             // A new connection may be evicted after a while, and no wake-up tells when.
-            () = proxy.worker.sleep(LOOK_AGAIN) => {}
+            () = proxy.worker.sleep(LOOK_AGAIN) => if !std::mem::replace(&mut is_told, true) { waits(bound) },
         }
     }
 }
@@ -214,7 +215,7 @@ fn admit<S: Sys>(
     // A connection with a PROXY header is counted when its client is known.
     let is_passed_on = proxy_header::is_due(bound, accepted.peer);
     if !is_passed_on && permit.count(accepted.peer.ip()).is_err() {
-        return refuse(permit.cells(), accepted, Refusal::ClientLimit);
+        return refuse(permit.cells(), bound, accepted, Refusal::ClientLimit);
     }
     let cells = permit.cells();
     cells.connections_accepted.increment();
@@ -234,8 +235,8 @@ fn admit<S: Sys>(
     proxy.worker.spawn(serve(Box::new(client)));
 }
 
-fn refuse<S: Sys>(cells: &ListenerCells, accepted: Accepted<S>, reason: Refusal) {
-    cells.connections_refused.count(reason);
+fn refuse<S: Sys>(cells: &ListenerCells, bound: &BoundListener<S>, accepted: Accepted<S>, reason: Refusal) {
+    refused(cells, bound, accepted.peer, reason);
     drop(accepted);
 }
 

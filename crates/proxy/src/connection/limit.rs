@@ -45,6 +45,11 @@ impl ConnectionLimit {
         self.pool.max()
     }
 
+    /// The most connections of one client.
+    pub(crate) fn per_client(&self) -> Option<u32> {
+        self.pool.per_client()
+    }
+
     /// Clients whose connections are counted.
     pub fn clients(&self) -> usize {
         self.pool.clients()

@@ -14,6 +14,7 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use tls::{Choice, ClientRules, Host, Session};
 
 use super::client::Client;
+use super::refused::handshake_failed;
 use crate::io_error;
 use crate::local::LocalListener;
 use crate::stream::{HandshakeError, Tls};
@@ -41,7 +42,7 @@ pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, de
             return Opened::Plain(input);
         }
         Err(result) => {
-            handshakes.count(result);
+            handshake_failed(&listener, client.peer, result);
             return ended(result);
         }
     };
@@ -54,7 +55,7 @@ pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, de
             Opened::Secure { is_http2 }
         }
         Err(result) => {
-            handshakes.count(result);
+            handshake_failed(&listener, client.peer, result);
             ended(result)
         }
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use model::Failure;
 use net::{Buffer, Sys, Ticks};
+use observe::Event;
 use tls::Connector;
 
 use super::abort::ClientWatch;
@@ -15,7 +16,7 @@ use super::exchange::Exchange;
 use super::forward::{self, Begun, SendError};
 use super::state::RequestBody;
 use super::upload::Upload;
-use super::{failure, transfer, tunnel};
+use super::{failure, tell, transfer, tunnel};
 use crate::decide::{Forward, choice_key};
 use crate::failed::Failed;
 use crate::io_error;
@@ -89,6 +90,9 @@ async fn try_targets<S: Sys>(
         if !goes_on {
             break;
         }
+        if missed.is_news() {
+            tell::attempt_failed(&to.target.live, Event::AttemptFailed, missed.failed);
+        }
     }
     Err(last)
 }
@@ -111,7 +115,7 @@ async fn attempt<S: Sys>(
     } else {
         let may_repeat = is_idempotent && upload.is_whole();
         connect(&proxy.worker, connector, to.target, fresh, may_repeat)
-            .map_err(|failure| Missed::new(failure.into(), true))?
+            .map_err(|failed| Missed::new(failed, true))?
     };
     let was_reused = connection.is_reused();
     exchange.route.is_reused = was_reused;
@@ -187,7 +191,7 @@ async fn secure<S: Sys>(
     match ClientWatch::new(exchange).unless_gone(secured, upload.input, is_whole).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(failed)) => {
-            pass_over(exchange, to, began, failed.failure);
+            pass_over(exchange, to, began, failed);
             Err(Missed::new(failed, true))
         }
         Err(failed) => Err(Missed::new(failed, false)),
@@ -207,7 +211,7 @@ async fn connect_stream<S: Sys>(
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
             if error.is_new {
-                pass_over(exchange, to, began, error.failed.failure);
+                pass_over(exchange, to, began, error.failed);
             }
             Err(Missed::new(error.failed, true))
         }
@@ -223,7 +227,9 @@ fn count_connect<S: Sys>(
     began: u64,
 ) {
     if !connection.is_reused() {
-        to.target.live.connect_succeeded();
+        if to.target.live.connect_succeeded() {
+            tell::target_is_back(&to.target.live);
+        }
         let connect = exchange.micros_since(began);
         to.target.cells().connect.record(connect);
         let phases = &mut exchange.record.phases;
@@ -245,9 +251,9 @@ fn on_send<S: Sys>(
             missed(connection, Failed { failure: Failure::RequestMalformed, detail }, false)
         }
         SendError::Unsent(error) if !connection.is_reused() => {
-            let failure = on_connect(&error);
-            pass_over(exchange, to, began, failure);
-            missed(connection, failure.into(), true)
+            let failed = on_connect(&error);
+            pass_over(exchange, to, began, failed);
+            missed(connection, failed, true)
         }
         SendError::Unsent(error) => {
             let failed = failure::on_send_to_target(&error);
@@ -265,9 +271,12 @@ fn is_not_http2<S: Sys>(connection: &TargetConnection<S>, error: &io::Error) -> 
 }
 
 /// Lets other requests pass a target over after a failed connect, unless the reason lies with us.
-fn pass_over<S: Sys>(exchange: &Exchange<'_, S>, to: Destination<'_, S>, began: u64, failure: Failure) {
-    if failure != Failure::LocalResources {
-        to.target.live.connect_failed(began / 1_000_000, exchange.client.proxy.now_millis());
+fn pass_over<S: Sys>(exchange: &Exchange<'_, S>, to: Destination<'_, S>, began: u64, failed: Failed) {
+    if failed.failure != Failure::LocalResources {
+        let now_millis = exchange.client.proxy.now_millis();
+        if to.target.live.connect_failed(began / 1_000_000, now_millis) {
+            tell::attempt_failed(&to.target.live, Event::TargetDown, failed);
+        }
     }
 }
 

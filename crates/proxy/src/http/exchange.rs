@@ -11,11 +11,13 @@ use super::heads::HeadLease;
 use super::record::{Record, Route};
 use super::request_id::RequestId;
 use super::state::{RequestBody, ResponseState};
+use super::tell::{self, FailedRequest};
 use crate::arrival::{Arrival, Source};
 use crate::compose::ResponseComposer;
 use crate::connection::Client;
 use crate::date::Date;
 use crate::decide::{Decision, Question};
+use crate::failed::Failed;
 use crate::head::{RequestText, ResponseText};
 use crate::live::TunnelLease;
 use crate::local::LocalListener;
@@ -153,9 +155,27 @@ impl<'c, S: Sys> Exchange<'c, S> {
             plain_body_bytes: meter.plain.get(),
             response_body_bytes: meter.down.get(),
         });
+        if let Some(failure) = record.failure {
+            self.tell_failed(Failed { failure, detail: record.detail });
+        }
         if let Some(log) = &self.listener.log {
             log.borrow_mut().record(&self.access_record());
         }
+    }
+
+    #[cold]
+    fn tell_failed(&self, failed: Failed) {
+        let route = &self.route;
+        tell::request_failed(&FailedRequest {
+            failed,
+            status: self.record.status,
+            listener: &self.listener.plan.name,
+            group: route.group.and_then(|group| self.listener.group_name(group)),
+            target: route.target,
+            attempts: route.attempts,
+            client: self.source.address,
+            id: self.id(),
+        });
     }
 
     fn access_record(&self) -> AccessRecord<'_> {

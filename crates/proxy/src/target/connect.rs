@@ -47,7 +47,7 @@ pub(crate) fn connect<S: Sys>(
     target: &Rc<LocalTarget<S>>,
     fresh: bool,
     may_repeat: bool,
-) -> Result<TargetConnection<S>, Failure> {
+) -> Result<TargetConnection<S>, Failed> {
     let now_millis = worker.now() / 1_000_000;
     while !fresh && let Some(connection) = target.reuse(now_millis) {
         // A request that cannot be repeated is worth a system call: has the target closed just now?
@@ -91,7 +91,7 @@ fn set_deadline<S: Sys>(tcp: &TcpStream<S>, timeout: Duration) {
 async fn connected<S: Sys>(tcp: &TcpStream<S>) -> Result<(), Failed> {
     tcp.writable().await.map_err(|error| on_connect(&error))?;
     match tcp.take_error() {
-        Some(error) => Err(on_connect(&error).into()),
+        Some(error) => Err(on_connect(&error)),
         None => Ok(()),
     }
 }
@@ -185,16 +185,19 @@ async fn open_http2<S: Sys>(
 }
 
 /// What an error means before a byte was sent.
-pub(crate) fn on_connect(error: &io::Error) -> Failure {
-    match error.kind() {
+pub(crate) fn on_connect(error: &io::Error) -> Failed {
+    let ours = |detail| Failed { failure: Failure::LocalResources, detail };
+    let failure = match error.kind() {
         ErrorKind::TimedOut => Failure::TargetConnectTimeout,
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
             Failure::TargetUnreachable
         }
-        ErrorKind::AddrNotAvailable | ErrorKind::OutOfMemory => Failure::LocalResources,
-        _ if io_error::is_out_of_descriptors(error) => Failure::LocalResources,
+        ErrorKind::AddrNotAvailable => return ours("no local port is free"),
+        ErrorKind::OutOfMemory => return ours("no memory for a socket"),
+        _ if io_error::is_out_of_descriptors(error) => return ours("no file descriptor is free"),
         _ => Failure::TargetRefused,
-    }
+    };
+    failure.into()
 }
 
 fn on_handshake(error: &HandshakeError) -> Failed {

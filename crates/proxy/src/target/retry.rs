@@ -3,7 +3,7 @@
 //! The class of a failure ([`Retry`]) stands in the failure table of `model`, from which the page of status codes is made;
 //! everything else is decided here, from facts about the attempt and the request.
 
-use model::{Limits, Retry};
+use model::{Failure, Limits, Retry};
 
 use super::choose::Tried;
 use crate::failed::Failed;
@@ -24,6 +24,13 @@ impl Missed {
     /// On a connection that was made for it, or on none.
     pub(crate) fn new(failed: Failed, is_unsent: bool) -> Self {
         Self { failed, is_unsent, was_reused: false, was_refused: false }
+    }
+
+    /// Whether operators should hear of it even if another attempt succeeds. A connect that failed is told by its target,
+    /// and targets close idle connections every day.
+    pub(crate) fn is_news(&self) -> bool {
+        let is_closed = self.failed.failure == Failure::TargetClosedBeforeResponse;
+        is_closed && !self.was_reused && !self.was_refused
     }
 }
 
@@ -95,8 +102,6 @@ const KEPT_BYTES_MAX: usize = net::SMALL;
 
 #[cfg(test)]
 mod tests {
-    use model::Failure;
-
     use super::*;
 
     /// Whether, and how, a request goes on after a miss.

@@ -54,7 +54,7 @@ fn the_end_of_a_flood_is_told_without_a_further_line() {
     static NOW: AtomicU64 = AtomicU64::new(59);
     let (queue, limiter, allow, lines) = start(|| NOW.load(Relaxed));
     drop(allow);
-    let admitted = (0..9).filter(|_| limiter.admit(FLOOD, 59).is_some()).count();
+    let admitted = (0..9).filter(|_| limiter.admit(FLOOD.into(), 59).is_some()).count();
     assert_eq!(admitted, 5);
     queue.push(b"a line\n".to_vec());
     assert!(queue.flush(PATIENCE));

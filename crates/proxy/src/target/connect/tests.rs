@@ -41,7 +41,7 @@ fn the_first_write_says_what_became_of_the_connect() {
                 let connection = connect(&worker, None, &target, false, true).unwrap();
                 connection.end().write_within(Duration::from_secs(4));
                 let written = connection.stream.write_all(&mut hello(), &mut Buffer::new()).await;
-                let failed = written.err().map(|error| on_connect(&error));
+                let failed = written.err().map(|error| on_connect(&error).failure);
                 // If the process is stopped past the deadline, the deadline fires first.
                 let was_stopped = !world.jumped().is_zero() && failed == Some(Failure::TargetConnectTimeout);
                 assert!(failed == failure || was_stopped, "{failed:?} instead of {failure:?}");
@@ -129,6 +129,6 @@ fn errors_of_a_connect_are_told_apart() {
         (ErrorKind::ConnectionRefused.into(), Failure::TargetRefused),
         (ErrorKind::ConnectionReset.into(), Failure::TargetRefused),
     ] {
-        assert_eq!(on_connect(&error), failure, "{error}");
+        assert_eq!(on_connect(&error).failure, failure, "{error}");
     }
 }

@@ -32,6 +32,7 @@ pub(crate) use self::close::{Expected, close_in_stages};
 use self::protocol::Protocol;
 use self::refused::refused;
 use self::tls::{Opened, secure};
+pub(crate) use self::wait::is_empty_line;
 use self::wait::{first_timeout, wait_for_request};
 use crate::http::Next;
 use crate::http2::serve_http2;

@@ -33,7 +33,7 @@ mod upload;
 
 use net::{Buffer, Sys};
 
-use crate::connection::Client;
+use crate::connection::{Client, is_empty_line};
 use crate::decide::{Verdict, decide};
 use crate::relay::Meter;
 use crate::stream::Stream;
@@ -47,7 +47,7 @@ pub(crate) use outcome::Next;
 pub(crate) async fn serve_requests<S: Sys>(client: &mut Client<S>, mut input: Buffer) -> Next {
     loop {
         match serve_request(client, &mut input).await {
-            Next::Idle if !input.is_empty() => {}
+            Next::Idle if !(input.is_empty() || is_empty_line(&input)) => {}
             next => return next,
         }
     }

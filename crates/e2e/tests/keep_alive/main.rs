@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod connection_close_is_honoured;
+mod empty_line_begins_no_request;
 mod hop_by_hop_fields_are_stripped;
 mod http10_closes_unless_asked;
 mod idle_client_is_closed;

@@ -32,6 +32,7 @@ pub(super) async fn wait_for_request<S: Sys>(client: &Client<S>) -> Option<Buffe
                         client.cells().dead_peers.increment();
                         return None;
                     }
+                    Some(Ok(_)) if client.requests > 0 && is_empty_line(&input) => {}
                     // An error shows again when the head is read.
                     Some(_) => return Some(input),
                 }
@@ -77,9 +78,15 @@ fn last_request<S: Sys>(client: &Client<S>) -> Option<Buffer> {
     client.stream.forget_late();
     let mut input = Buffer::new();
     match client.stream.try_fill(&mut input, SMALL) {
-        Some(Ok(count)) if count > 0 => Some(input),
+        Some(Ok(count)) if count > 0 && !is_empty_line(&input) => Some(input),
         _ => None,
     }
+}
+
+/// Whether these bytes begin no request, but end the one before: old clients send a CRLF behind a body (RFC 9112 §2.2). A
+/// connection on which no more comes is idle.
+pub(crate) fn is_empty_line(input: &Buffer) -> bool {
+    input.bytes() == b"\r\n"
 }
 
 const FIRST_REQUEST_WHEN_CLOSING: Duration = Duration::from_secs(1);

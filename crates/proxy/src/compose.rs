@@ -5,7 +5,7 @@
 
 mod edits;
 mod forwarded;
-mod grpc;
+pub(crate) mod grpc;
 mod page;
 mod passage;
 mod reply;

@@ -43,7 +43,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "min_rate",
         kind: Kind::Either(&Kind::Word(&["off"], &[]), &Kind::Table(&[MIN_RATE])),
         default: Means("the rate below"),
-        help: "How slowly a client may send the body of a request, or read a response, although each of its pauses is shorter than `body_timeout` or `send_timeout`. Only the time counts in which the client is waited for, and a body is not measured any more once its response has begun. A client below the rate gets status 408, or is disconnected while it reads. `\"off\"` sets no limit.",
+        help: "How slowly a client may send the body of a request, or read a response, although each of its pauses is shorter than `body_timeout` or `send_timeout`. Only the time counts in which the client is waited for, and a body is not measured any more once its response has begun, nor is a stream of gRPC messages to a group that speaks HTTP/2. A client below the rate gets status 408, or is disconnected while it reads. `\"off\"` sets no limit.",
         example: "min_rate = { bytes_per_second = 1024, grace = \"20s\" }",
     },
     Key {

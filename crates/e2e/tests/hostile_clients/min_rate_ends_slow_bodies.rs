@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use testkit::{Balancer, Client, Config, Target, elapsed, response, wait_until};
+use testkit::{
+    Balancer, Client, Config, Http2Client, Http2Target, Target, elapsed, ok, response, wait_until,
+};
 
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -67,4 +69,23 @@ fn a_conversation_may_be_slow() {
     assert_eq!(client.send_slowly("a\r\n0123456789\r\n", PAUSE), 15, "three seconds");
     client.send("0\r\n\r\n");
     assert_eq!(client.read_exactly(11), b"1\r\nb\r\n0\r\n\r\n");
+}
+
+/// A client's stream of gRPC messages may have quiet hours and no response before its end.
+#[test]
+fn a_grpc_stream_may_be_slow() {
+    let target = Http2Target::http(|_| ok("all"));
+    let config = Config::to_addresses(&[target.address()]).group("protocol = \"h2c\"");
+    let balancer = Balancer::start(config.listener("min_rate = { bytes_per_second = 1000, grace = \"1s\" }"));
+    let mut client = Http2Client::connect(balancer.web());
+    let mut upload = |content_type| {
+        let mut stream = client.request("POST", "/", &[("content-type", content_type)]);
+        stream.send("message").unwrap();
+        stream
+    };
+    let (mut grpc, mut other) = (upload("application/grpc+proto"), upload("application/json"));
+    assert_eq!(other.response().status(), 408, "after the grace");
+    grpc.send("message").unwrap();
+    grpc.end().unwrap();
+    assert_eq!(grpc.response().text(), "all");
 }

@@ -9,7 +9,12 @@ use crate::head::RequestText;
 /// Whether a client of HTTP/2 speaks gRPC, by its content type, and is to be told about the failure in its terms. A 421 is
 /// for its HTTP/2 layer, which then makes another connection.
 pub(super) fn is_asked(request: RequestText<'_>, failure: Failure) -> bool {
-    failure != Failure::Misdirected && request.values(b"content-type").next().is_some_and(is_grpc)
+    failure != Failure::Misdirected && is_request(request)
+}
+
+/// Whether a request is one of gRPC, by its content type.
+pub(crate) fn is_request(request: RequestText<'_>) -> bool {
+    request.values(b"content-type").next().is_some_and(is_grpc)
 }
 
 /// `application/grpc`, with or without the format of its messages. gRPC-Web is plain HTTP, and reads the status.

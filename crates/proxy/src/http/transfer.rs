@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use model::{HttpSettings, MinRate, TargetProtocol};
 use net::Sys;
 
 use super::abort::{ClientWatch, after_abandonment, has_patience};
@@ -15,7 +16,9 @@ use super::failure::on_upload;
 use super::progress::{Event, Progress, Stage};
 use super::respond;
 use super::upload::Upload;
+use crate::compose::grpc;
 use crate::failed::Failed;
+use crate::head::RequestText;
 use crate::io_error;
 use crate::relay::{Flow, FlowError, Pace};
 
@@ -26,11 +29,11 @@ pub(super) async fn transfer<S: Sys>(
 ) -> Result<Ended, Failed> {
     let Attempt { exchange, to, .. } = &*attempt;
     let (listener, client, target) = (Rc::clone(&exchange.listener), exchange.client, attempt.end());
-    let (http, timeouts) = (&listener.plan.http, to.group.plan.group.timeouts);
-    let awaits_continue = exchange.heads.request.expect_continue() && !upload.is_begun;
-    let first = Stage::at_first(upload.is_whole(), awaits_continue);
-    let (progress, watch) = (Progress::new(first, timeouts, http.min_rate), ClientWatch::new(exchange));
-    let has_patience = has_patience(client, to.group.plan.group.protocol);
+    let (http, group) = (&listener.plan.http, &to.group.plan.group);
+    let expects_continue = exchange.heads.request.expect_continue();
+    let first = Stage::at_first(upload.is_whole(), expects_continue && !upload.is_begun);
+    let progress = Progress::new(first, group.timeouts, min_rate(http, exchange.request(), group.protocol));
+    let (watch, has_patience) = (ClientWatch::new(exchange), has_patience(client, group.protocol));
     let mut client_side = pin!(async {
         if progress.stage() == Stage::Awaiting {
             client.end().read_without_timeout();
@@ -51,7 +54,7 @@ pub(super) async fn transfer<S: Sys>(
                 writer: upload.writer,
                 limits: &http.limits,
                 read_timeout: http.body_timeout,
-                write_timeout: timeouts.idle,
+                write_timeout: group.timeouts.idle,
                 read_pace: &progress.pace,
                 write_pace: &Pace::free(),
             };
@@ -91,4 +94,10 @@ pub(super) async fn transfer<S: Sys>(
         Poll::Pending
     })
     .await
+}
+
+/// For the body. A stream of gRPC messages may come as slowly as it likes, since it often has no response before its end; only
+/// towards groups that gRPC can reach, so that no client of another one can claim it.
+fn min_rate(http: &HttpSettings, request: RequestText<'_>, protocol: TargetProtocol) -> Option<MinRate> {
+    http.min_rate.filter(|_| !(protocol.is_http2() && grpc::is_request(request)))
 }

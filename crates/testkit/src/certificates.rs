@@ -42,6 +42,7 @@ pub struct Draft<'a> {
 /// A certificate of a server or a client, with its chain and its key.
 #[derive(Debug)]
 pub struct Leaf {
+    params: CertificateParams,
     chain: Vec<CertificateDer<'static>>,
     key: KeyPair,
     serial: SerialNumber,
@@ -224,6 +225,13 @@ impl Draft<'_> {
         self
     }
 
+    /// Its own issuer, without being marked as a CA.
+    #[must_use]
+    pub fn self_signed_leaf(mut self) -> Self {
+        self.is_self_signed = true;
+        self
+    }
+
     /// Uses an RSA key instead of P-256.
     #[must_use]
     pub fn rsa(mut self) -> Self {
@@ -240,15 +248,31 @@ impl Draft<'_> {
         let key = key.unwrap();
         if self.is_self_signed {
             let chain = vec![self.params.self_signed(&key).unwrap().der().clone()];
-            return Leaf { chain, key, serial: self.params.serial_number.unwrap() };
+            return Leaf::new(self.params, chain, key);
         }
         let own = self.params.signed_by(&key, &self.issuer.issuer()).unwrap().der().clone();
         let chain = std::iter::once(own).chain(self.issuer.served()).collect();
-        Leaf { chain, key, serial: self.params.serial_number.unwrap() }
+        Leaf::new(self.params, chain, key)
     }
 }
 
 impl Leaf {
+    fn new(params: CertificateParams, chain: Vec<CertificateDer<'static>>, key: KeyPair) -> Self {
+        let serial = params.serial_number.clone().unwrap();
+        Self { params, chain, key, serial }
+    }
+
+    /// Signs certificates with its key, whether it may or not.
+    pub fn issuer(&self) -> Authority {
+        Authority {
+            params: self.params.clone(),
+            key: KeyPair::try_from(self.key.serialize_der()).unwrap(),
+            certificate: self.chain[0].clone(),
+            above: self.chain[1..].to_vec(),
+            is_root: self.chain.len() == 1,
+        }
+    }
+
     /// The chain, leaf first, without the root.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain

@@ -4,7 +4,7 @@
 use rustls::pki_types::{SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer};
 use webpki::RawPublicKeyEntity;
 use x509_parser::asn1_rs::{Oid, Tag};
-use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
+use x509_parser::extensions::{DistributionPointName, GeneralName, KeyUsage, ParsedExtension};
 use x509_parser::oid_registry::{
     OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_CRL_DISTRIBUTION_POINTS, OID_X509_EXT_KEY_USAGE,
     OID_X509_EXT_SUBJECT_ALT_NAME,
@@ -61,12 +61,21 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether it may sign CRLs. Without a key usage extension it may.
+    /// Whether its key may sign CRLs. Without a key usage extension it may.
     pub(crate) fn signs_crls(&self) -> Result<bool, Malformed> {
+        Ok(self.key_usage()?.is_none_or(KeyUsage::crl_sign))
+    }
+
+    /// The same of certificates. Whether it is one of a CA says [`Self::is_authority`].
+    pub(crate) fn signs_certificates(&self) -> Result<bool, Malformed> {
+        Ok(self.key_usage()?.is_none_or(KeyUsage::key_cert_sign))
+    }
+
+    fn key_usage(&self) -> Result<Option<&KeyUsage>, Malformed> {
         match self.extension(&OID_X509_EXT_KEY_USAGE)? {
-            Some(ParsedExtension::KeyUsage(usage)) => Ok(usage.crl_sign()),
+            Some(ParsedExtension::KeyUsage(usage)) => Ok(Some(usage)),
             Some(_) => Err(Malformed),
-            None => Ok(true),
+            None => Ok(None),
         }
     }
 

@@ -334,8 +334,8 @@ impl<'r> Files<'r> {
         }
         let now = i64::try_from(self.now_seconds).unwrap_or(i64::MAX);
         for root in roots.iter().filter(|root| root.has_ended(now)) {
-            let message = format!("{}: CA \"{}\" has expired", path.display(), root.name());
-            let hint = "targets with certificates of this CA are refused; add its new certificate";
+            let message = format!("{}: {} \"{}\" has expired", path.display(), root.kind(), root.name());
+            let hint = "targets that depend on it are refused; add its new certificate";
             self.found(place, Severity::Warning, message, hint);
         }
         Some(Arc::new(roots))

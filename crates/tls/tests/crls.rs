@@ -208,6 +208,11 @@ fn unusable_ca_bundles_are_refused() {
     let twice = format!("{}{}", root.certificate.pem(), root.certificate.pem()).into_bytes();
     let warning = "warning: ca.pem: certificate 2, \"CN=root\", is there twice";
     assert_eq!(Setup::new(&[]).ca(twice).problems(), [warning]);
+    let signs_crls = Authority::root_with("lists", |params| {
+        params.key_usages = vec![rcgen::KeyUsagePurpose::CrlSign];
+    });
+    let warning = "warning: ca.pem: CA \"CN=lists\" may not sign certificates, as its key usage says";
+    assert_eq!(Setup::new(&[&signs_crls]).problems(), [warning]);
     assert_eq!(Setup::new(&[]).ca(root.der().to_vec()).policy().ca_count(), 1);
     let missing = Setup::new(&[&root]).change(|auth| auth.ca = "missing.pem".into()).problems();
     assert!(missing[0].starts_with("missing.pem: "), "{missing:?}");

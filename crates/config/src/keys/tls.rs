@@ -135,7 +135,7 @@ pub(super) const OF_TARGETS: &[Key] = &[
         name: "ca",
         kind: Kind::Text("file"),
         default: Means("the roots of the system"),
-        help: "A PEM file with the CA certificates that must have issued targets' certificates.",
+        help: "A PEM file with the CA certificates that must have issued targets' certificates, or with certificates of targets themselves.",
         example: "tls = { ca = \"internal-ca.pem\" }",
     },
     Key {

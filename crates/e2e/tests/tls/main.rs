@@ -23,6 +23,7 @@ mod named_certificate_needs_no_issuer;
 mod odd_names_get_the_default_certificate;
 mod old_versions_are_refused;
 mod openssl_verifies_the_chain;
+mod pinned_certificate_certifies_no_other;
 mod plain_http_gets_400;
 mod proxy_header_comes_first;
 mod redirect_http_leads_to_https;

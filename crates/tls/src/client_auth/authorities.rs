@@ -15,10 +15,11 @@ use crate::fields::Fields;
 use crate::identity::name;
 use crate::in_use::Ended;
 
-/// Every certificate is a trust anchor, including intermediates: a chain may end at any of them.
+/// Every certificate of a CA is a trust anchor, including intermediates: a chain may end at any of them. The others are
+/// accepted from a peer that presents them itself, and certify nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Authorities {
-    /// In the same order as `list`.
+    /// Of those in `list` that may issue certificates.
     pub(super) anchors: Vec<TrustAnchor<'static>>,
     pub(super) list: Vec<Authority>,
 }
@@ -30,6 +31,8 @@ pub(crate) struct Authority {
     pub(super) public_key: Vec<u8>,
     pub(super) not_before: i64,
     pub(super) not_after: i64,
+    /// Whether it may issue certificates. webpki does not ask this of an anchor.
+    pub(super) is_anchor: bool,
     pub(super) signs_crls: bool,
     pub(super) digest: [u8; 32],
     pub(super) certificate: CertificateDer<'static>,
@@ -40,6 +43,10 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn name(&self) -> String {
         name::for_people(&self.subject)
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        if self.is_anchor { "CA" } else { "certificate" }
     }
 
     pub(crate) fn has_ended(&self, now: i64) -> bool {
@@ -85,14 +92,24 @@ impl Authorities {
         Ok((authorities, reading.problems))
     }
 
-    /// Adds an authority, unless it is there already.
+    /// Adds a certificate, unless it is there already.
     pub(crate) fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), Malformed> {
         let (anchor, authority, _) = read(certificate)?;
-        if !self.list.iter().any(|other| other.digest == authority.digest) {
-            self.anchors.push(anchor);
-            self.list.push(authority);
+        if !self.has(&authority) {
+            self.push(anchor, authority);
         }
         Ok(())
+    }
+
+    fn has(&self, authority: &Authority) -> bool {
+        self.list.iter().any(|other| other.digest == authority.digest)
+    }
+
+    fn push(&mut self, anchor: TrustAnchor<'static>, authority: Authority) {
+        if authority.is_anchor {
+            self.anchors.push(anchor);
+        }
+        self.list.push(authority);
     }
 
     pub(crate) fn anchors(&self) -> &[TrustAnchor<'static>] {
@@ -106,7 +123,7 @@ impl Authorities {
     pub(crate) fn tell_ended(&self, path: &Path, now: i64, ended: &mut Vec<Ended>) {
         ended.extend(self.list.iter().filter(|authority| authority.has_ended(now)).map(|authority| Ended {
             path: path.to_owned(),
-            what: format!("CA {}", authority.name()),
+            what: format!("{} {}", authority.kind(), authority.name()),
             not_after: u64::try_from(authority.not_after).unwrap_or(0),
         }));
     }
@@ -141,14 +158,15 @@ impl Authorities {
     pub(crate) fn check_anchor(&self, path: &VerifiedPath<'_>, now: UnixTime) -> Result<(), webpki::Error> {
         let (subject, key) = (&path.anchor().subject, webpki::spki_for_anchor(path.anchor()));
         let mut result = Err(webpki::Error::UnknownIssuer);
-        for authority in &self.list {
+        for authority in self.list.iter().filter(|authority| authority.is_anchor) {
             if authority.subject != subject.as_ref() || authority.public_key != key.as_ref() {
                 continue;
             }
-            result = authority.check(now);
-            // A revoked key stays revoked in a renewed certificate.
-            if matches!(result, Ok(()) | Err(webpki::Error::CertRevoked)) {
-                return result;
+            match authority.check(now) {
+                // A revoked key stays revoked in a renewed certificate.
+                Err(webpki::Error::CertRevoked) => return Err(webpki::Error::CertRevoked),
+                checked if result.is_err() => result = checked,
+                _ => {}
             }
         }
         result
@@ -223,7 +241,7 @@ impl Reading<'_> {
             );
             return;
         }
-        if into.list.iter().any(|other| other.digest == authority.digest) {
+        if into.has(&authority) {
             self.warn(format_args!("certificate {number}, \"{name}\", is there twice"), "remove one");
             return;
         }
@@ -235,8 +253,13 @@ impl Reading<'_> {
         } else if authority.not_before > self.now {
             self.warn(format_args!("CA \"{name}\" is not valid yet"), "until then its clients are refused");
         }
-        into.anchors.push(anchor);
-        into.list.push(authority);
+        if !authority.is_anchor {
+            self.warn(
+                format_args!("CA \"{name}\" may not sign certificates, as its key usage says"),
+                "only a client that presents this certificate itself is accepted",
+            );
+        }
+        into.push(anchor, authority);
     }
 }
 
@@ -249,6 +272,7 @@ fn read(certificate: CertificateDer<'static>) -> Result<(TrustAnchor<'static>, A
         public_key: fields.public_key().to_vec(),
         not_before: fields.not_before(),
         not_after: fields.not_after(),
+        is_anchor: is_authority && fields.signs_certificates()?,
         signs_crls: fields.signs_crls()?,
         digest: sha256(&certificate),
         is_revoked: false,
@@ -269,3 +293,63 @@ pub(super) fn unix_time(seconds: i64) -> UnixTime {
 const BUNDLE_BYTES_MAX: usize = 4 << 20;
 /// limit: length of the names sent in every handshake; TLS allows 64 KiB.
 const HINT_BYTES_MAX: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, KeyUsagePurpose};
+
+    use super::*;
+
+    fn certificate(is_ca: IsCa, usages: &[KeyUsagePurpose]) -> CertificateDer<'static> {
+        let mut params = CertificateParams::default();
+        (params.is_ca, params.key_usages) = (is_ca, usages.to_vec());
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+        let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let head = match high {
+            0 if low < 0x80 => vec![tag, low],
+            0 => vec![tag, 0x81, low],
+            _ => vec![tag, 0x82, high, low],
+        };
+        [&head, content].concat()
+    }
+
+    /// Version 1 has neither a version nor extensions. The signature of an anchor is not checked.
+    fn of_version_1(certificate: &CertificateDer<'_>) -> CertificateDer<'static> {
+        let mut outer = Reader::new(certificate).expect(SEQUENCE).unwrap().reader();
+        let mut signed = outer.expect(SEQUENCE).unwrap().reader();
+        let _version = signed.read().unwrap();
+        let fields: [&[u8]; 6] = std::array::from_fn(|_| signed.read().unwrap().whole);
+        let signed = element(SEQUENCE, &fields.concat());
+        let (algorithm, signature) = (outer.read().unwrap().whole, outer.read().unwrap().whole);
+        element(SEQUENCE, &[&signed, algorithm, signature].concat()).into()
+    }
+
+    #[test]
+    fn only_what_may_issue_certificates_is_an_anchor() {
+        use KeyUsagePurpose::{CrlSign, DigitalSignature, KeyCertSign};
+        let ca = || IsCa::Ca(BasicConstraints::Unconstrained);
+        for (what, certificate, is_anchor) in [
+            ("CA", certificate(ca(), &[KeyCertSign, CrlSign]), true),
+            ("CA without key usage", certificate(ca(), &[]), true),
+            ("root of version 1", of_version_1(&certificate(ca(), &[])), true),
+            ("CA of other usages", certificate(ca(), &[DigitalSignature, CrlSign]), false),
+            ("CA:FALSE", certificate(IsCa::ExplicitNoCa, &[]), false),
+            ("CA:FALSE that claims to sign", certificate(IsCa::ExplicitNoCa, &[KeyCertSign]), false),
+            ("without constraints", certificate(IsCa::NoCa, &[]), false),
+        ] {
+            let mut authorities = Authorities::default();
+            authorities.add(certificate.clone()).unwrap();
+            authorities.add(certificate.clone()).unwrap();
+            assert_eq!(
+                (authorities.anchors().len(), authorities.list.len()),
+                (usize::from(is_anchor), 1),
+                "{what}"
+            );
+            let now = unix_time(authorities.list[0].not_before);
+            assert_eq!(authorities.check_named(&certificate, now), Some(Ok(())), "{what}");
+        }
+    }
+}

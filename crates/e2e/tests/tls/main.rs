@@ -14,6 +14,7 @@ mod crls_are_checked;
 mod each_name_has_its_own_rules;
 mod every_response_has_hsts;
 mod expired_target_ca_is_refused;
+mod expiry_ends_resumption;
 mod handshake_has_a_timeout;
 mod health_checks_verify_targets;
 mod identity_reaches_the_target;

@@ -53,8 +53,8 @@ impl Authority {
         self.not_after < now
     }
 
-    /// Whether it may be trusted now.
-    fn check(&self, now: UnixTime) -> Result<(), webpki::Error> {
+    /// Whether it may be trusted now. Returns until when.
+    fn check(&self, now: UnixTime) -> Result<i64, webpki::Error> {
         let time = seconds(now);
         if self.is_revoked {
             Err(webpki::Error::CertRevoked)
@@ -63,7 +63,7 @@ impl Authority {
         } else if time < self.not_before {
             Err(webpki::Error::CertNotValidYet { time: now, not_before: unix_time(self.not_before) })
         } else {
-            Ok(())
+            Ok(self.not_after)
         }
     }
 }
@@ -143,31 +143,33 @@ impl Authorities {
     }
 
     /// Checks a certificate that is one of these itself, as a peer with a self-signed certificate presents it: that it is
-    /// named is enough, if it is still valid. `None`: it is not one of them.
+    /// named is enough, if it is still valid. Returns until when. `None`: it is not one of them.
     pub(crate) fn check_named(
         &self,
         certificate: &CertificateDer<'_>,
         now: UnixTime,
-    ) -> Option<Result<(), webpki::Error>> {
+    ) -> Option<Result<i64, webpki::Error>> {
         let named = self.list.iter().find(|authority| authority.certificate == *certificate);
         named.map(|authority| authority.check(now))
     }
 
     /// Checks the CA at the end of a path, which webpki reduces to a name and a key. Several certificates may have the
-    /// same name and key, such as an old one and its renewal; one valid certificate is enough.
-    pub(crate) fn check_anchor(&self, path: &VerifiedPath<'_>, now: UnixTime) -> Result<(), webpki::Error> {
+    /// same name and key, such as an old one and its renewal; one valid certificate is enough. Returns until when there is
+    /// one.
+    pub(crate) fn check_anchor(&self, path: &VerifiedPath<'_>, now: UnixTime) -> Result<i64, webpki::Error> {
         let (subject, key) = (&path.anchor().subject, webpki::spki_for_anchor(path.anchor()));
         let mut result = Err(webpki::Error::UnknownIssuer);
         for authority in self.list.iter().filter(|authority| authority.is_anchor) {
             if authority.subject != subject.as_ref() || authority.public_key != key.as_ref() {
                 continue;
             }
-            match authority.check(now) {
+            result = match (authority.check(now), result) {
                 // A revoked key stays revoked in a renewed certificate.
-                Err(webpki::Error::CertRevoked) => return Err(webpki::Error::CertRevoked),
-                checked if result.is_err() => result = checked,
-                _ => {}
-            }
+                (Err(webpki::Error::CertRevoked), _) => return Err(webpki::Error::CertRevoked),
+                (Ok(until), Ok(other)) => Ok(until.max(other)),
+                (Err(_), Ok(until)) => Ok(until),
+                (checked, Err(_)) => checked,
+            };
         }
         result
     }
@@ -281,7 +283,7 @@ fn read(certificate: CertificateDer<'static>) -> Result<(TrustAnchor<'static>, A
     Ok((anchor, authority, is_authority))
 }
 
-pub(super) fn seconds(time: UnixTime) -> i64 {
+pub(crate) fn seconds(time: UnixTime) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
@@ -349,7 +351,11 @@ mod tests {
                 "{what}"
             );
             let now = unix_time(authorities.list[0].not_before);
-            assert_eq!(authorities.check_named(&certificate, now), Some(Ok(())), "{what}");
+            assert_eq!(
+                authorities.check_named(&certificate, now),
+                Some(Ok(authorities.list[0].not_after)),
+                "{what}"
+            );
         }
     }
 }

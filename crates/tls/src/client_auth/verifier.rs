@@ -41,7 +41,7 @@ impl ClientCertVerifier for ClientVerifier {
     ) -> Result<ClientCertVerified, Error> {
         let certificate = EndEntityCert::try_from(end_entity).map_err(refusal)?;
         if let Some(result) = self.policy.authorities.check_named(end_entity, now) {
-            return result.map(|()| ClientCertVerified::assertion()).map_err(refusal);
+            return result.map(|_| ClientCertVerified::assertion()).map_err(refusal);
         }
         let refusal = |error| match error {
             // Another alert than that of unknown errors.

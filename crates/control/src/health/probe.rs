@@ -28,6 +28,34 @@ pub(super) enum ProbeError {
     Local(String),
 }
 
+impl ProbeError {
+    /// In printable ASCII, and not longer than a line of the log: a target has a say in some of it, such as the names of
+    /// its certificate.
+    fn shortened(self) -> Self {
+        match self {
+            Self::Target(text) => Self::Target(shortened(&text)),
+            Self::Local(text) => Self::Local(shortened(&text)),
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let mut short = String::new();
+    for c in text.chars() {
+        let before = short.len();
+        match c {
+            ' '..='~' => short.push(c),
+            other => short.extend(other.escape_default()),
+        }
+        if short.len() > TEXT_BYTES_MAX {
+            short.truncate(before);
+            short.push_str("...");
+            break;
+        }
+    }
+    short
+}
+
 /// How to connect to the targets of a group.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Way {
@@ -87,7 +115,8 @@ impl Way {
 pub(super) async fn probe(check: &HealthCheck, way: &Way, target: SocketAddr) -> Result<(), ProbeError> {
     let address = SocketAddr::new(target.ip(), check.port.unwrap_or(target.port()));
     let late = || ProbeError::Target(format!("timeout after {:?}", check.timeout));
-    timeout(check.timeout, attempt(&check.kind, way, address)).await.map_err(|_| late())?
+    let outcome = timeout(check.timeout, attempt(&check.kind, way, address)).await;
+    outcome.map_err(|_| late()).flatten().map_err(ProbeError::shortened)
 }
 
 async fn attempt(kind: &CheckKind, way: &Way, address: SocketAddr) -> Result<(), ProbeError> {
@@ -126,6 +155,8 @@ fn connect_error(error: &io::Error) -> ProbeError {
     }
 }
 
+// limit: bytes of an error's text.
+const TEXT_BYTES_MAX: usize = 200;
 /// The errors that mean that this machine is out of a resource: EAGAIN, ENOMEM, ENFILE, EMFILE,
 /// EADDRNOTAVAIL, ENOBUFS.
 const LOCAL_ERRORS: [i32; 6] = [11, 12, 23, 24, 99, 105];
@@ -246,6 +277,68 @@ mod tests {
         let short = HealthCheck { timeout: Duration::from_millis(50), ..http(None) };
         let result = probe(&short, &Way::default(), listener.local_addr().unwrap()).await;
         assert_eq!(result, target_error("timeout after 50ms"));
+    }
+
+    fn frame(kind: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, 0, 0, 0, 0, stream], payload].concat()
+    }
+
+    /// Probes a target that speaks HTTP/2 and answers the request with these bytes.
+    async fn http2_answer(reply: &[u8]) -> Result<(), ProbeError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let target = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(&frame(SETTINGS, 0, &[])).await.unwrap();
+            stream.read_exact(&mut [0; 24]).await.unwrap();
+            loop {
+                let mut head = [0; 9];
+                stream.read_exact(&mut head).await.unwrap();
+                let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+                stream.read_exact(&mut vec![0; length]).await.unwrap();
+                if head[3] == HEADERS {
+                    break;
+                }
+            }
+            stream.write_all(reply).await.unwrap();
+            stream
+        };
+        let way = Way { is_http2: true, ..Way::default() };
+        let check = http(None);
+        tokio::join!(probe(&check, &way, address), target).0
+    }
+
+    #[tokio::test]
+    async fn an_http2_error_says_whose_it_is_and_not_what_the_target_says() {
+        let calm = [&[0, 0, 0, 0, 0, 0, 0, 11][..], &b"not\nfor the log ".repeat(900)].concat();
+        for (reply, expected) in [
+            (frame(GOAWAY, 0, &calm), "HTTP/2: the target ended the connection: ENHANCE_YOUR_CALM"),
+            (frame(RST_STREAM, 1, &[0, 0, 0, 7]), "HTTP/2: the target reset the stream: REFUSED_STREAM"),
+            (frame(SETTINGS, 0, &[0; 5]), "HTTP/2: the target broke the protocol: PROTOCOL_ERROR"),
+        ] {
+            assert_eq!(http2_answer(&reply).await, target_error(expected));
+        }
+    }
+
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const SETTINGS: u8 = 4;
+    const GOAWAY: u8 = 7;
+
+    #[test]
+    fn texts_of_errors_are_short_and_printable() {
+        let long = "a".repeat(TEXT_BYTES_MAX);
+        let cut = "a".repeat(TEXT_BYTES_MAX - 1) + "...";
+        for (text, expected) in [
+            ("status 503, expected \"200\"", "status 503, expected \"200\""),
+            ("a\nb\u{1b}[1m\u{202e}", "a\\nb\\u{1b}[1m\\u{202e}"),
+            (&long, &long),
+            (&(long.clone() + "b"), &(long.clone() + "...")),
+            (&("a".repeat(TEXT_BYTES_MAX - 1) + "\n"), &cut),
+        ] {
+            assert_eq!(shortened(text), expected);
+        }
     }
 
     #[test]

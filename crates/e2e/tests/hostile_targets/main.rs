@@ -9,3 +9,4 @@ mod extra_bytes_between_responses_are_dropped;
 mod incomplete_bodies_cut_the_client;
 mod interim_responses_are_bounded;
 mod late_bodies_are_not_served;
+mod words_of_targets_stay_out_of_the_log;

@@ -160,10 +160,19 @@ fn io_error(error: &io::Error) -> ProbeError {
     })
 }
 
+/// Says which side has failed, and with which code. What a target adds in words, the debug data of a GOAWAY, is not repeated.
 fn http2_error(error: &h2::Error) -> ProbeError {
-    let what =
-        if error.is_io() { "closed before its response".to_owned() } else { format!("HTTP/2: {error}") };
-    ProbeError::Target(what)
+    if error.is_io() {
+        return ProbeError::Target("closed before its response".to_owned());
+    }
+    let Some(reason) = error.reason() else { return ProbeError::Target(format!("HTTP/2: {error}")) };
+    let what = match error {
+        error if error.is_remote() && error.is_go_away() => "the target ended the connection",
+        error if error.is_remote() => "the target reset the stream",
+        error if error.is_library() => "the target broke the protocol",
+        _ => "ended by the probe",
+    };
+    ProbeError::Target(format!("HTTP/2: {what}: {reason:?}"))
 }
 
 const AGENT: &str = "evenkeel-health-check";

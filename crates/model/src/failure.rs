@@ -114,7 +114,7 @@ failures! {
         "The length of the request's body is ambiguous.", "Content-Length with Transfer-Encoding, several lengths, or a Transfer-Encoding in HTTP/1.0: often an attempt at request smuggling.";
     /// A path with an encoded separator or NUL in a segment that a rule matches.
     RequestPath => 400 "request_path" Some("http_request_error"), Client Route Never Info,
-        "The request's path is not acceptable.", "It has a percent-encoded '/', '\\' or NUL, or leaves the root with '..'.";
+        "The request's path is not acceptable.", "It leaves the root with '..', or a server could take it for another path: `%2F`, `;`, `//..` and so on.";
     RequestLineTooLong => 414 "request_line_too_long" Some("http_request_error"), Client ReadHead Never Info,
         "The request line is too long.", "Raise `limits.request_line` if clients need it; a whole head has at most 64 KiB.";
     RequestFieldsTooLarge => 431 "request_fields_too_large" Some("http_request_error"), Client ReadHead Never Info,

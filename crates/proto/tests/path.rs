@@ -11,15 +11,12 @@ fn normal(path: &str) -> Result<(String, bool), &'static str> {
     Ok((String::from_utf8_lossy(normal.path).into_owned(), !normal.doubts.is_empty()))
 }
 
-/// The paths that a target may read instead, each once.
+/// The paths that a target may read instead, in the order in which they are asked about.
 fn other_readings(path: &str) -> Result<Vec<String>, &'static str> {
     let doubts = normalize(path.as_bytes(), &mut Vec::new()).unwrap().doubts;
     let mut found = Vec::new();
     let differs = |path: &[u8]| {
-        let path = String::from_utf8_lossy(path).into_owned();
-        if !found.contains(&path) {
-            found.push(path);
-        }
+        found.push(String::from_utf8_lossy(path).into_owned());
         false
     };
     any_other_reading(path.as_bytes(), doubts, differs).map_err(|error| error.detail)?;
@@ -55,17 +52,24 @@ fn equivalent_paths_have_one_normal_form() {
         ("/a/b/../c", "/a/c"),
         ("/a/b/..", "/a/"),
         ("/a/..", "/"),
-        ("/a//../b", "/b"),
+        ("//a", "/a"),
+        ("/a/../b//c", "/b/c"),
         ("/a/%2e%2E/%2e/b", "/b"),
         ("/a/.%2e/b", "/b"),
         ("/a/...", "/a/..."),
         ("/a;x=1/b;y;z", "/a/b"),
-        ("/a%3bx/b%3B", "/a/b"),
         ("/a/.b/..c/d.", "/a/.b/..c/d."),
     ] {
         assert_eq!(normal(path), Ok((expected.to_owned(), false)), "{path}");
         assert_eq!(is_normal(path.as_bytes()), path == expected, "{path}");
     }
+}
+
+/// Checks the normal form of a path that has other readings, and these.
+fn check_readings(path: &str, expected: &str, others: &[&str]) {
+    assert_eq!(normal(path), Ok((expected.to_owned(), true)), "{path}");
+    assert_eq!(other_readings(path), Ok(others.iter().map(|&path| path.to_owned()).collect()), "{path}");
+    assert!(!is_normal(path.as_bytes()), "{path}");
 }
 
 #[test]
@@ -79,11 +83,44 @@ fn parameters_do_not_hide_a_dot_segment() {
         ("/;x/a", "/a", "/a", "/;x/a"),
         ("/a/.;", "/a/", "/a/", "/a/.;"),
     ] {
-        assert_eq!(normal(path), Ok((expected.to_owned(), true)), "{path}");
+        check_readings(path, expected, &[literal]);
         assert_eq!(with_parameters(path.as_bytes(), &mut Vec::new()), Ok(kept.as_bytes()), "{path}");
-        assert_eq!(other_readings(path), Ok(vec![literal.to_owned()]), "{path}");
     }
     assert_eq!(normal("/..;/b"), Err("path leaves the root"));
+}
+
+#[test]
+fn an_encoded_semicolon_may_be_a_part_of_the_name() {
+    // Tomcat removes `;x`, then decodes `%3B`, then removes dot segments.
+    for (path, expected, others) in [
+        ("/m/.%3B/..;/h", "/h", &["/m/h", "/m/.%3B/..;/h"][..]),
+        ("/m/%3B/..;/h", "/h", &["/m/h", "/m/%3B/..;/h"]),
+        ("/m/.;/..%3B/h", "/h", &["/m/..%3B/h", "/m/.;/..%3B/h"]),
+        ("/m;v/.%3B/../h", "/h", &["/m/h", "/m;v/h"]),
+        ("/m;x%2F../n", "/m/n", &["/n"]),
+        ("/a%3bx/b%3B", "/a/b", &["/a%3Bx/b%3B"]),
+        ("/m/a%3B/..;/h", "/m/h", &["/m/a%3B/..;/h"]),
+    ] {
+        check_readings(path, expected, others);
+    }
+}
+
+#[test]
+fn a_climb_behind_an_empty_segment_may_remove_it() {
+    for (path, expected, others) in [
+        ("/a//../x", "/x", &["/a/x"][..]),
+        ("/a/b///..//../x", "/x", &["/a/b/x"]),
+        ("/a//b/.././x", "/a/x", &[]),
+        ("/a//b/../../x", "/x", &["/a/x"]),
+        ("/a//%2e%2E", "/", &["/a/"]),
+        ("//b/../x", "/x", &[]),
+        ("/a/;y/../x", "/x", &["/a/x"]),
+        ("/a/\\../x", "/a/\\../x", &["/x", "/a/x"]),
+        ("/a/b/%2f../x", "/a/b/%2F../x", &["/a/x", "/a/b/x"]),
+        ("/a/b%2f/../x", "/a/x", &["/a/b/x"]),
+    ] {
+        check_readings(path, expected, others);
+    }
 }
 
 #[test]
@@ -98,16 +135,45 @@ fn a_hidden_separator_has_other_readings() {
         ("/pub/%2e%2e%5cadmin", "/pub/..%5Cadmin", &["/admin"]),
         ("/pub/x%2f..", "/pub/x%2F..", &["/pub/"]),
         // A target that decodes first climbs out of another segment than one that removes dot segments first.
-        ("/pub/a%2fb/../x", "/pub/x", &["/pub/a/x", "/pub/x"]),
+        ("/pub/a%2fb/../x", "/pub/x", &["/pub/a/x"]),
         ("/z%2fy/../q%2f../admin", "/q%2F../admin", &["/z/admin", "/admin"]),
-        ("/a;x=%2fadmin", "/a", &["/a/admin", "/a"]),
-        ("/a/..%3b%2fb", "/", &["/b", "/", "/a/..%3B%2Fb", "/a/..%3B/b"]),
+        ("/a;x=%2fadmin", "/a", &["/a/admin"]),
+        // One that removes parameters first and decodes then sees the `..` that others take for a part of one.
+        ("/a/z%2f..;p%2fk/../m", "/a/m", &["/m", "/a/z/..;p/m"]),
+        // A `..` with parameters appears in another segment.
+        ("/m%2F..;x%2Fb", "/m%2F..", &["/b", "/", "/m%2F..;x%2Fb", "/m/..;x/b"]),
+        // A URL knows `\` only, other servers `%5C` too.
+        ("/m/y%5C..\\..\\h", "/m/y%5C..\\..\\h", &["/m/h", "/h"]),
+        ("/a/..%3b%2fb", "/", &["/b", "/a/..%3B%2Fb", "/a/..%3B/b"]),
     ] {
-        assert_eq!(normal(path), Ok((expected.to_owned(), true)), "{path}");
-        assert_eq!(other_readings(path), Ok(others.iter().map(|&path| path.to_owned()).collect()), "{path}");
-        assert!(!is_normal(path.as_bytes()), "{path}");
+        check_readings(path, expected, others);
     }
     assert_eq!(other_readings("/pub/..%2f..%2fetc"), Err("path leaves the root"));
+}
+
+#[test]
+fn a_path_with_too_many_readings_is_refused() {
+    const TOO_MANY: Result<Vec<String>, &str> = Err("path can be read in too many ways");
+    let long = "x/".repeat(1024);
+    for path in [
+        "/a%2Fb\\c/..;x/d//../e",
+        "/a%00b%2Fc",
+        "/a%00b\\c",
+        &format!("/a%00b/{long}"),
+        &format!("/a%2Fb\\c/{long}"),
+        &format!("/a/..;/b//../{long}"),
+    ] {
+        assert_eq!(other_readings(path), TOO_MANY, "{path}");
+    }
+    for (path, count) in [
+        // What encoders of URLs leave in one segment.
+        ("/search/a%2Fb%5Cc%3Bd%25%20", 8),
+        ("/proxy/https%3A%2F%2Fhost%2Fa%3Bb%2Fc", 4),
+        (&format!("/a%2Fb/{long}"), 1),
+        (&format!("/a;x%2F../{long}"), 2),
+    ] {
+        assert!(other_readings(path).unwrap().len() <= count, "{path}: {:?}", other_readings(path));
+    }
 }
 
 #[test]

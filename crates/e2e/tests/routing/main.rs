@@ -4,6 +4,8 @@
 
 mod conditions_choose_the_rule;
 mod edited_names_do_not_trail;
+mod empty_segments_do_not_hide_a_path;
+mod encoded_semicolons_do_not_hide_a_path;
 mod encoded_slashes_are_passed;
 mod headers_are_edited;
 mod hidden_separators_are_refused;
@@ -12,4 +14,5 @@ mod paths_are_rewritten;
 mod redirects_and_fixed_responses;
 mod scheme_is_redirected;
 mod slash_is_added;
+mod too_many_readings_are_refused;
 mod weighted_groups_share_requests;

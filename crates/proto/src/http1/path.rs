@@ -4,7 +4,10 @@
 //! target could read as another path than the matched one is reported in [`Normalized::doubts`], and
 //! [`any_other_reading`] goes through those paths.
 
+mod readings;
+
 use super::word;
+pub use readings::any_other_reading;
 
 /// A path in normal form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +22,22 @@ pub struct Normalized<'a> {
 pub struct Doubts(u8);
 
 impl Doubts {
+    /// `%2F`.
     const SLASH: u8 = 1;
+    /// `%5C`.
     const BACKSLASH: u8 = 2;
-    const NUL: u8 = 4;
+    /// `\`.
+    const RAW_BACKSLASH: u8 = 4;
+    /// `%00`.
+    const NUL: u8 = 8;
     /// A dot segment or an empty segment with parameters, such as `..;x`.
-    const PARAMETERS: u8 = 8;
+    const PARAMETERS: u8 = 16;
+    /// A segment with `%3B`, which is a parameter only for a server that decodes before it looks for parameters.
+    const ENCODED_PARAMETER: u8 = 32;
+    /// A `..` behind an empty segment, which it removes unless slashes are merged before.
+    const EMPTY_SEGMENT: u8 = 64;
+
+    const HIDDEN: u8 = Self::SLASH | Self::BACKSLASH | Self::RAW_BACKSLASH | Self::NUL;
 
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -31,7 +45,7 @@ impl Doubts {
 
     /// Whether a segment contains an encoded separator or NUL (`%2F`, `%5C`, `\`, `%00`).
     pub const fn hides_separator(self) -> bool {
-        self.0 & (Self::SLASH | Self::BACKSLASH | Self::NUL) != 0
+        self.0 & Self::HIDDEN != 0
     }
 }
 
@@ -48,7 +62,7 @@ pub struct PathError {
 /// # Errors
 /// A `%` without two hexadecimal digits, `..` above the root, a path that does not begin with `/`.
 pub fn normalize<'a>(path: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<Normalized<'a>, PathError> {
-    normalize_as(path, Parameters::Removed, scratch)
+    normalize_as(path, Form { parameters: Parameters::Removed, empty: Empty::Merged }, scratch)
 }
 
 /// The same form, but with the parameters of segments that stay: a rewritten path keeps them.
@@ -56,7 +70,8 @@ pub fn normalize<'a>(path: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<Normali
 /// # Errors
 /// The same as for [`normalize`].
 pub fn with_parameters<'a>(path: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<&'a [u8], PathError> {
-    normalize_as(path, Parameters::Kept, scratch).map(|normal| normal.path)
+    normalize_as(path, Form { parameters: Parameters::Kept, empty: Empty::Merged }, scratch)
+        .map(|normal| normal.path)
 }
 
 /// Whether [`normalize`] returns this path unchanged and it hides no separator.
@@ -65,48 +80,48 @@ pub fn is_normal(path: &[u8]) -> bool {
         .is_ok_and(|normal| normal.path == path && !path.is_empty() && normal.doubts.is_empty())
 }
 
-/// Whether `differs` is true for one of the other paths that a target may take this path for. A target may decode the
-/// hidden bytes before it removes dot segments, or after that.
-///
-/// # Errors
-/// The same as for [`normalize`], for one of these paths.
-// limit: at most 46 paths, and only for a path that contains every kind of doubt.
-pub fn any_other_reading(
-    path: &[u8],
-    doubts: Doubts,
-    mut differs: impl FnMut(&[u8]) -> bool,
-) -> Result<bool, PathError> {
-    let (mut first, mut decoded, mut scratch) = (Vec::new(), Vec::new(), Vec::new());
-    for kinds in (1..=ALL_KINDS).filter(|kinds| kinds & !doubts.0 == 0) {
-        let is_literal = kinds & Doubts::PARAMETERS != 0;
-        let parameters = if is_literal { Parameters::OfTheName } else { Parameters::Removed };
-        let normal = normalize_as(path, parameters, &mut first)?.path;
-        let nul_ends: &[bool] = if kinds & Doubts::NUL != 0 { &[true, false] } else { &[false] };
-        for &nul_ends in nul_ends {
-            for text in [path, normal] {
-                decode_hidden(text, kinds, nul_ends, &mut decoded);
-                if differs(normalize_as(&decoded, parameters, &mut scratch)?.path) {
-                    return Ok(true);
-                }
-            }
-        }
-    }
-    Ok(false)
+/// How a path is brought into normal form.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    parameters: Parameters,
+    empty: Empty,
+}
+
+/// What an empty segment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Empty {
+    /// Nothing: repeated slashes are merged.
+    Merged,
+    /// A segment, which stays in the result.
+    Segment,
 }
 
 /// What is done with the part of a segment from its first `;` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Parameters {
     Removed,
+    /// Only behind `;`: `%3B` is a part of the name.
+    RawRemoved,
     /// Not a part of the name that decides whether the segment is a dot segment.
     Kept,
     /// Nothing: the server does not know parameters.
     OfTheName,
 }
 
+impl Parameters {
+    /// Whether they begin at a `;` of this length as sent.
+    fn begin_at(self, taken: usize) -> bool {
+        match self {
+            Self::Removed | Self::Kept => true,
+            Self::RawRemoved => taken == 1,
+            Self::OfTheName => false,
+        }
+    }
+}
+
 fn normalize_as<'a>(
     path: &'a [u8],
-    parameters: Parameters,
+    form: Form,
     scratch: &'a mut Vec<u8>,
 ) -> Result<Normalized<'a>, PathError> {
     let doubts = Doubts::default();
@@ -121,7 +136,7 @@ fn normalize_as<'a>(
     }
     scratch.clear();
     scratch.push(b'/');
-    let mut writer = Writer { out: scratch, parameters, doubts, ends_in_name: false };
+    let mut writer = Writer { out: scratch, form, doubts, has_empty: false, ends_in_name: false };
     for segment in path[1..].split(|byte| *byte == b'/') {
         writer.segment(segment)?;
     }
@@ -130,23 +145,6 @@ fn normalize_as<'a>(
         scratch.pop();
     }
     Ok(Normalized { path: scratch, doubts })
-}
-
-/// Writes `path` with the hidden bytes of these kinds decoded: `/` and `\` as separators; a NUL ends the path or is left
-/// out. Only for a path whose `%XX` are right.
-fn decode_hidden(path: &[u8], kinds: u8, nul_ends: bool, out: &mut Vec<u8>) {
-    out.clear();
-    let mut rest = path;
-    while let Some((byte, taken)) = next_byte(rest) {
-        match byte {
-            b'/' if taken > 1 && kinds & Doubts::SLASH != 0 => out.push(b'/'),
-            b'\\' if kinds & Doubts::BACKSLASH != 0 => out.push(b'/'),
-            0 if kinds & Doubts::NUL != 0 && nul_ends => return,
-            0 if kinds & Doubts::NUL != 0 => {}
-            _ => out.extend_from_slice(&rest[..taken]),
-        }
-        rest = &rest[taken..];
-    }
 }
 
 /// The first byte, decoded, and its length as sent.
@@ -160,8 +158,10 @@ fn next_byte(rest: &[u8]) -> Option<(u8, usize)> {
 
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
-    parameters: Parameters,
+    form: Form,
     doubts: Doubts,
+    /// There was an empty segment.
+    has_empty: bool,
     /// The last segment is a name, without a slash after it.
     ends_in_name: bool,
 }
@@ -173,13 +173,20 @@ impl Writer<'_> {
         let name_end = self.decode(segment)?;
         self.ends_in_name = false;
         match &self.out[start..name_end] {
-            b"" | b"." => self.remove(start, name_end),
+            b"" => {
+                self.remove(start, name_end);
+                self.has_empty = true;
+                if self.form.empty == Empty::Segment {
+                    self.out.push(b'/');
+                }
+            }
+            b"." => self.remove(start, name_end),
             b".." => {
                 self.remove(start, name_end);
                 self.climb(start)?;
             }
             _ => {
-                if self.parameters == Parameters::Removed {
+                if matches!(self.form.parameters, Parameters::Removed | Parameters::RawRemoved) {
                     self.out.truncate(name_end);
                 }
                 self.out.push(b'/');
@@ -199,6 +206,9 @@ impl Writer<'_> {
 
     /// Removes the segment before `start`.
     fn climb(&mut self, start: usize) -> Result<(), PathError> {
+        if self.has_empty {
+            self.doubts.0 |= Doubts::EMPTY_SEGMENT;
+        }
         let Some(before) = self.out[..start - 1].iter().rposition(|byte| *byte == b'/') else {
             return Err(PathError { detail: "path leaves the root" });
         };
@@ -220,10 +230,16 @@ impl Writer<'_> {
             };
             match byte {
                 b'/' => self.doubts.0 |= Doubts::SLASH,
+                b'\\' if taken == 1 => self.doubts.0 |= Doubts::RAW_BACKSLASH,
                 b'\\' => self.doubts.0 |= Doubts::BACKSLASH,
                 0 => self.doubts.0 |= Doubts::NUL,
-                b';' if self.parameters != Parameters::OfTheName => {
-                    name_end.get_or_insert(self.out.len());
+                b';' if name_end.is_none() => {
+                    if taken > 1 {
+                        self.doubts.0 |= Doubts::ENCODED_PARAMETER;
+                    }
+                    if self.form.parameters.begin_at(taken) {
+                        name_end = Some(self.out.len());
+                    }
                 }
                 _ => {}
             }
@@ -265,6 +281,4 @@ fn looks_normal(path: &[u8]) -> bool {
     !odd_words && !here_rest.iter().zip(next_rest).any(odd_rest) && !is_odd(*last)
 }
 
-/// Every kind of doubt.
-const ALL_KINDS: u8 = Doubts::SLASH | Doubts::BACKSLASH | Doubts::NUL | Doubts::PARAMETERS;
 const NOT_HEX: PathError = PathError { detail: "percent sign without two hexadecimal digits" };

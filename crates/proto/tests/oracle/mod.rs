@@ -99,7 +99,8 @@ pub(crate) fn chunks(bytes: &[u8]) {
     }
 }
 
-/// A path: normalising is idempotent, and what a target reads that decodes everything first is among its readings.
+/// A path: normalising is idempotent, and what a target reads that decodes everything first is among its readings, and so
+/// is what a URL parser and a servlet container make of it.
 pub(crate) fn path(bytes: &[u8]) {
     let mut scratch = b"left over".to_vec();
     let Ok(normal) = path::normalize(bytes, &mut scratch) else {
@@ -119,9 +120,12 @@ pub(crate) fn path(bytes: &[u8]) {
     assert!(!matches!(*last, b"." | b".."));
     let kept = path::with_parameters(bytes, &mut again).unwrap().to_vec();
     assert_eq!(path::normalize(&kept, &mut Vec::new()).unwrap().path, normal.path);
+    let mut sent = vec![normal.path.to_vec()];
     let mut readings = vec![decode_all(normal.path, b'\\')];
     let add = |path: &[u8]| {
         assert_eq!(path.first(), Some(&b'/'));
+        assert!(!sent.iter().any(|seen| seen == path), "asked twice: {path:?}");
+        sent.push(path.to_vec());
         readings.push(decode_all(path, b'\\'));
         false
     };
@@ -130,6 +134,20 @@ pub(crate) fn path(bytes: &[u8]) {
         match decode_then_clean(bytes, backslash) {
             Some(seen) => assert!(!all_stay || readings.contains(&seen), "{seen:?} {readings:?}"),
             None => assert!(!all_stay),
+        }
+    }
+    assert!(sent.len() <= 13, "{sent:?}");
+    if !all_stay {
+        return;
+    }
+    // A parameter of a name is not told from the name there.
+    let seen = decoded_names(&url_path(bytes));
+    assert!(sent.iter().any(|path| decoded_names(path) == seen), "{seen:?} {sent:?}");
+    for decodes_slash in [false, true] {
+        for backslash in [b'/', b'\\'] {
+            let Some(seen) = servlet_path(bytes, decodes_slash, backslash) else { continue };
+            let is_seen = |path: &Vec<u8>| servlet_decode(path, decodes_slash, b'\\') == seen;
+            assert!(sent.iter().any(is_seen), "{seen:?} {sent:?}");
         }
     }
 }
@@ -316,6 +334,83 @@ fn decode_then_clean(path: &[u8], backslash: u8) -> Option<Vec<u8>> {
         clean.push(b'/');
     }
     Some(clean)
+}
+
+/// The path of an `http` URL as the URL standard parses it (§4.4, path state), with merged slashes.
+fn url_path(path: &[u8]) -> Vec<u8> {
+    let is = |segment: &[u8], dots: &str| {
+        let text = String::from_utf8_lossy(segment).to_ascii_lowercase();
+        text.replace("%2e", ".") == dots
+    };
+    let mut kept: Vec<&[u8]> = Vec::new();
+    let segments: Vec<&[u8]> = path[1..].split(|byte| matches!(byte, b'/' | b'\\')).collect();
+    for (index, segment) in segments.iter().enumerate() {
+        let is_double = is(segment, "..");
+        if is_double {
+            kept.pop();
+        }
+        if !is_double && !is(segment, ".") {
+            kept.push(segment);
+        } else if index + 1 == segments.len() {
+            kept.push(b"");
+        }
+    }
+    let mut found = [b"/", kept.join(&b'/').as_slice()].concat();
+    found.dedup_by(|next, byte| (*next, *byte) == (b'/', b'/'));
+    found
+}
+
+/// The path as Tomcat reads it: without what follows `;` in a segment, then decoded, then without empty segments and dot
+/// segments. `None`: refused.
+fn servlet_path(path: &[u8], decodes_slash: bool, backslash: u8) -> Option<Vec<u8>> {
+    let names: Vec<&[u8]> = path
+        .split(|byte| *byte == b'/')
+        .map(|segment| segment.split(|byte| *byte == b';').next().unwrap())
+        .collect();
+    let mut decoded = servlet_decode(&names.join(&b'/'), decodes_slash, backslash);
+    if decoded.contains(&0) {
+        return None;
+    }
+    decoded.dedup_by(|next, byte| (*next, *byte) == (b'/', b'/'));
+    let mut kept: Vec<&[u8]> = Vec::new();
+    let segments: Vec<&[u8]> = decoded[1..].split(|byte| *byte == b'/').collect();
+    for (index, &segment) in segments.iter().enumerate() {
+        let is_dot = matches!(segment, b"." | b"..");
+        if segment == b".." {
+            kept.pop()?;
+        }
+        if !is_dot {
+            kept.push(segment);
+        } else if index + 1 == segments.len() {
+            kept.push(b"");
+        }
+    }
+    Some([b"/", kept.join(&b'/').as_slice()].concat())
+}
+
+/// Decodes all but `%2F`, unless that, too.
+fn servlet_decode(path: &[u8], decodes_slash: bool, backslash: u8) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        let taken = if rest[0] == b'%' { 3 } else { 1 };
+        if !decodes_slash && rest[..taken].eq_ignore_ascii_case(b"%2F") {
+            decoded.extend_from_slice(b"%2F");
+        } else {
+            decoded.extend(decode_all(&rest[..taken], backslash));
+        }
+        rest = &rest[taken..];
+    }
+    decoded
+}
+
+/// Decodes all, and leaves out what follows `;` or `%3B` in each segment.
+fn decoded_names(path: &[u8]) -> Vec<u8> {
+    let name = |segment: &[u8]| {
+        let decoded = decode_all(segment, b'\\');
+        decoded.split(|byte| *byte == b';').next().unwrap().to_vec()
+    };
+    path.split(|byte| *byte == b'/').map(name).collect::<Vec<_>>().join(&b'/')
 }
 
 fn decode_all(path: &[u8], backslash: u8) -> Vec<u8> {

@@ -76,6 +76,8 @@ pub struct ListenerPlan {
     /// kept while no rule changes, even if something else in the listener does.
     pub(crate) rules: Arc<[RulePlan]>,
     pub(crate) has_default: bool,
+    /// The names of fields about which conditions of the rules are asked.
+    pub(crate) condition_fields: Vec<String>,
     pub(crate) log: Option<LogHandle>,
 }
 
@@ -219,6 +221,7 @@ impl ListenerPlan {
             http: http.settings.clone(),
             groups,
             table,
+            condition_fields: condition_fields(&rules),
             rules,
             has_default,
             log,
@@ -236,7 +239,7 @@ impl ListenerPlan {
     /// True if both plans have the same effect. `other` was compiled with `self` as the previous plan.
     fn is_same(&self, other: &Self) -> bool {
         // No `..`: a new field must be compared, too. `cells` and `connection_limit` are parts of
-        // `listener_limits`; `table` and `has_default` belong to `rules`.
+        // `listener_limits`; `table`, `has_default` and `condition_fields` belong to `rules`.
         let Self {
             name,
             bind,
@@ -254,6 +257,7 @@ impl ListenerPlan {
             table: _,
             rules,
             has_default: _,
+            condition_fields: _,
             log,
         } = self;
         *name == other.name
@@ -270,6 +274,14 @@ impl ListenerPlan {
             && Arc::ptr_eq(rules, &other.rules)
             && same(log.as_ref(), other.log.as_ref(), LogHandle::is_same)
     }
+}
+
+fn condition_fields(rules: &[RulePlan]) -> Vec<String> {
+    let conditions = rules.iter().flat_map(|rule| &rule.conditions.headers);
+    let mut names: Vec<_> = conditions.map(|condition| condition.name.clone()).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 impl TlsPlan {

@@ -15,4 +15,5 @@ mod redirects_and_fixed_responses;
 mod scheme_is_redirected;
 mod slash_is_added;
 mod too_many_readings_are_refused;
+mod underscores_do_not_evade_conditions;
 mod weighted_groups_share_requests;

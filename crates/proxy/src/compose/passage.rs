@@ -24,7 +24,10 @@ impl Passage<'_> {
     /// Whether the client's field goes to the target with these edits.
     pub(super) fn passes_on(&self, field: &Field, edits: &FieldEdits) -> bool {
         let name = field.name.of(self.request.bytes);
-        self.is_kept(field) && !is_edited_or_alias(edits, name) && !self.claims_identity(name)
+        self.is_kept(field)
+            && !is_edited_or_alias(edits, name)
+            && !self.claims_identity(name)
+            && !self.evades_conditions(name)
     }
 
     fn is_kept(&self, field: &Field) -> bool {
@@ -136,6 +139,25 @@ impl Passage<'_> {
     /// Whether a field claims to identify the client, which only we do (MT3).
     fn claims_identity(&self, name: &[u8]) -> bool {
         self.identity_fields().iter().any(|field| token::is_same_variable(field.as_bytes(), name))
+    }
+
+    /// Whether a target may take a field of this name for one about which a condition is asked, while the rules do not. No
+    /// condition must see it either: it would hold for a target that tells the two apart.
+    fn evades_conditions(&self, name: &[u8]) -> bool {
+        let names = &self.plan.condition_fields;
+        names.iter().any(|asked| token::is_same_variable(asked.as_bytes(), name))
+            && !names.iter().any(|asked| token::eq_ignore_case(asked.as_bytes(), name))
+    }
+
+    /// Whether a field of the request evades conditions.
+    pub(super) fn has_evading_field(&self) -> bool {
+        !self.plan.condition_fields.is_empty()
+            && self
+                .request
+                .head
+                .fields()
+                .iter()
+                .any(|field| self.evades_conditions(self.request.text(field.name)))
     }
 
     pub(super) fn identity_fields(&self) -> &[String] {

@@ -82,7 +82,8 @@ impl RequestComposer<'_> {
                 if is_length_plain
                     && edits.is_empty()
                     && passage.identity_fields().is_empty()
-                    && max_forwards.is_none() =>
+                    && max_forwards.is_none()
+                    && !passage.has_evading_field() =>
             {
                 out.extend_from_slice(self.request.text(lines));
             }

@@ -42,8 +42,7 @@ pub(super) async fn forward_and_respond<S: Sys>(
     if admitted.is_websocket && group.plan.group.protocol.is_http2() {
         return Err(Failure::WebSocketHttp2.into());
     }
-    let edits = &listener.plan.rules[admitted.rule].request_fields;
-    let mut upload = Upload::begin(exchange, input, admitted, edits)?;
+    let mut upload = Upload::begin(exchange, input, admitted, &listener.plan)?;
     let result = try_targets(exchange, group, admitted, &mut upload).await;
     exchange.body = RequestBody::of(upload.is_whole());
     exchange.persists &= upload.is_whole();

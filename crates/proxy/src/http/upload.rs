@@ -1,6 +1,5 @@
 //! The request's body on its way to a target.
 
-use model::FieldEdits;
 use net::{Buffer, Sys};
 use proto::http1::BodyLength;
 
@@ -10,6 +9,7 @@ use super::state::RequestBody;
 use crate::decide::Forward;
 use crate::failed::Failed;
 use crate::relay::{BodyReader, BodyWriter};
+use crate::snapshot::ListenerPlan;
 
 /// What of the request's body has arrived.
 pub(super) struct Upload<'a> {
@@ -24,15 +24,16 @@ pub(super) struct Upload<'a> {
 }
 
 impl<'a> Upload<'a> {
-    /// Takes the data that came with the head. `edits` are the rule's, of requests.
+    /// Takes the data that came with the head.
     pub(super) fn begin<'c: 'a, S: Sys>(
         exchange: &mut Exchange<'c, S>,
         input: &'a mut Buffer,
         forward: &Forward,
-        edits: &'a FieldEdits,
+        plan: &'a ListenerPlan,
     ) -> Result<Self, Failed> {
         let mut reader = BodyReader::of_request(forward.body, forward.body_bytes_max, &exchange.meter.up);
-        reader.edit_trailers(edits);
+        reader.edit_trailers(&plan.rules[forward.rule].request_fields);
+        reader.withhold_trailers(&plan.condition_fields);
         if forward.drops_trailers {
             reader.drop_trailers();
         }

@@ -19,6 +19,8 @@ pub(crate) struct BodyReader<'m> {
     drops_trailers: bool,
     /// The edits of the head, if there are any.
     edits: Option<&'m FieldEdits>,
+    /// Other names that do not trail.
+    withheld: &'m [String],
 }
 
 #[derive(Debug)]
@@ -54,7 +56,7 @@ impl<'m> BodyReader<'m> {
             BodyLength::Length(length) => Reading::Length(length),
             BodyLength::Chunked => Reading::Chunked(Chunks::new()),
         };
-        Self { reading, bytes, bytes_max, drops_trailers: false, edits: None }
+        Self { reading, bytes, bytes_max, drops_trailers: false, edits: None, withheld: &[] }
     }
 
     /// Counts into `bytes`, which must be 0.
@@ -65,7 +67,7 @@ impl<'m> BodyReader<'m> {
             ResponseBody::Chunked => Reading::Chunked(Chunks::new()),
             ResponseBody::UntilClose => Reading::UntilClose,
         };
-        Self { reading, bytes, bytes_max: None, drops_trailers: false, edits: None }
+        Self { reading, bytes, bytes_max: None, drops_trailers: false, edits: None, withheld: &[] }
     }
 
     /// Counts into `bytes` from here on: the rest of the body goes elsewhere.
@@ -105,15 +107,37 @@ impl<'m> BodyReader<'m> {
         self.edits = Some(edits).filter(|edits| !edits.is_empty());
     }
 
+    /// These names do not trail either: conditions were asked about them, and saw the head only.
+    pub(crate) fn withhold_trailers(&mut self, names: &'m [String]) {
+        self.withheld = names;
+    }
+
     /// Trailer lines of a complete chunked body.
     pub(crate) fn trailers(&self) -> Cow<'_, [u8]> {
         match &self.reading {
-            Reading::Chunked(chunks) if !self.drops_trailers => match self.edits {
-                Some(edits) => without_edited(chunks.trailers(), edits).into(),
-                None => chunks.trailers().into(),
-            },
+            Reading::Chunked(chunks) if !self.drops_trailers => {
+                let lines = chunks.trailers();
+                if self.edits.is_none() && self.withheld.is_empty() {
+                    return lines.into();
+                }
+                self.trailing(lines).into()
+            }
             _ => (&[][..]).into(),
         }
+    }
+
+    /// The lines whose names may trail. `_` counts as `-`, since it does for many receivers.
+    fn trailing(&self, lines: &[u8]) -> Vec<u8> {
+        let mut kept = Vec::new();
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+            let is_same = |other: &[u8]| token::is_same_variable(other, name);
+            let is_edited = self.edits.is_some_and(|edits| edits.replaces(is_same));
+            if !is_edited && !self.withheld.iter().any(|other| is_same(other.as_bytes())) {
+                kept.extend_from_slice(line);
+            }
+        }
+        kept
     }
 
     /// Takes the data of the body out of `input`; what belongs to the next message stays there.
@@ -171,18 +195,6 @@ impl BodyWriter {
         let trailers = reader.is_complete().then(|| reader.trailers());
         write_chunk(data, trailers.as_deref(), head)
     }
-}
-
-/// The lines whose name the edits neither set nor remove. `_` counts as `-`, since it does for many receivers.
-fn without_edited(lines: &[u8], edits: &FieldEdits) -> Vec<u8> {
-    let mut kept = Vec::new();
-    for line in lines.split_inclusive(|&byte| byte == b'\n') {
-        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
-        if !edits.replaces(|edited| token::is_same_variable(edited, name)) {
-            kept.extend_from_slice(line);
-        }
-    }
-    kept
 }
 
 /// Frames `data` as a chunk, as [`BodyWriter::frame`] does. With `trailers`, which may be empty, the body ends.

@@ -60,6 +60,19 @@ fn what_we_say_ourselves_is_seen() {
 }
 
 #[test]
+fn an_alias_holds_no_condition() {
+    for (condition, fields, expected) in [
+        ("X-Debug = '*'", "X_Debug: 1", false),
+        ("X_Debug = '*'", "X-Debug: 1", false),
+        ("X_Debug = '*'", "X_debug: 1", true),
+        ("X-Debug-Id = '*'", "X_Debug-Id: 1", false),
+        ("X-Debug = '*', X_Debug = '*'", "X-Debug: 1\nX_Debug: 1", true),
+    ] {
+        assert_eq!(holds("", condition, "192.0.2.7:80", "GET / HTTP/1.1", fields), expected, "{fields}");
+    }
+}
+
+#[test]
 fn fields_that_are_not_passed_on_are_not_seen() {
     for (condition, fields, expected) in [
         ("X-A = '1'", "X-A: 1", true),

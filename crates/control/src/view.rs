@@ -182,6 +182,9 @@ pub struct TargetView {
     pub in_flight: u32,
     /// A recent connection attempt failed, so requests go to other targets.
     pub passed_over: bool,
+    /// The last connection attempt failed, however long ago that was.
+    #[serde(default)]
+    pub last_connect_failed: bool,
     pub requests: u64,
     pub failures: u64,
     /// The last request that failed at this target; `null` if none did.

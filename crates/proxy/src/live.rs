@@ -270,6 +270,11 @@ impl TargetLive {
         PassOver::from_bits(self.pass_over.load(Ordering::Relaxed)).holds(now_millis)
     }
 
+    /// True if the last connect to it failed.
+    pub fn last_connect_failed(&self) -> bool {
+        self.pass_over.load(Ordering::Relaxed) != PassOver::default().to_bits()
+    }
+
     pub(crate) fn descriptors(&self) -> &Descriptors {
         &self.descriptors
     }

@@ -3,7 +3,7 @@
 use observe::LogTrouble;
 
 use super::recent::Refused;
-use crate::view::{CertificateView, ListenerView, ProblemView, StatusView, TargetView};
+use crate::view::{CertificateView, FailureView, ListenerView, ProblemView, StatusView, TargetView};
 
 /// What is known beyond the views. Counts are of the last five minutes.
 #[derive(Debug, Default)]
@@ -32,7 +32,9 @@ pub(super) fn problems(status: &StatusView, facts: &Facts) -> Vec<ProblemView> {
         let what = "no target is healthy, so all are tried".to_owned();
         problems.push(problem(what, &format!("target group {}", group.name), "see `evenkeel targets`"));
     }
-    problems.extend(facts.targets.iter().filter_map(failing_target).take(EACH_MAX));
+    problems.extend(status.groups.iter().filter_map(|group| unreachable_group(&group.name, &facts.targets)));
+    let target = |target| unhealthy_target(target).or_else(|| failing_target(target));
+    problems.extend(facts.targets.iter().filter_map(target).take(EACH_MAX));
     problems.extend(certificates(status, facts));
     problems.extend(logs(facts));
     for (listener, refused) in status.listeners.iter().zip(&facts.refused) {
@@ -45,6 +47,41 @@ pub(super) fn problems(status: &StatusView, facts: &Facts) -> Vec<ProblemView> {
     problems
 }
 
+/// A group that serves no request: the last connect failed to each target that gets requests.
+fn unreachable_group(name: &str, targets: &[TargetView]) -> Option<ProblemView> {
+    let used = || {
+        let of_group = targets.iter().filter(|target| target.group == name);
+        of_group.filter(|target| matches!(&*target.health, "healthy" | "unchecked"))
+    };
+    if !used().all(|target| target.last_connect_failed) {
+        return None;
+    }
+    let failures = used().filter_map(|target| target.last_failure.as_ref());
+    let last = failures.min_by_key(|last| last.seconds_ago)?;
+    let what = format!("no target could be connected when that was last tried, {}", told(last));
+    (last.seconds_ago <= WINDOW_SECONDS).then(|| problem(what, &format!("target group {name}"), &last.hint))
+}
+
+fn unhealthy_target(target: &TargetView) -> Option<ProblemView> {
+    if target.health != "unhealthy" {
+        return None;
+    }
+    let error = target.last_error.as_deref().unwrap_or("no probe succeeds");
+    let since = target.since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
+    let what = format!("it is unhealthy{since}: {error}");
+    Some(problem(what, &place(target), "correct what its health check finds, or remove it from the group"))
+}
+
+fn place(target: &TargetView) -> String {
+    format!("target {} of {}", target.address, target.group)
+}
+
+/// When and why a request failed.
+fn told(last: &FailureView) -> String {
+    let detail = if last.detail.is_empty() { String::new() } else { format!(" ({})", last.detail) };
+    format!("{} s ago: {}{detail}", last.seconds_ago, last.reason)
+}
+
 /// A single failure, or few among many requests, are no problem: targets restart.
 fn failing_target(target: &TargetView) -> Option<ProblemView> {
     let (failed, all) = (target.recent_failures, target.recent_requests);
@@ -52,12 +89,8 @@ fn failing_target(target: &TargetView) -> Option<ProblemView> {
     if failed < FAILURES_MIN || failed.saturating_mul(SHARE_MIN) < all {
         return None;
     }
-    let detail = if last.detail.is_empty() { String::new() } else { format!(" ({})", last.detail) };
-    let what = format!(
-        "{failed} of {all} requests failed in {WINDOW}, the last {} s ago: {}{detail}",
-        last.seconds_ago, last.reason
-    );
-    Some(problem(what, &format!("target {} of {}", target.address, target.group), &last.hint))
+    let what = format!("{failed} of {all} requests failed in {WINDOW}, the last {}", told(last));
+    Some(problem(what, &place(target), &last.hint))
 }
 
 fn certificates(status: &StatusView, facts: &Facts) -> Vec<ProblemView> {

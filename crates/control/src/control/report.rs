@@ -115,6 +115,7 @@ impl Control {
             last_error: findings.and_then(|found| found.last_error),
             in_flight: target.in_flight(),
             passed_over: target.is_passed_over(now_millis),
+            last_connect_failed: target.last_connect_failed(),
             requests: target.cells().sum(|cells| cells.requests.read()),
             failures: target
                 .cells()

@@ -44,6 +44,29 @@ fn a_target_fails_requests_if_there_are_some_and_enough_of_all() {
     assert_eq!(failing_target(&target(3, 3, 1)), Some(expected));
 }
 
+#[test]
+fn a_group_is_a_problem_if_no_target_that_gets_requests_could_be_connected() {
+    let of = |health: &str, last_connect_failed, seconds_ago| TargetView {
+        health: health.into(),
+        last_connect_failed,
+        ..target(1, 1, seconds_ago)
+    };
+    for (targets, is_problem) in [
+        (vec![of("unchecked", true, 1)], true),
+        (vec![of("unchecked", false, 1)], false),
+        (vec![of("unchecked", true, 9), of("unchecked", true, 300)], true),
+        (vec![of("unchecked", true, 9), of("unchecked", false, 9)], false),
+        (vec![of("unchecked", true, 301)], false),
+        // It gets no requests, so it says nothing.
+        (vec![of("healthy", true, 1), of("unhealthy", false, 1)], true),
+        (vec![of("unhealthy", true, 1)], false),
+        (vec![], false),
+    ] {
+        assert_eq!(unreachable_group("app", &targets).is_some(), is_problem, "{targets:?}");
+        assert_eq!(unreachable_group("other", &targets), None);
+    }
+}
+
 /// A status and facts with one thing wrong, and the place and a part of the problem.
 type Case = (fn(&mut StatusView, &mut Facts), &'static str, &'static str);
 
@@ -54,6 +77,23 @@ const CASES: &[Case] = &[
         "the last reload failed; generation 3",
     ),
     (|status, _| status.groups[0].fail_open = true, "target group app", "no target is healthy"),
+    (
+        |_, facts| {
+            let mut gone = target(1, 1, 7);
+            (gone.health, gone.last_connect_failed) = ("unchecked".into(), true);
+            facts.targets = vec![gone];
+        },
+        "target group app",
+        "when that was last tried, 7 s ago: target_connect_refused",
+    ),
+    (
+        |_, facts| {
+            facts.targets[0].health = "unhealthy".into();
+            facts.targets[0].last_error = Some("it answered 500".into());
+        },
+        "target 10.0.0.1:80 of app",
+        "it is unhealthy: it answered 500",
+    ),
     (|_, facts| facts.targets = vec![target(9, 9, 2)], "target 10.0.0.1:80 of app", "9 of 9 requests failed"),
     (
         |status, _| status.certificates.expired = vec!["/a.pem: CN=a ended at 2026".into()],

@@ -203,6 +203,9 @@ pub struct FailureView {
     pub reason: String,
     pub detail: String,
     pub seconds_ago: u64,
+    /// Requests that the target has served since.
+    #[serde(default)]
+    pub served_since: u64,
     /// What to check.
     pub hint: String,
 }

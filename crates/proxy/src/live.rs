@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use balance::PassOver;
-use model::{ListenerName, LoadBalancerName, TargetKey};
+use model::{Failure, ListenerName, LoadBalancerName, TargetKey};
 use observe::{CachePadded, ListenerCells, PerWorker, TargetCells, WorkerCells};
 
 use crate::connection::limit::{ConnectionLimit, Evictors, ListenerLimits};
@@ -285,7 +285,15 @@ impl TargetLive {
     }
 
     pub(crate) fn request_failed(&self, failed: Failed, now_millis: u64) {
-        self.last_failure.set(failed, now_millis);
+        self.last_failure.set(failed, now_millis, || self.served());
+    }
+
+    /// Requests that ended here without a failure, of whatever side.
+    pub fn served(&self) -> u64 {
+        let begun = self.cells.sum(|cells| cells.requests.read());
+        let failed =
+            |cells: &TargetCells| Failure::ALL.iter().map(|&one| cells.failures.read(one)).sum::<u64>();
+        begun.saturating_sub(self.cells.sum(failed)).saturating_sub(self.in_flight().into())
     }
 
     pub(crate) fn begin_request(&self) {

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use self::inotify::Inotify;
 use super::Control;
 use super::certificates::{expired, expiring};
-use super::recent::INTERVAL;
+use super::recent::{INTERVAL, LOSSES_PER_TOTALS};
 use crate::prepared::seconds;
 
 impl Control {
@@ -64,11 +64,15 @@ async fn rotate_tickets(control: Weak<Control>) {
 
 /// Remembers the totals of the last minutes.
 async fn sample(control: Weak<Control>) {
-    loop {
+    for sample in (1..=LOSSES_PER_TOTALS).cycle() {
         sleep(INTERVAL).await;
         let Some(control) = control.upgrade() else { return };
-        let totals = control.totals();
-        control.recent().add(totals);
+        let losses = control.losses();
+        control.recent().add_losses(losses);
+        if sample == LOSSES_PER_TOTALS {
+            let totals = control.totals();
+            control.recent().add(totals);
+        }
     }
 }
 

@@ -5,15 +5,17 @@ use observe::LogTrouble;
 use super::recent::Refused;
 use crate::view::{CertificateView, FailureView, ListenerView, ProblemView, StatusView, TargetView};
 
-/// What is known beyond the views. Counts are of the last five minutes.
+/// What is known beyond the views. Counts are of the last five minutes; those of `lately`, of the last half minute.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) targets: Vec<TargetView>,
     pub(super) certificates: Vec<CertificateView>,
     pub(super) logs: Vec<LogTrouble>,
     pub(super) lines_dropped: u64,
+    pub(super) lines_dropped_lately: u64,
     /// In the order of the status' listeners.
     pub(super) refused: Vec<Refused>,
+    pub(super) refused_lately: Vec<Refused>,
     pub(super) panics: u64,
 }
 
@@ -37,8 +39,10 @@ pub(super) fn problems(status: &StatusView, facts: &Facts) -> Vec<ProblemView> {
     problems.extend(facts.targets.iter().filter_map(target).take(EACH_MAX));
     problems.extend(certificates(status, facts));
     problems.extend(logs(facts));
-    for (listener, refused) in status.listeners.iter().zip(&facts.refused) {
-        problems.extend(refusals(listener, *refused));
+    let refused = facts.refused.iter().zip(&facts.refused_lately);
+    for (listener, (all, lately)) in status.listeners.iter().zip(refused) {
+        problems.extend(out_of_descriptors(listener, *all, *lately));
+        problems.extend(full(listener, *all, *lately));
     }
     if facts.panics > 0 {
         let what = format!("a bug of Evenkeel ended {} connections in {WINDOW}", facts.panics);
@@ -53,7 +57,7 @@ fn unreachable_group(name: &str, targets: &[TargetView]) -> Option<ProblemView> 
         let of_group = targets.iter().filter(|target| target.group == name);
         of_group.filter(|target| matches!(&*target.health, "healthy" | "unchecked"))
     };
-    if !used().all(|target| target.last_connect_failed) {
+    if !used().all(|target| target.last_connect_failed && !has_recovered(target)) {
         return None;
     }
     let failures = used().filter_map(|target| target.last_failure.as_ref());
@@ -86,11 +90,24 @@ fn told(last: &FailureView) -> String {
 fn failing_target(target: &TargetView) -> Option<ProblemView> {
     let (failed, all) = (target.recent_failures, target.recent_requests);
     let last = target.last_failure.as_ref().filter(|last| last.seconds_ago <= WINDOW_SECONDS)?;
-    if failed < FAILURES_MIN || failed.saturating_mul(SHARE_MIN) < all {
+    if failed < FAILURES_MIN || failed.saturating_mul(SHARE_MIN) < all || has_recovered(target) {
         return None;
     }
     let what = format!("{failed} of {all} requests failed in {WINDOW}, the last {}", told(last));
-    Some(problem(what, &place(target), &last.hint))
+    Some(match last.served_since {
+        0 => problem(what, &place(target), &last.hint),
+        served => {
+            let what = format!("{what}; {served} were served since");
+            problem(what, &place(target), "it serves again; if more requests fail, look at its own log")
+        }
+    })
+}
+
+/// A failure is over half a minute later if the target is known to serve: by its check, or by requests.
+fn has_recovered(target: &TargetView) -> bool {
+    target.last_failure.as_ref().is_none_or(|last| {
+        last.seconds_ago > LATELY_SECONDS && (target.health == "healthy" || last.served_since >= SERVED_MIN)
+    })
 }
 
 fn certificates(status: &StatusView, facts: &Facts) -> Vec<ProblemView> {
@@ -123,36 +140,49 @@ fn logs(facts: &Facts) -> Vec<ProblemView> {
         let remedy = "make room on the disk; the directory must exist, and the user that runs evenkeel may write there";
         problems.push(problem(format!("{message}: {error}"), &format!("access log {path}"), remedy));
     }
-    if facts.lines_dropped > 0 {
+    let is_now = facts.lines_dropped_lately > 0 || !facts.logs.is_empty();
+    if facts.lines_dropped > 0 && is_now {
         let what = format!("{} lines were lost in {WINDOW}", facts.lines_dropped);
-        problems.push(problem(what, "access logs", "the disk is full or too slow for the logs"));
+        problems.push(problem(
+            what,
+            "access logs",
+            "let the disk have room, and be fast enough for the logs",
+        ));
     }
     problems
 }
 
-fn refusals(listener: &ListenerView, refused: Refused) -> Vec<ProblemView> {
-    let place = format!("listener {}", listener.name);
-    let mut problems = Vec::new();
-    if refused.descriptors > 0 {
-        let what =
-            format!("{} connections refused in {WINDOW}: no file descriptor is free", refused.descriptors);
-        problems.push(problem(
-            what,
-            &place,
-            "raise the limit (`LimitNOFILE=` or `ulimit -n`), or set `max_connections`",
-        ));
-    }
-    let why = match (listener.waiting, refused.full) {
-        (true, _) => Some("new connections wait".to_owned()),
-        (false, 0) => None,
-        (false, count) => Some(format!("{count} connections refused in {WINDOW}")),
+fn out_of_descriptors(listener: &ListenerView, refused: Refused, lately: Refused) -> Option<ProblemView> {
+    let what = format!(
+        "{} connections were refused in {WINDOW}, {LATELY}: no file descriptor was free",
+        refused.descriptors
+    );
+    let remedy = "raise the limit (`LimitNOFILE=` or `ulimit -n`), or set `max_connections`";
+    (lately.descriptors > 0).then(|| problem(what, &listener_place(listener), remedy))
+}
+
+fn full(listener: &ListenerView, refused: Refused, lately: Refused) -> Option<ProblemView> {
+    let has_room = listener.connections_max.is_none_or(|max| listener.connections_open < max.into());
+    let count = refused.full;
+    let (verb, why) = match (listener.waiting, has_room) {
+        (true, _) => ("is", "new connections wait".to_owned()),
+        (false, false) if count > 0 => ("is", format!("{count} connections were refused in {WINDOW}")),
+        (false, true) if lately.full > 0 => {
+            ("was", format!("{count} connections were refused in {WINDOW}, {LATELY}"))
+        }
+        _ => return None,
     };
-    if let Some(why) = why {
-        let max = listener.connections_max.map(|max| format!(" ({max})")).unwrap_or_default();
-        let what = format!("the connection limit{max} is reached: {why}");
-        problems.push(problem(what, &place, "raise `max_connections` of the listener or its load balancer, or look for clients that hold connections"));
-    }
-    problems
+    let max = listener.connections_max.map(|max| format!(" ({max})")).unwrap_or_default();
+    let what = format!("the connection limit{max} {verb} reached: {why}");
+    Some(problem(
+        what,
+        &listener_place(listener),
+        "raise `max_connections` of the listener or its load balancer, or look for clients that hold connections",
+    ))
+}
+
+fn listener_place(listener: &ListenerView) -> String {
+    format!("listener {}", listener.name)
 }
 
 fn problem(what: String, place: &str, remedy: &str) -> ProblemView {
@@ -161,10 +191,15 @@ fn problem(what: String, place: &str, remedy: &str) -> ProblemView {
 
 const WINDOW: &str = "the last 5 minutes";
 const WINDOW_SECONDS: u64 = 300;
+/// Samples are up to ten seconds apart.
+const LATELY: &str = "the last of them less than 40 s ago";
+const LATELY_SECONDS: u64 = 30;
 /// Fewer failures in the window are no problem.
 const FAILURES_MIN: u64 = 3;
 /// Nor is less than one in a hundred.
 const SHARE_MIN: u64 = 100;
+/// As many requests served since the last failure tell that a target serves again.
+const SERVED_MIN: u64 = 3;
 // limit: problems of one kind in a status.
 const EACH_MAX: usize = 100;
 

@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::certificates::listener_tls;
 use super::problems::{Facts, problems};
-use super::recent::{Attempts, Totals};
+use super::recent::{Attempts, Losses, Totals};
 use super::{Control, Serving};
 use crate::view::{
     AddressView, FailureView, GroupView, ListenerView, LoadBalancerView, ReloadView, StatusView, TargetView,
@@ -27,16 +27,20 @@ impl Control {
     /// What the problems are found from.
     fn facts(&self, status: &StatusView) -> Facts {
         let (now, before) = (self.totals(), self.recent().before());
-        let refused_by = |totals: &Totals, listener: &ListenerView| {
-            totals.refused.get(&ListenerName::new(&listener.name)).copied().unwrap_or_default()
+        let lately = self.recent().losses_before();
+        let refused_since = |before: &Losses| {
+            let names = status.listeners.iter().map(|listener| ListenerName::new(&listener.name));
+            names.map(|name| now.losses.refused_by(&name).since(before.refused_by(&name))).collect()
         };
-        let refused = |listener| refused_by(&now, listener).since(refused_by(&before, listener));
+        let lines_since = |before: &Losses| now.losses.lines.saturating_sub(before.lines);
         Facts {
             targets: self.targets(),
             certificates: self.certificates(),
             logs: self.with_logs(AccessLogs::troubles),
-            lines_dropped: now.logs.lines_dropped.saturating_sub(before.logs.lines_dropped),
-            refused: status.listeners.iter().map(refused).collect(),
+            lines_dropped: lines_since(&before.losses),
+            lines_dropped_lately: lines_since(&lately),
+            refused: refused_since(&before.losses),
+            refused_lately: refused_since(&lately),
             panics: now.panics.saturating_sub(before.panics),
         }
     }
@@ -45,6 +49,11 @@ impl Control {
         let snapshot = Arc::clone(&self.state().serving.snapshot);
         let panics = self.live.worker_cells().sum(|cells| cells.task_panics.read());
         Totals::of(&snapshot, self.with_logs(AccessLogs::totals), panics)
+    }
+
+    pub(super) fn losses(&self) -> Losses {
+        let snapshot = Arc::clone(&self.state().serving.snapshot);
+        Losses::of(&snapshot, self.with_logs(AccessLogs::totals))
     }
 
     /// Nothing during a stop, which then owns the engine.
@@ -120,19 +129,20 @@ impl Control {
             failures: target
                 .cells()
                 .sum(|cells| Failure::ALL.iter().map(|&f| cells.failures.read(f)).sum::<u64>()),
-            last_failure: target.last_failure().map(|last| failure(&last, now_millis)),
+            last_failure: target.last_failure().map(|last| failure(&last, now_millis, target.served())),
             recent_requests: recent.requests,
             recent_failures: recent.failures,
         }
     }
 }
 
-fn failure(last: &LastFailure, now_millis: u64) -> FailureView {
+fn failure(last: &LastFailure, now_millis: u64, served: u64) -> FailureView {
     let outcome = last.failure.outcome();
     FailureView {
         reason: outcome.reason.to_owned(),
         detail: last.detail.to_owned(),
         seconds_ago: now_millis.saturating_sub(last.at_millis) / 1_000,
+        served_since: served.saturating_sub(last.served_before),
         hint: outcome.hint.to_owned(),
     }
 }

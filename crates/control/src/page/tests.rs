@@ -103,6 +103,7 @@ fn a_target_shows_its_last_failed_request() {
         reason: "target_timeout".into(),
         detail: detail.into(),
         seconds_ago: 61,
+        served_since: 0,
         hint: String::new(),
     };
     let mut target = TargetView { health: "unchecked".into(), ..TargetView::default() };

@@ -1,6 +1,9 @@
 //! `status` names what is wrong, where, and what to do, and its exit code is 1 then; `targets` shows the last failed request to
 //! each target. One failure alone is no problem.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::Value;
 use testkit::{Balancer, Config, Target, get, ok, wait_until};
 
@@ -11,7 +14,14 @@ fn status(balancer: &Balancer) -> (Option<i32>, String) {
 
 #[test]
 fn a_target_that_fails_requests_is_a_problem() {
-    let target = Target::script(|mut connection| connection.request().map(drop));
+    let serves = Arc::new(AtomicBool::new(false));
+    let target = Target::script({
+        let serves = Arc::clone(&serves);
+        move |mut connection| {
+            connection.request()?;
+            if serves.load(Ordering::SeqCst) { connection.send(ok("served")) } else { Ok(()) }
+        }
+    });
     let balancer = Balancer::start(Config::to(&target));
     for count in 1..=3 {
         let (code, page) = status(&balancer);
@@ -36,6 +46,11 @@ fn a_target_that_fails_requests_is_a_problem() {
         "{json}"
     );
     assert_eq!(balancer.targets()[0]["last_failure"]["reason"], "target_closed_before_response");
+
+    serves.store(true, Ordering::SeqCst);
+    assert_eq!(get(balancer.web(), "/").status(), 200);
+    let page = status(&balancer).1;
+    assert!(page.contains("3 of 4 requests failed") && page.contains("; 1 were served since"), "{page}");
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub struct LastFailure {
     pub detail: &'static str,
     /// On the workers' clock, in milliseconds.
     pub at_millis: u64,
+    /// How many requests the target had served until then.
+    pub served_before: u64,
 }
 
 /// Written on failures only.
@@ -22,7 +24,7 @@ pub(super) struct LastFailureCell(Mutex<Option<LastFailure>>);
 
 impl LastFailureCell {
     /// Never waits: while the failure of another worker is written, or one is read, there is one to show anyway.
-    pub(super) fn set(&self, failed: Failed, now_millis: u64) {
+    pub(super) fn set(&self, failed: Failed, now_millis: u64, served: impl FnOnce() -> u64) {
         let Failed { failure, detail } = failed;
         if failure.outcome().side == Side::Client {
             return;
@@ -32,7 +34,7 @@ impl LastFailureCell {
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        *last = Some(LastFailure { failure, detail, at_millis: now_millis });
+        *last = Some(LastFailure { failure, detail, at_millis: now_millis, served_before: served() });
     }
 
     pub(super) fn read(&self) -> Option<LastFailure> {
@@ -48,9 +50,10 @@ mod tests {
     fn the_last_failure_that_is_not_the_client_s_is_kept() {
         let cell = LastFailureCell::default();
         assert_eq!(cell.read(), None);
-        cell.set(Failed { failure: Failure::TargetRefused, detail: "x" }, 7);
-        cell.set(Failure::ClientAborted.into(), 8);
-        let expected = LastFailure { failure: Failure::TargetRefused, detail: "x", at_millis: 7 };
+        cell.set(Failed { failure: Failure::TargetRefused, detail: "x" }, 7, || 2);
+        cell.set(Failure::ClientAborted.into(), 8, || 3);
+        let expected =
+            LastFailure { failure: Failure::TargetRefused, detail: "x", at_millis: 7, served_before: 2 };
         assert_eq!(cell.read(), Some(expected));
     }
 }

@@ -6,6 +6,7 @@ fn target(requests: u64, failures: u64, seconds_ago: u64) -> TargetView {
         reason: "target_connect_refused".into(),
         detail: "a detail".into(),
         seconds_ago,
+        served_since: 0,
         hint: "Start it.".into(),
     };
     TargetView {
@@ -45,6 +46,53 @@ fn a_target_fails_requests_if_there_are_some_and_enough_of_all() {
 }
 
 #[test]
+fn failures_are_over_half_a_minute_after_the_last_if_the_target_serves() {
+    for (health, seconds_ago, served_since, is_over) in [
+        ("unchecked", 31, 3, true),
+        ("unchecked", 31, 2, false),
+        ("unchecked", 30, 1_000, false),
+        ("healthy", 31, 0, true),
+        ("healthy", 30, 0, false),
+        ("unknown", 31, 0, false),
+    ] {
+        let mut target = TargetView { health: health.into(), ..target(1_000, 10, seconds_ago) };
+        target.last_failure.as_mut().unwrap().served_since = served_since;
+        let found = failing_target(&target);
+        assert_eq!(found.is_none(), is_over, "{health}, {seconds_ago} s ago, {served_since} served");
+        let is_told = found.is_none_or(|found| (served_since == 0) == (found.remedy == "Start it."));
+        assert!(is_told, "the advice is for a target that still fails");
+    }
+}
+
+#[test]
+fn refusals_and_lost_lines_are_over_half_a_minute_after_the_last() {
+    let refused = |full, descriptors| Refused { full, descriptors };
+    let web = |connections_open| ListenerView {
+        connections_open,
+        connections_max: Some(3),
+        ..ListenerView::default()
+    };
+    for (open, lately, expected) in [
+        (2, refused(1, 0), Some("the connection limit (3) was reached: ")),
+        (2, refused(0, 0), None),
+        (3, refused(0, 0), Some("the connection limit (3) is reached: ")),
+    ] {
+        let found = full(&web(open), refused(4, 0), lately);
+        assert_eq!(found.is_some(), expected.is_some(), "{open} open, {lately:?}");
+        assert!(found.is_none_or(|found| found.what.starts_with(expected.unwrap())));
+    }
+    assert_eq!(full(&web(3), refused(0, 0), refused(0, 0)), None, "full, but none was refused");
+    assert_eq!(out_of_descriptors(&web(2), refused(0, 4), refused(0, 0)), None);
+    assert!(out_of_descriptors(&web(2), refused(0, 4), refused(0, 1)).is_some());
+
+    let trouble = LogTrouble { path: "/a.log".into(), message: "lines are lost", error: "full".into() };
+    for (lines_dropped_lately, troubles, count) in [(0, vec![], 0), (1, vec![], 1), (0, vec![trouble], 2)] {
+        let facts = Facts { lines_dropped: 7, lines_dropped_lately, logs: troubles, ..Facts::default() };
+        assert_eq!(logs(&facts).len(), count, "{facts:?}");
+    }
+}
+
+#[test]
 fn a_group_is_a_problem_if_no_target_that_gets_requests_could_be_connected() {
     let of = |health: &str, last_connect_failed, seconds_ago| TargetView {
         health: health.into(),
@@ -59,6 +107,7 @@ fn a_group_is_a_problem_if_no_target_that_gets_requests_could_be_connected() {
         (vec![of("unchecked", true, 301)], false),
         // It gets no requests, so it says nothing.
         (vec![of("healthy", true, 1), of("unhealthy", false, 1)], true),
+        (vec![of("healthy", true, 31)], false),
         (vec![of("unhealthy", true, 1)], false),
         (vec![], false),
     ] {
@@ -116,12 +165,20 @@ const CASES: &[Case] = &[
         "access log /a.log",
         "lines are lost: full",
     ),
-    (|_, facts| facts.lines_dropped = 7, "access logs", "7 lines were lost"),
-    (|_, facts| facts.refused[0].descriptors = 5, "listener web", "5 connections refused"),
     (
-        |_, facts| facts.refused[0].full = 4,
+        |_, facts| (facts.lines_dropped, facts.lines_dropped_lately) = (7, 1),
+        "access logs",
+        "7 lines were lost",
+    ),
+    (
+        |_, facts| (facts.refused[0].descriptors, facts.refused_lately[0].descriptors) = (5, 1),
         "listener web",
-        "the connection limit (100) is reached: 4 connections",
+        "5 connections were refused",
+    ),
+    (
+        |_, facts| (facts.refused[0].full, facts.refused_lately[0].full) = (4, 1),
+        "listener web",
+        "the connection limit (100) was reached: 4 connections",
     ),
     (|status, _| status.listeners[0].waiting = true, "listener web", "is reached: new connections wait"),
     (|_, facts| facts.panics = 1, "workers", "a bug of Evenkeel"),
@@ -149,6 +206,7 @@ fn each_thing_that_is_wrong_is_a_problem_with_a_place_and_a_remedy() {
             targets: vec![target(1_000, 1, 5)],
             certificates: vec![certificate],
             refused: vec![Refused::default()],
+            refused_lately: vec![Refused::default()],
             ..Facts::default()
         };
         (status, facts)

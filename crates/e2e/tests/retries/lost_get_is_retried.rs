@@ -1,7 +1,7 @@
 //! A request that may be repeated is retried if the target closes without a response: on a new connection if this one was
 //! reused, else on another target (KA6).
 
-use testkit::{Balancer, Client, Config, Target, ok, wait_until};
+use testkit::{Balancer, Client, Config, Target, get, ok, wait_until};
 
 /// Answers the first request of each connection, and closes at the second one.
 fn forgetful() -> Target {
@@ -53,6 +53,7 @@ fn an_idempotent_request_on_a_new_connection_goes_to_another_target() {
         assert_eq!(client.response().text(), "alive");
     }
     assert!(dying.connections() > 0);
+    wait_until("it is told", || balancer.stderr().contains(GOES_ON));
     assert!(
         alive.requests().iter().filter(|request| request.method() == "PUT").all(|put| put.text() == "body")
     );
@@ -70,3 +71,13 @@ fn each_target_is_tried_once() {
         assert_eq!(balancer.log_line("method", method)["attempts"], attempts);
     }
 }
+
+#[test]
+fn an_attempt_without_another_is_not_said_to_have_one() {
+    let balancer = Balancer::start(Config::to(&dying()));
+    assert_eq!(get(balancer.web(), "/").status(), 502);
+    wait_until("the request is told of", || balancer.stderr().contains(" error a request failed "));
+    assert!(!balancer.stderr().contains(GOES_ON), "{}", balancer.stderr());
+}
+
+const GOES_ON: &str = " an attempt failed, and the request goes to another target ";

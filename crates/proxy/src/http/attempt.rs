@@ -58,6 +58,8 @@ async fn try_targets<S: Sys>(
     let key = choice_key(&group.plan.group.algorithm, exchange.request(), exchange.source);
     let (mut attempts, mut last) = (Attempts::default(), Failed::from(Failure::NoTarget));
     let (client, watch) = (exchange.client, ClientWatch::new(exchange));
+    // Told when there is another attempt, which is known only then.
+    let mut untold = None;
     while attempts.may_begin() {
         let goes_on_without = watch.is_ignored() && upload.is_whole();
         if !goes_on_without && watch.is_over(upload.input) {
@@ -66,6 +68,9 @@ async fn try_targets<S: Sys>(
         let ask = Ask { key, preferred: None, tried: attempts.tried, now_millis: client.proxy.now_millis() };
         let choice = choose(&group.plan, &group.cursor, &ask, &mut client.proxy.random.borrow_mut());
         let Some(choice) = choice else { break };
+        if let Some((live, failed)) = untold.take() {
+            tell::attempt_failed(live, Event::AttemptFailed, failed);
+        }
         let target = &group.targets[choice.target];
         exchange.route.attempts = attempts.begin();
         exchange.route.target = Some(target.live.key().address);
@@ -89,9 +94,7 @@ async fn try_targets<S: Sys>(
         if !goes_on {
             break;
         }
-        if missed.is_news() {
-            tell::attempt_failed(&to.target.live, Event::AttemptFailed, missed.failed);
-        }
+        untold = missed.is_news().then_some((&*target.live, missed.failed));
     }
     Err(last)
 }

@@ -191,7 +191,7 @@ failures! {
         "Check that the target speaks TLS 1.2 or later on this port, and whether it requires a client certificate.";
     /// Closed or reset after the request went out and before a byte of the response.
     TargetClosedBeforeResponse => 502 "target_closed_before_response" Some("connection_terminated"), Target Respond IfRepeatable Error,
-        "The server closed the connection without a response.", "The target crashed, restarted, or closes idle connections. It may have processed the request, so only a request that can be repeated goes to another target.";
+        "The server closed the connection without a response.", "The target crashed, restarted, closes idle connections, or expects another protocol than that of its group. It may have processed the request, so only a request that can be repeated goes to another target.";
     TargetResponseMalformed => 502 "target_response_malformed" Some("http_protocol_error"), Target Respond Never Error,
         "The server's response is not valid HTTP.", "Check what the target sends; the connection was closed.";
     TargetResponseFraming => 502 "target_response_framing" Some("http_protocol_error"), Target Respond Never Error,

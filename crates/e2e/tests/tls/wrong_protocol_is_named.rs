@@ -35,6 +35,21 @@ fn plain_http_to_a_target_with_tls() {
 }
 
 #[test]
+fn plain_http_to_a_target_that_closes() {
+    // As OpenSSL, Python and Node.js do where they expect a handshake.
+    let closes = Target::script(|mut connection| connection.read().map(drop));
+    let resets = Target::script(|mut connection| {
+        connection.read()?;
+        connection.reset()
+    });
+    for target in [closes, resets] {
+        let (reason, detail) = failure(Config::to(&target));
+        assert_eq!(reason, "target_closed_before_response");
+        assert!(detail.contains("does it expect TLS"), "{detail}");
+    }
+}
+
+#[test]
 fn closed_port() {
     for protocol in ["http", "h2c", "https", "h2"] {
         let config = Config::to_addresses(&[refused_address()]).group(&format!("protocol = \"{protocol}\""));

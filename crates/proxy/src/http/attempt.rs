@@ -175,6 +175,11 @@ fn missed<S: Sys>(connection: &TargetConnection<S>, mut failed: Failed, is_unsen
     if is_reset && failed.detail.is_empty() {
         failed.detail = "the target reset the stream";
     }
+    let is_plain = connection.stream.as_plain().is_some() && !connection.is_reused();
+    if is_plain && failed.failure == Failure::TargetClosedBeforeResponse && failed.detail.is_empty() {
+        // Most servers with TLS, and some with HTTP/2, answer what they do not understand with a close.
+        failed.detail = "closed a new connection: does it expect TLS, or HTTP/2?";
+    }
     let was_reused = connection.is_reused() && !is_reset;
     Missed { failed, is_unsent, was_reused, was_refused: connection.is_stream_refused() }
 }

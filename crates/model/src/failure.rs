@@ -181,7 +181,7 @@ failures! {
     TargetUnreachable => 502 "target_unreachable" Some("destination_ip_unroutable"), Target Connect IfUnsent Error,
         "The server cannot be reached.", "Check routing and firewalls between the load balancer and the target.";
     TargetConnectTimeout => 504 "target_connect_timeout" Some("connection_timeout"), Target Connect IfUnsent Error,
-        "The server did not accept the connection in time.", "The target is down or a firewall drops packets; `timeouts.connect` is the limit.";
+        "The server did not accept the connection in time.", "`timeouts.connect` is the limit. If the detail says that it connected, see whether the target speaks the `protocol` of its group; else the target is down, or a firewall drops packets.";
     /// TLS5.
     TargetTlsVerify => 502 "target_tls_verify" Some("tls_certificate_error"), Target Connect IfUnsent Error,
         "The target's certificate is not trusted for its name.",

@@ -50,6 +50,23 @@ fn plain_http_to_a_target_that_closes() {
 }
 
 #[test]
+fn target_that_accepts_and_waits() {
+    for (protocol, phase) in [
+        ("https", "connected; the TLS handshake did not end"),
+        ("h2", "connected; the TLS handshake did not end"),
+        ("h2c", "connected; no SETTINGS of HTTP/2 came"),
+    ] {
+        let waits = Target::script(|mut connection| connection.stall());
+        let config = Config::to(&waits).group(&format!("protocol = \"{protocol}\""));
+        let config = config.group("timeouts = { connect = \"200ms\" }");
+        let tls = if protocol == "h2c" { "" } else { "tls = { verify = false }" };
+        let balancer = Balancer::start(config.group(tls));
+        assert_eq!(get(balancer.web(), "/").reason(), "target_connect_timeout");
+        assert_eq!(balancer.log_line("request_target", "/")["detail"], phase, "{protocol}");
+    }
+}
+
+#[test]
 fn closed_port() {
     for protocol in ["http", "h2c", "https", "h2"] {
         let config = Config::to_addresses(&[refused_address()]).group(&format!("protocol = \"{protocol}\""));

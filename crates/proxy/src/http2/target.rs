@@ -280,7 +280,10 @@ pub(crate) async fn drive<S: Sys>(wire: Wire<S>, handle: DriverHandle, write_tim
 
 fn on_handshake(error: &h2::Error) -> Failed {
     if error.get_io().is_some_and(io_error::is_deadline) {
-        return Failed { failure: Failure::TargetConnectTimeout, detail: "no SETTINGS" };
+        return Failed {
+            failure: Failure::TargetConnectTimeout,
+            detail: "connected; no SETTINGS of HTTP/2 came",
+        };
     }
     NOT_HTTP2
 }

@@ -202,7 +202,10 @@ pub(crate) fn on_connect(error: &io::Error) -> Failed {
 
 fn on_handshake(error: &HandshakeError) -> Failed {
     match error {
-        HandshakeError::Io(error) if io_error::is_deadline(error) => Failure::TargetConnectTimeout.into(),
+        HandshakeError::Io(error) if io_error::is_deadline(error) => {
+            let detail = "connected; the TLS handshake did not end";
+            Failed { failure: Failure::TargetConnectTimeout, detail }
+        }
         HandshakeError::Io(_) => Failed { failure: Failure::TargetTls, detail: "reset within the handshake" },
         HandshakeError::Closed => {
             Failed { failure: Failure::TargetTls, detail: "closed within the handshake" }

@@ -177,7 +177,7 @@ failures! {
     Internal => 500 "internal" Some("proxy_internal_error"), Local Respond Never Error,
         "The load balancer failed.", "This is a bug in Evenkeel: please report it with the log line.";
     TargetRefused => 502 "target_refused" Some("connection_refused"), Target Connect IfUnsent Error,
-        "The server refused the connection.", "Nothing listens at the target's address, or its backlog is full.";
+        "The server refused the connection.", "Nothing listens at the target's address, or its backlog is full; or, if the detail says so, it does not speak the `protocol` of its group.";
     TargetUnreachable => 502 "target_unreachable" Some("destination_ip_unroutable"), Target Connect IfUnsent Error,
         "The server cannot be reached.", "Check routing and firewalls between the load balancer and the target.";
     TargetConnectTimeout => 504 "target_connect_timeout" Some("connection_timeout"), Target Connect IfUnsent Error,

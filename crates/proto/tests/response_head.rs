@@ -76,6 +76,13 @@ fn another_status_line_is_refused() {
         assert_eq!(refusal(&bytes), (Failure::TargetResponseMalformed, detail), "{line:?}");
     }
     assert_eq!(refusal("<html>"), (Failure::TargetResponseMalformed, NOT_HTTP));
+    const HTTP2: &str = "a frame of HTTP/2: the target expects HTTP/2; `protocol` of its group says HTTP/1";
+    assert_eq!(refusal("\0\0\x12\x04\0\0\0\0\0"), (Failure::TargetResponseMalformed, HTTP2));
+    assert_eq!(refusal("\0\0\x12\x05"), (Failure::TargetResponseMalformed, NOT_HTTP));
+    assert_eq!(refusal("\0\x01"), (Failure::TargetResponseMalformed, NOT_HTTP));
+    for beginning in ["\0", "\0\0", "\0\0\x12"] {
+        assert!(parse(beginning.as_bytes()).unwrap().is_none());
+    }
     assert!(parse(b"HTT").unwrap().is_none());
 }
 

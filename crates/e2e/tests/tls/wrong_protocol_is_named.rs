@@ -50,6 +50,25 @@ fn plain_http_to_a_target_that_closes() {
 }
 
 #[test]
+fn http2_to_a_target_with_http1() {
+    let target = Target::named("one");
+    let (reason, detail) = failure(Config::to(&target).group("protocol = \"h2c\""));
+    assert_eq!((reason.as_str(), detail.as_str()), ("target_refused", "the target does not speak HTTP/2"));
+}
+
+#[test]
+fn http1_to_a_target_with_http2() {
+    // A server with HTTP/2 alone sends its SETTINGS first.
+    let target = Target::script(|mut connection| {
+        connection.read()?;
+        connection.send(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64")
+    });
+    let (reason, detail) = failure(Config::to(&target));
+    assert_eq!(reason, "target_response_malformed");
+    assert!(detail.contains("the target expects HTTP/2"), "{detail}");
+}
+
+#[test]
 fn target_that_accepts_and_waits() {
     for (protocol, phase) in [
         ("https", "connected; the TLS handshake did not end"),

@@ -169,8 +169,7 @@ impl ResponseHead {
     fn step(&mut self, buf: &[u8], limits: &HttpLimits) -> Result<Progress, HeadError> {
         loop {
             match self.state {
-                // The second byte tells whether it is a TLS alert.
-                State::StatusLine if buf == [TLS_ALERT] => return Ok(Progress::NeedMore),
+                State::StatusLine if may_be_another_protocol(buf) => return Ok(Progress::NeedMore),
                 State::StatusLine => {
                     check_start(buf)?;
                     let line =
@@ -253,9 +252,23 @@ fn check_start(buf: &[u8]) -> Result<(), HeadError> {
     if buf.starts_with(&[TLS_ALERT, 3]) {
         return Err(malformed(EXPECTS_TLS));
     }
+    if is_settings(buf) && buf.len() >= SETTINGS_BYTES_MIN {
+        return Err(malformed(EXPECTS_HTTP2));
+    }
     let expected = b"HTTP/1.";
     let seen = buf.len().min(expected.len());
     if buf[..seen] == expected[..seen] { Ok(()) } else { Err(malformed(NOT_HTTP)) }
+}
+
+/// Whether these first bytes are too few to tell that the target speaks TLS or HTTP/2.
+fn may_be_another_protocol(buf: &[u8]) -> bool {
+    buf == [TLS_ALERT] || !buf.is_empty() && buf.len() < SETTINGS_BYTES_MIN && is_settings(buf)
+}
+
+/// Whether it begins as a short frame of the type SETTINGS, as far as it goes: the length, then the type.
+fn is_settings(buf: &[u8]) -> bool {
+    let is_as = |place: usize, byte: u8| buf.get(place).is_none_or(|&have| have == byte);
+    is_as(0, 0) && is_as(1, 0) && is_as(3, SETTINGS)
 }
 
 /// 304 is not one of these: its fields describe the body that a 200 would have had.
@@ -281,3 +294,9 @@ const NOT_HTTP: &str = "not an HTTP/1 status line";
 /// A server with TLS answers plain HTTP with an alert (RFC 8446 §5.1): this type, then the version of a record, 3.x.
 const TLS_ALERT: u8 = 21;
 const EXPECTS_TLS: &str = "a TLS alert: the target expects TLS; `protocol` of its group says plain HTTP";
+/// A server with HTTP/2 alone sends its preface first: a frame of this type (RFC 9113 §3.4, §6.5).
+const SETTINGS: u8 = 4;
+/// The length and the type of a frame.
+const SETTINGS_BYTES_MIN: usize = 4;
+const EXPECTS_HTTP2: &str =
+    "a frame of HTTP/2: the target expects HTTP/2; `protocol` of its group says HTTP/1";

@@ -139,7 +139,7 @@ mod tests {
             [b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n".as_slice(), &[b'x'; 70_000]].concat();
         let head_too_long = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &[b'x'; 70_000]].concat();
         let interims = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(17);
-        let cases: [(&[u8], Result<u16, &str>); 21] = [
+        let cases: [(&[u8], Result<u16, &str>); 22] = [
             (b"HTTP/1.1 204 No\r\n\r\n", Ok(204)),
             (b"HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n", Ok(304)),
             (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Ok(200)),
@@ -175,6 +175,12 @@ mod tests {
             ),
             (&head_too_long, Err("target_response_fields_too_large: field too large")),
             (&interims, Err("too many interim responses")),
+            (
+                b"\0\0\x12\x04\0\0\0\0\0",
+                Err(
+                    "target_response_malformed: a frame of HTTP/2: the target expects HTTP/2; `protocol` of its group says HTTP/1",
+                ),
+            ),
             (
                 b"\x15\x03\x01\x00\x02\x02\x46",
                 Err(

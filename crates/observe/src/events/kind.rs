@@ -131,11 +131,11 @@ events! {
     TargetBack => Info Peer "a target can be connected again" ["group", "target"],
         "After the line before, a connect succeeded.", "";
     // Clients.
-    ClientCertificateRefused => Warning Peer "a client's certificate was refused" ["reason", "listener", "peer"],
-        "A handshake failed for the client's certificate, or for want of one.", "`client_auth` says which certificates are accepted; compare its CA and CRLs with the client's certificate.";
-    CertificateRefused => Warning Peer "a client refused our certificate" ["listener", "peer"],
+    ClientCertificateRefused => Warning Peer "a client's certificate was refused" ["reason", "listener", "server_name", "peer"],
+        "A handshake failed for the client's certificate, or for want of one.", "`client_auth` says which certificates are accepted: give one to a client that has none (`client_certificate_missing`); compare that of another with its CA and CRLs.";
+    CertificateRefused => Warning Peer "a client refused our certificate" ["listener", "server_name", "peer"],
         "The client ended the handshake because of the certificate.", "Check the names and the chain with `evenkeel cert check`; a self-signed certificate must be known to the client.";
-    HandshakeFailed => Info Peer "a TLS handshake failed" ["reason", "listener", "peer"],
+    HandshakeFailed => Info Peer "a TLS handshake failed" ["reason", "listener", "server_name", "peer"],
         "For all other reasons but a client that closed the connection.", "";
     PlainListener => Info Peer "TLS on a listener without TLS" ["listener", "peer"],
         "A client began a TLS handshake.", "Give the listener `protocol = \"https\"`, or let the client use http.";

@@ -62,11 +62,18 @@ fn reached<S: Sys>(listener: &LocalListener<S>) -> Option<(&'static str, u32)> {
     of_listener.or_else(|| Some(("load_balancer", max(Scope::LoadBalancer)?)))
 }
 
-/// Counts and tells of a handshake with `peer` that failed.
+/// Counts and tells of a handshake with `peer` that failed. `server_name`: for which the client asked, if it is known.
 #[cold]
-pub(super) fn handshake_failed<S: Sys>(listener: &LocalListener<S>, peer: SocketAddr, result: Handshake) {
+pub(super) fn handshake_failed<S: Sys>(
+    listener: &LocalListener<S>,
+    peer: SocketAddr,
+    server_name: Option<&str>,
+    result: Handshake,
+) {
     listener.cells().handshakes.count(result);
     let (name, reason) = (&listener.plan.name, result.as_str());
+    // An empty value is written as "-".
+    let server_name = server_name.unwrap_or_default();
     let event = match result {
         Handshake::ClientCertificateMissing
         | Handshake::ClientCertificateExpired
@@ -74,11 +81,14 @@ pub(super) fn handshake_failed<S: Sys>(listener: &LocalListener<S>, peer: Socket
         | Handshake::ClientCertificateUnknownCa
         | Handshake::ClientCertificate => Event::ClientCertificateRefused,
         Handshake::CertificateRefused => {
-            return observe::event(Event::CertificateRefused, &[("listener", name), ("peer", &peer)]);
+            let fields: Fields<'_> = &[("listener", name), ("server_name", &server_name), ("peer", &peer)];
+            return observe::event(Event::CertificateRefused, fields);
         }
         // A port scan or a health check of a peer: no news.
         Handshake::Closed => return,
         _ => Event::HandshakeFailed,
     };
-    observe::event(event, &[("reason", &reason), ("listener", name), ("peer", &peer)]);
+    let fields: Fields<'_> =
+        &[("reason", &reason), ("listener", name), ("server_name", &server_name), ("peer", &peer)];
+    observe::event(event, fields);
 }

@@ -42,7 +42,7 @@ pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, de
             return Opened::Plain(input);
         }
         Err(result) => {
-            handshake_failed(&listener, client.peer, result);
+            handshake_failed(&listener, client.peer, None, result);
             return ended(result);
         }
     };
@@ -55,7 +55,7 @@ pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, de
             Opened::Secure { is_http2 }
         }
         Err(result) => {
-            handshake_failed(&listener, client.peer, result);
+            handshake_failed(&listener, client.peer, hello.server_name.as_deref(), result);
             ended(result)
         }
     }

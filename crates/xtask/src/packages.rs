@@ -13,6 +13,8 @@ pub type Needed = [(&'static str, &'static str)];
 
 /// `cargo xtask test`.
 pub const FOR_TESTS: &Needed = &[
+    // Searches in the documentation of the access log.
+    ("awk", "mawk"),
     ("curl", "curl"),
     // Peers vanish in network namespaces.
     ("ip", "iproute2"),

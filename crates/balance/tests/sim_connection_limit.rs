@@ -43,12 +43,35 @@ fn sim_limits_hold_and_no_accept_is_forgotten() {
             if world.one_in(60) {
                 world.look_again();
                 world.check_settled();
+                if !world.is_interrupted {
+                    world.check_no_excess();
+                }
             }
         }
         end(world);
         seen.add(&world.seen);
     });
     assert!(worlds == 1 || seen.is_all(), "the simulation does not reach what it is for: {seen:?}");
+}
+
+#[test]
+fn sim_what_is_too_much_goes_as_soon_as_it_is_idle() {
+    for_seeds(|world| {
+        world.workers.iter().for_each(|worker| worker.be_given_spares(world, 1));
+        // All these rest on the same published time, and one worker gets the requests.
+        world.set_max_of_process(4);
+        world.workers.iter().for_each(|worker| worker.use_targets(world, 10));
+        world.settle();
+        world.check();
+        let in_use: usize = world.workers.iter().map(|worker| worker.in_use()).sum();
+        assert_eq!(in_use, 10 * world.workers.len(), "what is in use is not closed");
+        world.workers.iter().for_each(|worker| worker.be_idle(world));
+        world.settle();
+        world.workers.iter().for_each(|worker| worker.keep_house(world));
+        world.settle();
+        assert!(world.process().pool.open() <= 4, "{} of 4 are open", world.process().pool.open());
+        assert_eq!(world.process().pool.evicting(), 0);
+    });
 }
 
 /// No client closes a connection and every connection has its next request before it is idle: only announced closes let

@@ -1,21 +1,24 @@
 //! File descriptors as a limit on the connections of the process (OP9).
 //!
 //! Connections of clients need a permit, as for any other limit. Connections to targets are counted only: one that is
-//! opened when none is free uses the reserve, and something idle is closed for it.
+//! opened when none is free uses half of the reserve, and something idle is closed for it, as soon as something is idle.
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use balance::connection_limit::{IdleBoard, Scope, Spares};
 use model::ConnectionLimits;
 
 use crate::connection::atomics::Atomics;
-use crate::connection::limit::{ConnectionLimit, Evictors, Member};
+use crate::connection::limit::{ConnectionLimit, EVICTIONS_MAX, Evictors, Member};
 
 /// The descriptors of the process, shared by all workers.
 #[derive(Debug)]
 pub(crate) struct Descriptors {
     pub(crate) limit: Arc<ConnectionLimit>,
+    /// Beyond this no connection to a target is opened.
+    hard_max: AtomicU32,
     targets: Arc<IdleTargets>,
 }
 
@@ -45,21 +48,32 @@ impl Descriptors {
         let targets = Arc::new(IdleTargets { board, evictors: Arc::clone(evictors) });
         let member: Arc<dyn Member> = Arc::<IdleTargets>::clone(&targets);
         limit.join(&member);
-        Self { limit, targets }
+        Self { limit, hard_max: AtomicU32::new(u32::MAX), targets }
     }
 
     /// Sets how many connections there may be; `others`: descriptors that are used for something else.
     pub(crate) fn configure(&self, limit: u64, others: u64) {
-        let max = Some(connections_max(limit, others));
+        let max = connections_max(limit, others);
+        self.hard_max.store(hard_max(max, limit), Relaxed);
+        let max = Some(max);
         self.limit.configure(&ConnectionLimits { max, ..ConnectionLimits::default() });
     }
 
     /// Counts a connection to a target.
     pub(crate) fn occupy(&self, now_millis: u64) {
-        let over = self.limit.occupy();
-        if over > 0 {
-            self.limit.evict_oldest(Scope::Process, now_millis, over.min(EVICTIONS_MAX));
+        if self.limit.occupy() {
+            self.evict_excess(now_millis);
         }
+    }
+
+    /// Has something idle closed for each connection that is one too many.
+    pub(crate) fn evict_excess(&self, now_millis: u64) {
+        self.limit.evict_excess(now_millis, EVICTIONS_MAX);
+    }
+
+    /// False: what is left is for the admin socket, logs and probes.
+    pub(crate) fn may_connect(&self) -> bool {
+        self.limit.open() < self.hard_max.load(Relaxed)
     }
 
     /// Takes back one [`Self::occupy`].
@@ -98,9 +112,17 @@ impl Descriptors {
 
 /// How many connections the process may have, of clients and to targets.
 fn connections_max(limit: u64, others: u64) -> u32 {
-    let reserve = limit / 16 + RESERVE_MIN;
-    let left = limit.saturating_sub(reserve).saturating_sub(others).max(CONNECTIONS_MIN);
+    let left = limit.saturating_sub(reserve(limit)).saturating_sub(others).max(CONNECTIONS_MIN);
     u32::try_from(left).unwrap_or(u32::MAX)
+}
+
+/// How many there may be when connections to targets use their half of the reserve.
+fn hard_max(max: u32, limit: u64) -> u32 {
+    max.saturating_add(u32::try_from(reserve(limit) / 2).unwrap_or(u32::MAX))
+}
+
+fn reserve(limit: u64) -> u64 {
+    limit / 16 + RESERVE_MIN
 }
 
 /// The descriptors that this process has open.
@@ -109,9 +131,7 @@ pub(crate) fn open_now() -> u64 {
     fs::read_dir("/proc/self/fd").map_or(UNKNOWN, |open| (open.count() as u64).saturating_sub(1))
 }
 
-// limit: evictions under way for the sake of connections to targets, or of an accept that failed.
-const EVICTIONS_MAX: u32 = 256;
-/// For targets, pipes, logs, probes and the admin socket.
+/// Half for targets, half for logs, probes and the admin socket.
 const RESERVE_MIN: u64 = 16;
 /// However low the limit is, some clients are served.
 const CONNECTIONS_MIN: u64 = 8;
@@ -133,6 +153,13 @@ mod tests {
             (u64::from(u32::MAX / 4), 0, 1_006_632_944),
         ] {
             assert_eq!(connections_max(limit, others), connections, "{limit}");
+        }
+    }
+
+    #[test]
+    fn half_of_the_reserve_is_not_for_targets() {
+        for (max, limit, hard) in [(200, 256, 216), (880, 1024, 920), (8, 16, 16), (u32::MAX, 64, u32::MAX)] {
+            assert_eq!(hard_max(max, limit), hard, "{limit}");
         }
     }
 

@@ -10,7 +10,7 @@ mod pool;
 mod retry;
 
 pub(crate) use choose::{Ask, choose};
-pub(crate) use connect::{InFlight, connect, connect_http2, on_connect, secure};
+pub(crate) use connect::{InFlight, connect, connect_http2, make_room, on_connect, secure};
 pub(crate) use group::LocalGroup;
 pub(crate) use pool::{LocalTarget, TargetConnection};
 pub(crate) use retry::{Attempts, Missed, Repeatable, is_kept};

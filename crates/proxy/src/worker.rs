@@ -221,6 +221,8 @@ impl<S: Sys> Proxy<S> {
                 local.close_coldest();
                 local.coldest_since()
             });
+            // Requests that found nothing here pass on to the worker that now has the oldest.
+            self.live.descriptors().evict_excess(self.now_millis());
         }
     }
 
@@ -234,6 +236,7 @@ impl<S: Sys> Proxy<S> {
             let local = Rc::clone(&self.local.borrow());
             local.targets().for_each(|target| target.prune(now));
             self.live.descriptors().publish_oldest(self.number, local.coldest_since());
+            self.live.descriptors().evict_excess(now);
             for log in local.listeners.iter().filter_map(|listener| listener.log.as_ref()) {
                 log.borrow_mut().flush();
             }

@@ -43,8 +43,8 @@ impl<C: Cells> IdleBoard<C> {
         self.0[worker].oldest_millis.store(oldest_millis.unwrap_or(NONE));
     }
 
-    pub(super) fn request(&self, worker: usize, scope: Scope) {
-        self.0[worker].requested[scope as usize].add(1);
+    pub(super) fn request(&self, worker: usize, scope: Scope, count: u32) {
+        self.0[worker].requested[scope as usize].add(count);
     }
 
     pub(super) fn take_requests(&self, worker: usize, scope: Scope) -> u32 {

@@ -43,6 +43,8 @@ pub(super) struct Queue<C: Cells> {
     pub(super) blocked: C::U32,
     /// Evictions that were requested and are not done.
     pub(super) evicting: C::U32,
+    /// 1: there were more connections than the limit allows, at the last look.
+    pub(super) excess: C::U32,
     pub(super) closes: C::Lock<AnnouncedCloses>,
 }
 
@@ -109,9 +111,10 @@ impl<C: Cells> PermitPool<C> {
         self.open.0.update(|open| (open < max).then_some(open + 1))
     }
 
-    /// Counts what needs no permit. Returns how many permits there are now beyond the limit.
-    pub fn occupy(&self) -> u32 {
-        (self.open.0.add(1) + 1).saturating_sub(self.limits.max.load())
+    /// Counts what needs no permit; true: [`Self::evict_excess`] must follow.
+    #[must_use]
+    pub fn occupy(&self) -> bool {
+        self.open.0.add(1) >= self.limits.max.load()
     }
 
     /// Takes back one [`Self::occupy`]; true: the waiting accepts must be woken.
@@ -179,17 +182,58 @@ impl<C: Cells> PermitPool<C> {
     where
         B: Deref<Target: AsRef<IdleBoard<C>>>,
     {
-        if !self.queue.evicting.update(|evicting| (evicting < most).then_some(evicting + 1)) {
+        self.request(scope, now_millis, [most, 1], boards)
+    }
+
+    /// Requests an eviction of the worker with the connection that has been idle longest for each connection beyond the
+    /// limit, unless it is under way. A worker closes what it has, and asks here again: so the rest passes on to the next
+    /// worker. `None` as for [`Self::evict_oldest`].
+    pub fn evict_excess<B>(
+        &self,
+        now_millis: u64,
+        most: u32,
+        boards: impl Fn() -> Vec<B>,
+    ) -> Option<Eviction<B>>
+    where
+        B: Deref<Target: AsRef<IdleBoard<C>>>,
+    {
+        let excess = self.open().saturating_sub(self.limits.max.load());
+        self.queue.excess.store(u32::from(excess > 0));
+        self.request(Scope::Process, now_millis, [excess.min(most), u32::MAX], boards)
+    }
+
+    /// True if what goes idle must lead to [`Self::evict_excess`].
+    pub fn has_excess(&self) -> bool {
+        self.queue.excess.load() > 0
+    }
+
+    /// Requests evictions of one worker: `most` under way in all, `at_once` of them by this call.
+    fn request<B>(
+        &self,
+        scope: Scope,
+        now_millis: u64,
+        [most, at_once]: [u32; 2],
+        boards: impl Fn() -> Vec<B>,
+    ) -> Option<Eviction<B>>
+    where
+        B: Deref<Target: AsRef<IdleBoard<C>>>,
+    {
+        let mut count = 0;
+        let is_due = self.queue.evicting.update(|evicting| {
+            count = most.saturating_sub(evicting).min(at_once);
+            (count > 0).then_some(evicting + count)
+        });
+        if !is_due {
             return None;
         }
         let oldest = |board: B| board.as_ref().oldest().map(|(since, worker)| (since, worker, board));
         match boards().into_iter().filter_map(oldest).min_by_key(|(since, ..)| *since) {
             Some((since, worker, board)) if scope.may_evict(since, now_millis) => {
-                board.as_ref().request(worker, scope);
+                board.as_ref().request(worker, scope, count);
                 Some(Eviction { board, worker })
             }
             _ => {
-                self.queue.evicting.subtract(1);
+                self.queue.evicting.subtract(count);
                 None
             }
         }

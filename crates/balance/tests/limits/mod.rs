@@ -229,6 +229,11 @@ impl World {
         let accepts = self.workers.iter().flat_map(|worker| &worker.accepts);
         accepts.for_each(|accept| accept.is_woken.set(true));
         self.settle();
+        // What is evicted may close late, and something else has to go.
+        for _ in 0..HOUSEKEEPINGS {
+            self.workers.iter().for_each(|worker| worker.keep_house(self));
+            self.settle();
+        }
     }
 
     /// What holds after every step.
@@ -255,9 +260,33 @@ impl World {
     /// Counts a connection to a target, and has something idle closed if that was one too many.
     pub(crate) fn occupy(&self) {
         let process = self.process();
-        let over = process.pool.occupy();
+        let is_over = process.pool.occupy();
         process.ceiling.set(process.ceiling.get().max(process.pool.open()));
-        self.evict_for_process(over);
+        if is_over {
+            self.evict_excess();
+        }
+    }
+
+    /// Has closed what is idle while there are more connections than the process may have.
+    pub(crate) fn evict_excess(&self) {
+        let process = Rc::clone(self.process());
+        let now = self.now_millis.get();
+        match process.pool.evict_excess(now, u32::MAX, || self.members(&process)) {
+            Some(eviction) => self.begin_eviction(&eviction),
+            None => self.wake_process(),
+        }
+    }
+
+    pub(crate) fn set_max_of_process(&self, max: u32) {
+        self.process().pool.configure(&ConnectionLimits { max: Some(max), ..ConnectionLimits::default() });
+    }
+
+    /// What holds when no task is woken and housekeeping has looked: what is idle has gone for what is too many.
+    pub(crate) fn check_no_excess(&self) {
+        let (open, max) = (self.process().pool.open(), self.process().pool.max().unwrap_or(u32::MAX));
+        let before = self.looked_again_millis.get() - 1_000;
+        let idle: usize = self.workers.iter().map(|one| one.idle(|_| true, before) + one.spares()).sum();
+        assert!(open <= max || idle == 0, "{open} of {max} are open, and {idle} are idle");
     }
 
     pub(crate) fn wake_process(&self) {
@@ -349,3 +378,5 @@ impl Drop for World {
 
 /// Steps of other workers within steps of other workers.
 const INTERRUPTS_DEEP: usize = 2;
+/// After so many, nothing is idle that is too many.
+const HOUSEKEEPINGS: usize = 4;

@@ -291,6 +291,9 @@ impl Worker {
         drop(order);
         self.connections.borrow_mut().push(connection);
         world.wake(listener, wakes);
+        if world.process().pool.has_excess() {
+            world.evict_excess();
+        }
     }
 
     /// The evictor, which was woken.
@@ -323,8 +326,9 @@ impl Worker {
             self.spares.borrow().front().copied()
         };
         self.with_spares(world, |spares| {
-            spares.evict(close_oldest).scopes().for_each(|_| world.wake_process())
+            spares.evict(close_oldest).scopes().for_each(|_| world.wake_process());
         });
+        world.evict_excess();
     }
 
     fn with_spares<R>(&self, world: &World, ask: impl FnOnce(&Spares<'_, SimCells>) -> R) -> R {
@@ -356,11 +360,41 @@ impl Worker {
                 self.with_spares(world, |spares| spares.enter(now));
             }
             3 if self.spares.borrow_mut().pop_back().is_some() => self.used.set(self.used.get() + 1),
-            _ => {
-                let oldest = self.spares.borrow().front().copied();
-                self.with_spares(world, |spares| spares.publish(oldest));
-            }
+            _ => self.keep_house(world),
         }
+    }
+
+    /// Opens connections to targets, which are in use.
+    pub(crate) fn use_targets(&self, world: &World, count: usize) {
+        for _ in 0..count {
+            self.used.set(self.used.get() + 1);
+            world.occupy();
+        }
+    }
+
+    /// All connections to targets are given back.
+    pub(crate) fn be_idle(&self, world: &World) {
+        for _ in 0..self.used.take() {
+            let now = self.now_millis(world);
+            self.spares.borrow_mut().push_back(now);
+            self.with_spares(world, |spares| spares.enter(now));
+        }
+    }
+
+    pub(crate) fn be_given_spares(&self, world: &World, count: usize) {
+        self.use_targets(world, count);
+        self.be_idle(world);
+    }
+
+    pub(crate) fn in_use(&self) -> usize {
+        self.used.get()
+    }
+
+    /// What is done every half second.
+    pub(crate) fn keep_house(&self, world: &World) {
+        let oldest = self.spares.borrow().front().copied();
+        self.with_spares(world, |spares| spares.publish(oldest));
+        world.evict_excess();
     }
 
     /// Connections to targets.

@@ -63,7 +63,20 @@ impl ConnectionLimit {
 
     /// Has the connection closed that has been idle longest; false: none is idle, or `most` evictions are under way.
     pub(crate) fn evict_oldest(&self, scope: Scope, now_millis: u64, most: u32) -> bool {
-        let eviction = self.pool.evict_oldest(scope, now_millis, most, || self.members());
+        self.begin(self.pool.evict_oldest(scope, now_millis, most, || self.members()))
+    }
+
+    /// See [`PermitPool::evict_excess`].
+    pub(crate) fn evict_excess(&self, now_millis: u64, most: u32) {
+        self.begin(self.pool.evict_excess(now_millis, most, || self.members()));
+    }
+
+    /// See [`PermitPool::has_excess`].
+    pub(crate) fn has_excess(&self) -> bool {
+        self.pool.has_excess()
+    }
+
+    fn begin(&self, eviction: Option<Eviction<Arc<dyn Member>>>) -> bool {
         let is_found = eviction.map(begin_eviction).is_some();
         if !is_found && self.pool.waiting() > 0 {
             self.wake();
@@ -72,7 +85,7 @@ impl ConnectionLimit {
     }
 
     /// See [`PermitPool::occupy`].
-    pub(crate) fn occupy(&self) -> u32 {
+    pub(crate) fn occupy(&self) -> bool {
         self.pool.occupy()
     }
 
@@ -147,6 +160,14 @@ impl ListenerLimits {
 
     pub(crate) fn wake(&self, wakes: Wakes) {
         wakes.scopes().for_each(|scope| self.limit(scope).wake());
+    }
+
+    /// Something is idle: it, or what has been idle longer, must close if the process has more connections than it may.
+    pub(crate) fn evict_excess(&self, now_millis: u64) {
+        let process = self.limit(Scope::Process);
+        if process.has_excess() {
+            process.evict_excess(now_millis, EVICTIONS_MAX);
+        }
     }
 
     /// Answers the evictions that are requested of a worker without idle connections.
@@ -226,3 +247,6 @@ impl Drop for Waiting {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+// limit: evictions under way for the sake of connections to targets, or of an accept that failed.
+pub(crate) const EVICTIONS_MAX: u32 = 256;

@@ -57,6 +57,7 @@ impl Permit {
         let (entry, wakes) = order.enter(&connections.shared(), stream, is_new, now_millis);
         drop(order);
         connections.limits.wake(wakes);
+        connections.limits.evict_excess(now_millis);
         IdleGuard { permit: self, entry }
     }
 

@@ -22,7 +22,7 @@ use crate::failed::Failed;
 use crate::io_error;
 use crate::target::{
     self, Ask, Attempts, InFlight, LocalGroup, Missed, Repeatable, TargetConnection, choose, connect,
-    connect_http2, on_connect,
+    connect_http2, make_room, on_connect,
 };
 
 /// Forwards the request to one of its rule's groups and relays the response.
@@ -116,8 +116,12 @@ async fn attempt<S: Sys>(
         Box::pin(connect_stream(exchange, to, upload)).await?
     } else {
         let may_repeat = is_idempotent && upload.is_whole();
-        connect(&proxy.worker, connector, to.target, fresh, may_repeat)
-            .map_err(|failed| Missed::new(failed, true))?
+        let connect = || connect(&proxy.worker, connector, to.target, fresh, may_repeat);
+        let connected = match connect() {
+            Err(failed) if Box::pin(make_room(&proxy.worker, &to.target.live, failed)).await => connect(),
+            connected => connected,
+        };
+        connected.map_err(|failed| Missed::new(failed, true))?
     };
     let was_reused = connection.is_reused();
     exchange.route.is_reused = was_reused;

@@ -57,11 +57,28 @@ pub(crate) fn connect<S: Sys>(
         }
         connection.reused_after_millis.into_iter().for_each(|idle| target.learn_closed(idle, now_millis));
     }
-    let address = target.live.key().address;
-    let stream = TcpStream::connect(worker, address).map_err(|error| on_connect(&error))?;
+    let stream = open(worker, target)?;
+    Ok(target.opened(Stream::plain(stream), connector.cloned()))
+}
+
+fn open<S: Sys>(worker: &Worker<S>, target: &LocalTarget<S>) -> Result<TcpStream<S>, Failed> {
+    if !target.live.descriptors().may_connect() {
+        return Err(NO_DESCRIPTOR);
+    }
+    let stream = TcpStream::connect(worker, target.live.key().address).map_err(|error| on_connect(&error))?;
     // A connection without keepalive serves as well; a target that vanishes is only detected later.
     let _ = stream.set_keepalive(target.tcp_keepalive());
-    Ok(target.opened(Stream::plain(stream), connector.cloned()))
+    Ok(stream)
+}
+
+/// After a failed connect: has something idle closed if that may help another try. False: it fails for good.
+pub(crate) async fn make_room<S: Sys>(worker: &Worker<S>, live: &TargetLive, failed: Failed) -> bool {
+    let is_made =
+        failed.failure == Failure::LocalResources && live.descriptors().free_one(worker.now() / 1_000_000);
+    if is_made {
+        worker.sleep(CLOSES_WITHIN).await;
+    }
+    is_made
 }
 
 /// Waits until a new connection is established, then makes the TLS handshake, all within `timeout` (TLS5).
@@ -160,8 +177,10 @@ async fn open_http2<S: Sys>(
     let address = target.live.key().address;
     let _descriptor = Descriptor::new(&target, worker.now() / 1_000_000);
     let wire = async {
-        let tcp = TcpStream::connect(&worker, address).map_err(|error| on_connect(&error))?;
-        let _ = tcp.set_keepalive(target.tcp_keepalive());
+        let tcp = match open(&worker, &target) {
+            Err(failed) if make_room(&worker, &target.live, failed).await => open(&worker, &target)?,
+            opened => opened?,
+        };
         set_deadline(&tcp, timeouts.connect);
         let Some(connector) = connector else {
             connected(&tcp).await?;
@@ -194,11 +213,16 @@ pub(crate) fn on_connect(error: &io::Error) -> Failed {
         }
         ErrorKind::AddrNotAvailable => return ours("no local port is free"),
         ErrorKind::OutOfMemory => return ours("no memory for a socket"),
-        _ if io_error::is_out_of_descriptors(error) => return ours("no file descriptor is free"),
+        _ if io_error::is_out_of_descriptors(error) => return NO_DESCRIPTOR,
         _ => Failure::TargetRefused,
     };
     failure.into()
 }
+
+const NO_DESCRIPTOR: Failed =
+    Failed { failure: Failure::LocalResources, detail: "no file descriptor is free" };
+/// An idle connection, maybe of another worker.
+const CLOSES_WITHIN: Duration = Duration::from_millis(20);
 
 fn on_handshake(error: &HandshakeError) -> Failed {
     match error {

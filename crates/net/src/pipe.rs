@@ -49,6 +49,7 @@ impl<S: Sys> Pipe<S> {
             Some(ends) => ends,
             None => {
                 let (read, write, capacity) = worker.0.sys.pipe()?;
+                worker.0.pipes_open.set(worker.0.pipes_open.get() + 1);
                 PipeEnds { read, write, capacity }
             }
         };
@@ -87,6 +88,7 @@ impl<S: Sys> Drop for Pipe<S> {
             pool.push(self.ends);
         } else {
             self.ends.close(&self.worker.0.sys);
+            self.worker.0.pipes_open.set(self.worker.0.pipes_open.get() - 1);
         }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Inner<S: Sys> {
     pub(crate) reactor: RefCell<Reactor>,
     pub(crate) timers: MilliTimers,
     pub(crate) pipes: RefCell<Vec<PipeEnds>>,
+    /// Leased ones and those in the pool.
+    pub(crate) pipes_open: Cell<usize>,
     executor: Executor,
     remote: Arc<Remote>,
     number: u8,
@@ -83,6 +85,7 @@ impl<S: Sys> Worker<S> {
             reactor: RefCell::default(),
             timers: MilliTimers::default(),
             pipes: RefCell::default(),
+            pipes_open: Cell::new(0),
             executor: Executor::default(),
             remote,
             number,
@@ -317,8 +320,15 @@ impl<S: Sys> Worker<S> {
         self.0.stats.set(stats);
     }
 
-    fn close_pipes(&self) {
+    /// Pipes that are open: those that are leased, and those in the pool. Each is two descriptors.
+    pub fn pipes_open(&self) -> usize {
+        self.0.pipes_open.get()
+    }
+
+    /// Closes the pipes in the pool.
+    pub fn close_pipes(&self) {
         let pipes = std::mem::take(&mut *self.0.pipes.borrow_mut());
+        self.0.pipes_open.set(self.0.pipes_open.get() - pipes.len());
         pipes.into_iter().for_each(|ends| ends.close(&self.0.sys));
     }
 }

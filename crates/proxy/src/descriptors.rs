@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use balance::connection_limit::{IdleBoard, Scope, Spares};
 use model::ConnectionLimits;
+use net::{Pipe, Sys, Worker};
 
 use crate::connection::atomics::Atomics;
 use crate::connection::limit::{ConnectionLimit, EVICTIONS_MAX, Evictors, Member};
@@ -51,6 +52,11 @@ impl Descriptors {
         Self { limit, hard_max: AtomicU32::new(u32::MAX), targets }
     }
 
+    #[cfg(test)]
+    pub(crate) fn unlimited() -> Self {
+        Self::new(&Arc::new(Evictors::new(1)))
+    }
+
     /// Sets how many connections there may be; `others`: descriptors that are used for something else.
     pub(crate) fn configure(&self, limit: u64, others: u64) {
         let max = connections_max(limit, others);
@@ -74,6 +80,40 @@ impl Descriptors {
     /// False: what is left is for the admin socket, logs and probes.
     pub(crate) fn may_connect(&self) -> bool {
         self.limit.open() < self.hard_max.load(Relaxed)
+    }
+
+    /// Leases a pipe, which counts as long as it is open. `None`: descriptors are not plenty, and copying needs none.
+    pub(crate) fn lease_pipe<S: Sys>(&self, worker: &Worker<S>) -> Option<LeasedPipe<'_, S>> {
+        if !is_plenty(self.limit.open(), self.limit.max()) {
+            return None;
+        }
+        let before = worker.pipes_open();
+        let pipe = Pipe::lease(worker).ok()?;
+        self.count_pipes(before, worker);
+        Some(LeasedPipe { pipe: Some(pipe), worker: worker.clone(), descriptors: self })
+    }
+
+    /// Closes the pipes of a worker that ends.
+    pub(crate) fn end_pipes<S: Sys>(&self, worker: &Worker<S>) {
+        let before = worker.pipes_open();
+        worker.close_pipes();
+        self.count_pipes(before, worker);
+    }
+
+    /// Closes the pipes that a worker keeps for later, if descriptors are not plenty.
+    pub(crate) fn close_pipes<S: Sys>(&self, worker: &Worker<S>) {
+        if worker.pipes_open() > 0 && !is_plenty(self.limit.open(), self.limit.max()) {
+            self.end_pipes(worker);
+        }
+    }
+
+    fn count_pipes<S: Sys>(&self, before: usize, worker: &Worker<S>) {
+        let after = worker.pipes_open();
+        // What is too much now is found by housekeeping.
+        for _ in 2 * before..2 * after {
+            let _ = self.limit.occupy();
+        }
+        (2 * after..2 * before).for_each(|_| self.limit.vacate());
     }
 
     /// Takes back one [`Self::occupy`].
@@ -108,6 +148,32 @@ impl Descriptors {
             self.limit.wake();
         }
     }
+}
+
+/// A pipe whose descriptors are counted.
+pub(crate) struct LeasedPipe<'a, S: Sys> {
+    pipe: Option<Pipe<S>>,
+    worker: Worker<S>,
+    descriptors: &'a Descriptors,
+}
+
+impl<S: Sys> LeasedPipe<'_, S> {
+    pub(crate) fn pipe(&mut self) -> Option<&mut Pipe<S>> {
+        self.pipe.as_mut()
+    }
+}
+
+impl<S: Sys> Drop for LeasedPipe<'_, S> {
+    fn drop(&mut self) {
+        let before = self.worker.pipes_open();
+        self.pipe = None;
+        self.descriptors.count_pipes(before, &self.worker);
+    }
+}
+
+/// Pipes use no more than what leaves half for connections: a flow that stalls keeps its pipe.
+fn is_plenty(open: u32, max: Option<u32>) -> bool {
+    max.is_none_or(|max| open < max / 2)
 }
 
 /// How many connections the process may have, of clients and to targets.
@@ -161,6 +227,31 @@ mod tests {
         for (max, limit, hard) in [(200, 256, 216), (880, 1024, 920), (8, 16, 16), (u32::MAX, 64, u32::MAX)] {
             assert_eq!(hard_max(max, limit), hard, "{limit}");
         }
+    }
+
+    #[test]
+    fn pipes_leave_half_for_connections() {
+        for (open, max, expected) in
+            [(99, Some(200), true), (100, Some(200), false), (210, Some(200), false), (1, None, true)]
+        {
+            assert_eq!(is_plenty(open, max), expected, "{open} of {max:?}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_two_descriptors_until_it_is_closed() {
+        let descriptors = Descriptors::unlimited();
+        let main = |worker: Worker<net::Linux>| async move {
+            descriptors.configure(256, 24);
+            let pipes: Vec<_> = std::iter::from_fn(|| descriptors.lease_pipe(&worker)).collect();
+            assert_eq!((pipes.len(), descriptors.limit.open()), (50, 100));
+            drop(pipes);
+            assert_eq!(descriptors.limit.open() as usize, 2 * worker.pipes_open());
+            descriptors.configure(64, 20);
+            descriptors.close_pipes(&worker);
+            assert_eq!((descriptors.limit.open(), worker.pipes_open()), (0, 0));
+        };
+        Worker::run(net::Linux::new().unwrap(), main).unwrap();
     }
 
     #[test]

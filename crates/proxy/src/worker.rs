@@ -97,6 +97,7 @@ impl<S: Sys> Drop for Ending<S> {
     fn drop(&mut self) {
         let local = Rc::clone(&self.0.local.borrow());
         local.targets().for_each(|target| target.retire());
+        self.0.live.descriptors().end_pipes(&self.0.worker);
     }
 }
 
@@ -236,6 +237,7 @@ impl<S: Sys> Proxy<S> {
             let local = Rc::clone(&self.local.borrow());
             local.targets().for_each(|target| target.prune(now));
             self.live.descriptors().publish_oldest(self.number, local.coldest_since());
+            self.live.descriptors().close_pipes(&self.worker);
             self.live.descriptors().evict_excess(now);
             for log in local.listeners.iter().filter_map(|listener| listener.log.as_ref()) {
                 log.borrow_mut().flush();

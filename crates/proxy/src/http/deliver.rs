@@ -126,6 +126,7 @@ async fn run<S: Sys>(
         write_timeout: http.send_timeout,
         read_pace: &Pace::free(),
         write_pace: &pace,
+        descriptors: client.proxy.live.descriptors(),
     };
     flow.run().await.map_err(failure::on_relay)
 }

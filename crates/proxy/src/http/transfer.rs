@@ -57,11 +57,10 @@ pub(super) async fn transfer<S: Sys>(
                 write_timeout: group.timeouts.idle,
                 read_pace: &progress.pace,
                 write_pace: &Pace::free(),
+                descriptors: client.proxy.live.descriptors(),
             };
-            let event = match flow.run().await {
-                Ok(()) => Event::UploadEnds,
-                Err(error) => on_upload(error).map_or(Ok(Event::UploadRefused), Err)?,
-            };
+            let ended = flow.run().await.map(|()| Event::UploadEnds);
+            let event = ended.or_else(|error| on_upload(error).map_or(Ok(Event::UploadRefused), Err))?;
             progress.on(event, target);
         }
         if watch.is_ignored() {

@@ -6,12 +6,13 @@ use std::io;
 use std::time::Duration;
 
 use model::HttpLimits;
-use net::{Buffer, LARGE, Moved, Pipe, Sys};
+use net::{Buffer, LARGE, Moved, Sys};
 
 use super::body::{BodyFault, BodyReader, BodyWriter};
 use super::end::End;
 use super::pace::Pace;
 use super::send::send;
+use crate::descriptors::Descriptors;
 use crate::io_error;
 
 /// One direction of an exchange.
@@ -28,6 +29,7 @@ pub(crate) struct Flow<'a, 'm, S: Sys> {
     pub(crate) write_timeout: Duration,
     pub(crate) read_pace: &'a Pace,
     pub(crate) write_pace: &'a Pace,
+    pub(crate) descriptors: &'a Descriptors,
 }
 
 /// On which side a flow ended early.
@@ -131,7 +133,8 @@ impl<S: Sys> Flow<'_, '_, S> {
         let (Some(from), Some(to)) = (self.from.stream.as_plain(), self.to.stream.as_plain()) else {
             return Ok(false);
         };
-        let Ok(mut pipe) = Pipe::lease(from.worker()) else { return Ok(false) };
+        let Some(mut leased) = self.descriptors.lease_pipe(from.worker()) else { return Ok(false) };
+        let Some(pipe) = leased.pipe() else { return Ok(false) };
         while let Some(left) = self.reader.plain_left() {
             let (patience, began) = (self.set_read_deadline(), Cell::new(self.now()));
             let limit = |count| {
@@ -139,7 +142,7 @@ impl<S: Sys> Flow<'_, '_, S> {
                 began.set(self.now());
                 self.write_pace.patience(count)
             };
-            let spliced = from.splice_to(to, &mut pipe, left, self.write_timeout, limit).await;
+            let spliced = from.splice_to(to, pipe, left, self.write_timeout, limit).await;
             let (moved, failed) = match spliced {
                 Ok(0) => return Err(FlowError::Ended),
                 Ok(moved) => {

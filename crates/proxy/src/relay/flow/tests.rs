@@ -9,6 +9,7 @@ use net::sim::{Act, End as PeerEnd, Peer, Report, Rng, Sim, for_seeds};
 use proto::http1::{BodyLength, ResponseBody};
 
 use super::*;
+use crate::descriptors::Descriptors;
 use crate::relay::tests::{LONG, buffer, receives, sends, since};
 use crate::stream::Stream;
 
@@ -136,6 +137,7 @@ fn run(sim: &Sim, setup: Setup) -> Ended {
                     write_timeout: setup.write_timeout,
                     read_pace: &Pace::free(),
                     write_pace: &Pace::free(),
+                    descriptors: &Descriptors::unlimited(),
                 };
                 let result = tokio::select! {
                     biased;

@@ -216,6 +216,7 @@ fn a_flow_that_waits_for_its_receiver_leases_only_what_the_unsent_bytes_need() {
                 write_timeout: LONG,
                 read_pace: &Pace::free(),
                 write_pace: &Pace::free(),
+                descriptors: &Descriptors::unlimited(),
             };
             tokio::select! {
                 biased;

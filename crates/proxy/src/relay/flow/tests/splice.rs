@@ -69,6 +69,7 @@ fn run_long(
                 write_timeout,
                 read_pace: &Pace::free(),
                 write_pace: &Pace::free(),
+                descriptors: &Descriptors::unlimited(),
             };
             let result = flow.run().await;
             Some((result, bytes.get(), world.open_descriptors() > 2, peer))

@@ -1,11 +1,11 @@
 //! Reading the files that a configuration names.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, OFlags, access};
 
 /// Reads the files that a configuration names; tests replace it.
 pub trait Files {
@@ -31,17 +31,18 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-        // Opening a FIFO would block until it has a writer.
-        let metadata = std::fs::metadata(path)?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
-        }
+        // Opening a FIFO would block until it has a writer, and opening a device can have effects. The path may have
+        // become one since.
+        regular(std::fs::metadata(path)?)?;
+        let file =
+            OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+        let metadata = regular(file.metadata()?)?;
         let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
         // One byte more than the file's length, so that the last read, which returns 0, does not grow the
         // buffer.
         let room = metadata.len().saturating_add(1).min(limit);
         let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
-        File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+        file.take(limit).read_to_end(&mut bytes)?;
         if bytes.len() > bytes_max {
             let message = format!("it is larger than {bytes_max} bytes");
             return Err(io::Error::new(ErrorKind::FileTooLarge, message));
@@ -64,6 +65,13 @@ impl Files for Disk {
             Err(error) => Err(error),
         }
     }
+}
+
+fn regular(metadata: Metadata) -> io::Result<Metadata> {
+    if metadata.is_file() {
+        return Ok(metadata);
+    }
+    Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"))
 }
 
 #[cfg(test)]

@@ -35,6 +35,18 @@ pub struct Reading {
 /// # Errors
 /// If there is no text in which errors could have a place.
 pub fn read(path: &Path) -> Result<Reading, Errors> {
+    read_with(path, bytes)
+}
+
+/// Reads a configuration once more, only from a regular file: a pipe would block until it has a writer.
+///
+/// # Errors
+/// If there is no text in which errors could have a place.
+pub fn read_again(path: &Path) -> Result<Reading, Errors> {
+    read_with(path, |path| Disk.read(path, TEXT_BYTES_MAX))
+}
+
+fn read_with(path: &Path, bytes: impl Fn(&Path) -> io::Result<Vec<u8>>) -> Result<Reading, Errors> {
     let file_name = name(path);
     let bytes = bytes(path)
         .map_err(|error| Errors::whole_file(&file_name, format!("cannot read the configuration: {error}")))?;

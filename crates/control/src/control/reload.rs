@@ -70,7 +70,7 @@ impl Control {
 
     fn try_reload(&self, engine: &Engine) -> Result<Reloaded, ReloadError> {
         let path = self.path.as_deref().ok_or(ReloadError::NoFile)?;
-        let reading = config::read(path).map_err(ReloadError::Config)?;
+        let reading = config::read_again(path).map_err(ReloadError::Config)?;
         let serving = self.state().serving;
         let before = Some((&serving.material, Keeps::Ended));
         let files = read_files(&reading.config, &self.tickets, (self.wall)(), before);

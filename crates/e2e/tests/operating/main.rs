@@ -19,6 +19,7 @@ mod logs_that_cannot_be_reopened_are_reported;
 mod prometheus_scrapes;
 mod refused_client_certificate_is_told;
 mod reload_drops_nothing;
+mod reload_of_a_pipe_is_refused;
 mod restart_drops_nothing;
 mod second_instance_is_refused;
 mod status_names_what_is_wrong;

@@ -181,20 +181,38 @@ impl Control {
         self.lock().stopping = true;
         let HandedOver { addresses, waiting } = match successor {
             Successor::None => HandedOver::default(),
-            Successor::MayCome => {
-                self.offers.send_replace(true);
-                // A stop lasts no longer for it.
-                let longest = within / 2;
-                await_successor(self.offers().await, SUCCESSOR_PATIENCE.min(longest), longest).await
-            }
+            Successor::MayCome => self.succession(within).await,
         };
         self.probes.end_all();
         self.end_chores();
-        let Some(engine) = self.engine.write().await.take() else { return StopReport::default() };
-        let within = within.saturating_sub(began.elapsed());
+        let left = || within.saturating_sub(began.elapsed());
+        // A reload may be waiting for a disk.
+        let Ok(mut engine) = timeout(left(), self.engine.write()).await else { return self.give_up() };
+        let Some(engine) = engine.take() else { return StopReport::default() };
+        let within = left();
         // A process that waits for the addresses tries again when these are gone.
         let stop = move || engine.stop(within, addresses, || drop(waiting));
-        spawn_blocking(stop).await.unwrap_or_default()
+        match timeout(within + STOP_MARGIN, spawn_blocking(stop)).await {
+            Ok(report) => report.unwrap_or_default(),
+            Err(_) => self.give_up(),
+        }
+    }
+
+    /// Offers the addresses to another process. A stop lasts no longer for it.
+    async fn succession(&self, within: Duration) -> HandedOver {
+        self.offers.send_replace(true);
+        let (began, longest) = (Instant::now(), within / 2);
+        let Ok(offers) = timeout(longest, self.offers()).await else { return HandedOver::default() };
+        let longest = longest.saturating_sub(began.elapsed());
+        await_successor(offers, SUCCESSOR_PATIENCE.min(longest), longest).await
+    }
+
+    /// Ends the stop at its deadline, though something hangs.
+    fn give_up(&self) -> StopReport {
+        observe::event(Event::StoppedBusy, &[]);
+        let listeners = &self.state().serving.snapshot.listeners;
+        let open: u32 = listeners.iter().map(|plan| plan.connection_limit.open()).sum();
+        StopReport { cut: usize::try_from(open).unwrap_or(usize::MAX) }
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -300,6 +318,8 @@ pub enum Successor {
 
 /// How long a stop offers its addresses: the time in which another process can be started.
 const SUCCESSOR_PATIENCE: Duration = Duration::from_secs(2);
+/// How much longer than that the workers and the access logs may take for the end.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// The polling interval while waiting for the first probes.
 const PROBED_LOOK: Duration = Duration::from_millis(20);
 /// How long a disk may take to open the access logs before they are reported as not reopened.

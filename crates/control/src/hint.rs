@@ -29,7 +29,9 @@ fn hint(error: &EngineError) -> Option<String> {
 fn bind_hint(address: SocketAddr, error: &str) -> Option<String> {
     let port = address.port();
     let error = error.to_ascii_lowercase();
-    if error.contains("another") || error.contains("in use") {
+    if error.contains("unix socket") {
+        Some("`ss -lxp | grep evenkeel/tcp` shows which process listens there".to_owned())
+    } else if error.contains("another") || error.contains("in use") {
         Some(format!("`ss -ltnp | grep :{port}` shows which process listens there"))
     } else if error.contains("permission") {
         Some(format!(

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use config::Diagnostic;
-use control::{AdminAddress, Control, Notice, Prepared, notify, start_error};
+use control::{AdminAddress, Control, Notice, Prepared, Setup, notify, start_error};
+use model::Admin;
 
 use crate::output::{failed, stderr_colors, tell};
 use crate::start::{AdminApi, Place, Signals, block_on, setup, wall_clock};
@@ -25,19 +27,17 @@ pub(crate) fn run(path: &Path, admin: Option<AdminAddress>) -> ExitCode {
 async fn serve(path: &Path, prepared: Prepared, admin: Option<AdminAddress>) -> ExitCode {
     let wanted = prepared.config.admin.clone();
     let path = config::can_be_read_again(path).then(|| path.to_owned());
-    let (signals, setup) = match (Signals::listen(), setup(prepared, path)) {
+    let (mut signals, setup) = match (Signals::listen(), setup(prepared, path)) {
         (Ok(signals), Ok(setup)) => (signals, setup),
         (Err(error), _) | (_, Err(error)) => return failed(&format!("cannot start: {error}")),
     };
-    // Before the listeners, so that a second instance fails here with a clear message, before it binds any
-    // address.
-    let admin = match AdminApi::bind(admin, &wanted).await {
-        Ok(admin) => admin,
-        Err(error) => return failed(&error),
+    let started = tokio::select! {
+        started = start(setup, admin, &wanted) => started,
+        () = signals.stop_asked() => Err("stopped by a signal before it served".to_owned()),
     };
-    let control = match Control::start(setup).await {
-        Ok(control) => control,
-        Err(error) => return failed(&start_error(&error)),
+    let (control, admin) = match started {
+        Ok(started) => started,
+        Err(error) => return failed(&error),
     };
     for bound in control.bound() {
         let (generation, workers) = (control.generation(), control.workers());
@@ -51,4 +51,16 @@ async fn serve(path: &Path, prepared: Prepared, admin: Option<AdminAddress>) -> 
     notify(Notice::Ready);
     signals.serve(&control, admin, Place::of_this_process()).await;
     ExitCode::SUCCESS
+}
+
+async fn start(
+    setup: Setup,
+    admin: Option<AdminAddress>,
+    wanted: &Admin,
+) -> Result<(Arc<Control>, AdminApi), String> {
+    // Before the listeners, so that a second instance fails here with a clear message, before it binds any
+    // address.
+    let admin = AdminApi::bind(admin, wanted).await?;
+    let control = Control::start(setup).await.map_err(|error| start_error(&error))?;
+    Ok((control, admin))
 }

@@ -37,6 +37,11 @@ impl Signals {
         })
     }
 
+    /// Waits for a stop signal while the process starts, when there is nothing to be finished.
+    pub(crate) async fn stop_asked(&mut self) {
+        stop_signal(&mut self.interrupt, &mut self.terminate).await;
+    }
+
     /// Serves until a stop signal, then stops gracefully. A second signal ends the wait for requests in
     /// flight.
     pub(crate) async fn serve(mut self, control: &Arc<Control>, admin: AdminApi, place: Place) {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
@@ -16,6 +17,9 @@ use crate::listener::tcp_socket;
 /// The lock of one address. Hold it as long as the address is served.
 #[derive(Debug)]
 pub struct AddressLock {
+    /// Bound to the name at which successors ask, so that no other process has it. It listens only when this process stops.
+    /// `None`: another process still has the name. Closed before the lock, so that the next owner of the lock gets both.
+    stopping: Option<OwnedFd>,
     socket: OwnedFd,
 }
 
@@ -25,6 +29,8 @@ pub enum LockError {
     OtherInstance,
     /// Another program listens there.
     InUse,
+    /// A program that is no instance of this user holds the name at which a stopping instance answers, or does not answer.
+    Occupied,
     Io(io::Error),
 }
 
@@ -36,10 +42,9 @@ impl AddressLock {
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
                 .map_err(|error| LockError::Io(error.into()))?;
         if address.port() == 0 {
-            return Ok(Self { socket });
+            return Ok(Self { stopping: None, socket });
         }
-        let name = SocketAddrUnix::new_abstract_name(format!("evenkeel/tcp/{address}").as_bytes())
-            .map_err(|error| LockError::Io(error.into()))?;
+        let name = lock_name(address).map_err(LockError::Io)?;
         match rustix::net::bind(&socket, &name) {
             Ok(()) => {}
             Err(rustix::io::Errno::ADDRINUSE) => return Err(LockError::OtherInstance),
@@ -48,21 +53,59 @@ impl AddressLock {
         if !is_ours {
             probe(address)?;
         }
-        Ok(Self { socket })
+        let mut lock = Self { stopping: None, socket };
+        lock.reserve(address);
+        Ok(lock)
+    }
+
+    /// Binds the name at which successors ask, if it is free. A stopping process from which the lock was taken over keeps it
+    /// for a while. True if this process has it.
+    pub fn reserve(&mut self, address: SocketAddr) -> bool {
+        if self.stopping.is_none() {
+            self.stopping = bind_stopping(address).ok();
+        }
+        self.stopping.is_some()
+    }
+
+    /// Listens for successors.
+    pub(crate) fn listen(&self, address: SocketAddr) -> io::Result<UnixListener> {
+        let socket = match &self.stopping {
+            Some(socket) => socket.try_clone()?,
+            None => bind_stopping(address)?,
+        };
+        rustix::net::listen(&socket, BACKLOG)?;
+        Ok(socket.into())
     }
 
     pub(crate) fn inherited(socket: OwnedFd) -> Self {
-        Self { socket }
+        Self { stopping: None, socket }
     }
 
     /// The same lock once more: it is held until both are dropped.
     pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { socket: self.socket.try_clone()? })
+        let stopping = self.stopping.as_ref().map(OwnedFd::try_clone).transpose()?;
+        Ok(Self { stopping, socket: self.socket.try_clone()? })
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Where a stopping process answers its successor.
+pub(crate) fn stopping_name(address: SocketAddr) -> io::Result<SocketAddrUnix> {
+    Ok(SocketAddrUnix::new_abstract_name(format!("evenkeel/tcp/{address}/stopping").as_bytes())?)
+}
+
+fn lock_name(address: SocketAddr) -> io::Result<SocketAddrUnix> {
+    Ok(SocketAddrUnix::new_abstract_name(format!("evenkeel/tcp/{address}").as_bytes())?)
+}
+
+fn bind_stopping(address: SocketAddr) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::bind(&socket, &stopping_name(address)?)?;
+    Ok(socket)
 }
 
 /// Fails if a program listens at `address`: then a bind without `SO_REUSEPORT` fails. `SO_REUSEADDR` ignores connections in
@@ -84,9 +127,16 @@ impl fmt::Display for LockError {
         match self {
             Self::OtherInstance => f.write_str("another instance of Evenkeel serves this address"),
             Self::InUse => f.write_str("another program listens at this address"),
+            Self::Occupied => f.write_str(
+                "another program holds the abstract Unix socket `evenkeel/tcp/ADDRESS/stopping`, at which a stopping \
+                 instance of this user would answer",
+            ),
             Self::Io(error) => error.fmt(f),
         }
     }
 }
 
 impl std::error::Error for LockError {}
+
+// limit: successors that wait for an answer.
+const BACKLOG: i32 = 64;

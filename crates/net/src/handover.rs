@@ -1,24 +1,23 @@
 //! Hands the listener sockets of an address from a stopping process to its successor, so that no connection is lost
 //! between them: one that waits in an accept queue is reset when its socket closes, so the socket itself changes hands.
 //!
-//! A stopping process listens at an abstract Unix socket for each of its addresses (`man 7 unix`). A process that finds the
-//! [`AddressLock`] taken asks there. It is given the lock and the sockets as descriptors (SCM_RIGHTS), serves, and says so
+//! A stopping process listens at an abstract Unix socket for each of its addresses (`man 7 unix`), whose name it has had since
+//! it took the [`AddressLock`]. A process that finds the lock taken asks there. It is given the lock and the sockets as descriptors (SCM_RIGHTS), serves, and says so
 //! with one byte; then the stopping process stops accepting. It accepts until then, and goes on if the other one ends.
 
 use std::io::{self, IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg, sockopt,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, sockopt,
 };
 
-use crate::address_lock::{AddressLock, LockError};
+use crate::address_lock::{AddressLock, LockError, stopping_name};
 use crate::listener::ListenerSocket;
 
 /// The right to serve an address.
@@ -43,27 +42,34 @@ pub struct Offer {
 }
 
 /// Claims `address`. If a process that is stopping serves it, takes it over or waits until it is free. See
-/// [`AddressLock::take`] for `is_ours`. Blocks.
+/// [`AddressLock::take`] for `is_ours`. Blocks, for some seconds at most.
 pub fn claim(address: SocketAddr, is_ours: bool) -> Result<Claim, LockError> {
+    let mut refusal = LockError::OtherInstance;
     for _ in 0..ATTEMPTS_MAX {
         match AddressLock::take(address, is_ours) {
             Err(LockError::OtherInstance) => {}
             taken => return taken.map(Claim::Free),
         }
-        // Only a stopping process listens there.
-        let Ok(stream) = UnixStream::connect_addr(&name(address).map_err(LockError::Io)?) else {
-            // It may have ended since.
-            return AddressLock::take(address, is_ours).map(Claim::Free);
+        let stream = match connect(address) {
+            Ok(stream) => stream,
+            // Its backlog is full.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                refusal = LockError::Occupied;
+                continue;
+            }
+            // Only a stopping process listens there. It may have ended since.
+            Err(_) => return AddressLock::take(address, is_ours).map(Claim::Free),
         };
         if !is_trusted(&stream) {
-            return Err(LockError::OtherInstance);
+            return Err(LockError::Occupied);
         }
+        refusal = LockError::OtherInstance;
         // Without an answer it has stopped accepting meanwhile.
         if let Ok(claim) = receive(stream) {
             return Ok(claim);
         }
     }
-    Err(LockError::OtherInstance)
+    Err(refusal)
 }
 
 impl Predecessor {
@@ -76,8 +82,7 @@ impl Predecessor {
 impl Offer {
     /// Offers the sockets of `address` from now on.
     pub fn new(address: SocketAddr, lock: AddressLock, sockets: Vec<ListenerSocket>) -> io::Result<Self> {
-        let listener = UnixListener::bind_addr(&name(address)?)?;
-        listener.set_nonblocking(true)?;
+        let listener = lock.listen(address)?;
         Ok(Self { lock, sockets, listener })
     }
 
@@ -109,6 +114,16 @@ impl Offer {
 fn is_trusted(peer: &impl AsFd) -> bool {
     let own = rustix::process::geteuid();
     sockopt::socket_peercred(peer).is_ok_and(|peer| peer.uid == own || peer.uid.is_root())
+}
+
+/// Connects within [`CONNECT_PATIENCE`]. Any user can listen at a free name, and let its backlog fill up.
+fn connect(address: SocketAddr) -> io::Result<UnixStream> {
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // It bounds the writes, too.
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(CONNECT_PATIENCE))?;
+    rustix::net::connect(&socket, &stopping_name(address)?)?;
+    Ok(socket.into())
 }
 
 /// Each message has the number of descriptors that are left with it.
@@ -163,10 +178,6 @@ fn receive_some(from: &UnixStream, descriptors: &mut Vec<OwnedFd>) -> io::Result
     usize::try_from(u32::from_le_bytes(left)).map_err(io::Error::other)
 }
 
-fn name(address: SocketAddr) -> io::Result<UnixAddr> {
-    UnixAddr::from_abstract_name(format!("evenkeel/tcp/{address}/stopping"))
-}
-
 /// What a successor sends when it serves.
 const SERVING: u8 = b'!';
 // limit: descriptors in a message; the kernel takes at most 253.
@@ -174,5 +185,7 @@ const AT_ONCE_MAX: usize = 128;
 const SPACE: usize = rustix::cmsg_space!(ScmRights(AT_ONCE_MAX));
 // limit: attempts to claim an address whose owner changes.
 const ATTEMPTS_MAX: usize = 3;
+/// How long its backlog may be full.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a stopping process may take to empty its accept queues.
 const PATIENCE: Duration = Duration::from_secs(5);

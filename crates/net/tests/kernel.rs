@@ -401,3 +401,20 @@ fn a_claim_waits_for_the_end_of_a_process_that_hands_nothing_over() {
     drop((waiting, stream));
     assert!(matches!(successor.join().unwrap().unwrap(), Claim::Free(_)));
 }
+
+#[test]
+fn a_claim_ends_though_another_program_lets_its_backlog_fill_up() {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen};
+    let address: std::net::SocketAddr = "127.0.0.80:1080".parse().unwrap();
+    let socket =
+        |kind| rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::NONBLOCK, None).unwrap();
+    let name = |name: String| SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
+    let (lock, full) = (socket(SocketType::DGRAM), socket(SocketType::STREAM));
+    bind(&lock, &name(format!("evenkeel/tcp/{address}"))).unwrap();
+    let stopping = name(format!("evenkeel/tcp/{address}/stopping"));
+    bind(&full, &stopping).unwrap();
+    listen(&full, 0).unwrap();
+    let waiting = socket(SocketType::STREAM);
+    connect(&waiting, &stopping).unwrap();
+    assert!(matches!(net::claim(address, false), Err(LockError::Occupied)));
+}

@@ -163,6 +163,15 @@ impl Engine {
         published.bound.iter().filter_map(offer).collect()
     }
 
+    /// Binds the names at which successors ask, where a process from which an address was taken over had them.
+    pub fn reserve_names(&self) {
+        // Another process may be asked for an address now, and that may take long.
+        let Ok(mut published) = self.published.try_lock() else { return };
+        for bound in published.bound.values_mut() {
+            bound.lock.reserve(bound.actual);
+        }
+    }
+
     /// Stops accepting, waits up to `within` for requests and tunnels in flight, and ends the workers. The accept queues of
     /// `handed_over` are left alone. `closed` is called when no address is bound any more.
     pub fn stop(

@@ -15,7 +15,7 @@ use axum::routing::get;
 use net::{AddressLock, Claim, ListenerSocket, Offer, Predecessor};
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{ACCEPT_PAUSE, metrics, serve_connection};
 use crate::control::{Control, hand_over};
@@ -50,16 +50,17 @@ impl AdminEndpoint {
     /// Serves until another process has taken the address over, or the future is dropped.
     // cancel-safe: dropping it closes its connections.
     pub async fn serve(self, control: Arc<Control>) {
-        let routes = routes(&control, self.address);
+        let Self { address, listener, mut lock } = self;
+        let routes = routes(&control, address);
         let mut connections = JoinSet::new();
         {
-            let taken = self.taken_over(&control);
+            let taken = taken_over(address, &listener, &mut lock, &control);
             tokio::pin!(taken);
             loop {
                 tokio::select! {
                     () = &mut taken => break,
                     Some(_) = connections.join_next() => {}
-                    accepted = self.listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                    accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                         Ok((stream, _)) => {
                             connections.spawn(serve_connection(stream, routes.clone(), CONNECTION_PATIENCE));
                         }
@@ -68,22 +69,20 @@ impl AdminEndpoint {
                 }
             }
         }
-        drop((self.listener, self.lock));
+        drop((listener, lock));
         while connections.join_next().await.is_some() {}
     }
+}
 
-    /// Offers the address when the process stops, and waits until another one serves it.
-    async fn taken_over(&self, control: &Control) {
-        control.offers_addresses().await;
-        match self.offer() {
-            Ok(offer) => hand_over(&offer, |_| {}).await,
-            Err(_) => std::future::pending().await,
-        }
+/// Offers the address when the process stops, and waits until another one serves it.
+async fn taken_over(address: SocketAddr, listener: &TcpListener, lock: &mut AddressLock, control: &Control) {
+    while timeout(RESERVE_EVERY, control.offers_addresses()).await.is_err() {
+        lock.reserve(address);
     }
-
-    fn offer(&self) -> io::Result<Offer> {
-        let socket = ListenerSocket::lent(&self.listener)?;
-        Offer::new(self.address, self.lock.try_clone()?, vec![socket])
+    let offer = || Offer::new(address, lock.try_clone()?, vec![ListenerSocket::lent(listener)?]);
+    match offer() {
+        Ok(offer) => hand_over(&offer, |_| {}).await,
+        Err(_) => std::future::pending().await,
     }
 }
 
@@ -151,6 +150,8 @@ impl fmt::Display for EndpointError {
 
 impl std::error::Error for EndpointError {}
 
+/// How soon the name at which successors ask is bound after a process that had it has closed it.
+const RESERVE_EVERY: Duration = Duration::from_millis(200);
 const SCHEME: &[u8] = b"Bearer ";
 // limit: connections of one address at the same time; others stay in the accept queue.
 const CONNECTIONS_MAX: usize = 16;

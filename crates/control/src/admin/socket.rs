@@ -2,7 +2,7 @@
 //! removed at the end.
 
 use std::fmt;
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata, Permissions, TryLockError};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, fchmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{AdminAddress, Client, StatusView};
 
@@ -49,7 +49,7 @@ impl AdminSocket {
         }
         // The lock serialises instances that start at the same time, so that neither removes the socket that
         // the other just made.
-        let _turn = lock_directory(address.path()).map_err(failed)?;
+        let _turn = lock_directory(address.path()).await.map_err(failed)?;
         remove_stale(address).await?;
         let listener = listen(address.path()).map_err(failed)?;
         let metadata = fs::symlink_metadata(address.path()).map_err(failed)?;
@@ -121,9 +121,21 @@ fn make_directory(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-fn lock_directory(path: &Path) -> io::Result<File> {
+/// Waits for a limited time: any user who can read the directory can hold the lock.
+async fn lock_directory(path: &Path) -> io::Result<File> {
     let file = File::open(directory(path))?;
-    file.lock()?;
+    let locked = async {
+        loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => sleep(TURN_LOOK).await,
+                Err(TryLockError::Error(error)) => return Err(error),
+                Ok(()) => return Ok(()),
+            }
+        }
+    };
+    timeout(TURN_PATIENCE, locked)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("another process holds a lock of its directory")))?;
     Ok(file)
 }
 
@@ -203,6 +215,9 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 }
 
 const BACKLOG: i32 = 64;
+/// How long another instance may take that has the turn: it may ask an owner, thrice.
+const TURN_PATIENCE: Duration = Duration::from_secs(10);
+const TURN_LOOK: Duration = Duration::from_millis(20);
 // limit: looks at the owner of a socket file.
 const ATTEMPTS_MAX: usize = 3;
 /// How long the owner of a socket file may take to answer.

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use observe::Event;
+use proxy::Engine;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -23,6 +24,7 @@ impl Control {
         let mut chores = self.chores.lock().unwrap_or_else(PoisonError::into_inner);
         chores.spawn(rotate_tickets(Arc::downgrade(self)));
         chores.spawn(sample(Arc::downgrade(self)));
+        chores.spawn(reserve_names(Arc::downgrade(self)));
         chores.spawn(watch_files(Arc::downgrade(self), Arc::clone(&self.adopted)));
     }
 
@@ -72,6 +74,17 @@ async fn sample(control: Weak<Control>) {
         if sample == LOSSES_PER_TOTALS {
             let totals = control.totals();
             control.recent().add(totals);
+        }
+    }
+}
+
+/// A stopping process keeps its names until its addresses are closed; then no other program may have them.
+async fn reserve_names(control: Weak<Control>) {
+    loop {
+        sleep(RESERVE_EVERY).await;
+        let Some(control) = control.upgrade() else { return };
+        if let Ok(engine) = control.engine.try_read() {
+            engine.iter().for_each(Engine::reserve_names);
         }
     }
 }
@@ -150,6 +163,7 @@ fn folder(path: &Path) -> Option<PathBuf> {
 const ROTATION_LOOK: Duration = Duration::from_secs(600);
 /// The interval of checks without an event, for file systems without inotify and for links in the middle of a
 /// path.
+const RESERVE_EVERY: Duration = Duration::from_millis(200);
 const FILES_LOOK: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

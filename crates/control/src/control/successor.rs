@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 #[derive(Debug, Default)]
 pub(super) struct HandedOver {
@@ -80,7 +80,8 @@ pub(crate) async fn hand_over(offer: &Offer, is_lent: impl Fn(bool)) {
     let Ok(listener) = offer.listener().and_then(UnixListener::from_std) else { return pending().await };
     loop {
         let Ok((mut successor, _)) = listener.accept().await else { return pending().await };
-        if successor.async_io(Interest::WRITABLE, || offer.hand_over(&successor)).await.is_err() {
+        let sent = successor.async_io(Interest::WRITABLE, || offer.hand_over(&successor));
+        if !timeout(SEND_PATIENCE, sent).await.is_ok_and(|sent| sent.is_ok()) {
             continue;
         }
         is_lent(true);
@@ -91,3 +92,6 @@ pub(crate) async fn hand_over(offer: &Offer, is_lent: impl Fn(bool)) {
         is_lent(false);
     }
 }
+
+/// How long a successor may take to read what it is sent.
+const SEND_PATIENCE: Duration = Duration::from_secs(1);

@@ -24,4 +24,5 @@ mod restart_drops_nothing;
 mod second_instance_is_refused;
 mod status_names_what_is_wrong;
 mod stop_finishes_what_is_in_flight;
+mod strangers_cannot_hold_up_a_restart;
 mod wire;

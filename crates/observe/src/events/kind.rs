@@ -85,6 +85,8 @@ events! {
         "A graceful stop ended with connections that were cut.", "Raise `stop_timeout` if requests need longer.";
     StoppedAtOnce => Warning Own "stopped at once by a second signal" [],
         "A second signal ended a graceful stop.", "";
+    StoppedBusy => Warning Own "stopped without waiting for what hangs" [],
+        "At the deadline of a stop a reload, the claim of an address or a worker had not ended.", "The disk or the program that holds it up is to blame: look at the lines before.";
     NotOffered => Warning Own "an address cannot be offered to the next process" ["address", "error"],
         "A stop could not prepare a listener's sockets for a process that takes over. New connections are refused until that one listens.", "";
     HandedOver => Info Own "another process has taken over the addresses" ["addresses"],

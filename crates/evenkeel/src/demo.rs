@@ -19,9 +19,10 @@ async fn show(admin: Option<AdminAddress>) -> Result<ExitCode, String> {
     let (socket, admin) = admin_socket(admin).await?;
     let (control, port) = start(&demo).await?;
     control.first_probes(PATIENCE).await;
+    let mut api = AdminApi { sockets: vec![socket], endpoints: Vec::new() };
+    api.started().await?;
     say(&demo.hints(port, &admin));
-    let admin = AdminApi { sockets: vec![socket], endpoints: Vec::new() };
-    signals.serve(&control, admin, Place::Alone).await;
+    signals.serve(&control, api, Place::Alone).await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -60,7 +60,8 @@ async fn start(
 ) -> Result<(Arc<Control>, AdminApi), String> {
     // Before the listeners, so that a second instance fails here with a clear message, before it binds any
     // address.
-    let admin = AdminApi::bind(admin, wanted).await?;
+    let mut admin = AdminApi::bind(admin, wanted).await?;
     let control = Control::start(setup).await.map_err(|error| start_error(&error))?;
+    admin.started().await?;
     Ok((control, admin))
 }

@@ -114,6 +114,15 @@ impl AdminApi {
         Ok(Self { sockets, endpoints })
     }
 
+    /// Answers at the addresses, instead of a process that is stopping. Before it, that process does.
+    pub(crate) async fn started(&mut self) -> Result<(), String> {
+        for socket in &mut self.sockets {
+            socket.started().await.map_err(|error| error.to_string())?;
+        }
+        self.endpoints.iter_mut().for_each(AdminEndpoint::started);
+        Ok(())
+    }
+
     async fn serve(self, control: &Arc<Control>) {
         let mut tasks = JoinSet::new();
         for socket in self.sockets {

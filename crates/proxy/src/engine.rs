@@ -22,7 +22,7 @@ use crate::nonces::{NonceKey, Nonces};
 use crate::snapshot::Snapshot;
 use crate::worker::{Command, Inheritance, Setup, Stop};
 use crate::worker_thread::run_workers;
-use bind::{BindError, Bound, Fresh, bind_all};
+use bind::{BindError, Bound, Fresh, bind_all, complete};
 
 /// The running data plane. Its methods block: call them from a thread that may block.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl Engine {
         let live = Arc::new(Live::new(count));
         let logs = AccessLogs::start().map_err(EngineError::Start)?;
         let snapshot = Arc::new(compile(config, material, 1, &live, &logs, None)?);
-        let fresh = bind_all(&snapshot, count, &HashMap::new())?;
+        let mut fresh = bind_all(&snapshot, &HashMap::new())?;
         let key = Arc::new(NonceKey::random().map_err(EngineError::Start)?);
         let workers = (0..count)
             .map(|number| spawn_worker(number, &live, seed, &key, give_up))
@@ -118,6 +118,7 @@ impl Engine {
         let published = Published { snapshot: Arc::new(Snapshot::nothing()), bound: HashMap::new() };
         let sockets = (fresh.len() * count * SOCKETS_PER_ADDRESS) as u64;
         let descriptors = DescriptorNumbers { limit, others: 0 };
+        complete(&mut fresh, count)?;
         let mut engine = Self { live, logs, workers, descriptors, published: Mutex::new(published) };
         engine.publish(&mut engine.lock(), snapshot, fresh)?;
         let connections = engine.live.descriptors().limit.open();
@@ -135,7 +136,9 @@ impl Engine {
         let previous = Some(&*published.snapshot);
         let compiled = compile(config, material, generation, &self.live, &self.logs, previous);
         let prepared = compiled.and_then(|snapshot| {
-            Ok((bind_all(&snapshot, self.workers.len(), &published.bound)?, Arc::new(snapshot)))
+            let mut fresh = bind_all(&snapshot, &published.bound)?;
+            complete(&mut fresh, self.workers.len())?;
+            Ok((fresh, Arc::new(snapshot)))
         });
         let (fresh, snapshot) = prepared.inspect_err(|_| published.snapshot.settle(&self.live))?;
         self.publish(&mut published, snapshot, fresh)?;
@@ -239,7 +242,7 @@ impl Engine {
         let mut shares: Vec<Vec<(SocketAddr, ListenerSocket)>> =
             self.workers.iter().map(|_| Vec::new()).collect();
         let mut predecessors = Vec::new();
-        for Fresh { address, bound, sockets, predecessor } in fresh {
+        for Fresh { address, bound, sockets, predecessor, .. } in fresh {
             published.bound.insert(address, bound);
             predecessors.extend(predecessor);
             // A predecessor with more workers leaves more than one to some of ours.

@@ -26,6 +26,8 @@ pub struct AdminEndpoint {
     address: SocketAddr,
     listener: TcpListener,
     lock: AddressLock,
+    /// Serves the address until this process has started.
+    predecessor: Option<Predecessor>,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,11 @@ impl AdminEndpoint {
         listened.map_err(|error| EndpointError { address, error })
     }
 
+    /// This process has started: one that is stopping need not serve the address any more.
+    pub fn started(&mut self) {
+        self.predecessor.take().into_iter().for_each(Predecessor::serving);
+    }
+
     /// The address, with the port that the kernel chose if 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -50,7 +57,7 @@ impl AdminEndpoint {
     /// Serves until another process has taken the address over, or the future is dropped.
     // cancel-safe: dropping it closes its connections.
     pub async fn serve(self, control: Arc<Control>) {
-        let Self { address, listener, mut lock } = self;
+        let Self { address, listener, mut lock, .. } = self;
         let routes = routes(&control, address);
         let mut connections = JoinSet::new();
         {
@@ -87,22 +94,22 @@ async fn taken_over(address: SocketAddr, listener: &TcpListener, lock: &mut Addr
 }
 
 fn listen(address: SocketAddr) -> io::Result<AdminEndpoint> {
-    let (lock, socket) = match (address.port(), net::claim(address, false).map_err(io::Error::other)?) {
-        // The kernel chooses a free port.
-        (0, _) => {
-            let socket = net::bind(address, None)?;
-            let lock = AddressLock::take(socket.local_address()?, true).map_err(io::Error::other)?;
-            (lock, socket)
-        }
-        (_, Claim::Free(lock)) => (lock, net::bind(address, None)?),
-        (_, Claim::HandedOver { lock, sockets, predecessor }) => {
-            let socket = sockets.into_iter().next().ok_or(io::ErrorKind::AddrInUse)?;
-            Predecessor::serving(predecessor);
-            (lock, socket)
-        }
-    };
+    let (lock, socket, predecessor) =
+        match (address.port(), net::claim(address, false).map_err(io::Error::other)?) {
+            // The kernel chooses a free port.
+            (0, _) => {
+                let socket = net::bind(address, None)?;
+                let lock = AddressLock::take(socket.local_address()?, true).map_err(io::Error::other)?;
+                (lock, socket, None)
+            }
+            (_, Claim::Free(lock)) => (lock, net::bind(address, None)?, None),
+            (_, Claim::HandedOver { lock, sockets, predecessor }) => {
+                let socket = sockets.into_iter().next().ok_or(io::ErrorKind::AddrInUse)?;
+                (lock, socket, Some(predecessor))
+            }
+        };
     let address = socket.local_address()?;
-    Ok(AdminEndpoint { address, listener: TcpListener::from_std(socket.into_std()?)?, lock })
+    Ok(AdminEndpoint { address, listener: TcpListener::from_std(socket.into_std()?)?, lock, predecessor })
 }
 
 fn routes(control: &Arc<Control>, address: SocketAddr) -> Router {

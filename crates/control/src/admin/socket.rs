@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{Mode, fchmod};
@@ -21,6 +22,8 @@ use crate::{AdminAddress, Client, StatusView};
 #[derive(Debug)]
 pub struct AdminSocket {
     listener: UnixListener,
+    address: AdminAddress,
+    /// The file: another one beside the address until the process has started.
     path: PathBuf,
     /// Device and inode, so that a file of the same name that another process made is not removed.
     identity: (u64, u64),
@@ -40,7 +43,7 @@ pub enum SocketError {
 }
 
 impl AdminSocket {
-    /// Listens at `address`, which only this user can open (mode 0600). A stale socket file is removed first.
+    /// Listens at a file beside `address`, which only this user can open (mode 0600), if no other instance serves `address`.
     /// The directory is created if it is the default one.
     pub async fn bind(address: &AdminAddress) -> Result<Self, SocketError> {
         let failed = |error| SocketError::Io { address: address.clone(), error };
@@ -50,11 +53,26 @@ impl AdminSocket {
         // The lock serialises instances that start at the same time, so that neither removes the socket that
         // the other just made.
         let _turn = lock_directory(address.path()).await.map_err(failed)?;
-        remove_stale(address).await?;
-        let listener = listen(address.path()).map_err(failed)?;
-        let metadata = fs::symlink_metadata(address.path()).map_err(failed)?;
+        check_owner(address).await?;
+        let path = beside(address.path());
+        fs::remove_file(&path).or_else(gone).map_err(failed)?;
+        let listener = listen(&path).map_err(failed)?;
+        let metadata = fs::symlink_metadata(&path).map_err(failed)?;
         let listener = UnixListener::from_std(listener).map_err(failed)?;
-        Ok(Self { listener, path: address.path().to_owned(), identity: identity(&metadata) })
+        Ok(Self { listener, address: address.clone(), path, identity: identity(&metadata) })
+    }
+
+    /// This process has started: it answers at the address from now on, instead of one that is stopping.
+    ///
+    /// # Errors
+    /// If another instance has started there meanwhile.
+    pub async fn started(&mut self) -> Result<(), SocketError> {
+        let failed = |error| SocketError::Io { address: self.address.clone(), error };
+        let _turn = lock_directory(self.address.path()).await.map_err(failed)?;
+        check_owner(&self.address).await?;
+        fs::rename(&self.path, self.address.path()).map_err(failed)?;
+        self.path = self.address.path().to_owned();
+        Ok(())
     }
 
     pub(super) async fn accept(&self) -> io::Result<UnixStream> {
@@ -139,7 +157,8 @@ async fn lock_directory(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-async fn remove_stale(address: &AdminAddress) -> Result<(), SocketError> {
+/// Fails if the file is not that of an instance that is stopping, or of none.
+async fn check_owner(address: &AdminAddress) -> Result<(), SocketError> {
     let failed = |error| SocketError::Io { address: address.clone(), error };
     match fs::symlink_metadata(address.path()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -151,9 +170,7 @@ async fn remove_stale(address: &AdminAddress) -> Result<(), SocketError> {
     }
     for _ in 0..ATTEMPTS_MAX {
         match owner(address).await {
-            Owner::None | Owner::Stopping => {
-                return fs::remove_file(address.path()).or_else(gone).map_err(failed);
-            }
+            Owner::None | Owner::Stopping => return Ok(()),
             Owner::Serving => return Err(SocketError::OtherInstance(address.clone())),
             Owner::Unknown(error) => return Err(failed(error)),
             Owner::Silent => {}
@@ -180,6 +197,8 @@ async fn owner(address: &AdminAddress) -> Owner {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Owner::None,
         // The accept queue is full, so another process is listening.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Owner::Serving,
+        // It has ended at this moment.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Owner::Silent,
         Err(error) => return Owner::Unknown(error),
     }
     let client = Client::new(address.clone());
@@ -191,6 +210,13 @@ async fn owner(address: &AdminAddress) -> Owner {
         Ok(Err(_)) => Owner::Silent,
         Err(_) => Owner::Serving,
     }
+}
+
+/// Where the socket is until the process has started: a short name, since the length of a path is limited.
+fn beside(path: &Path) -> PathBuf {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    directory(path).join(format!(".{:x}.{number}", std::process::id()))
 }
 
 /// Its owner has removed it.
@@ -227,6 +253,12 @@ const OWNER_PATIENCE: Duration = Duration::from_secs(3);
 mod tests {
     use super::*;
 
+    async fn serve(address: &AdminAddress) -> AdminSocket {
+        let mut socket = AdminSocket::bind(address).await.unwrap();
+        socket.started().await.unwrap();
+        socket
+    }
+
     fn place(dir: &tempfile::TempDir) -> AdminAddress {
         dir.path().join("admin.sock").into()
     }
@@ -235,7 +267,7 @@ mod tests {
     async fn only_this_user_can_open_it_and_drop_removes_it() {
         let dir = tempfile::tempdir().unwrap();
         let address = place(&dir);
-        let socket = AdminSocket::bind(&address).await.unwrap();
+        let socket = serve(&address).await;
         let mode = fs::metadata(address.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         UnixStream::connect(address.path()).await.unwrap();
@@ -247,7 +279,7 @@ mod tests {
     async fn a_socket_that_is_in_use_is_refused_and_not_touched() {
         let dir = tempfile::tempdir().unwrap();
         let address = place(&dir);
-        let _first = AdminSocket::bind(&address).await.unwrap();
+        let _first = serve(&address).await;
         let error = AdminSocket::bind(&address).await.unwrap_err();
         assert!(matches!(&error, SocketError::OtherInstance(at) if *at == address), "{error}");
         UnixStream::connect(address.path()).await.unwrap();
@@ -259,7 +291,7 @@ mod tests {
         let address = place(&dir);
         drop(StdListener::bind(address.path()).unwrap());
         assert!(address.path().exists(), "the file of a killed process stays");
-        AdminSocket::bind(&address).await.unwrap();
+        serve(&address).await;
     }
 
     #[tokio::test]
@@ -276,7 +308,7 @@ mod tests {
     async fn a_file_that_replaced_the_socket_is_not_removed() {
         let dir = tempfile::tempdir().unwrap();
         let address = place(&dir);
-        let socket = AdminSocket::bind(&address).await.unwrap();
+        let socket = serve(&address).await;
         fs::rename(address.path(), dir.path().join("moved")).unwrap();
         let _other = StdListener::bind(address.path()).unwrap();
         drop(socket);

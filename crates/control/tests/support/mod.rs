@@ -31,7 +31,8 @@ impl Balancer {
     /// Starts in a directory with the files that the config names.
     pub(crate) async fn start_in(dir: TempDir, config: &str, wall: fn() -> SystemTime) -> Self {
         std::fs::write(dir.path().join("evenkeel.toml"), config).unwrap();
-        let socket = AdminSocket::bind(&address(dir.path())).await.unwrap();
+        let mut socket = AdminSocket::bind(&address(dir.path())).await.unwrap();
+        socket.started().await.unwrap();
         let control = Control::start(setup_at(dir.path().join("evenkeel.toml"), wall)).await.unwrap();
         let served = Arc::clone(&control);
         let admin = tokio::spawn(async move { socket.serve(served).await });

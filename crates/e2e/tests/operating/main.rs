@@ -10,6 +10,7 @@ mod check_reports_all_that_run_refuses;
 mod dead_group_is_told;
 mod descriptors_run_out;
 mod failed_grpc_calls_are_found_in_the_log;
+mod failed_restart_changes_nothing;
 mod flood_of_lines_is_counted;
 mod full_log_disk_is_told;
 mod killed_target_affects_only_its_requests;

@@ -15,11 +15,13 @@ pub(super) struct Bound {
     pub(super) lock: AddressLock,
 }
 
-/// Listener sockets for one address, at least one for each worker, not yet handed to them.
+/// Listener sockets for one address, at least one, not yet handed to the workers.
 pub(super) struct Fresh {
     pub(super) address: SocketAddr,
     pub(super) bound: Bound,
     pub(super) sockets: Vec<ListenerSocket>,
+    listener: ListenerName,
+    keepalive: Option<TcpKeepalive>,
     /// Waits to be told that the workers accept.
     pub(super) predecessor: Option<Predecessor>,
 }
@@ -30,10 +32,9 @@ pub(super) struct BindError {
     pub(super) error: String,
 }
 
-/// Binds the addresses of `snapshot` that are not in `bound` yet.
+/// Binds the addresses of `snapshot` that are not in `bound` yet, or takes them over. See [`complete`].
 pub(super) fn bind_all(
     snapshot: &Snapshot,
-    workers: usize,
     bound: &HashMap<SocketAddr, Bound>,
 ) -> Result<Vec<Fresh>, BindError> {
     let addresses = snapshot.listeners.iter().flat_map(|l| l.bind.iter().map(move |&address| (l, address)));
@@ -41,13 +42,31 @@ pub(super) fn bind_all(
         .filter(|(_, address)| !bound.contains_key(address))
         .map(|(listener, address)| {
             let ours: Vec<_> = bound.values().filter(|other| overlaps(other.actual, address)).collect();
-            bind_one(address, listener.tcp_keepalive, workers, &ours).map_err(|error| BindError {
-                listener: listener.name.clone(),
+            let name = listener.name.clone();
+            bind_one(address, &name, listener.tcp_keepalive, &ours).map_err(|error| BindError {
+                listener: name,
                 address,
                 error,
             })
         })
         .collect()
+}
+
+/// Binds sockets until each worker has one for each address.
+// invariant: nothing that can fail comes between this and the workers, since the kernel gives these sockets their share of
+// the connections at once, and resets them if the sockets close.
+pub(super) fn complete(fresh: &mut [Fresh], workers: usize) -> Result<(), BindError> {
+    for Fresh { address, bound, sockets, listener, keepalive, .. } in fresh {
+        while sockets.len() < workers {
+            let socket = net::bind(bound.actual, *keepalive).map_err(|error| BindError {
+                listener: listener.clone(),
+                address: *address,
+                error: error.to_string(),
+            })?;
+            sockets.push(socket);
+        }
+    }
+    Ok(())
 }
 
 /// True if there is an address and port at which both accept connections.
@@ -59,11 +78,11 @@ fn overlaps(one: SocketAddr, other: SocketAddr) -> bool {
 /// `ours`: what this process listens at already, where that overlaps `address`.
 fn bind_one(
     address: SocketAddr,
+    listener: &ListenerName,
     keepalive: Option<TcpKeepalive>,
-    workers: usize,
     ours: &[&Bound],
 ) -> Result<Fresh, String> {
-    let (lock, mut sockets, predecessor) = if address.port() == 0 {
+    let (lock, sockets, predecessor) = if address.port() == 0 {
         let first = net::bind(address, keepalive).map_err(text)?;
         // The kernel has chosen a free port.
         let lock = AddressLock::take(first.local_address().map_err(text)?, true).map_err(text)?;
@@ -81,10 +100,8 @@ fn bind_one(
     if predecessor.is_some() {
         sockets.iter().try_for_each(|socket| socket.set_keepalive(keepalive)).map_err(text)?;
     }
-    while sockets.len() < workers {
-        sockets.push(net::bind(actual, keepalive).map_err(text)?);
-    }
-    Ok(Fresh { address, bound: Bound { actual, lock }, sockets, predecessor })
+    let (bound, listener) = (Bound { actual, lock }, listener.clone());
+    Ok(Fresh { address, bound, sockets, listener, keepalive, predecessor })
 }
 
 fn text(error: impl fmt::Display) -> String {

@@ -149,14 +149,20 @@ impl Engine {
     /// address, by configured address, to a process that may take over.
     pub fn offers(&self) -> Vec<(SocketAddr, Offer)> {
         let published = self.lock();
-        let mut lent: HashMap<SocketAddr, Vec<ListenerSocket>> = HashMap::new();
-        let sockets = self.ask_all(|done| Command::Lend { done });
-        for (address, socket) in sockets.into_iter().flatten() {
-            lent.entry(address).or_default().push(socket);
+        // The accept queue of a socket that is not lent would be lost, so an address is offered as a whole or not at all.
+        let mut lent: HashMap<SocketAddr, io::Result<Vec<ListenerSocket>>> = HashMap::new();
+        for (address, sockets) in self.ask_all(|done| Command::Lend { done }).into_iter().flatten() {
+            let all = lent.entry(address).or_insert_with(|| Ok(Vec::new()));
+            match (all, sockets) {
+                (Ok(all), Ok(sockets)) => all.extend(sockets),
+                (all @ Ok(_), Err(error)) => *all = Err(error),
+                (Err(_), _) => {}
+            }
         }
         let offer = |(&address, bound): (&SocketAddr, &Bound)| {
-            let sockets = lent.remove(&address).unwrap_or_default();
-            let offer = bound.lock.try_clone().and_then(|lock| Offer::new(bound.actual, lock, sockets));
+            let sockets = lent.remove(&address).unwrap_or_else(|| Ok(Vec::new()));
+            let offer =
+                sockets.and_then(|sockets| Offer::new(bound.actual, bound.lock.try_clone()?, sockets));
             let warn = |error: &io::Error| {
                 let event = observe::Event::NotOffered;
                 observe::event(event, &[("address", &bound.actual), ("error", error)]);

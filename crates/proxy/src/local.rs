@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -206,11 +207,9 @@ impl<S: Sys> BoundListener<S> {
         self.sockets.borrow().iter().any(|socket| socket.strong_count() > 0)
     }
 
-    /// Its listener sockets, for a process that takes over.
-    pub(crate) fn lend(&self) -> std::vec::IntoIter<ListenerSocket> {
-        let lent: Vec<_> =
-            self.sockets.borrow().iter().filter_map(|one| one.upgrade()?.lend().ok()).collect();
-        lent.into_iter()
+    /// Its listener sockets, for a process that takes over: all, or it must have none.
+    pub(crate) fn lend(&self) -> io::Result<Vec<ListenerSocket>> {
+        self.sockets.borrow().iter().filter_map(Weak::upgrade).map(|one| one.lend()).collect()
     }
 
     pub(crate) fn idle_connections(&self) -> Rc<IdleConnections> {

@@ -27,7 +27,7 @@ use crate::local::{Accepting, BoundListener, Local};
 use crate::nonces::Nonces;
 use crate::snapshot::Snapshot;
 
-pub(crate) use self::command::{Command, Stop};
+pub(crate) use self::command::{Command, Lent, Stop};
 pub(crate) use self::inheritance::Inheritance;
 pub(crate) use self::proxy::Proxy;
 
@@ -150,14 +150,11 @@ impl<S: Sys> Proxy<S> {
         }
     }
 
-    fn lend(&self) -> Vec<(SocketAddr, ListenerSocket)> {
+    fn lend(&self) -> Lent {
         let bound_listeners = self.bound_listeners.borrow();
         bound_listeners.values().for_each(|bound| bound.close(Accepting::Yes));
         self.worker.rouse_idle();
-        bound_listeners
-            .iter()
-            .flat_map(|(&address, bound)| bound.lend().map(move |one| (address, one)))
-            .collect()
+        bound_listeners.iter().map(|(&address, bound)| (address, bound.lend())).collect()
     }
 
     /// Stops accepting and waits for connections to close. Returns how many were still open at the deadline.

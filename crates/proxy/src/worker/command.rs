@@ -16,7 +16,7 @@ pub(crate) enum Command {
     Adopt { snapshot: Arc<Snapshot>, sockets: Vec<(SocketAddr, ListenerSocket)>, done: oneshot::Sender<()> },
     /// The first half of a stop: end every connection as a stop does, but go on accepting, and lend the listener sockets to
     /// a process that may take over.
-    Lend { done: oneshot::Sender<Vec<(SocketAddr, ListenerSocket)>> },
+    Lend { done: oneshot::Sender<Lent> },
     /// Stop accepting, finish requests and tunnels in flight, and end: at the latest after `within`.
     Stop { stop: Stop, done: oneshot::Sender<usize> },
     /// Die of a bug.
@@ -32,3 +32,6 @@ pub(crate) struct Stop {
     /// Is told, or dropped, when no listener socket is left.
     pub(crate) closed: oneshot::Sender<()>,
 }
+
+/// The listener sockets of one worker, by configured address.
+pub(crate) type Lent = Vec<(SocketAddr, std::io::Result<Vec<ListenerSocket>>)>;

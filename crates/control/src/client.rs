@@ -15,11 +15,13 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::AdminAddress;
-use crate::places::places;
+use crate::places::{Trust, asking_user, places};
 
 #[derive(Clone, Debug)]
 pub struct Client {
     address: AdminAddress,
+    /// The users that may answer; `None`: the address was named, and any user may.
+    trust: Option<Trust>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,12 +56,13 @@ pub enum ClientError {
 }
 
 impl Client {
+    /// The client of the process at an address that the user named; it may belong to any user.
     pub fn new(address: AdminAddress) -> Self {
-        Self { address }
+        Self { address, trust: None }
     }
 
     /// The client of the process that listens at the default place of this user, or else at the only other place where one
-    /// does: the system's service, and for root the services of all users.
+    /// does. It talks to no process of a user that [`Trust`] does not include.
     pub async fn find() -> Result<Self, ClientError> {
         Self::find_at(places()).await
     }
@@ -67,17 +70,35 @@ impl Client {
     async fn find_at(places: Vec<AdminAddress>) -> Result<Self, ClientError> {
         let (mut found, mut silent) = (Vec::new(), Vec::new());
         for (number, place) in places.into_iter().enumerate() {
-            match UnixStream::connect(place.path()).await {
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => silent.push((place, error)),
-                // WouldBlock: the accept queue is full, so a process listens.
-                _ if number == 0 => return Ok(Self::new(place)),
-                _ => found.push(place),
+            match Self::found(place.clone()).await {
+                Err(error) => silent.push((place, error)),
+                Ok(client) if number == 0 => return Ok(client),
+                Ok(client) => found.push(client),
             }
         }
         if found.len() > 1 {
-            return Err(ClientError::Several(found));
+            return Err(ClientError::Several(found.into_iter().map(|client| client.address).collect()));
         }
-        found.pop().map(Self::new).ok_or(ClientError::Nowhere(silent))
+        found.pop().ok_or(ClientError::Nowhere(silent))
+    }
+
+    async fn found(place: AdminAddress) -> io::Result<Self> {
+        let trust = Trust::at(place.path(), asking_user())?;
+        let client = Self { address: place, trust: Some(trust) };
+        match client.connect().await {
+            // WouldBlock: the accept queue is full, so a process listens.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(client),
+        }
+    }
+
+    /// The file may have been replaced since [`Trust::at`], so the process itself must be of a user who is trusted.
+    async fn connect(&self) -> io::Result<UnixStream> {
+        let stream = UnixStream::connect(self.address.path()).await?;
+        if let Some(trust) = self.trust {
+            trust.admit(stream.peer_cred()?.uid())?;
+        }
+        Ok(stream)
     }
 
     pub async fn read(&self, path: &str) -> Result<Reply, ClientError> {
@@ -102,8 +123,7 @@ impl Client {
     }
 
     async fn exchange(&self, method: Method, path: &str) -> Result<Reply, ClientError> {
-        let stream =
-            UnixStream::connect(self.address.path()).await.map_err(|error| self.unreachable(error))?;
+        let stream = self.connect().await.map_err(|error| self.unreachable(error))?;
         let protocol = |error: hyper::Error| self.protocol(error.to_string());
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(protocol)?;
         let request =
@@ -195,7 +215,9 @@ mod tests {
         let [own, service, user] =
             ["own", "service", "user"].map(|name| AdminAddress::from(folder.path().join(name)));
         let places = || vec![own.clone(), service.clone(), user.clone()];
+        drop(UnixListener::bind(service.path()).unwrap());
         let error = Client::find_at(places()).await.unwrap_err().to_string();
+        std::fs::remove_file(service.path()).unwrap();
         assert!(places().iter().all(|place| error.contains(&format!("at {place}: "))), "{error}");
         let _user = UnixListener::bind(user.path()).unwrap();
         assert_eq!(Client::find_at(places()).await.unwrap().address, user);

@@ -26,7 +26,7 @@ pub use control::{Control, ReloadError, Reloaded, Setup, Successor, Swapped};
 pub use demo::Demo;
 pub use hint::start_error;
 pub use notify::{Notice, notify};
-pub use page::{certificate_table, status_page, target_table};
+pub use page::{certificate_table, printable, status_page, target_table};
 pub use prepared::Prepared;
 pub use proxy::EngineError;
 pub use view::{

@@ -1,9 +1,11 @@
 //! Status and targets as text: short, with problems in capitals.
 
 mod certificates;
+mod printable;
 mod table;
 
 pub use certificates::certificate_table;
+pub use printable::printable;
 use table::{span, table};
 
 use crate::view::{

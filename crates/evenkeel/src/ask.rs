@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use control::{
     AdminAddress, CertificateView, Client, ClientError, Reply, StatusView, TargetView, certificate_table,
-    status_page, target_table,
+    printable, status_page, target_table,
 };
 use serde_json::Value;
 use tokio::runtime::Builder;
 
-use crate::output::{done, failed, say, tell};
+use crate::output;
 
 pub(crate) fn status(admin: Option<AdminAddress>, json: bool) -> ExitCode {
     ask(admin, async |client| {
@@ -134,6 +134,24 @@ fn ask(
         Ok(runtime) => runtime.block_on(ask).unwrap_or_else(|error: ClientError| failed(&error.to_string())),
         Err(error) => failed(&format!("cannot start: {error}")),
     }
+}
+
+// Another process wrote what these print.
+
+fn say(text: &str) {
+    output::say(&printable(text));
+}
+
+fn tell(text: &str) {
+    output::tell(&printable(text));
+}
+
+fn done(text: &str) -> ExitCode {
+    output::done(&printable(text))
+}
+
+fn failed(why: &str) -> ExitCode {
+    output::failed(&printable(why))
 }
 
 fn json_line(reply: &Reply) -> String {

@@ -1,15 +1,19 @@
 //! Aligned text tables, no wider than their content.
 
-/// Rows of cells under a head. Columns are separated by two spaces; numbers are aligned to the right.
+use super::printable::printable;
+
+/// Rows of cells under a head. Columns are separated by two spaces; numbers are aligned to the right. No cell breaks its line.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let in_line = |cell: &String| printable(cell).replace('\n', "\\u000a");
+    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(in_line).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(head.get(column).map(|title| title.len())).max().unwrap_or(0)
     };
     let widths: Vec<_> = (0..head.len()).map(width).collect();
-    let numeric: Vec<_> = (0..head.len()).map(|column| is_numeric(rows, column)).collect();
+    let numeric: Vec<_> = (0..head.len()).map(|column| is_numeric(&rows, column)).collect();
     let head: Vec<_> = head.iter().map(|&title| title.to_owned()).collect();
-    std::iter::once(&head).chain(rows).map(|row| line(row, &widths, &numeric)).collect()
+    std::iter::once(&head).chain(&rows).map(|row| line(row, &widths, &numeric)).collect()
 }
 
 fn line(row: &[String], widths: &[usize], numeric: &[bool]) -> String {
@@ -53,6 +57,12 @@ mod tests {
         ];
         let expected = "GROUP   REQUESTS  NOTE\napp            7  -\nlänger      1200  x\n";
         assert_eq!(table(&["GROUP", "REQUESTS", "NOTE"], &rows), expected);
+    }
+
+    #[test]
+    fn a_cell_moves_no_cursor_and_breaks_no_line() {
+        let rows = [vec!["a\nb".to_owned(), "\x1b[2J".to_owned()]];
+        assert_eq!(table(&["A", "B"], &rows), "A         B\na\\u000ab  \\u001b[2J\n");
     }
 
     #[test]

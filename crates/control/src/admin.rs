@@ -1,5 +1,6 @@
 //! The admin API: HTTP/1.1 on Unix sockets, and a part of it over TCP, answered by [`Control`].
 
+mod crowd;
 mod endpoint;
 mod socket;
 

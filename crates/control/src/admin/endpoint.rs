@@ -6,17 +6,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use net::{AddressLock, Claim, ListenerSocket, Offer, Predecessor};
 use tokio::net::TcpListener;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
+use super::crowd::{Admission, Crowd};
 use super::{ACCEPT_PAUSE, metrics, serve_connection};
 use crate::control::{Control, hand_over};
 
@@ -59,17 +60,19 @@ impl AdminEndpoint {
     pub async fn serve(self, control: Arc<Control>) {
         let Self { address, listener, mut lock, .. } = self;
         let routes = routes(&control, address);
-        let mut connections = JoinSet::new();
+        let mut crowd = Crowd::default();
         {
             let taken = taken_over(address, &listener, &mut lock, &control);
             tokio::pin!(taken);
             loop {
                 tokio::select! {
                     () = &mut taken => break,
-                    Some(_) = connections.join_next() => {}
-                    accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                        Ok((stream, _)) => {
-                            connections.spawn(serve_connection(stream, routes.clone(), CONNECTION_PATIENCE));
+                    Some(()) = crowd.ended() => {}
+                    accepted = listener.accept(), if crowd.has_room() => match accepted {
+                        Ok((stream, peer)) => {
+                            let admission = Admission::default();
+                            let routes = routes.clone().layer(Extension(admission.clone()));
+                            crowd.add(peer.ip(), admission, serve_connection(stream, routes, CONNECTION_PATIENCE));
                         }
                         Err(_) => sleep(ACCEPT_PAUSE).await,
                     },
@@ -77,7 +80,7 @@ impl AdminEndpoint {
             }
         }
         drop((listener, lock));
-        while connections.join_next().await.is_some() {}
+        while crowd.ended().await.is_some() {}
     }
 }
 
@@ -119,7 +122,7 @@ fn routes(control: &Arc<Control>, address: SocketAddr) -> Router {
         .route("/ready", get(ready))
         .with_state(Arc::clone(control));
     if address.ip().to_canonical().is_loopback() {
-        return routes;
+        return routes.layer(from_fn(admit_local));
     }
     routes.layer(from_fn_with_state(Arc::clone(control), admit))
 }
@@ -131,14 +134,26 @@ async fn ready(State(control): State<Arc<Control>>) -> Response {
     "ready\n".into_response()
 }
 
+/// Every request of this machine may be answered.
+async fn admit_local(Extension(admission): Extension<Admission>, request: Request, next: Next) -> Response {
+    admission.grant();
+    next.run(request).await
+}
+
 /// Refuses requests without the token (RFC 6750 §2.1, §3).
-async fn admit(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
+async fn admit(
+    State(control): State<Arc<Control>>,
+    Extension(admission): Extension<Admission>,
+    request: Request,
+    next: Next,
+) -> Response {
     let offered = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
     let offered = offered.and_then(|value| value.split_at_checked(SCHEME.len()));
     let is_admitted = offered.is_some_and(|(scheme, token)| {
         scheme.eq_ignore_ascii_case(SCHEME) && control.admin_token().is_some_and(|own| own.is(token))
     });
     if is_admitted {
+        admission.grant();
         return next.run(request).await;
     }
     (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()
@@ -160,7 +175,5 @@ impl std::error::Error for EndpointError {}
 /// How soon the name at which successors ask is bound after a process that had it has closed it.
 const RESERVE_EVERY: Duration = Duration::from_millis(200);
 const SCHEME: &[u8] = b"Bearer ";
-// limit: connections of one address at the same time; others stay in the accept queue.
-const CONNECTIONS_MAX: usize = 16;
 /// limit: the lifetime of a connection, which is one exchange.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(20);

@@ -87,6 +87,23 @@ fn silent_connections_do_not_keep_others_out() {
 }
 
 #[test]
+fn half_requests_do_not_keep_the_scraper_out() {
+    let balancer = Balancer::prepare(Config::to(&Target::named("a")).text(TWO)).file("token", TOKEN).start();
+    let [_, remote] = addresses(&balancer);
+    let remote = SocketAddr::from(([127, 0, 0, 1], remote.port()));
+    // If each kept its place until its time for a head is over, it would take seconds for every sixteen of them.
+    let _half: Vec<_> = (0..200)
+        .map(|_| {
+            let mut client = Client::connect(remote);
+            client.send("GET /metrics HTTP/1.1\r\nHost:");
+            client
+        })
+        .collect();
+    let scrape = format!("GET /metrics HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\n");
+    assert_eq!(exchange(remote, scrape).status(), 200);
+}
+
+#[test]
 fn a_restart_takes_the_address_over() {
     let target = Target::named("a");
     let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

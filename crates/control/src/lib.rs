@@ -27,7 +27,7 @@ pub use demo::Demo;
 pub use hint::start_error;
 pub use notify::{Notice, notify};
 pub use page::{certificate_table, printable, status_page, target_table};
-pub use prepared::Prepared;
+pub use prepared::{Prepared, Unfit};
 pub use proxy::EngineError;
 pub use view::{
     AddressView, CertificateView, CertificatesView, FailureView, GroupView, ListenerTlsView, ListenerView,

@@ -24,12 +24,26 @@ pub struct Prepared {
 /// The result of reading the TLS files of a configuration.
 #[derive(Debug)]
 pub(crate) struct FilesRead {
-    /// The material with warnings, or all errors.
-    pub(crate) result: Result<(Material, Vec<Diagnostic>), Errors>,
+    /// The material, or all errors.
+    pub(crate) result: Result<Material, Errors>,
+    pub(crate) warnings: Vec<Diagnostic>,
     pub(crate) contents: Contents,
     /// Errors of files that are not used, though the rest is: what was served before stays in use for them.
     pub(crate) refused: Vec<Diagnostic>,
     pub(crate) kept: BTreeSet<PathBuf>,
+}
+
+/// Why a configuration cannot be served, and what else was found in it.
+#[derive(Debug)]
+pub struct Unfit {
+    pub errors: Errors,
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl From<Errors> for Unfit {
+    fn from(errors: Errors) -> Self {
+        Self { errors, warnings: Vec::new() }
+    }
 }
 
 impl Prepared {
@@ -38,6 +52,14 @@ impl Prepared {
     /// # Errors
     /// All errors in them.
     pub fn load(path: &Path, now: SystemTime) -> Result<Self, Errors> {
+        Self::check(path, now).map_err(|unfit| unfit.errors)
+    }
+
+    /// The same, with the warnings beside the errors.
+    ///
+    /// # Errors
+    /// All errors and warnings.
+    pub fn check(path: &Path, now: SystemTime) -> Result<Self, Unfit> {
         let reading = config::read(path)?;
         let tickets = TicketKeys::new(seconds(now));
         let files = read_files(&reading.config, &tickets, now, None);
@@ -54,22 +76,22 @@ impl Prepared {
     pub fn of(loaded: Loaded, now: SystemTime) -> Result<Self, Errors> {
         let Loaded { config, mut warnings } = loaded;
         let tickets = TicketKeys::new(seconds(now));
-        let FilesRead { result, contents, .. } = read_files(&config, &tickets, now, None);
-        let (material, found) = result?;
+        let FilesRead { result, warnings: found, contents, .. } = read_files(&config, &tickets, now, None);
+        let material = result?;
         warnings.extend(found);
         Ok(Self { config, material, tickets, warnings, contents })
     }
 }
 
-/// The configuration and what its TLS files hold, or the errors of both, and the files for which others are kept.
+/// The configuration and what its TLS files hold, or the findings of both, and the files for which others are kept.
 pub(crate) fn with_files(
     reading: Reading,
     files: FilesRead,
-) -> Result<(Loaded, Material, BTreeSet<PathBuf>), Errors> {
-    let FilesRead { result, refused, kept, .. } = files;
-    let (material, mut found, mut errors) = match result {
-        Ok((material, warnings)) => (Some(material), warnings, refused),
-        Err(errors) => (None, Vec::new(), errors.0),
+) -> Result<(Loaded, Material, BTreeSet<PathBuf>), Unfit> {
+    let FilesRead { result, warnings: mut found, refused, kept, .. } = files;
+    let (material, mut errors) = match result {
+        Ok(material) => (Some(material), refused),
+        Err(errors) => (None, errors.0),
     };
     errors.iter_mut().chain(&mut found).for_each(|diagnostic| reading.quote(diagnostic));
     match material {
@@ -78,7 +100,10 @@ pub(crate) fn with_files(
             loaded.warnings.extend(found);
             Ok((loaded, material, kept))
         }
-        _ => Err(reading.errors.and(Errors(errors))),
+        _ => {
+            let warnings = reading.warnings.into_iter().chain(found).collect();
+            Err(Unfit { errors: reading.errors.and(Errors(errors)), warnings })
+        }
     }
 }
 
@@ -100,10 +125,11 @@ pub(crate) fn read_files(
     });
     let found = found.into_iter().map(diagnostic);
     let (errors, warnings) = found.partition::<Vec<_>, _>(|found| found.severity == Severity::Error);
-    match material {
-        Some(material) => FilesRead { result: Ok((material, warnings)), contents, refused: errors, kept },
-        None => FilesRead { result: Err(Errors(errors)), contents, refused: Vec::new(), kept },
-    }
+    let (result, refused) = match material {
+        Some(material) => (Ok(material), errors),
+        None => (Err(Errors(errors)), Vec::new()),
+    };
+    FilesRead { result, warnings, contents, refused, kept }
 }
 
 pub(crate) fn seconds(now: SystemTime) -> u64 {

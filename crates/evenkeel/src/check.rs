@@ -4,28 +4,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use config::Diagnostic;
-use control::Prepared;
+use control::{Prepared, Unfit};
 use model::{Listener, Service};
 
 use crate::output::{failed_with, say, stdout_colors};
 use crate::start::wall_clock;
 
 pub(crate) fn check(file: &Path, json: bool) -> ExitCode {
-    match Prepared::load(file, wall_clock()) {
+    match Prepared::check(file, wall_clock()) {
         Ok(prepared) => {
             say(&if json { lines(&prepared.warnings) } else { fine(file, &prepared) });
             ExitCode::SUCCESS
         }
-        Err(errors) if json => failed_with(&errors.to_json()),
-        Err(errors) => {
-            let count = errors.0.len();
-            let noun = if count == 1 { "error" } else { "errors" };
-            failed_with(&format!(
-                "{}\n{}: {count} {noun}\n",
-                errors.render(stdout_colors()),
-                config::name(file)
-            ))
-        }
+        Err(unfit) if json => failed_with(&(lines(&unfit.warnings) + &unfit.errors.to_json())),
+        Err(unfit) => failed_with(&wrong(file, &unfit)),
     }
 }
 
@@ -34,10 +26,20 @@ fn lines(warnings: &[Diagnostic]) -> String {
     warnings.iter().map(|warning| warning.to_json() + "\n").collect()
 }
 
+fn wrong(file: &Path, Unfit { errors, warnings }: &Unfit) -> String {
+    let mut counts = count(errors.0.len(), "error");
+    if !warnings.is_empty() {
+        counts = format!("{counts}, {}", count(warnings.len(), "warning"));
+    }
+    format!("{}{}\n{}: {counts}\n", rendered(warnings), errors.render(stdout_colors()), config::name(file))
+}
+
+fn rendered(warnings: &[Diagnostic]) -> String {
+    warnings.iter().map(|warning| warning.render(stdout_colors()) + "\n").collect()
+}
+
 fn fine(file: &Path, loaded: &Prepared) -> String {
     let config = &loaded.config;
-    let warnings: String =
-        loaded.warnings.iter().map(|warning| warning.render(stdout_colors()) + "\n").collect();
     let targets = config.target_groups.iter().map(|group| group.targets.len()).sum();
     let rules = config.listeners.iter().map(rules).sum();
     let counts = [
@@ -47,7 +49,7 @@ fn fine(file: &Path, loaded: &Prepared) -> String {
         count(targets, "target"),
         count(loaded.warnings.len(), "warning"),
     ];
-    format!("{warnings}{}: ok ({})\n", config::name(file), counts.join(", "))
+    format!("{}{}: ok ({})\n", rendered(&loaded.warnings), config::name(file), counts.join(", "))
 }
 
 fn rules(listener: &Listener) -> usize {

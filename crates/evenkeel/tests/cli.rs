@@ -102,6 +102,20 @@ fn check_reports_errors_by_exit_code() {
 }
 
 #[test]
+fn check_shows_warnings_beside_errors() {
+    let unused = "[target_group.unused]\ntargets = [\"127.0.0.1:1\"]\n";
+    let dir = directory(
+        &PLAIN.replace("workers = 1", "wrkers = 1").replace("[listener", &format!("{unused}[listener")),
+    );
+    let (code, out, _) = answer(dir.path(), &["check", "e.toml"]);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("nothing forwards to target group `unused`"), "{out}");
+    assert!(out.contains("wrkers") && out.ends_with("e.toml: 1 error, 1 warning\n"), "{out}");
+    let (_, out, _) = answer(dir.path(), &["check", "--json", "e.toml"]);
+    assert!(out.contains("\"severity\":\"warning\"") && out.contains("\"severity\":\"error\""), "{out}");
+}
+
+#[test]
 fn help_knows_commands_and_keys() {
     let dir = directory(PLAIN);
     for (arguments, code, part) in [

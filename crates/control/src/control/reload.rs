@@ -76,7 +76,7 @@ impl Control {
         let files = read_files(&reading.config, &self.tickets, (self.wall)(), before);
         let contents = files.contents.clone();
         let (Loaded { config, mut warnings }, material, kept) =
-            with_files(reading, files).map_err(ReloadError::Config)?;
+            with_files(reading, files).map_err(|unfit| ReloadError::Config(unfit.errors))?;
         let generation = engine.apply(&config, &material).map_err(ReloadError::Engine)?;
         let wanted = Fixed::of(&config);
         self.adopt(engine, config, material, contents.keeping(&kept, &serving.contents));

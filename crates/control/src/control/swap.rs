@@ -79,11 +79,11 @@ impl Control {
             return Ok(nothing);
         }
         let before = Some((&serving.material, Keeps::Unusable));
-        let FilesRead { result, contents, refused, kept } =
+        let FilesRead { result, warnings, contents, refused, kept } =
             read_files(&serving.config, &self.tickets, now, before);
         let usable = contents.clone().keeping(&kept, &serving.contents);
         let changed = serving.contents.changed(&usable);
-        let applied = result.map_err(ReloadError::Config).and_then(|(material, warnings)| {
+        let applied = result.map_err(ReloadError::Config).and_then(|material| {
             if changed.is_empty() && !refused.is_empty() {
                 return Ok((serving.snapshot.generation, None, warnings));
             }

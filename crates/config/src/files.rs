@@ -2,7 +2,7 @@
 
 use std::fs::{Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{Access, OFlags, access};
@@ -14,6 +14,12 @@ pub trait Files {
     /// # Errors
     /// Those of the file system, and [`io::ErrorKind::FileTooLarge`] above `bytes_max`.
     fn read(&self, path: &Path, bytes_max: usize) -> io::Result<Vec<u8>>;
+
+    /// The mode of the file; `None`: it is not known.
+    fn mode(&self, path: &Path) -> Option<u32> {
+        let _ = path;
+        None
+    }
 
     /// Whether lines can be appended to the file, which may not exist yet. It is not created.
     ///
@@ -48,6 +54,10 @@ impl Files for Disk {
             return Err(io::Error::new(ErrorKind::FileTooLarge, message));
         }
         Ok(bytes)
+    }
+
+    fn mode(&self, path: &Path) -> Option<u32> {
+        std::fs::metadata(path).ok().map(|metadata| metadata.mode())
     }
 
     fn appendable(&self, path: &Path) -> io::Result<()> {

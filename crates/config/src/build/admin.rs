@@ -90,6 +90,10 @@ fn token(table: &Table, build: &mut Build<'_, '_>) -> Option<AdminToken> {
             return Some(AdminToken::new(String::new()));
         }
     };
+    if let Some(others) = build.files.mode(&path).and_then(access_of_others) {
+        let message = format!("every user of this machine can {others} `{}`", name.escape_debug());
+        build.report.warning(value, message).hint("`chmod o= FILE` leaves the token to its owner and group");
+    }
     let text = String::from_utf8_lossy(&bytes);
     let token = text.trim();
     if token.len() < TOKEN_BYTES_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -102,7 +106,35 @@ fn token(table: &Table, build: &mut Build<'_, '_>) -> Option<AdminToken> {
     Some(AdminToken::new(token.to_owned()))
 }
 
+/// What users other than the owner and the group can do with a file that they should not.
+fn access_of_others(mode: u32) -> Option<&'static str> {
+    match (mode & 0o004 != 0, mode & 0o002 != 0) {
+        (_, true) => Some("write"),
+        (true, false) => Some("read"),
+        (false, false) => None,
+    }
+}
+
 /// `sun_path` without its final NUL (`man 7 unix`).
 const SOCKET_PATH_MAX: usize = 107;
 const TOKEN_BYTES_MIN: usize = 16;
 const TOKEN_BYTES_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_for_owner_and_group() {
+        for (mode, expected) in [
+            (0o100_600, None),
+            (0o100_640, None),
+            (0o100_660, None),
+            (0o100_644, Some("read")),
+            (0o100_666, Some("write")),
+            (0o100_602, Some("write")),
+        ] {
+            assert_eq!(access_of_others(mode), expected, "{mode:o}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ mod support;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use control::{AdminSocket, Control, SocketError, Successor, start_error};
+use control::{AdminSocket, Control, ReloadError, Setup, SocketError, Successor, start_error};
 use support::{Balancer, Target, setup, wait_until, within};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -193,6 +193,18 @@ async fn a_second_instance_is_refused() {
     let error = start_error(&Control::start(setup(balancer.path())).await.unwrap_err());
     assert!(error.contains("`web` cannot listen at") && error.contains("help: `ss -ltnp"), "{error}");
     assert!(balancer.status().await.is_fine());
+}
+
+#[tokio::test]
+async fn what_cannot_be_reloaded_has_not_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("evenkeel.toml");
+    std::fs::write(&file, PLAIN).unwrap();
+    let control = Control::start(Setup { path: None, ..setup(file) }).await.unwrap();
+    let error = control.reload().await.unwrap_err();
+    assert!(matches!(error, ReloadError::NoFile), "{error:?}");
+    assert!(control.status().is_fine(), "no correction would end that problem");
+    control.stop(Duration::from_secs(5), Successor::None).await;
 }
 
 #[tokio::test]

@@ -92,7 +92,10 @@ impl Control {
         if error.is_none() {
             state.last_success = at;
         }
-        state.last_reload = Some(LastReload { at, error });
+        // What cannot be tried has not failed: no correction would end that problem in `status`.
+        if !matches!(result, Err(ReloadError::NoFile | ReloadError::Stopping)) {
+            state.last_reload = Some(LastReload { at, error });
+        }
         drop(state);
         match result {
             Ok(Reloaded { generation, warnings }) => {
@@ -117,8 +120,8 @@ impl ReloadError {
             Self::Config(errors) | Self::Files { errors, .. } => errors.render(false),
             Self::Engine(error) => start_error(error),
             Self::NoFile => {
-                "there is no configuration file to reload: the demo has none, and standard input or a \
-                             pipe cannot be read again"
+                "there is no configuration file to reload: this process read its configuration from standard \
+                 input or a pipe, or it is the demo"
                     .to_owned()
             }
             Self::Stopping => "evenkeel is stopping".to_owned(),

@@ -149,8 +149,8 @@ async fn reopen_logs(State(control): State<Arc<Control>>) -> Response {
 
 fn reopen_error(path: &str, error: &str) -> String {
     format!(
-        "error: {path} cannot be reopened: {error}\n  help: lines still go to the old file; the path is tried \
-         again with every write\n"
+        "error: {path} cannot be reopened: {error}\n  help: lines go to the old file, or are lost if that was deleted; \
+         the path is tried again with every write\n"
     )
 }
 

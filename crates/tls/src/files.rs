@@ -237,7 +237,10 @@ impl<'r> Files<'r> {
             Ok(bytes) => Some(bytes),
             Err(error) => {
                 let message = format!("cannot read `{}`: {error}", path.display());
-                let hint = "a relative path starts at the configuration's folder";
+                let hint = match error.kind() {
+                    io::ErrorKind::PermissionDenied => "the user that runs evenkeel must be able to read it",
+                    _ => "a relative path starts at the configuration's folder",
+                };
                 self.found(place, Severity::Error, message, hint);
                 None
             }

@@ -159,7 +159,7 @@ events! {
         "After a reload, the kernel refused a listener's new `tcp_keepalive`.", "";
     // The process.
     AccessLogLost => Error Peer "access log: lines lost" ["path", "lines", "error"],
-        "A write to an access log failed.", "Make room on the disk.";
+        "A write to an access log failed.", "See the error: make room on the disk, or make the folder of the log again.";
     AccessLogDropped => Error Peer "access log: lines dropped" ["path", "lines"],
         "Lines came faster than the disk took them.", "Move the log to a faster disk.";
     AccessLogBack => Info Peer "access log: lines are written again" ["path", "lost"],

@@ -90,7 +90,7 @@ codes! {
     WeakKey => "weak_key" Error, "A key of the served chain is RSA with fewer than 2048 bits.", "Make a new key, of 2048 bits or more or ECDSA, and a certificate for it.";
     WeakSignature => "weak_signature" Error, "A certificate of the served chain is signed with SHA-1, MD5 or MD2.", "Clients refuse it: have it issued anew, with SHA-256.";
     NameNotCovered => "name_not_covered" Error, "No name of the certificate covers a host that it is to be served for.", "Request a certificate with that name.";
-    UnknownIssuer => "unknown_issuer" Warning, "The issuer of the chain's last certificate is not in the file. That is right when it is a root that the clients have.", "If it is not, add its certificate. A root may be in the file: it is not sent.";
+    UnknownIssuer => "unknown_issuer" Warning, "The issuer of the chain's last certificate is not in the file. That is right when it is a root that the clients have.", "Unless clients have that issuer as a root, add its certificate to the file. A root may be in the file: it is not sent.";
     SelfSigned => "self_signed" Warning, "The certificate is its own issuer. Only clients that were given it trust it.", "For others, get one from a CA.";
     ExpiresSoon => "expires_soon" Warning, "A certificate of the served chain ends within 14 days, or within a third of its life where that is less.", "Renew it.";
     UncheckedSignature => "unchecked_signature" Warning, "A certificate's signature is of a kind that cannot be checked here.", "Few clients will check it; have it issued with RSA or ECDSA and SHA-256.";

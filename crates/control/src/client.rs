@@ -92,7 +92,7 @@ impl Client {
         }
     }
 
-    /// The file may have been replaced since [`Trust::at`], so the process itself must be of a user who is trusted.
+    /// Also checks the user of the process that listens: the file may have been replaced since [`Trust::at`] looked at it.
     async fn connect(&self) -> io::Result<UnixStream> {
         let stream = UnixStream::connect(self.address.path()).await?;
         if let Some(trust) = self.trust {

@@ -1,14 +1,14 @@
 //! A next process that cannot start takes nothing from the one that stops: no connection, no admin socket, no address.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener};
 
-use testkit::{Balancer, Client, Config, Signal, Target, get};
+use testkit::{Balancer, Client, Config, Signal, Target, get, refused_address};
 
 #[test]
 fn one_with_more_workers_takes_no_connection_before_it_has_all_addresses() {
-    let (web, other) = (free_address(), free_address());
+    let (web, other) = (refused_address(), refused_address());
     let target = Target::named("served");
     let config = || Config::to(&target).listener(&format!("bind = \"{web}\""));
     let mut balancer = Balancer::start(config().top("workers = 1"));
@@ -30,7 +30,7 @@ fn one_with_more_workers_takes_no_connection_before_it_has_all_addresses() {
 #[test]
 fn the_admin_api_stays_where_it_is() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (web, admin) = (free_address(), free_address());
+    let (web, admin) = (refused_address(), refused_address());
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let text = format!("[admin]\nbind = \"{admin}\"\n");
     let config = Config::to_addresses(&[target.local_addr().unwrap()]);
@@ -47,9 +47,4 @@ fn the_admin_api_stays_where_it_is() {
     assert_eq!(get(admin, "/ready").status(), 503);
     let status = balancer.status();
     assert!(status["pid"] == balancer.process_id() && status["stopping"] == true, "{status}");
-}
-
-/// The next process must find the same address, so that it cannot be one that the kernel chooses.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

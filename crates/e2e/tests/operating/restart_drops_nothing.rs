@@ -6,12 +6,13 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use testkit::{Balancer, Client, Config, PATIENCE, Signal, Target, get, ok, wait_until};
+use testkit::{Balancer, Client, Config, PATIENCE, Signal, Target, get, ok, refused_address, wait_until};
 
 #[test]
 fn no_connection_is_refused_while_one_process_follows_another() {
     let target = Target::named("served");
-    let web = free_address();
+    // The next process must find the same address, so that it cannot be one that the kernel chooses.
+    let web = refused_address();
     let config = Config::to(&target).listener(&format!("bind = \"{web}\"")).top("workers = 2");
     let mut balancer = Balancer::start(config);
     let is_over = AtomicBool::new(false);
@@ -45,7 +46,7 @@ fn what_is_in_flight_is_finished_beside_the_next_process() {
         }
         ok("finished")
     });
-    let web = free_address();
+    let web = refused_address();
     let mut balancer = Balancer::start(Config::to(&target).listener(&format!("bind = \"{web}\"")));
     let mut busy = Client::connect(web);
     busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -61,7 +62,7 @@ fn what_is_in_flight_is_finished_beside_the_next_process() {
 #[test]
 fn the_next_process_may_have_another_number_of_workers() {
     let target = Target::named("served");
-    let web = free_address();
+    let web = refused_address();
     let config = |workers| {
         let bind = format!("bind = \"{web}\"");
         Config::to(&target).listener(&bind).top(&format!("workers = {workers}")).to_string()
@@ -80,7 +81,7 @@ fn the_next_process_may_have_another_number_of_workers() {
 #[test]
 fn the_next_process_may_have_another_admin_socket() {
     let (one, two) = (Target::named("one"), Target::named("two"));
-    let web = free_address();
+    let web = refused_address();
     let bind = format!("bind = \"{web}\"");
     let mut former = Balancer::start(Config::to(&one).listener(&bind));
     former.signal(Signal::TERM);
@@ -92,7 +93,7 @@ fn the_next_process_may_have_another_admin_socket() {
 #[test]
 fn a_next_process_that_cannot_start_leaves_the_stop_as_it_was() {
     let target = Target::named("one");
-    let (web, taken) = (free_address(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (web, taken) = (refused_address(), TcpListener::bind("127.0.0.1:0").unwrap());
     let bind = format!("bind = \"{web}\"");
     let mut balancer = Balancer::start(Config::to(&target).listener(&bind));
     balancer.signal(Signal::TERM);
@@ -114,11 +115,6 @@ fn ask(web: SocketAddr) -> io::Result<()> {
     client.read_to_string(&mut response)?;
     let is_whole = response.starts_with("HTTP/1.1 200 ") && response.ends_with("served");
     if is_whole { Ok(()) } else { Err(io::Error::other(response)) }
-}
-
-/// The next process must find the same address, so that it cannot be one that the kernel chooses.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 const RESTARTS: usize = 20;

@@ -2,15 +2,15 @@
 //! successor find each other by such names, and no other program may hold them up.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener};
 
-use testkit::{Balancer, Config, Signal, Target, get, wait_until};
+use testkit::{Balancer, Config, Signal, Target, get, refused_address, wait_until};
 
 #[test]
 fn a_running_process_has_the_name_at_which_it_will_answer() {
-    let web = free_address();
+    let web = refused_address();
     let target = Target::named("served");
     let mut balancer = Balancer::start(Config::to(&target).listener(&format!("bind = \"{web}\"")));
     let is_taken =
@@ -24,7 +24,7 @@ fn a_running_process_has_the_name_at_which_it_will_answer() {
 
 #[test]
 fn a_stop_signal_ends_a_process_that_waits_for_an_address() {
-    let web = free_address();
+    let web = refused_address();
     let _lock = UnixDatagram::bind_addr(&name(&format!("evenkeel/tcp/{web}"))).unwrap();
     let silent = UnixListener::bind_addr(&stopping(web)).unwrap();
     let target = Target::named("unused");
@@ -41,9 +41,4 @@ fn stopping(web: SocketAddr) -> UnixAddr {
 
 fn name(name: &str) -> UnixAddr {
     UnixAddr::from_abstract_name(name).unwrap()
-}
-
-/// The next process must find the same address, so that it cannot be one that the kernel chooses.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -46,7 +46,7 @@ async fn read<S: Sys>(exchange: &mut Exchange<'_, S>, input: &mut Buffer) -> Res
         if !input.is_empty() {
             let limits = &exchange.listener.plan.http.limits;
             let parsed = exchange.heads.request.parse(input.bytes(), limits);
-            match parsed.map_err(|error| Failed { failure: error.failure, detail: error.detail })? {
+            match parsed? {
                 Progress::Complete { head_bytes } => {
                     exchange.bytes = input.split_to(head_bytes).map_err(|_| Failure::LocalResources)?;
                     return Ok(true);

@@ -66,9 +66,7 @@ async fn read<S: Sys>(
             }
             let limits = &exchange.listener.plan.http.limits;
             let parsed = exchange.heads.response.parse(input.bytes(), limits);
-            let refused =
-                |error: proto::http1::HeadError| Failed { failure: error.failure, detail: error.detail };
-            match parsed.map_err(refused)? {
+            match parsed? {
                 Parsed::Complete { head_bytes } => return Ok(head_bytes),
                 Parsed::NeedMore => end.read_within(to.group.plan.group.timeouts.idle),
             }
@@ -76,8 +74,10 @@ async fn read<S: Sys>(
         match end.stream.fill(input, LARGE).await {
             Ok(0) if input.is_empty() => return Err(Failure::TargetClosedBeforeResponse.into()),
             Ok(0) => {
-                let detail = "closed within the head";
-                return Err(Failed { failure: Failure::TargetResponseMalformed, detail });
+                return Err(Failed {
+                    failure: Failure::TargetResponseMalformed,
+                    detail: "closed within the head",
+                });
             }
             Ok(_) => {}
             Err(error) => return Err(failure::on_response_head(&error, input.is_empty())),

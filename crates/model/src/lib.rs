@@ -18,7 +18,9 @@ mod listener;
 mod name;
 mod origin;
 mod pattern;
+mod persistence;
 mod rule;
+mod session_store;
 mod status;
 mod tls;
 mod websocket;
@@ -34,12 +36,22 @@ pub use health::{CheckKind, HealthCheck};
 pub use http::{ClientAbort, EncodedSlash, ErrorPage, ForwardedHeaders, HttpService, HttpSettings, MinRate};
 pub use limits::{HttpLimits, Limits};
 pub use listener::{AccessLog, Listener, ListenerSettings, LogFormat, LogPath, Service};
-pub use name::{ListenerName, LoadBalancerName, TargetGroupName, TargetKey};
+pub use name::{
+    ListenerName, LoadBalancerName, SessionGatewayName, SessionStoreName, TargetGroupName, TargetKey,
+};
 pub use origin::{InvalidOrigin, Origin, OriginPattern};
 pub use pattern::{HostPattern, PathPattern, ValuePattern};
+pub use persistence::{
+    CookieAttributes, CookieMode, CookiePersistence, KeySource, Persistence, SameSite, SecretKeys,
+    SourceFrom, SourceIpPersistence,
+};
 pub use rule::{
     Action, Conditions, FieldCondition, FieldEdits, FixedResponse, NamedCondition, PathRewrite, Redirect,
     Rule, TemplatePiece, WeightedGroup,
+};
+pub use session_store::{
+    GatewayAddress, MemcachedAddress, MemcachedServer, SecretUrl, SessionGateway, SessionStore, SqlDialect,
+    StoreKind,
 };
 pub use status::{StatusSet, status_phrase};
 pub use tls::{

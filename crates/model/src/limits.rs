@@ -66,6 +66,10 @@ impl Limits {
     pub const LINGER_MILLISECONDS: u64 = 2_000;
     /// Memory of the active encoders of one worker. Above it responses are sent uncompressed, and counted.
     pub const ENCODER_BYTES_MAX: usize = 128 * 1024 * 1024;
+    /// How long a session of a learned cookie without a `ttl` is kept after its last use.
+    pub const LEARNED_SESSION_SECONDS: u64 = 3_600;
+    /// Sessions in one table.
+    pub const SESSIONS_MAX: u32 = 16 * 1024 * 1024;
     /// Targets in one group.
     pub const TARGETS_MAX: usize = 10_000;
     /// Workers in one process.

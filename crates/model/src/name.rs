@@ -46,6 +46,14 @@ name! {
     /// The name of a target group, as in `[target_group.NAME]`.
     TargetGroupName
 }
+name! {
+    /// The name of a session store, as in `[session_store.NAME]`.
+    SessionStoreName
+}
+name! {
+    /// The name of a session gateway, as in `[session_gateway.NAME]`.
+    SessionGatewayName
+}
 
 /// What identifies a target across reloads: its group and its address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,62 @@
+//! Session stores behind one trait: what outlives a process, or is shared between several (SP9, SP12).
+//!
+//! [`Store`] is what every kind of store can do: a map from short keys to small items that expire, with compare-and-set.
+//! Two things stand on it: the sessions of the data plane, and the items of session gateways. Everything here runs on the
+//! control plane's runtime; a worker only sends to it.
+
+mod error;
+mod item;
+mod key;
+
+pub use error::StoreError;
+pub use item::{Item, Put, Version, When};
+pub use key::{InvalidKey, Key};
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+
+/// What a store answers.
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A map from keys to items that expire.
+///
+/// An expired item is absent, however long it takes until the store removes it. A store may lose items at any time: what
+/// is stored is never needed for more than continuity. No call waits without a limit: the caller wraps each one in the
+/// store's timeout, and dropping a reply must leave the store usable.
+pub trait Store: Debug + Send + Sync + 'static {
+    fn get<'a>(&'a self, key: &'a Key) -> Reply<'a, Option<Item>>;
+
+    /// Writes an item under a condition, in one atomic step: of several writers with the same condition one succeeds.
+    fn put<'a>(&'a self, key: &'a Key, item: Item, when: When) -> Reply<'a, Put>;
+
+    /// Sets the end of an item's life (milliseconds since 1970); false: there is none.
+    fn touch<'a>(&'a self, key: &'a Key, expires: Option<u64>) -> Reply<'a, bool>;
+
+    /// False: there was none.
+    fn delete<'a>(&'a self, key: &'a Key) -> Reply<'a, bool>;
+
+    /// Removes every item that this program has put there.
+    fn clear(&self) -> Reply<'_, ()>;
+
+    /// Reads several items, in the order of the keys; one round trip where the store can.
+    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
+        Box::pin(async move {
+            let mut items = Vec::with_capacity(keys.len());
+            for key in keys {
+                items.push(self.get(key).await?);
+            }
+            Ok(items)
+        })
+    }
+
+    /// Sets the end of several items' lives; one round trip where the store can. Items that are absent stay so.
+    fn touch_many<'a>(&'a self, ends: &'a [(Key, Option<u64>)]) -> Reply<'a, ()> {
+        Box::pin(async move {
+            for (key, expires) in ends {
+                self.touch(key, *expires).await?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -65,7 +65,13 @@ async fn try_targets<S: Sys>(
         if !goes_on_without && watch.is_over(upload.input) {
             return Err(watch.failed());
         }
-        let ask = Ask { key, preferred: None, tried: attempts.tried, now_millis: client.proxy.now_millis() };
+        let ask = Ask {
+            key,
+            preferred: None,
+            spill: None,
+            tried: attempts.tried,
+            now_millis: client.proxy.now_millis(),
+        };
         let choice = choose(&group.plan, &group.cursor, &ask, &mut client.proxy.random.borrow_mut());
         let Some(choice) = choice else { break };
         if let Some((live, failed)) = untold.take() {

@@ -14,6 +14,8 @@ pub(crate) struct Ask {
     pub(crate) key: u64,
     /// The target that a session prefers: its index in the group.
     pub(crate) preferred: Option<usize>,
+    /// Requests in flight at the preferred target from which on another one is chosen (SP3).
+    pub(crate) spill: Option<u32>,
     pub(crate) tried: Tried,
     pub(crate) now_millis: u64,
 }
@@ -48,6 +50,8 @@ pub(crate) enum Unavailable {
     Unhealthy,
     /// A recent connect failed.
     PassedOver,
+    /// It has as many requests in flight as `spill` allows. The session stays there.
+    Full,
 }
 
 /// The targets that a request has tried.
@@ -86,10 +90,21 @@ pub(crate) fn choose(
     };
     let targets = &group.targets;
     let healthy = |target: usize| targets[target].health().takes_traffic() && !ask.tried.contains(target);
-    let best = |target: usize| healthy(target) && !targets[target].is_passed_over(ask.now_millis);
+    let full = ask.preferred.filter(|_| not_preferred == Some(Unavailable::Full));
+    let best = |target: usize| {
+        healthy(target) && !targets[target].is_passed_over(ask.now_millis) && full != Some(target)
+    };
     let chosen = |target, why| Choice { target, why, not_preferred };
     if let Some(target) = by_algorithm(group, cursor, ask.key, random, best) {
         return Some(chosen(target, Why::Healthy));
+    }
+    // A session is not moved between targets none of which is known to be better.
+    let stays = |usable: &dyn Fn(usize) -> bool| {
+        ask.preferred.filter(|&target| target < targets.len() && usable(target))
+    };
+    let kept = |target, why| Some(Choice { target, why, not_preferred: None });
+    if let Some(target) = stays(&healthy) {
+        return kept(target, Why::PassedOver);
     }
     if let Some(target) = by_algorithm(group, cursor, ask.key, random, healthy) {
         return Some(chosen(target, Why::PassedOver));
@@ -98,6 +113,9 @@ pub(crate) fn choose(
         return None;
     }
     let any = |target: usize| !ask.tried.contains(target);
+    if let Some(target) = stays(&any) {
+        return kept(target, Why::FailOpen);
+    }
     by_algorithm(group, cursor, ask.key, random, any).map(|target| chosen(target, Why::FailOpen))
 }
 
@@ -109,7 +127,10 @@ fn availability(group: &GroupPlan, target: usize, ask: &Ask) -> Result<usize, Un
     if !live.health().takes_traffic() {
         return Err(Unavailable::Unhealthy);
     }
-    if live.is_passed_over(ask.now_millis) { Err(Unavailable::PassedOver) } else { Ok(target) }
+    if live.is_passed_over(ask.now_millis) {
+        return Err(Unavailable::PassedOver);
+    }
+    if ask.spill.is_some_and(|most| live.in_flight() >= most) { Err(Unavailable::Full) } else { Ok(target) }
 }
 
 fn by_algorithm(

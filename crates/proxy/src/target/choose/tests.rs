@@ -40,8 +40,13 @@ impl Group {
     }
 }
 
-const ASK: Ask =
-    Ask { key: 42, preferred: None, tried: Tried { targets: [0; 3], count: 0 }, now_millis: 1_000 };
+const ASK: Ask = Ask {
+    key: 42,
+    preferred: None,
+    spill: None,
+    tried: Tried { targets: [0; 3], count: 0 },
+    now_millis: 1_000,
+};
 
 fn tried(targets: &[usize]) -> Tried {
     let mut tried = Tried::default();
@@ -88,6 +93,47 @@ fn a_preferred_target_is_chosen_while_it_is_available() {
     assert_ne!(choice.target, 1);
     group.snapshot.groups[0].targets[0].connect_failed(900, 950);
     assert_eq!(not_preferred(group.choose(prefers(0, Tried::default()))), Some(Unavailable::PassedOver));
+}
+
+#[test]
+fn a_session_stays_where_no_target_is_better() {
+    use Health::{Healthy, Unhealthy};
+    for algorithm in ["weighted_round_robin", "least_connections", "random_two", "source_ip_hash"] {
+        let mut group = Group::new(&format!("algorithm = '{algorithm}'"));
+        group.set([Unhealthy; 3]);
+        for target in 0..3 {
+            let ask = Ask { preferred: Some(target), ..ASK };
+            let choice = group.choose(ask).unwrap();
+            assert_eq!(
+                (choice.target, choice.why),
+                (target, Why::FailOpen),
+                "{algorithm}: all are unhealthy"
+            );
+            assert_ne!(group.choose(Ask { tried: tried(&[target]), ..ask }).unwrap().target, target);
+        }
+        group.set([Healthy; 3]);
+        group.snapshot.groups[0].targets.iter().for_each(|target| drop(target.connect_failed(900, 950)));
+        for target in 0..3 {
+            let choice = group.choose(Ask { preferred: Some(target), ..ASK }).unwrap();
+            assert_eq!((choice.target, choice.why), (target, Why::PassedOver), "{algorithm}: connects fail");
+        }
+    }
+}
+
+#[test]
+fn a_session_spills_over_while_its_target_is_full() {
+    let mut group = Group::new("");
+    group.set([Health::Healthy; 3]);
+    let ask = Ask { preferred: Some(1), spill: Some(2), ..ASK };
+    let full = group.snapshot.groups[0].targets[1].clone();
+    full.begin_request();
+    assert_eq!(group.choose(ask).unwrap().target, 1, "one of two");
+    full.begin_request();
+    let choice = group.choose(ask).unwrap();
+    assert_eq!(choice.not_preferred, Some(Unavailable::Full));
+    assert_ne!(choice.target, 1);
+    full.end_request();
+    assert_eq!(group.choose(ask).unwrap().target, 1, "there is room again");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub mod client_hello;
 pub mod compression;
+pub mod cookie;
 pub mod http1;
 pub mod http2;
 pub mod proxy_protocol;

@@ -42,6 +42,11 @@ fn client_hellos() {
     replay("client_hello", oracle::client_hello);
 }
 
+#[test]
+fn cookies() {
+    replay("cookies", oracle::cookies);
+}
+
 fn replay(target: &str, check: fn(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -140,6 +140,23 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+const COOKIE_PIECES: &[&str] = &[
+    "a=",
+    "sid=",
+    "a",
+    "b=2",
+    "; ",
+    ";",
+    "=",
+    "\"",
+    "~",
+    "~Ab-_9",
+    "own",
+    "Max-Age=0",
+    "; expires=Thu, 01-Jan-70 00:00:00",
+    "; Path=/",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -184,6 +201,13 @@ proptest! {
         oracle::path(&bytes);
         oracle::proxy_header(&bytes);
         oracle::frames(&bytes);
+        oracle::cookies(&bytes);
+    }
+
+    #[test]
+    fn cookies(bytes in pieces(COOKIE_PIECES)) {
+        oracle::cookies(&bytes);
+        oracle::cookies(&[b"sid\n", bytes.as_slice()].concat());
     }
 
     #[test]

@@ -4,8 +4,10 @@
 #![allow(dead_code, reason = "every test and fuzz target uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a check fails by panicking")]
 
+mod cookies;
 mod frames;
 
+pub(crate) use cookies::cookies;
 pub(crate) use frames::frames;
 
 use model::HttpLimits;

@@ -15,6 +15,7 @@ mod interim_budget;
 mod pass_over;
 mod random;
 mod rules;
+pub mod session;
 
 pub use access::AddressTable;
 pub use algorithm::{Maglev, RandomTwo, SmoothWeighted, least_connections};

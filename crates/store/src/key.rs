@@ -19,6 +19,11 @@ impl Key {
         }
     }
 
+    /// For bytes that are known to be valid.
+    pub(crate) fn plain(bytes: &[u8; 38]) -> Self {
+        Self(bytes.as_slice().into())
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -7,6 +7,7 @@
 mod error;
 mod item;
 mod key;
+pub mod session;
 
 pub use error::StoreError;
 pub use item::{Item, Put, Version, When};

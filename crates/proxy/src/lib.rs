@@ -20,6 +20,8 @@ mod io_error;
 mod live;
 mod local;
 mod nonces;
+#[cfg_attr(not(test), expect(dead_code, reason = "the step that uses it comes next"))]
+mod persist;
 mod relay;
 #[cfg(test)]
 mod sim;

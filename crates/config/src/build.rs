@@ -18,10 +18,13 @@ mod health_check;
 mod http;
 mod http2;
 mod idiom;
+mod key_file;
 mod listener;
 mod pattern;
 mod redirect_http;
 mod rule;
+mod session_gateway;
+mod session_store;
 mod settings;
 mod status;
 mod target_group;
@@ -56,6 +59,12 @@ struct Build<'b, 't> {
     /// The names of all target groups, including those with errors.
     groups: Vec<&'b str>,
     access_files: access::FileBudget,
+    /// The names of all session stores, including those with errors, and those of them that something uses.
+    stores: Vec<&'b str>,
+    used_stores: HashSet<String>,
+    /// The Unix sockets and the addresses of `[admin]`.
+    sockets: Vec<PathBuf>,
+    admin_addresses: Vec<SocketAddr>,
     /// The addresses of all listeners, and the name of each one's listener.
     binds: Vec<(SocketAddr, String)>,
     report: &'b mut Report<'t>,
@@ -68,10 +77,20 @@ pub(crate) fn config(
     files: &dyn Files,
     report: &mut Report<'_>,
 ) -> Config {
-    let groups = root.tables("target_group").into_iter().map(|(name, _)| name).collect();
-    let access_files = access::FileBudget::default();
-    let (file_name, binds) = (Arc::from(file_name), Vec::new());
-    let mut build = Build { folder, files, file_name, groups, access_files, binds, report };
+    let names = |tables| root.tables(tables).into_iter().map(|(name, _)| name).collect();
+    let mut build = Build {
+        folder,
+        files,
+        file_name: Arc::from(file_name),
+        groups: names("target_group"),
+        access_files: access::FileBudget::default(),
+        stores: names("session_store"),
+        used_stores: HashSet::new(),
+        sockets: Vec::new(),
+        admin_addresses: Vec::new(),
+        binds: Vec::new(),
+        report,
+    };
     let listeners = build.listeners(root);
     let binds_of = |listener: &Listener| {
         let name = listener.name.as_str().to_owned();
@@ -83,6 +102,11 @@ pub(crate) fn config(
     build.unused(root, &listeners);
     let admin =
         root.table("admin").map(|table| admin::admin(table, &listeners, &mut build)).unwrap_or_default();
+    build.sockets.clone_from(&admin.sockets);
+    build.admin_addresses.clone_from(&admin.addresses);
+    let session_stores = session_store::session_stores(root, &mut build);
+    let session_gateways = session_gateway::session_gateways(root, &session_stores, &mut build);
+    build.unused_stores(root);
     Config {
         workers: root.integer("workers"),
         stop_timeout: root.duration("stop_timeout").unwrap_or(STOP_TIMEOUT),
@@ -90,6 +114,8 @@ pub(crate) fn config(
         load_balancers: connections::load_balancers(root),
         listeners,
         target_groups,
+        session_stores,
+        session_gateways,
     }
 }
 
@@ -138,6 +164,20 @@ impl Build<'_, '_> {
             self.report.error(value, format!("`{}` is not a file name", text.escape_debug()));
         }
         Some(self.path(text))
+    }
+
+    /// The path of a Unix socket, without `unix:`. `None`: it is missing, which was reported.
+    fn socket_path(&mut self, path: &str, example: &str, value: &Value) -> Option<PathBuf> {
+        if path.is_empty() {
+            let problem = self.report.error(value, "the path of the Unix socket is missing");
+            problem.hint(format!("write `unix:` and a path, such as `\"unix:{example}\"`"));
+            return None;
+        }
+        if path.len() > SOCKET_PATH_MAX || path.contains('\0') {
+            let message = format!("the path of a Unix socket has at most {SOCKET_PATH_MAX} bytes and no NUL");
+            self.report.error(value, message);
+        }
+        Some(self.path(path))
     }
 
     /// The position of `at`, for errors that are found after parsing.
@@ -207,5 +247,7 @@ fn group_names(action: &Action) -> impl Iterator<Item = &str> {
     groups.iter().map(|weighted| weighted.group.as_str())
 }
 
+/// `sun_path` without its final NUL (`man 7 unix`).
+const SOCKET_PATH_MAX: usize = 107;
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_LOAD_BALANCER: &str = "default";

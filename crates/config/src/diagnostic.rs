@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use serde_json::json;
 
-use crate::source::Place;
+use crate::source::{Place, without_passwords};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -41,7 +41,7 @@ fn excerpt(file: &str, line: usize, column: usize) -> Option<Excerpt> {
 fn excerpt_of(text: &str, line: usize, column: usize) -> Option<Excerpt> {
     let text = text.lines().nth(line.checked_sub(1)?)?;
     let is_plain = text.chars().count() <= EXCERPT_CHARS_MAX && !text.chars().any(char::is_control);
-    is_plain.then(|| Excerpt { text: text.to_owned(), indent: column.saturating_sub(1) })
+    is_plain.then(|| Excerpt { text: without_passwords(text), indent: column.saturating_sub(1) })
 }
 
 const EXCERPT_CHARS_MAX: usize = 160;

@@ -89,7 +89,7 @@ const SECTIONS: &[Section] = &[
         title: "Top level",
         table: "",
         prefix: "",
-        without: &["admin", "load_balancer", "listener", "target_group"],
+        without: &["admin", "load_balancer", "listener", "target_group", "session_store", "session_gateway"],
         example: "",
     },
     Section { title: "`[admin]`", table: "admin", prefix: "admin.", without: &[], example: "" },
@@ -183,6 +183,40 @@ health_check = { type = "http", path = "/healthz", interval = "2s", timeout = "1
 timeouts = { connect = "1s", response = "30s" }
 "#,
     },
+    Section {
+        title: "`[session_store.NAME]`",
+        table: "session_store",
+        prefix: "session_store.*.",
+        without: &[],
+        example: "",
+    },
+    Section {
+        title: "`[session_gateway.NAME]`",
+        table: "session_gateway",
+        prefix: "session_gateway.*.",
+        without: &[],
+        example: r#"[listener.web]
+bind = "0.0.0.0:8080"
+forward = "app"
+
+[target_group.app]
+targets = ["10.0.0.1:8080", "10.0.0.2:8080"]
+
+[session_store.database]
+type = "sql"
+url = "postgres://evenkeel:secret@db.internal/sessions"
+timeout = "100ms"
+
+[session_store.copies]
+type = "redis"
+url = "redis://10.0.0.9:6379"
+
+[session_gateway.shop]
+bind = "unix:/run/evenkeel/sessions.sock"
+store = "database"
+cache = "copies"
+"#,
+    },
 ];
 
 const INTRODUCTION: &str = r#"# Configuration
@@ -205,7 +239,7 @@ targets = ["127.0.0.1:9001", "127.0.0.1:9002"]
 
 - **Durations** are a whole number and a unit: `ms`, `s`, `m`, `h` or `d`, as in `"75s"`.
 - **Sizes** are a whole number and a unit: `B`, `KiB` (1024 bytes), `MiB` or `GiB`, as in `"16KiB"`.
-- **Names** of load balancers, listeners and target groups have 1–64 letters (a–z, A–Z), digits, `-` and `_`.
+- **Names** of load balancers, listeners, target groups, session stores and gateways have 1–64 letters (a–z, A–Z), digits, `-` and `_`.
 - **Relative paths** are relative to the directory of the file.
 - **Regular expressions** are those of the Rust crate `regex`, in linear time; they match anywhere unless anchored with `^` and `$`.
 - An unknown key is an error, and so is a key that has no effect.
@@ -220,7 +254,15 @@ mod tests {
         let mut expected: Vec<_> = keys::all().into_iter().map(|(path, _)| path).collect();
         let again = |inner: &str| is_inherited(inner) || inner.starts_with(REPEATED);
         expected.retain(|path| !path.strip_prefix(LISTENER).is_some_and(again));
-        let tables = ["admin", "load_balancer", "listener", "listener.*.rule", "target_group"];
+        let tables = [
+            "admin",
+            "load_balancer",
+            "listener",
+            "listener.*.rule",
+            "target_group",
+            "session_store",
+            "session_gateway",
+        ];
         expected.retain(|path| !tables.contains(&path.as_str()));
         let chapters =
             SECTIONS.iter().flat_map(|s| s.keys().into_iter().map(move |(p, _)| format!("{}{p}", s.prefix)));

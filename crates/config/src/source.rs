@@ -75,9 +75,34 @@ impl<'t> Source<'t> {
 /// The part of a line that is shown, the number of characters before the mark in it, and the mark's length.
 fn excerpt(line: &str, before: usize, length: usize) -> (String, usize, usize) {
     let skipped = if before > EXCERPT_MAX / 2 { before - EXCERPT_MAX / 4 } else { 0 };
-    let shown: String = line.chars().skip(skipped).take(EXCERPT_MAX).map(printable).collect();
+    let shown: String =
+        without_passwords(line).chars().skip(skipped).take(EXCERPT_MAX).map(printable).collect();
     let indent = before - skipped;
     (shown, indent, length.min(EXCERPT_MAX.saturating_sub(indent)).max(1))
+}
+
+/// Replaces what may be a password in a URL with as many stars. Excerpts reach terminals, pipelines and the admin API.
+pub(crate) fn without_passwords(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let url = url.split(['"', '\'']).next().unwrap_or(url);
+        rest = &rest[before.len() + url.len()..];
+        // A password may contain what belongs into no URL.
+        let user =
+            url.rfind('@').and_then(|at| url[..at].split_once(':').map(|(user, _)| (user.len() + 1, at)));
+        let parameter = url.find("password=").map(|at| at + "password=".len());
+        let parameter = parameter.map(|at| (at, url[at..].find('&').map_or(url.len(), |end| at + end)));
+        for (index, c) in url.char_indices() {
+            let is_in = |range: Option<(usize, usize)>| range.is_some_and(|(a, b)| (a..b).contains(&index));
+            let is_password = is_in(user) || is_in(parameter);
+            shown.push(if is_password { '*' } else { c });
+        }
+    }
+    shown.push_str(rest);
+    shown
 }
 
 /// Replaces control characters, so that a file cannot send escape sequences to the terminal.
@@ -129,6 +154,24 @@ mod tests {
         assert_eq!(found.column, 1001);
         assert_eq!(found.excerpt.chars().nth(found.indent), Some('X'));
         assert_eq!(found.excerpt.chars().count(), EXCERPT_MAX);
+    }
+
+    #[test]
+    fn passwords_of_urls_are_not_shown() {
+        for (line, shown) in [
+            ("url = \"postgres://me:se:cr@t@db/x\" # a@b", "url = \"postgres://me:*******@db/x\" # a@b"),
+            ("url = 'redis://:pässe@db'; x = 'y@z'", "url = 'redis://:*****@db'; x = 'y@z'"),
+            (
+                "a = \"http://x:1/@\", b = \"mysql://me:x/y@db",
+                "a = \"http://x:**@\", b = \"mysql://me:***@db",
+            ),
+            ("url = \"postgres://db:5432/x\"", "url = \"postgres://db:5432/x\""),
+            ("'mysql://db/x?password=abc&a=b'", "'mysql://db/x?password=***&a=b'"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_passwords(line), shown);
+            assert_eq!(place(line, 0, 1).excerpt, shown);
+        }
     }
 
     #[test]

@@ -12,6 +12,9 @@ struct AnyPage;
 impl Files for AnyPage {
     fn read(&self, path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
         let is_token = path.extension().is_some_and(|extension| extension == "token");
+        if path.extension().is_some_and(|extension| extension == "key") {
+            return Ok("0f".repeat(32).into_bytes());
+        }
         Ok(if is_token { b"0123456789abcdef".to_vec() } else { b"# page".to_vec() })
     }
 }
@@ -112,8 +115,30 @@ fn within(chapter: &str, example: &str) -> String {
             own("[target_group.NAME]")
         ),
         "[target_group.app-next]\ntargets = [\"127.0.0.1:2\"]\n".to_owned(),
+        sessions(chapter, name, example),
     ]
     .concat()
+}
+
+/// A session store and a gateway around the example of one of their keys.
+fn sessions(chapter: &str, name: &str, example: &str) -> String {
+    let database = "type = \"sql\"\nurl = \"sqlite:///var/lib/x.db\"\n";
+    let (store, gateway) = match (chapter, name) {
+        ("[session_store.NAME]", "type") => (format!("{example}url = \"sqlite:///var/lib/x.db\"\n"), ""),
+        ("[session_store.NAME]", "path") => (format!("type = \"file\"\n{example}"), ""),
+        ("[session_store.NAME]", "url") => (format!("type = \"sql\"\n{example}"), ""),
+        ("[session_store.NAME]", "servers") => (format!("type = \"memcached\"\n{example}"), ""),
+        ("[session_store.NAME]", _) => (format!("{database}{example}"), ""),
+        ("[session_gateway.NAME]", _) => (database.to_owned(), example),
+        _ => return String::new(),
+    };
+    let other = |key: &str, line: &str| if name == key { String::new() } else { line.to_owned() };
+    format!(
+        "[session_store.database]\n{store}[session_store.near]\ntype = \"memory\"\n\
+         [session_gateway.php]\n{}{}{gateway}",
+        other("bind", "bind = \"unix:x.sock\"\n"),
+        other("store", "store = \"database\"\n")
+    )
 }
 
 const HTTPS: &str = "protocol = \"https\"\ncertificates = \"site.pem\"\n";
@@ -174,10 +199,19 @@ fn documented_defaults_are_the_defaults() {
     let http = defaults_of("`[load_balancer.NAME]`", &[""], &["access_log.", "compression."]);
     let listener = defaults_of("`[listener.NAME]`", &["protocol", "load_balancer"], &[]);
     let targets = defaults_of("`[target_group.NAME]`", &[""], &["targets.", "tls."]);
-    for (lines, at_least) in [(&top, 1), (&http, 16), (&listener, 2), (&targets, 12)] {
+    let store = defaults_of("`[session_store.NAME]`", &[""], &["servers."]);
+    let gateway = defaults_of("`[session_gateway.NAME]`", &[""], &[]);
+    let least_store = "[session_store.a]\ntype = \"file\"\npath = \"a\"\n";
+    let least_gateway = "[session_gateway.a]\nbind = \"unix:a\"\nstore = \"a\"\n";
+    let least = format!("{least}{least_store}{least_gateway}");
+    for (lines, at_least) in
+        [(&top, 1), (&http, 16), (&listener, 2), (&targets, 12), (&store, 2), (&gateway, 1)]
+    {
         assert!(lines.lines().count() >= at_least, "{lines}");
     }
-    let explicit = format!("{top}{plain}{listener}{http}{group}{check}{targets}");
+    let groups = format!("{group}{check}{targets}");
+    let sessions = format!("{least_store}{store}{least_gateway}{gateway}");
+    let explicit = format!("{top}{plain}{listener}{http}{groups}{sessions}");
     assert_eq!(parsed(&explicit), parsed(&least));
 }
 

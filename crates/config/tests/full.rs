@@ -8,15 +8,23 @@ use std::time::Duration;
 
 use config::{Files, Loaded, parse};
 use model::{
-    Action, Algorithm, CheckKind, CompressionLevels, Config, ConnectionLimits, ContentCoding, HashKey,
-    HostPattern, HttpService, Listener, LogFormat, LogPath, OriginPattern, PathPattern, PathRewrite, Service,
-    TemplatePiece, ValuePattern, WebSocket, WhenFull,
+    Action, Algorithm, CheckKind, CompressionLevels, Config, ConnectionLimits, ContentCoding, GatewayAddress,
+    HashKey, HostPattern, HttpService, KeySource, Listener, LogFormat, LogPath, MemcachedAddress,
+    MemcachedServer, OriginPattern, PathPattern, PathRewrite, SecretKeys, SecretUrl, Service, SqlDialect,
+    StoreKind, TemplatePiece, ValuePattern, WebSocket, WhenFull,
 };
 
 struct Pages;
 
 impl Files for Pages {
     fn read(&self, path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
+        if path.extension().is_some_and(|extension| extension == "key") {
+            return if path.ends_with("main.toml.key") {
+                Err(io::ErrorKind::NotFound.into())
+            } else {
+                Ok(format!("{}\n{}\n", "01".repeat(32), "02".repeat(32)).into_bytes())
+            };
+        }
         Ok(path.to_str().unwrap().as_bytes().to_vec())
     }
 }
@@ -264,6 +272,51 @@ fn target_groups() {
     assert_eq!(check.kind, CheckKind::Tcp);
     assert_eq!((check.interval, check.timeout), (seconds(1), seconds(1)), "the timeout is not longer");
     assert_eq!(hashed.algorithm, Algorithm::Hash(HashKey::Header("x-user".to_owned())));
+}
+
+#[test]
+fn session_stores() {
+    let stores = full().session_stores;
+    let names: Vec<_> = stores.iter().map(|store| store.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["near", "files", "database", "servers", "valkey", "embedded"],
+        "in the order of the file"
+    );
+    let [near, files, database, servers, valkey, embedded] = stores.as_slice() else { panic!("{stores:?}") };
+    assert_eq!((&near.kind, near.capacity, &near.key), (&StoreKind::Memory, 1000, &None));
+    assert_eq!(files.kind, StoreKind::File { path: PathBuf::from("/etc/evenkeel/sessions") });
+    assert_eq!((files.timeout, files.capacity), (Duration::from_millis(20), 1_000_000));
+    let keys = SecretKeys { current: [1; 32], previous: Some([2; 32]) };
+    assert_eq!(files.key, Some(KeySource::File { path: PathBuf::from("/etc/evenkeel/sessions.key"), keys }));
+    let url = |url: &str| SecretUrl(url.to_owned());
+    let sql = |dialect, text| StoreKind::Sql { dialect, url: url(text) };
+    assert_eq!(database.kind, sql(SqlDialect::Postgres, "postgres://keel:secret@db.internal/sessions"));
+    assert!(!format!("{database:?}").contains("secret"));
+    let path = PathBuf::from("/etc/evenkeel/main.toml.key");
+    assert_eq!(database.key, Some(KeySource::Generated { path, keys: None }));
+    assert_eq!(database.timeout, Duration::from_millis(10));
+    let tcp = |host: &str, port| MemcachedAddress::Tcp { host: host.to_owned(), port };
+    let expected = [
+        (tcp("10.0.0.1", 11211), 1),
+        (tcp("::1", 11212), 2),
+        (MemcachedAddress::Unix(PathBuf::from("/run/memcached.sock")), 1),
+    ]
+    .map(|(address, weight)| MemcachedServer { address, weight });
+    assert_eq!(servers.kind, StoreKind::Memcached { servers: expected.to_vec() });
+    assert_eq!(valkey.kind, StoreKind::Redis { url: url("rediss://:secret@10.0.0.1:6379/2") });
+    assert_eq!(embedded.kind, sql(SqlDialect::Sqlite, "sqlite:///etc/evenkeel/sessions.db"));
+}
+
+#[test]
+fn session_gateways() {
+    let gateways = full().session_gateways;
+    let [php, tomcat, ..] = gateways.as_slice() else { panic!("{gateways:?}") };
+    assert_eq!((php.name.as_str(), php.store.as_str()), ("php", "database"));
+    assert_eq!(php.bind, GatewayAddress::Unix(PathBuf::from("/etc/evenkeel/php.sock")));
+    assert_eq!((php.cache.as_ref().map(|name| name.as_str()), php.item_bytes_max), (Some("near"), 4 << 20));
+    assert_eq!(tomcat.bind, GatewayAddress::Tcp("127.0.0.1:11211".parse().unwrap()));
+    assert_eq!((tomcat.store.as_str(), &tomcat.cache, tomcat.item_bytes_max), ("embedded", &None, 1 << 20));
 }
 
 fn refusal(text: &str) -> String {

@@ -22,6 +22,9 @@ impl Files for Pages {
             }
             Some("bad.txt") => Ok(b"192.0.2.1\n10.0.0.1/8\n192.0.2.2 until tomorrow\n".to_vec()),
             Some("html.txt") => Ok("<p>\n".repeat(12).into_bytes()),
+            Some("good.key" | "open.key") => Ok("0f".repeat(32).into_bytes()),
+            Some("short.key") => Ok("0f".repeat(16).into_bytes()),
+            Some("session_store_generated.toml.key") => Ok(b"garbage".to_vec()),
             Some("bytes.txt") => Ok(vec![0xff]),
             Some("large.html") => {
                 let message = format!("it is larger than {bytes_max} bytes");
@@ -29,6 +32,10 @@ impl Files for Pages {
             }
             _ => Err(io::Error::new(io::ErrorKind::NotFound, "No such file or directory")),
         }
+    }
+
+    fn mode(&self, path: &Path) -> Option<u32> {
+        Some(if path == Path::new("open.key") { 0o100_640 } else { 0o100_600 })
     }
 }
 
@@ -61,6 +68,8 @@ fn wrong_configurations_are_refused_with_every_error() {
         let text = std::fs::read_to_string(&case).unwrap();
         let errors = parse(&text, &name(&case), &Pages).unwrap_err();
         assert!(errors.0.iter().all(|e| e.line > 0 && e.column > 0 && e.length > 0), "{errors}");
+        let text = errors.render(true) + &errors.to_json();
+        assert!(!text.contains("s3cret"), "{}: a password is shown", case.display());
         compare(&case, &errors.render(false));
     }
 }

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{
-    Admin, HealthCheck, Listener, LoadBalancer, TargetGroupName, TargetProtocol, TargetTls, TcpKeepalive,
+    Admin, HealthCheck, Listener, LoadBalancer, SessionGateway, SessionStore, TargetGroupName,
+    TargetProtocol, TargetTls, TcpKeepalive,
 };
 
 #[derive(Clone, Debug)]
@@ -21,6 +22,10 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// In the order of the file; names are unique.
     pub target_groups: Vec<TargetGroup>,
+    /// In the order of the file; names are unique.
+    pub session_stores: Vec<SessionStore>,
+    /// In the order of the file; names are unique, and their stores are among `session_stores`.
+    pub session_gateways: Vec<SessionGateway>,
 }
 
 #[derive(Clone, Debug)]

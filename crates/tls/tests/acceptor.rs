@@ -88,6 +88,8 @@ fn config(certificates: Vec<CertificateEntry>) -> Config {
         load_balancers: Vec::new(),
         listeners: vec![listener],
         target_groups: Vec::new(),
+        session_stores: Vec::new(),
+        session_gateways: Vec::new(),
     }
 }
 

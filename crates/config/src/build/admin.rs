@@ -34,16 +34,7 @@ pub(super) fn admin(table: &Table, listeners: &[Listener], build: &mut Build<'_,
 }
 
 fn socket(path: &str, value: &Value, admin: &Admin, build: &mut Build<'_, '_>) -> Option<PathBuf> {
-    if path.is_empty() {
-        let problem = build.report.error(value, "the path of the Unix socket is missing");
-        problem.hint("write `unix:` and a path, such as `\"unix:/run/evenkeel/admin.sock\"`");
-        return None;
-    }
-    if path.len() > SOCKET_PATH_MAX || path.contains('\0') {
-        let message = format!("the path of a Unix socket has at most {SOCKET_PATH_MAX} bytes and no NUL");
-        build.report.error(value, message);
-    }
-    let path = build.path(path);
+    let path = build.socket_path(path, "/run/evenkeel/admin.sock", value)?;
     if admin.sockets.contains(&path) {
         build.report.error(value, "`bind` has this Unix socket twice");
     }
@@ -115,8 +106,6 @@ fn access_of_others(mode: u32) -> Option<&'static str> {
     }
 }
 
-/// `sun_path` without its final NUL (`man 7 unix`).
-const SOCKET_PATH_MAX: usize = 107;
 const TOKEN_BYTES_MIN: usize = 16;
 const TOKEN_BYTES_MAX: usize = 4096;
 

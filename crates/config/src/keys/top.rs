@@ -1,7 +1,7 @@
 //! Keys of the top level, including the tables that headers open.
 
 use super::Default::{Is, Means, Required};
-use super::{Fields, Key, Kind, connections, http, listener, target_group, tls};
+use super::{Fields, Key, Kind, connections, http, listener, session, target_group, tls};
 
 pub(crate) const ROOT: Fields = &[TOP];
 
@@ -52,6 +52,20 @@ const TOP: &[Key] = &[
         kind: Kind::Named(&[target_group::KEYS]),
         default: Means("none"),
         help: "A set of targets that can serve the same requests, and how targets are chosen, checked and connected to.",
+        example: "",
+    },
+    Key {
+        name: "session_store",
+        kind: Kind::Named(&[session::STORE]),
+        default: Means("sessions are kept in this process"),
+        help: "Where sessions are kept so that they outlive this process, or are shared with others.",
+        example: "",
+    },
+    Key {
+        name: "session_gateway",
+        kind: Kind::Named(&[session::GATEWAY]),
+        default: Means("none"),
+        help: "An endpoint with the protocol of memcached, whose items are kept in a session store, for the session handlers of applications.",
         example: "",
     },
 ];

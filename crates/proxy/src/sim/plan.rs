@@ -138,6 +138,8 @@ impl Settings {
             load_balancers: vec![LoadBalancer { name: name.clone(), connections: limits }],
             listeners: listeners.map(|number| self.listener(number, &name, log)).collect(),
             target_groups: vec![self.target_group()],
+            session_stores: Vec::new(),
+            session_gateways: Vec::new(),
         }
     }
 

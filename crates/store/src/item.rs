@@ -14,9 +14,29 @@ pub struct Item {
     pub version: Version,
 }
 
-/// Changes whenever an item is written. Only equality means something.
+/// Changes whenever an item is written; a touch may leave it. Only equality means something. Zero is never the version of an
+/// item: a store that cannot say which version it has written answers with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Version(pub u64);
+
+impl Item {
+    /// An item's life ends at the millisecond that it names.
+    pub const fn is_expired(&self, now: u64) -> bool {
+        matches!(self.expires, Some(expires) if expires <= now)
+    }
+}
+
+impl When {
+    /// Whether a write may take place beside what is there. An expired item is not there.
+    pub fn holds(self, present: Option<Version>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Absent => present.is_none(),
+            Self::Present => present.is_some(),
+            Self::Unchanged(version) => present == Some(version),
+        }
+    }
+}
 
 /// The condition of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,3 +56,6 @@ pub enum Put {
     /// The condition does not hold; with the item that is there.
     Refused(Option<Item>),
 }
+
+/// limit: of the values of all stores. It is what a store that answers nonsense can make us hold for one item.
+pub const VALUE_BYTES_MAX: usize = 16 << 20;

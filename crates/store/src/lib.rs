@@ -4,14 +4,22 @@
 //! Two things stand on it: the sessions of the data plane, and the items of session gateways. Everything here runs on the
 //! control plane's runtime; a worker only sends to it.
 
+pub mod breaker;
+pub mod guard;
+pub mod memory;
+
+mod clock;
 mod error;
 mod item;
 mod key;
 pub mod session;
 
+pub use clock::Clock;
 pub use error::StoreError;
-pub use item::{Item, Put, Version, When};
+pub use guard::{Figures, Guarded};
+pub use item::{Item, Put, VALUE_BYTES_MAX, Version, When};
 pub use key::{InvalidKey, Key};
+pub use memory::{MemoryLimits, MemoryStore};
 
 use std::fmt::Debug;
 use std::future::Future;

@@ -1,0 +1,213 @@
+//! What stands between callers and a store that may hang or fail: a timeout, a circuit breaker, and counters.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::breaker::{Breaker, BreakerSettings, BreakerState, Outcome, Pass};
+use crate::{Item, Key, Put, Reply, Store, StoreError, When};
+
+/// A store whose every call ends in time, and which is not called while it rests after failures.
+///
+/// A call that is given up may still have its effect. That a store is full, or refuses an item as too large, is an error but
+/// no failure: it has answered, and what it holds can still be read.
+#[derive(Debug)]
+pub struct Guarded {
+    inner: Arc<dyn Store>,
+    timeout: Duration,
+    started: Instant,
+    breaker: Mutex<Breaker>,
+    counters: Counters,
+    last_error: Mutex<Option<StoreError>>,
+}
+
+/// What has happened so far, for metrics and status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// All calls, also those that failed or were not made because the store rests.
+    pub calls: u64,
+    /// Items that were asked for and found.
+    pub hits: u64,
+    pub misses: u64,
+    /// By the words of [`StoreError::reason`], in an order that does not change. `late` and `resting` are among them.
+    pub errors: [(&'static str, u64); 6],
+    pub state: BreakerState,
+    pub last_error: Option<StoreError>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    calls: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    errors: [AtomicU64; REASONS.len()],
+}
+
+/// Gives the pass back if the caller drops the call.
+struct Call<'a> {
+    guard: &'a Guarded,
+    pass: Option<Pass>,
+    began: Instant,
+}
+
+impl Guarded {
+    /// `seed` decides how rests differ between nodes.
+    pub fn new(inner: Arc<dyn Store>, timeout: Duration, seed: u64) -> Self {
+        Self::with_settings(inner, timeout, BreakerSettings::default(), seed)
+    }
+
+    pub fn with_settings(
+        inner: Arc<dyn Store>,
+        timeout: Duration,
+        settings: BreakerSettings,
+        seed: u64,
+    ) -> Self {
+        Self {
+            inner,
+            timeout,
+            started: Instant::now(),
+            breaker: Mutex::new(Breaker::new(settings, seed)),
+            counters: Counters::default(),
+            last_error: Mutex::new(None),
+        }
+    }
+
+    pub fn figures(&self) -> Figures {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Figures {
+            calls: read(&self.counters.calls),
+            hits: read(&self.counters.hits),
+            misses: read(&self.counters.misses),
+            errors: std::array::from_fn(|at| (REASONS[at], read(&self.counters.errors[at]))),
+            state: self.breaker().state(),
+            last_error: self.last_error(),
+        }
+    }
+
+    /// What went wrong last, but for the refusals while it rested.
+    pub fn last_error(&self) -> Option<StoreError> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn call<T>(&self, reply: Reply<'_, T>) -> Result<T, StoreError> {
+        count(&self.counters.calls, 1);
+        let Some(pass) = self.breaker().admit(self.started.elapsed()) else {
+            self.note(&StoreError::Resting);
+            return Err(StoreError::Resting);
+        };
+        let call = Call { guard: self, pass: Some(pass), began: Instant::now() };
+        let result = timeout(self.timeout, reply).await.unwrap_or(Err(StoreError::Late));
+        call.finish(outcome(&result));
+        if let Err(error) = &result {
+            self.note(error);
+        }
+        result
+    }
+
+    fn note(&self, error: &StoreError) {
+        if let Some(at) = REASONS.iter().position(|reason| *reason == error.reason()) {
+            count(&self.counters.errors[at], 1);
+        }
+        if *error != StoreError::Resting {
+            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        }
+    }
+
+    fn count_found<'a>(&self, found: impl IntoIterator<Item = &'a Option<Item>>) {
+        let (mut hits, mut misses) = (0, 0);
+        for item in found {
+            *(if item.is_some() { &mut hits } else { &mut misses }) += 1;
+        }
+        count(&self.counters.hits, hits);
+        count(&self.counters.misses, misses);
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Call<'_> {
+    fn finish(mut self, outcome: Outcome) {
+        self.end(outcome);
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if let Some(pass) = self.pass.take() {
+            self.guard.breaker().finish(pass, outcome, self.guard.started.elapsed());
+        }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if self.pass.is_none() {
+            return;
+        }
+        // Callers with a timeout of their own, which is shorter by an instant, must not hide that the store hangs.
+        if self.began.elapsed() >= self.guard.timeout / 2 {
+            self.guard.note(&StoreError::Late);
+            self.end(Outcome::Failed);
+        } else {
+            self.end(Outcome::Abandoned);
+        }
+    }
+}
+
+impl Store for Guarded {
+    fn get<'a>(&'a self, key: &'a Key) -> Reply<'a, Option<Item>> {
+        Box::pin(async move {
+            let found = self.call(self.inner.get(key)).await?;
+            self.count_found([&found]);
+            Ok(found)
+        })
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, item: Item, when: When) -> Reply<'a, Put> {
+        Box::pin(self.call(self.inner.put(key, item, when)))
+    }
+
+    fn touch<'a>(&'a self, key: &'a Key, expires: Option<u64>) -> Reply<'a, bool> {
+        Box::pin(self.call(self.inner.touch(key, expires)))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key) -> Reply<'a, bool> {
+        Box::pin(self.call(self.inner.delete(key)))
+    }
+
+    fn clear(&self) -> Reply<'_, ()> {
+        Box::pin(self.call(self.inner.clear()))
+    }
+
+    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
+        Box::pin(async move {
+            let found = self.call(self.inner.get_many(keys)).await?;
+            self.count_found(&found);
+            Ok(found)
+        })
+    }
+
+    fn touch_many<'a>(&'a self, ends: &'a [(Key, Option<u64>)]) -> Reply<'a, ()> {
+        Box::pin(self.call(self.inner.touch_many(ends)))
+    }
+}
+
+fn outcome<T>(result: &Result<T, StoreError>) -> Outcome {
+    match result {
+        Ok(_) | Err(StoreError::Full(_) | StoreError::TooLarge) => Outcome::Answered,
+        Err(StoreError::Away(_) | StoreError::Late | StoreError::Garbage(_) | StoreError::Resting) => {
+            Outcome::Failed
+        }
+    }
+}
+
+fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}
+
+const REASONS: [&str; 6] = ["away", "late", "full", "too_large", "garbage", "resting"];

@@ -6,6 +6,7 @@
 
 pub mod breaker;
 pub mod guard;
+pub mod memcached;
 pub mod memory;
 
 mod clock;
@@ -19,6 +20,7 @@ pub use error::StoreError;
 pub use guard::{Figures, Guarded};
 pub use item::{Item, Put, VALUE_BYTES_MAX, Version, When};
 pub use key::{InvalidKey, Key};
+pub use memcached::MemcachedStore;
 pub use memory::{MemoryLimits, MemoryStore};
 
 use std::fmt::Debug;

@@ -19,6 +19,8 @@ pub const FOR_TESTS: &Needed = &[
     // Peers vanish in network namespaces.
     ("ip", "iproute2"),
     ("ss", "iproute2"),
+    // A session store.
+    ("memcached", "memcached"),
     ("openssl", "openssl"),
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),

@@ -1,0 +1,179 @@
+//! Groups of memcached servers: real ones, and scripted ones that misbehave.
+
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{MemcachedAddress, MemcachedServer};
+use store::memcached::{MemcachedSettings, Protocol};
+use store::{Key, MemcachedStore, Put, Store, StoreError, When};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use self::server::Memcached;
+use crate::contract::{self, Promises, item, wait_until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keeps_the_contract_with_meta_commands() {
+    let servers = [Memcached::start(&[]).await, Memcached::start(&[]).await, Memcached::start(&[]).await];
+    let group = servers.each_ref().map(|server| server.member());
+    contract::check(store(&group, None), promises()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keeps_the_contract_with_text_commands() {
+    let servers = [Memcached::start(&[]).await, Memcached::start(&[]).await, Memcached::start(&[]).await];
+    let group = servers.each_ref().map(|server| server.member());
+    let promises = Promises { says_ends: false, says_versions: false, ..promises() };
+    contract::check(store(&group, Some(Protocol::Text)), promises).await;
+}
+
+/// The keys of the lost server are refused for an instant, then kept by the others; those of the others never suffer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_is_ejected_and_found_again() {
+    let mut servers = [Memcached::start(&[]).await, Memcached::start(&[]).await, Memcached::start(&[]).await];
+    let group = servers.each_ref().map(|server| server.member());
+    let store = store(&group, None);
+    let keys: Vec<_> = (0..60).map(|_| contract::key("killed")).collect();
+    write_all(&*store, &keys).await;
+    servers[1].kill().await;
+    wait_until("the others take its keys", || async { store.get_many(&keys).await.is_ok() }).await;
+    let left = store.get_many(&keys).await.unwrap().into_iter().flatten().count();
+    assert!((20..60).contains(&left), "{left} of 60 were with the others");
+    write_all(&*store, &keys).await;
+    assert!(store.get_many(&keys).await.unwrap().iter().all(Option::is_some));
+    servers[1].start_again().await;
+    wait_until("it is empty, and has its keys again", || async {
+        let found = store.get_many(&keys).await;
+        found.is_ok_and(|found| found.into_iter().flatten().count() == left)
+    })
+    .await;
+}
+
+/// A server that hangs costs its callers the patience once; then its keys are with the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_server_is_ejected_and_found_again() {
+    let servers = [Memcached::start(&[]).await, Memcached::start(&[]).await];
+    let group = servers.each_ref().map(|server| server.member());
+    let store = store(&group, None);
+    let keys: Vec<_> = (0..40).map(|_| contract::key("stopped")).collect();
+    write_all(&*store, &keys).await;
+    servers[0].signal(rustix::process::Signal::STOP);
+    let late = store.get_many(&keys).await;
+    assert_eq!(late, Err(StoreError::Late));
+    let left = store.get_many(&keys).await.unwrap().into_iter().flatten().count();
+    assert!((1..40).contains(&left));
+    servers[0].signal(rustix::process::Signal::CONT);
+    wait_until("it has kept what it held", || async {
+        store.get_many(&keys).await.is_ok_and(|found| found.iter().all(Option::is_some))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_server_evicts_and_a_flushed_one_forgets() {
+    let server = Memcached::start(&["-I", "512k", "-m", "1"]).await;
+    let store = store(&[server.member()], None);
+    let keys: Vec<_> = (0..4_000).map(|_| contract::key("evicted")).collect();
+    for key in &keys {
+        match store.put(key, item(&[b'v'; 4_000]), When::Always).await {
+            Ok(Put::Done(_)) | Err(StoreError::Full(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let found = store.get_many(&keys).await.unwrap().into_iter().flatten().count();
+    assert!((1..4_000).contains(&found), "{found}");
+    store.clear().await.unwrap();
+    assert!(store.get_many(&keys[3_900..]).await.unwrap().iter().all(Option::is_none));
+    assert!(matches!(store.put(&keys[0], item(b"anew"), When::Absent).await, Ok(Put::Done(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_reached_by_a_unix_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Memcached::start_at(&directory.path().join("socket"), &[]).await;
+    let store = store(&[server.member()], None);
+    write_all(&*store, &[contract::key("unix")]).await;
+}
+
+/// What a server says instead of an answer, and how it is called.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_misbehave() {
+    let endless = [b'x'; 4_096];
+    let table: [(&[u8], &[u8], &str); 9] = [
+        (b"HTTP/1.1 400 Bad Request\r\n", b"", "garbage"),
+        (b"MN\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", "garbage"),
+        (b"MN\r\n", b"VA 5 f0 t-1 c1\r\nabc", "away"),
+        (b"MN\r\n", b"VA 99999999 f0 t-1 c1\r\nabc", "garbage"),
+        (b"MN\r\n", b"VA 1 f0 t-1 c1\r\nabcdef", "garbage"),
+        (b"MN\r\n", b"EN\r\nEN\r\n", "garbage"),
+        (b"MN\r\n", &endless, "garbage"),
+        (b"ERROR\r\n", b"VALUE another 0 1 1\r\nx\r\nEND\r\n", "garbage"),
+        (b"", b"", "away"),
+    ];
+    for (hello, answer, reason) in table {
+        let store = store(&[scripted(hello, answer).await], None);
+        let key = contract::key("misbehaves");
+        // An answer that is followed by nonsense counts; then the server is left alone.
+        if let Err(error) = store.get(&key).await {
+            assert_eq!(error.reason(), reason, "{error}, {}", answer.escape_ascii());
+        }
+        wait_until("it is ejected", || async {
+            store.get(&key).await.is_err_and(|error| error.reason() == reason)
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_or_not_there() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let key = contract::key("silent");
+    assert_eq!(store(&[member(port)], None).get(&key).await, Err(StoreError::Late));
+    drop(silent);
+    let absent = store(&[member(port)], None).get(&key).await;
+    assert!(matches!(absent, Err(StoreError::Away(_))), "{absent:?}");
+}
+
+async fn write_all(store: &dyn Store, keys: &[Key]) {
+    for key in keys {
+        assert!(matches!(store.put(key, item(b"v"), When::Always).await, Ok(Put::Done(_))));
+    }
+}
+
+/// A server that says the same on every connection: `hello` at once, `answer` after the first command, and then closes.
+async fn scripted(hello: &'static [u8], answer: &[u8]) -> MemcachedServer {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answer = answer.to_vec();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut input = [0; 4];
+            if stream.read_exact(&mut input).await.is_ok() && stream.write_all(hello).await.is_ok() {
+                let mut command = [0; 512];
+                if !hello.is_empty() && stream.read(&mut command).await.is_ok_and(|read| read > 0) {
+                    let _ = stream.write_all(&answer).await;
+                }
+            }
+        }
+    });
+    member(port)
+}
+
+fn member(port: u16) -> MemcachedServer {
+    MemcachedServer { address: MemcachedAddress::Tcp { host: "127.0.0.1".to_owned(), port }, weight: 1 }
+}
+
+fn store(group: &[MemcachedServer], protocol: Option<Protocol>) -> Arc<MemcachedStore> {
+    let settings = MemcachedSettings { patience: PATIENCE, protocol };
+    Arc::new(MemcachedStore::new(group, settings, contract::clock()))
+}
+
+/// The servers are started with `-I 2m`.
+fn promises() -> Promises {
+    Promises { too_large: 3 << 20, ..Promises::default() }
+}
+
+const PATIENCE: Duration = Duration::from_secs(1);

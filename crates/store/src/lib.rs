@@ -5,9 +5,11 @@
 //! control plane's runtime; a worker only sends to it.
 
 pub mod breaker;
+pub mod file;
 pub mod guard;
 pub mod memcached;
 pub mod memory;
+pub mod open;
 
 mod clock;
 mod error;
@@ -17,11 +19,13 @@ pub mod session;
 
 pub use clock::Clock;
 pub use error::StoreError;
+pub use file::FileStore;
 pub use guard::{Figures, Guarded};
 pub use item::{Item, Put, VALUE_BYTES_MAX, Version, When};
 pub use key::{InvalidKey, Key};
 pub use memcached::MemcachedStore;
 pub use memory::{MemoryLimits, MemoryStore};
+pub use open::{OpenError, open};
 
 use std::fmt::Debug;
 use std::future::Future;

@@ -116,12 +116,20 @@ impl<S: Stream> Connection<S> {
     async fn serve(&mut self, requests: &mut mpsc::Receiver<Request>) -> Result<(), StoreError> {
         let mut deadline = Instant::now() + self.patience;
         let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
+        // All senders are gone: what is due is still answered.
+        let mut is_last = false;
         loop {
-            let may_take = self.due.len() < DUE_MAX && self.out.len() < OUT_BYTES_MAX;
+            if is_last && self.due.is_empty() {
+                return Ok(());
+            }
+            let may_take = !is_last && self.due.len() < DUE_MAX && self.out.len() < OUT_BYTES_MAX;
             let is_due = !self.due.is_empty();
             tokio::select! {
                 request = requests.recv(), if may_take => {
-                    let Some(request) = request else { return Ok(()) };
+                    let Some(request) = request else {
+                        is_last = true;
+                        continue;
+                    };
                     if !is_due {
                         deadline = Instant::now() + self.patience;
                     }

@@ -46,16 +46,15 @@ impl MemcachedStore {
         Self { ring: Ring::new(servers), servers: servers.iter().map(server).collect(), clock }
     }
 
-    /// The first server of the key that is not ejected.
+    /// The first server of the key that is not ejected. If all are, its first one is tried all the same: there is no
+    /// other, and what calls this store limits how often it is asked while it fails.
     fn server(&self, key: &Key) -> Result<&Arc<Server>, StoreError> {
-        let mut why = None;
-        for at in self.ring.servers(key.as_bytes()) {
-            match self.servers[at].ejection() {
-                None => return Ok(&self.servers[at]),
-                Some(error) => why = why.or(Some(error)),
-            }
-        }
-        Err(why.unwrap_or_else(|| StoreError::Away("the group has no server".to_owned())))
+        let mut order = self.ring.servers(key.as_bytes()).map(|at| &self.servers[at]).peekable();
+        let first = order.peek().copied();
+        order
+            .find(|server| server.ejection().is_none())
+            .or(first)
+            .ok_or_else(|| StoreError::Away("the group has no server".to_owned()))
     }
 
     async fn send(&self, key: &Key, command: Command) -> Result<Pending, StoreError> {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{MemcachedAddress, MemcachedServer};
+use store::breaker::BreakerState;
 use store::memcached::{MemcachedSettings, Protocol};
-use store::{Key, MemcachedStore, Put, Store, StoreError, When};
+use store::{Guarded, Key, MemcachedStore, Put, Store, StoreError, When};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -101,13 +102,12 @@ async fn a_server_is_reached_by_a_unix_socket() {
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_that_misbehave() {
     let endless = [b'x'; 4_096];
-    let table: [(&[u8], &[u8], &str); 9] = [
+    let table: [(&[u8], &[u8], &str); 8] = [
         (b"HTTP/1.1 400 Bad Request\r\n", b"", "garbage"),
         (b"MN\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", "garbage"),
         (b"MN\r\n", b"VA 5 f0 t-1 c1\r\nabc", "away"),
         (b"MN\r\n", b"VA 99999999 f0 t-1 c1\r\nabc", "garbage"),
         (b"MN\r\n", b"VA 1 f0 t-1 c1\r\nabcdef", "garbage"),
-        (b"MN\r\n", b"EN\r\nEN\r\n", "garbage"),
         (b"MN\r\n", &endless, "garbage"),
         (b"ERROR\r\n", b"VALUE another 0 1 1\r\nx\r\nEND\r\n", "garbage"),
         (b"", b"", "away"),
@@ -115,15 +115,53 @@ async fn servers_that_misbehave() {
     for (hello, answer, reason) in table {
         let store = store(&[scripted(hello, answer).await], None);
         let key = contract::key("misbehaves");
-        // An answer that is followed by nonsense counts; then the server is left alone.
-        if let Err(error) = store.get(&key).await {
+        for _ in 0..3 {
+            let error = store.get(&key).await.unwrap_err();
             assert_eq!(error.reason(), reason, "{error}, {}", answer.escape_ascii());
         }
-        wait_until("it is ejected", || async {
-            store.get(&key).await.is_err_and(|error| error.reason() == reason)
-        })
-        .await;
     }
+}
+
+/// An answer that is followed by nonsense counts; the connection is closed, so that the nonsense answers nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_too_many_is_no_answer() {
+    let store = store(&[scripted(b"MN\r\n", b"EN\r\nVA 5 f0 t-1 c1\r\nwrong\r\n").await], None);
+    for _ in 0..20 {
+        let found = store.get(&contract::key("too-many")).await;
+        assert!(found.as_ref().is_ok_and(Option::is_none) || found.is_err(), "{found:?}");
+    }
+}
+
+/// There is no other one to take the keys, so a call tries it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_only_server_is_found_again_at_once() {
+    let mut server = Memcached::start(&[]).await;
+    let store = store(&[server.member()], None);
+    let key = contract::key("only");
+    write_all(&*store, std::slice::from_ref(&key)).await;
+    server.kill().await;
+    for _ in 0..20 {
+        assert!(matches!(store.get(&key).await, Err(StoreError::Away(_))));
+    }
+    server.start_again().await;
+    assert_eq!(store.get(&key).await, Ok(None));
+}
+
+/// The breaker in front of a server that hangs: callers wait the timeout a few times, and then not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guarded_server_that_hangs_costs_nothing() {
+    let server = Memcached::start(&[]).await;
+    let store = Guarded::new(store(&[server.member()], None), Duration::from_millis(200), 1);
+    let key = contract::key("guarded");
+    store.put(&key, item(b"v"), When::Always).await.unwrap();
+    server.signal(rustix::process::Signal::STOP);
+    wait_until("it rests", || async { store.get(&key).await == Err(StoreError::Resting) }).await;
+    server.signal(rustix::process::Signal::CONT);
+    wait_until("it is asked again", || async { store.get(&key).await.is_ok_and(|found| found.is_some()) })
+        .await;
+    let figures = store.figures();
+    assert_eq!(figures.state, BreakerState::Closed);
+    assert!(figures.errors.iter().any(|&(reason, count)| reason == "late" && count >= 3), "{figures:?}");
 }
 
 #[tokio::test]

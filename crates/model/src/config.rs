@@ -1,10 +1,11 @@
 //! The configuration after all checks, with inherited values filled in.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    Admin, HealthCheck, Listener, LoadBalancer, SessionGateway, SessionStore, TargetGroupName,
+    Admin, HealthCheck, Listener, LoadBalancer, Persistence, SessionGateway, SessionStore, TargetGroupName,
     TargetProtocol, TargetTls, TcpKeepalive,
 };
 
@@ -37,6 +38,8 @@ pub struct TargetGroup {
     /// At least one; addresses are unique within the group.
     pub targets: Vec<Target>,
     pub algorithm: Algorithm,
+    /// How the requests of one client find their target again; rules may say otherwise.
+    pub persistence: Option<Arc<Persistence>>,
     pub health_check: Option<HealthCheck>,
     pub timeouts: TargetTimeouts,
     pub keepalive: TargetKeepalive,

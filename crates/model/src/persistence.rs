@@ -84,7 +84,7 @@ pub struct SourceIpPersistence {
     pub store: Option<SessionStoreName>,
 }
 
-/// Whose address it is.
+/// Which address counts as the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceFrom {
     /// The peer of the connection, or the client that its PROXY header names.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{AccessList, Cidr, HostPattern, PathPattern, TargetGroupName, ValuePattern, WebSocket};
+use crate::{
+    AccessList, Cidr, HostPattern, PathPattern, Persistence, TargetGroupName, ValuePattern, WebSocket,
+};
 
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -20,6 +22,8 @@ pub struct Rule {
     pub request_fields: FieldEdits,
     pub response_fields: FieldEdits,
     pub websocket: WebSocket,
+    /// Instead of that of the groups. Only with [`Action::Forward`].
+    pub persistence: Option<Arc<Persistence>>,
 }
 
 impl Rule {

@@ -2,7 +2,7 @@
 
 use model::{ContentCoding, Failure};
 
-use crate::{Counter, Gauge, Handshakes, Histogram, Http2Faults, TunnelCells};
+use crate::{Counter, Gauge, Handshakes, Histogram, Http2Faults, SessionCells, SessionOutcome, TunnelCells};
 
 /// The cells of one worker, for what does not belong to a listener or target.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub struct Finished {
     pub coding: Option<ContentCoding>,
     pub plain_body_bytes: u64,
     pub response_body_bytes: u64,
+    /// `None`: there is no persistence.
+    pub session: Option<SessionOutcome>,
 }
 
 /// The cells of one listener on one worker.
@@ -77,6 +79,7 @@ pub struct ListenerCells {
     /// Responses that were not compressed because too many compressions were running.
     pub compression_skipped: Counter,
     pub phases: PhaseHistograms,
+    pub sessions: SessionCells,
 }
 
 impl ListenerCells {
@@ -93,6 +96,9 @@ impl ListenerCells {
         }
         self.retries.add(u64::from(request.attempts.saturating_sub(1)));
         self.phases.record(&request.phases);
+        if let Some(session) = request.session {
+            self.sessions.count(session);
+        }
         if let Some(coding) = request.coding {
             self.compressed.count(coding);
             self.compression_input_bytes.add(request.plain_body_bytes);

@@ -15,6 +15,7 @@ mod per_worker;
 mod prometheus;
 mod record;
 mod render;
+mod session;
 mod timestamp;
 mod tunnel;
 
@@ -37,5 +38,6 @@ pub use render::{
     render_events, render_listener_limits, render_listeners, render_load_balancers, render_logs,
     render_targets, render_workers,
 };
+pub use session::{CookieRefusal, SessionCells, SessionOutcome};
 pub use timestamp::Timestamp;
 pub use tunnel::{TUNNEL_FRAMES, TunnelCells, TunnelEnd, TunnelFrames};

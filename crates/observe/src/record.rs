@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use model::{ContentCoding, Failure, ListenerName, LogFormat, TargetGroupName};
 
 use crate::escape::{push_address, push_ip, push_json, push_number, push_quoted, push_token};
-use crate::{MadeBy, PhaseTimes, Timestamp};
+use crate::{MadeBy, PhaseTimes, SessionOutcome, Timestamp};
 
 macro_rules! key {
     ($name:literal) => {
@@ -52,6 +52,8 @@ pub struct AccessRecord<'a> {
     pub attempts: u32,
     /// The last attempt used an idle connection.
     pub reused: bool,
+    /// `None`: there is no persistence.
+    pub session: Option<SessionOutcome>,
     /// Bytes of the request body, as received from the client.
     pub request_body_bytes: u64,
     /// Bytes of the response body, as sent to the client.
@@ -162,6 +164,9 @@ impl AccessRecord<'_> {
         }
         fields.number(key!("attempts"), u64::from(self.attempts));
         fields.flag(key!("reused"), self.reused);
+        if let Some(session) = self.session {
+            fields.token(key!("session"), session.as_str().as_bytes());
+        }
     }
 }
 

@@ -4,9 +4,9 @@
 use model::{ContentCoding, Failure, ListenerName, LoadBalancerName, TargetKey};
 
 use crate::{
-    Counter, EventTotals, Exposition, Gauge, HTTP2_FAULTS, Handshake, Histogram, Kind, ListenerCells,
-    LogTotals, MadeBy, PerWorker, ProxyHeader, Refusal, StatusClasses, TUNNEL_FRAMES, TargetCells, TunnelEnd,
-    WorkerCells,
+    CookieRefusal, Counter, EventTotals, Exposition, Gauge, HTTP2_FAULTS, Handshake, Histogram, Kind,
+    ListenerCells, LogTotals, MadeBy, PerWorker, ProxyHeader, Refusal, SessionOutcome, StatusClasses,
+    TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
 };
 
 /// Writes one sample per worker.
@@ -36,6 +36,7 @@ pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerW
     render_handshakes(page, listeners);
     render_http2_faults(page, listeners);
     render_compressed(page, listeners);
+    render_sessions(page, listeners);
     render_phases(page, listeners);
     render_tunnels(page, listeners);
 }
@@ -213,6 +214,25 @@ fn render_compressed(page: &mut Exposition, listeners: &Listeners<'_>) {
         for coding in ContentCoding::ALL {
             let labels = [("listener", name.as_str()), ("coding", coding.as_str())];
             family.sample(&labels, cells.sum(|c| c.compressed.read(coding)));
+        }
+    }
+}
+
+fn render_sessions(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "Requests under persistence, by how they found their target.";
+    let mut family = page.family("evenkeel_listener_session_requests_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for outcome in SessionOutcome::ALL {
+            let labels = [("listener", name.as_str()), ("session", outcome.as_str())];
+            family.sample(&labels, cells.sum(|c| c.sessions.read(outcome)));
+        }
+    }
+    let help = "Session cookies that were taken for absent, by reason.";
+    let mut family = page.family("evenkeel_listener_session_cookies_refused_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for refusal in CookieRefusal::ALL {
+            let labels = [("listener", name.as_str()), ("reason", refusal.as_str())];
+            family.sample(&labels, cells.sum(|c| c.sessions.read_refused(refusal)));
         }
     }
 }

@@ -11,12 +11,14 @@ mod passage;
 mod reply;
 mod request;
 mod response;
+mod session;
 mod via;
 
 pub(crate) use edits::is_edited;
 pub(crate) use passage::Passage;
 pub(crate) use request::RequestComposer;
 pub(crate) use response::{ResponseComposer, Shape};
+pub(crate) use session::{CookieEdit, SessionField};
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,6 @@ mod io_error;
 mod live;
 mod local;
 mod nonces;
-#[cfg_attr(not(test), expect(dead_code, reason = "the step that uses it comes next"))]
 mod persist;
 mod relay;
 #[cfg(test)]
@@ -38,4 +37,5 @@ pub use engine::{BoundAddress, Engine, EngineError, StopReport};
 pub use http2::HTTP2_HEADER_LIST_BYTES_MAX;
 pub use live::{Health, LastFailure, Live, TargetLive};
 pub use net::Offer;
+pub use persist::SessionTable;
 pub use snapshot::{GroupPlan, ListenerPlan, Snapshot};

@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use balance::PassOver;
-use model::{Failure, ListenerName, LoadBalancerName, TargetKey};
+use model::{Failure, ListenerName, LoadBalancerName, SessionStoreName, TargetKey};
 use observe::{CachePadded, ListenerCells, PerWorker, TargetCells, WorkerCells};
 
 use crate::connection::limit::{ConnectionLimit, Evictors, ListenerLimits};
 use crate::descriptors::Descriptors;
 use crate::failed::Failed;
+use crate::persist::SessionTable;
 
 pub use last_failure::LastFailure;
 use last_failure::LastFailureCell;
@@ -40,6 +41,7 @@ struct Known {
     of_listener: HashMap<ListenerName, Arc<ConnectionLimit>>,
     of_load_balancer: HashMap<LoadBalancerName, Arc<ConnectionLimit>>,
     listener_limits: HashMap<(ListenerName, LoadBalancerName), Arc<ListenerLimits>>,
+    session_tables: HashMap<Option<SessionStoreName>, Arc<SessionTable>>,
 }
 
 impl Live {
@@ -89,6 +91,13 @@ impl Live {
     /// Forgets rules that the published snapshot no longer names. A rule with tunnels stays, because it may come back.
     pub(crate) fn retain_rules(&self, rules: &HashSet<&RuleKey>) {
         self.lock().rules.retain(|key, rule| rules.contains(key) || rule.tunnels() > 0);
+    }
+
+    /// The sessions that this process keeps for a store, or without one.
+    pub(crate) fn session_table(&self, store: Option<&SessionStoreName>) -> Arc<SessionTable> {
+        let mut known = self.lock();
+        let new = || Arc::new(SessionTable::new(SESSIONS_DEFAULT));
+        Arc::clone(known.session_tables.entry(store.cloned()).or_insert_with(new))
     }
 
     pub(crate) fn descriptors(&self) -> &Descriptors {
@@ -316,6 +325,9 @@ impl TargetLive {
         self.pass_over.load(Ordering::Relaxed) != good && self.pass_over.swap(good, Ordering::Relaxed) != good
     }
 }
+
+// limit: sessions of the table that needs no configuration.
+const SESSIONS_DEFAULT: u32 = 1_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ use crate::connection::idle_connections::IdleConnections;
 use crate::connection::waiters::{Waiter, Waiters};
 use crate::decide::choose_group;
 use crate::live::RuleLive;
+use crate::persist::PersistencePlan;
 use crate::snapshot::{ActionPlan, GroupPlan, ListenerPlan, RulePlan, Snapshot};
 use crate::target::{LocalGroup, LocalTarget};
 
@@ -159,6 +160,25 @@ impl<S: Sys> LocalListener<S> {
         let action = &self.plan.rules.get(rule)?.action;
         let group = choose_group(action, &mut self.turns.get(rule)?.borrow_mut())?;
         Some((group, self.groups.get(group).map(|group| &**group)?))
+    }
+
+    /// The groups of this rule, each with its index in the plan's groups.
+    pub(crate) fn groups_of(&self, rule: usize) -> impl Iterator<Item = (usize, &LocalGroup<S>)> {
+        let groups = match self.plan.rules.get(rule).map(|plan| &plan.action) {
+            Some(ActionPlan::Forward { groups, .. }) => groups.as_slice(),
+            _ => &[],
+        };
+        groups.iter().filter_map(|&index| Some((index, &**self.groups.get(index)?)))
+    }
+
+    /// How sessions of this rule find their targets in this group.
+    pub(crate) fn persistence<'p>(
+        &'p self,
+        rule: usize,
+        group: &'p LocalGroup<S>,
+    ) -> Option<&'p Arc<PersistencePlan>> {
+        let of_rule = self.plan.rules.get(rule).and_then(|plan| plan.persistence.as_ref());
+        of_rule.or(group.plan.persistence.as_ref())
     }
 
     /// The count of this rule's tunnels, and their limit. `None`: the rule does not forward.

@@ -1,7 +1,17 @@
-//! Session persistence.
+//! Session persistence: from what a request carries to the target that it prefers, and what the response must carry
+//! (SP1–SP8).
+//!
+//! [`PersistencePlan`] is compiled with a group or rule. [`see`] reads the mark of a session from a request. A cookie of
+//! ours says by itself where the session is; addresses and cookies of targets are looked up in a [`SessionTable`], which
+//! all workers of the process share. `http/persist.rs` tells the step.
 
+mod lease;
+mod plan;
 pub(crate) mod seal;
+mod see;
+mod table;
 
-/// A target as all nodes know it: a stable hash of its group and its address. Clients never see it in clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TargetId(pub(crate) u64);
+pub(crate) use lease::Lease;
+pub(crate) use plan::{CookiePlan, Keeper, MarkPlan, PersistencePlan, Scope};
+pub(crate) use see::{Facts, Sight, learned_key, see};
+pub use table::SessionTable;

@@ -9,7 +9,7 @@ mod group;
 mod pool;
 mod retry;
 
-pub(crate) use choose::{Ask, choose};
+pub(crate) use choose::{Ask, Choice, Tried, Unavailable, choose};
 pub(crate) use connect::{InFlight, connect, connect_http2, make_room, on_connect, secure};
 pub(crate) use group::LocalGroup;
 pub(crate) use pool::{LocalTarget, TargetConnection};

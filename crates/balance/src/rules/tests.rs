@@ -121,6 +121,7 @@ fn rule(host_text: &str, path_text: &str, condition_text: &str) -> Rule {
         response_fields: FieldEdits::default(),
         access: None,
         websocket: WebSocket::default(),
+        persistence: None,
     }
 }
 

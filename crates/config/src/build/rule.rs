@@ -71,6 +71,7 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
             .table("websocket")
             .map(|table| websocket::websocket(table, build))
             .unwrap_or_default(),
+        persistence: None,
     }
 }
 

@@ -25,6 +25,7 @@ fn target_group(name: &str, table: &Table, build: &mut Build<'_, '_>) -> TargetG
         tls: target_tls::target_tls(table, build),
         targets: targets(table, build),
         algorithm: algorithm(table, build),
+        persistence: None,
         health_check: check.and_then(|check| health_check::health_check(check, protocol, build)),
         timeouts: table.table("timeouts").map(timeouts).unwrap_or_default(),
         keepalive: table.table("keepalive").map(keepalive).unwrap_or_default(),

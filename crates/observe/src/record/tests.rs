@@ -32,6 +32,7 @@ pub(crate) fn example() -> AccessRecord<'static> {
         target: Some(([10, 0, 0, 9], 8080).into()),
         attempts: 1,
         reused: true,
+        session: Some(crate::SessionOutcome::Kept),
         request_body_bytes: 0,
         response_body_bytes: 5_120,
         coding: None,
@@ -65,6 +66,7 @@ impl AccessRecord<'_> {
             coding: self.coding,
             plain_body_bytes: self.plain_body_bytes,
             response_body_bytes: self.response_body_bytes,
+            session: None,
         }
     }
 }
@@ -85,6 +87,7 @@ fn unreadable() -> AccessRecord<'static> {
         target: None,
         attempts: 0,
         reused: false,
+        session: None,
         response_body_bytes: 0,
         phases: PhaseTimes { total: 12, ..PhaseTimes::default() },
         user_agent: None,
@@ -116,7 +119,7 @@ fn an_ordinary_request_as_text() {
         text(&example()),
         "2026-01-01T00:00:00.123456Z 200 GET shop.example.com /cart?item=7&q=a%20b made_by=target \
          total_us=4250 read_head_us=31 respond_us=4022 relay_us=190 listener=web rule=2 group=app \
-         target=10.0.0.9:8080 attempts=1 reused=1 client=192.0.2.7 peer=10.0.0.1:40312 version=1.1 \
+         target=10.0.0.9:8080 attempts=1 reused=1 session=kept client=192.0.2.7 peer=10.0.0.1:40312 version=1.1 \
          request_body_bytes=0 response_body_bytes=5120 connection_request=3 \
          user_agent=\"Mozilla/5.0 (X11; Linux x86_64)\" referer=\"https://shop.example.com/\" \
          request_id=01JGFJJZ00ABCDEF"
@@ -131,7 +134,7 @@ fn an_ordinary_request_as_json() {
             .to_owned()
             + r#""request_target":"/cart?item=7&q=a%20b","made_by":"target","total_us":4250,"#
             + r#""read_head_us":31,"respond_us":4022,"relay_us":190,"listener":"web","rule":2,"#
-            + r#""group":"app","target":"10.0.0.9:8080","attempts":1,"reused":true,"client":"192.0.2.7","#
+            + r#""group":"app","target":"10.0.0.9:8080","attempts":1,"reused":true,"session":"kept","client":"192.0.2.7","#
             + r#""peer":"10.0.0.1:40312","version":"1.1","request_body_bytes":0,"#
             + r#""response_body_bytes":5120,"connection_request":3,"#
             + r#""user_agent":"Mozilla/5.0 (X11; Linux x86_64)","referer":"https://shop.example.com/","#

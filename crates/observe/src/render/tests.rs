@@ -177,6 +177,7 @@ fn every_cell_has_a_row() {
         + size_of::<crate::Http2Faults>()
         + size_of::<crate::Refusals>()
         + size_of::<crate::Compressed>()
+        + size_of::<crate::SessionCells>()
         + PHASES.len() * size_of::<Histogram>()
         + (TunnelEnd::ALL.len() + 2 * TUNNEL_FRAMES.len()) * cell;
     assert_eq!(size_of::<ListenerCells>(), LISTENER_ROWS.len() * cell + arrays);

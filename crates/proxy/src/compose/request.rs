@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use balance::rewrite_path;
 use model::PathRewrite;
 use proto::http1::path::with_parameters;
-use proto::http1::{Known, Method, Names, RequestHead, Span, TargetForm, encode};
+use proto::http1::{Field, Known, Method, Names, RequestHead, Span, TargetForm, encode};
 
 use super::edits::{is_edited, write_edits};
 use super::passage::{MAX_FORWARDS, Passage};
+use super::session::CookieEdit;
 use crate::arrival::{Arrival, Source};
 use crate::head::RequestText;
 use crate::snapshot::{ListenerPlan, RulePlan};
@@ -25,6 +26,7 @@ pub(crate) struct RequestComposer<'a> {
     pub(crate) path: &'a [u8],
     pub(crate) id: &'a [u8],
     pub(crate) target: SocketAddr,
+    pub(crate) cookies: CookieEdit<'a>,
 }
 
 impl RequestComposer<'_> {
@@ -83,13 +85,20 @@ impl RequestComposer<'_> {
                     && edits.is_empty()
                     && passage.identity_fields().is_empty()
                     && max_forwards.is_none()
+                    && self.cookies == CookieEdit::Nothing
                     && !passage.has_evading_field() =>
             {
                 out.extend_from_slice(self.request.text(lines));
             }
-            _ => encode::copy_fields(out, bytes, head.fields(), |field| {
-                (is_length_plain || !field.is(Known::ContentLength)) && passage.passes_on(field, edits)
-            }),
+            _ => {
+                let keep = |field: &Field| {
+                    (is_length_plain || !field.is(Known::ContentLength)) && passage.passes_on(field, edits)
+                };
+                match self.cookies {
+                    CookieEdit::Nothing => encode::copy_fields(out, bytes, head.fields(), keep),
+                    edit => self.copy_fields(edit, keep, out),
+                }
+            }
         }
         if !is_length_plain {
             encode::write_length(out, self.request.text(head.length_value()));
@@ -104,6 +113,16 @@ impl RequestComposer<'_> {
         out.extend_from_slice(self.id);
         out.extend_from_slice(b"\r\n");
         write_edits(edits, out);
+    }
+
+    fn copy_fields(&self, edit: CookieEdit<'_>, keep: impl Fn(&Field) -> bool, out: &mut Vec<u8>) {
+        let request = self.request;
+        for field in request.head.fields().iter().filter(|field| keep(field)) {
+            match field.known {
+                Known::Cookie => edit.write(request.text(field.name), request.text(field.value), out),
+                _ => out.extend_from_slice(request.text(field.line)),
+            }
+        }
     }
 
     fn passage(&self) -> Passage<'_> {

@@ -5,6 +5,7 @@ use proto::compression::HeadEdits;
 use proto::http1::{Field, Known, Names, ResponseBody, ResponseHead, Version, encode, token};
 
 use super::edits::{belongs_to_failure, belongs_to_handshake, is_edited, write_edits_of, write_field};
+use super::session::SessionField;
 use super::via;
 use crate::arrival::{Arrival, Security};
 use crate::date::Date;
@@ -27,6 +28,8 @@ pub(crate) struct ResponseComposer<'a> {
     pub(crate) date: Date<'a>,
     /// The target speaks HTTP/2: the version of its responses is that of their text.
     pub(crate) is_target_http2: bool,
+    /// What a response of a target says about its session.
+    pub(crate) session: Option<SessionField<'a>>,
 }
 
 /// Which of the common fields a response carries.
@@ -100,15 +103,22 @@ impl ResponseComposer<'_> {
         let keeps_length = shape.keeps_length(head.status());
         let length = response.text(head.length_value());
         let copies_length = keeps_length && encode::is_plain_length(length);
-        let has_own = self.hsts().is_some() || !self.edits.is_empty() || !is_same;
+        let rewrites = self.session.filter(|session| session.is_rewritten);
+        let has_own = self.hsts().is_some() || !self.edits.is_empty() || !is_same || rewrites.is_some();
         match head.fields_together(ALWAYS_PASSED_ON) {
             Some(lines) if copies_length && !has_own => out.extend_from_slice(response.text(lines)),
-            _ => copy_fields(response, out, |field| {
-                let name = response.text(field.name);
-                passes_on(field, head.status(), copies_length)
-                    && !self.is_ours(name)
-                    && (is_same || !shape.edits.drops(name))
-            }),
+            _ => {
+                let keep = |field: &Field| {
+                    let name = response.text(field.name);
+                    passes_on(field, head.status(), copies_length)
+                        && !self.is_ours(name)
+                        && (is_same || !shape.edits.drops(name))
+                };
+                match &rewrites {
+                    None => copy_fields(response, out, keep),
+                    Some(session) => copy_routed(response, session, out, keep),
+                }
+            }
         }
         if keeps_length && !copies_length {
             encode::write_length(out, length);
@@ -149,6 +159,9 @@ impl ResponseComposer<'_> {
             via::write(self.plan.http.via.as_deref(), version, self.is_target_http2, out);
         }
         write_edits_of(self.edits, |name| kind.takes_edit_of(name), out);
+        if let (Some(session), Kind::Relayed(_) | Kind::Switch(_)) = (&self.session, kind) {
+            session.write(out);
+        }
         match kind {
             Kind::Interim(_) => {}
             Kind::Switch(_) => out.extend_from_slice(b"Connection: Upgrade\r\n"),
@@ -237,6 +250,20 @@ fn write_status_line(response: ResponseText<'_>, out: &mut Vec<u8>) {
     out.push(b' ');
     out.extend_from_slice(response.text(response.head.reason()));
     out.extend_from_slice(b"\r\n");
+}
+
+/// Copies fields; the cookies that carry a route get it where they stand.
+fn copy_routed(
+    response: ResponseText<'_>,
+    session: &SessionField<'_>,
+    out: &mut Vec<u8>,
+    keep: impl Fn(&Field) -> bool,
+) {
+    for field in response.head.fields().iter().filter(|field| keep(field)) {
+        if !session.rewrite(response, field, out) {
+            out.extend_from_slice(response.text(field.line));
+        }
+    }
 }
 
 fn copy_fields(response: ResponseText<'_>, out: &mut Vec<u8>, keep: impl FnMut(&Field) -> bool) {

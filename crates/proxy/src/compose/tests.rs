@@ -44,6 +44,7 @@ fn forwarded_to(snapshot: &Snapshot, arrival: &Arrival, request: &Request, targe
         path: decision.normal_path.as_deref().unwrap_or(question.request.path()),
         id: ID.as_bytes(),
         target: target.parse().unwrap(),
+        cookies: CookieEdit::Nothing,
     };
     let mut out = Vec::new();
     composer.write(&mut out);
@@ -88,6 +89,7 @@ impl<'a> Client<'a> {
             persists: self.persists,
             date: Date { cache: &cache, unix_seconds: DATE_SECONDS },
             is_target_http2: self.is_target_http2,
+            session: None,
         })
     }
 

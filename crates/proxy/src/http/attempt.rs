@@ -16,7 +16,7 @@ use super::exchange::Exchange;
 use super::forward::{self, Begun, SendError};
 use super::state::RequestBody;
 use super::upload::Upload;
-use super::{failure, tell, transfer, tunnel};
+use super::{failure, persist, tell, transfer, tunnel};
 use crate::decide::{Forward, choice_key};
 use crate::failed::Failed;
 use crate::io_error;
@@ -37,7 +37,7 @@ pub(super) async fn forward_and_respond<S: Sys>(
     {
         exchange.tunnel = Some(live.lease(max_connections).ok_or(Failure::WebSocketFull)?);
     }
-    let (index, group) = listener.next_group(admitted.rule).ok_or(Failure::NoTarget)?;
+    let (index, group) = persist::begin(exchange, &listener, admitted.rule).ok_or(Failure::NoTarget)?;
     exchange.route.group = Some(index);
     if admitted.is_websocket && group.plan.group.protocol.is_http2() {
         return Err(Failure::WebSocketHttp2.into());
@@ -65,10 +65,11 @@ async fn try_targets<S: Sys>(
         if !goes_on_without && watch.is_over(upload.input) {
             return Err(watch.failed());
         }
+        let session = exchange.session.as_ref();
         let ask = Ask {
             key,
-            preferred: None,
-            spill: None,
+            preferred: session.and_then(|session| session.preferred),
+            spill: session.and_then(|session| session.spill()),
             tried: attempts.tried,
             now_millis: client.proxy.now_millis(),
         };
@@ -77,7 +78,8 @@ async fn try_targets<S: Sys>(
         if let Some((live, failed)) = untold.take() {
             tell::attempt_failed(live, Event::AttemptFailed, failed);
         }
-        let target = &group.targets[choice.target];
+        let chosen = persist::settle(exchange, group, choice, &attempts.tried);
+        let target = &group.targets[chosen];
         exchange.route.attempts = attempts.begin();
         exchange.route.target = Some(target.live.key().address);
         let to = Destination { group, target, rule: admitted.rule };
@@ -92,7 +94,7 @@ async fn try_targets<S: Sys>(
             is_body_kept: upload.is_kept(),
             is_answered: exchange.response.is_answered(),
         };
-        let goes_on = attempts.goes_on_after(choice.target, &missed, request);
+        let goes_on = attempts.goes_on_after(chosen, &missed, request);
         // That a target closes an idle connection is no fault of it.
         if !(goes_on && missed.was_reused) {
             target.live.request_failed(missed.failed, client.proxy.now_millis());

@@ -20,7 +20,7 @@ impl<S: Sys> Delivery<'_, '_, '_, S> {
     pub(super) fn write_head(&self, input: &Buffer, out: &mut Vec<u8>) {
         let exchange = &*self.attempt.exchange;
         let shape = Shape { body: self.body, writer: self.writer, edits: &self.edits };
-        let composer = exchange.composer(Some(self.attempt.to.rule));
+        let composer = exchange.composer_of_target(self.attempt.to.rule);
         composer.write_relayed(exchange.response_text(input), shape, out);
     }
 }

@@ -10,9 +10,10 @@ use proto::http1::{Known, Span, Version};
 use super::heads::HeadLease;
 use super::record::{Record, Route};
 use super::request_id::RequestId;
+use super::session::Session;
 use super::state::{RequestBody, ResponseState};
 use super::tell::{self, FailedRequest};
-use crate::arrival::{Arrival, Source};
+use crate::arrival::{Arrival, Security, Source};
 use crate::compose::ResponseComposer;
 use crate::connection::Client;
 use crate::date::Date;
@@ -46,6 +47,8 @@ pub(super) struct Exchange<'c, S: Sys> {
     pub(super) response: ResponseState,
     /// The exchange is, or may become, one of its rule's tunnels.
     pub(super) tunnel: Option<TunnelLease>,
+    /// `None`: there is no persistence.
+    pub(super) session: Option<Session<S>>,
     pub(super) record: Record,
 }
 
@@ -73,6 +76,7 @@ impl<'c, S: Sys> Exchange<'c, S> {
             body: RequestBody::default(),
             response: ResponseState::default(),
             tunnel: None,
+            session: None,
             record: Record::begin(proxy.worker.now()),
         }
     }
@@ -108,7 +112,18 @@ impl<'c, S: Sys> Exchange<'c, S> {
             persists: self.persists,
             date: Date { cache: &proxy.date, unix_seconds: proxy.worker.wall() / 1_000_000 },
             is_target_http2: self.route.is_http2,
+            session: None,
         }
+    }
+
+    /// Composes responses of a target, which carry the session.
+    pub(super) fn composer_of_target(&self, rule: usize) -> ResponseComposer<'_> {
+        let session = self.session.as_ref().and_then(|session| {
+            let proxy = &self.client.proxy;
+            let is_tls = matches!(self.arrival.security, Security::Tls(_));
+            session.field(|| proxy.nonces.borrow_mut().next(), proxy.worker.wall() / 1_000_000, is_tls)
+        });
+        ResponseComposer { session, ..self.composer(Some(rule)) }
     }
 
     /// What is to be decided about the request.
@@ -154,6 +169,7 @@ impl<'c, S: Sys> Exchange<'c, S> {
             coding: record.coding,
             plain_body_bytes: meter.plain.get(),
             response_body_bytes: meter.down.get(),
+            session: self.session.as_ref().map(|session| session.outcome),
         });
         if let Some(failure) = record.failure {
             self.tell_failed(Failed { failure, detail: record.detail });
@@ -212,6 +228,7 @@ impl<'c, S: Sys> Exchange<'c, S> {
             target: route.target,
             attempts: route.attempts,
             reused: route.is_reused,
+            session: self.session.as_ref().map(|session| session.outcome),
             request_body_bytes: meter.up.get(),
             response_body_bytes: meter.down.get(),
             coding: record.coding,

@@ -10,7 +10,7 @@ use super::abort::ClientWatch;
 use super::at_target::Destination;
 use super::exchange::Exchange;
 use super::upload::Upload;
-use crate::compose::RequestComposer;
+use crate::compose::{CookieEdit, RequestComposer};
 use crate::failed::Failed;
 use crate::relay::{self, BodyWriter};
 use crate::target::TargetConnection;
@@ -87,6 +87,7 @@ fn write<S: Sys>(exchange: &Exchange<'_, S>, to: Destination<'_, S>, upload: &Up
         path: exchange.path(),
         id: exchange.id(),
         target: to.target.live.key().address,
+        cookies: exchange.session.as_ref().map_or(CookieEdit::Nothing, |session| session.cookie_edit()),
     };
     composer.write(out);
     if upload.writer == BodyWriter::Chunked {

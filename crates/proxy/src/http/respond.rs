@@ -9,7 +9,7 @@ use super::abort::is_ignored;
 use super::at_target::{Attempt, Ended};
 use super::progress::{Event, Progress, Stage};
 use super::state::ResponseState;
-use super::{deliver, failure};
+use super::{deliver, failure, persist};
 use crate::decide::may_switch;
 use crate::failed::Failed;
 use crate::relay::send_scratch;
@@ -39,6 +39,7 @@ pub(super) async fn respond<S: Sys>(
             _ => {
                 attempt.exchange.tunnel = None;
                 attempt.to.target.cells().responses.count(status);
+                persist::learn(attempt.exchange, &input);
                 return deliver::deliver(attempt, input, head_bytes, progress).await;
             }
         }
@@ -146,7 +147,7 @@ async fn switch<S: Sys>(
     let client = exchange.client;
     client.end().write_within(exchange.listener.plan.http.send_timeout);
     let sent = send_scratch(&client.proxy.scratch, &client.stream, |out| {
-        exchange.composer(Some(rule)).write_switch(exchange.response_text(&input), out);
+        exchange.composer_of_target(rule).write_switch(exchange.response_text(&input), out);
     });
     sent.await.map_err(|error| failure::on_send_to_client(&error))?;
     input.consume(head_bytes);

@@ -20,7 +20,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::SecretKeys;
 
-use super::TargetId;
+use balance::session::TargetId;
 
 /// What a sealed text says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,8 @@ pub(crate) enum Unsealed {
     Expired,
 }
 
-/// Seals and opens the routes of one cookie.
+/// Seals and opens the routes of one cookie. `Debug` shows no key.
+#[derive(Debug)]
 pub(crate) struct Sealer {
     current: LessSafeKey,
     /// Opens only.
@@ -61,7 +62,7 @@ impl Sealer {
         })
     }
 
-    /// Appends a text of [`TEXT_BYTES`] to `out`. Every call needs another nonce, though an equal one costs little.
+    /// Appends a text of [`ROUTE_BYTES`] to `out`. Every call needs another nonce, though an equal one costs little.
     pub(crate) fn seal(&self, route: Route, nonce: [u8; NONCE_BYTES], out: &mut Vec<u8>) {
         let mut plain = [0; PLAIN_BYTES];
         plain[..8].copy_from_slice(&route.target.0.to_be_bytes());
@@ -76,7 +77,7 @@ impl Sealer {
         sealed[NONCE_AT..PLAIN_AT].copy_from_slice(&nonce);
         sealed[PLAIN_AT..TAG_AT].copy_from_slice(&plain);
         sealed[TAG_AT..].copy_from_slice(tag.as_ref());
-        let mut text = [0; TEXT_BYTES];
+        let mut text = [0; ROUTE_BYTES];
         if URL_SAFE_NO_PAD.encode_slice(sealed, &mut text).is_ok() {
             out.extend_from_slice(&text);
         }
@@ -87,7 +88,7 @@ impl Sealer {
     /// Why the text is as if it were absent. A text of another length costs nothing. `now` is in Unix seconds.
     pub(crate) fn open(&self, text: &[u8], now: u32) -> Result<Route, Unsealed> {
         let mut sealed = [0; SEALED_BYTES];
-        let decoded = if text.len() == TEXT_BYTES {
+        let decoded = if text.len() == ROUTE_BYTES {
             URL_SAFE_NO_PAD.decode_slice(text, &mut sealed).ok()
         } else {
             None
@@ -135,7 +136,7 @@ const PLAIN_AT: usize = NONCE_AT + NONCE_BYTES;
 const TAG_AT: usize = PLAIN_AT + PLAIN_BYTES;
 const SEALED_BYTES: usize = TAG_AT + TAG_BYTES;
 /// Of every sealed route.
-pub(crate) const TEXT_BYTES: usize = (SEALED_BYTES * 4).div_ceil(3);
+pub(crate) const ROUTE_BYTES: usize = (SEALED_BYTES * 4).div_ceil(3);
 
 #[cfg(test)]
 mod tests {
@@ -167,7 +168,7 @@ mod tests {
             for target in [0, 1, u64::MAX] {
                 let route = Route { target: TargetId(target), expires };
                 let text = sealed(&sealer(1, None), route);
-                assert_eq!(text.len(), TEXT_BYTES);
+                assert_eq!(text.len(), ROUTE_BYTES);
                 assert!(text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)));
                 assert_eq!(sealer(1, None).open(&text, 0), Ok(route));
             }

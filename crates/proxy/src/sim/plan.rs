@@ -178,6 +178,7 @@ impl Settings {
             tls: TargetTls::default(),
             targets: targets.map(|number| Target { address: target_address(number), weight: 1 }).collect(),
             algorithm: self.algorithm.clone(),
+            persistence: None,
             health_check: None,
             timeouts,
             keepalive: TargetKeepalive { idle_max: self.idle_max, ..TargetKeepalive::default() },
@@ -198,6 +199,7 @@ fn rule() -> Rule {
         request_fields: FieldEdits::default(),
         response_fields: FieldEdits::default(),
         websocket: WebSocket::default(),
+        persistence: None,
     }
 }
 

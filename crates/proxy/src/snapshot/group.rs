@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use balance::session::TargetId;
 use balance::{Maglev, RandomTwo, hash_address};
 use model::{Algorithm, TargetGroup, TargetKey};
 use tls::{Connector, Material};
 
 use crate::live::{Live, TargetLive};
+use crate::persist::{PersistencePlan, Scope};
 
 #[derive(Debug)]
 pub struct GroupPlan {
@@ -14,6 +16,9 @@ pub struct GroupPlan {
     /// `None`: the group's protocol has no TLS.
     pub connector: Option<Arc<Connector>>,
     pub targets: Vec<Arc<TargetLive>>,
+    /// By which sessions name the targets, in their order.
+    pub(crate) ids: Vec<TargetId>,
+    pub(crate) persistence: Option<Arc<PersistencePlan>>,
     /// Kept while targets and algorithm do not change, even if something else in the group does.
     pub(crate) picker: Arc<PickerPlan>,
 }
@@ -48,9 +53,23 @@ impl GroupPlan {
             group: group.clone(),
             connector: connector.cloned(),
             targets: group.targets.iter().map(|target| live.target(&key(target.address), checked)).collect(),
+            ids: group
+                .targets
+                .iter()
+                .map(|target| TargetId::of(group.name.as_str(), target.address))
+                .collect(),
+            persistence: group.persistence.as_ref().map(|persistence| {
+                let previous = previous.and_then(|previous| previous.persistence.as_ref());
+                PersistencePlan::compile(persistence, Scope::Group(group.name.as_str()), live, previous)
+            }),
             picker: same
                 .map_or_else(|| Arc::new(PickerPlan::build(group)), |previous| Arc::clone(&previous.picker)),
         })
+    }
+
+    /// The index of the target that sessions name so.
+    pub(crate) fn index_of(&self, target: TargetId) -> Option<usize> {
+        self.ids.iter().position(|&id| id == target)
     }
 
     /// True if `group` and `connector` would compile to this plan.
@@ -63,6 +82,7 @@ impl GroupPlan {
             tls: _,
             targets,
             algorithm,
+            persistence,
             health_check,
             timeouts,
             keepalive,
@@ -72,6 +92,7 @@ impl GroupPlan {
             && *protocol == self.group.protocol
             && *targets == self.group.targets
             && *algorithm == self.group.algorithm
+            && *persistence == self.group.persistence
             && *health_check == self.group.health_check
             && *timeouts == self.group.timeouts
             && *keepalive == self.group.keepalive

@@ -12,6 +12,7 @@ use model::{
 use super::same::same_arc;
 use super::tables::TableCompiler;
 use crate::live::{Live, RuleKey, RuleLive};
+use crate::persist::{PersistencePlan, Scope};
 
 #[derive(Debug)]
 pub(crate) struct RulePlan {
@@ -25,6 +26,8 @@ pub(crate) struct RulePlan {
     pub(crate) request_fields: FieldEdits,
     pub(crate) response_fields: FieldEdits,
     pub(crate) websocket: WebSocket,
+    /// Instead of that of the groups.
+    pub(crate) persistence: Option<Arc<PersistencePlan>>,
     /// `None`: the rule does not forward.
     pub(crate) live: Option<Arc<RuleLive>>,
 }
@@ -81,6 +84,11 @@ impl RulePlan {
             request_fields: rule.request_fields.clone(),
             response_fields: rule.response_fields.clone(),
             websocket: rule.websocket.clone(),
+            persistence: rule.persistence.as_ref().map(|persistence| {
+                let identity = rule.identity();
+                let scope = Scope::Rule(listener.as_str(), &identity);
+                PersistencePlan::compile(persistence, scope, live, None)
+            }),
             live: matches!(rule.action, Action::Forward(_))
                 .then(|| live.rule(RuleKey { listener: listener.clone(), rule: rule.identity() })),
         }
@@ -98,6 +106,7 @@ impl RulePlan {
             request_fields: FieldEdits::default(),
             response_fields: FieldEdits::default(),
             websocket: WebSocket::default(),
+            persistence: None,
             live: None,
         }
     }
@@ -116,6 +125,7 @@ impl RulePlan {
             request_fields,
             response_fields,
             websocket,
+            persistence,
             live: _,
         } = self;
         !adds_slash
@@ -128,6 +138,7 @@ impl RulePlan {
             && *request_fields == other.request_fields
             && *response_fields == other.response_fields
             && *websocket == other.websocket
+            && same_persistence(persistence.as_ref(), other.persistence.as_ref())
     }
 
     /// True if both rules match the same requests and have the same effect.
@@ -144,6 +155,7 @@ impl RulePlan {
             request_fields,
             response_fields,
             websocket,
+            persistence,
             live,
         } = self;
         *host == other.host
@@ -156,8 +168,13 @@ impl RulePlan {
             && *request_fields == other.request_fields
             && *response_fields == other.response_fields
             && *websocket == other.websocket
+            && same_persistence(persistence.as_ref(), other.persistence.as_ref())
             && same_arc(live.as_ref(), other.live.as_ref())
     }
+}
+
+fn same_persistence(one: Option<&Arc<PersistencePlan>>, other: Option<&Arc<PersistencePlan>>) -> bool {
+    super::same::same(one, other, |one, other| one.is_same(other))
 }
 
 impl ActionPlan {

@@ -69,7 +69,7 @@ impl Tried {
         }
     }
 
-    fn contains(&self, target: usize) -> bool {
+    pub(crate) fn contains(&self, target: usize) -> bool {
         self.targets[..self.count].contains(&target)
     }
 }

@@ -112,7 +112,7 @@ fn a_session_stays_where_no_target_is_better() {
             assert_ne!(group.choose(Ask { tried: tried(&[target]), ..ask }).unwrap().target, target);
         }
         group.set([Healthy; 3]);
-        group.snapshot.groups[0].targets.iter().for_each(|target| drop(target.connect_failed(900, 950)));
+        group.snapshot.groups[0].targets.iter().for_each(|target| _ = target.connect_failed(900, 950));
         for target in 0..3 {
             let choice = group.choose(Ask { preferred: Some(target), ..ASK }).unwrap();
             assert_eq!((choice.target, choice.why), (target, Why::PassedOver), "{algorithm}: connects fail");

@@ -1,0 +1,106 @@
+//! The session that an exchange belongs to, from what its request says to what its response says.
+
+use std::sync::Arc;
+
+use balance::session::{Hold, SessionKey, TargetId};
+use net::{Sys, Worker};
+use observe::{CookieRefusal, SessionOutcome};
+
+use crate::compose::{CookieEdit, SessionField};
+use crate::persist::{Facts, Keeper, Lease, MarkPlan, PersistencePlan, Sight, see};
+
+/// The session of one exchange.
+pub(super) struct Session<S: Sys> {
+    pub(super) plan: Arc<PersistencePlan>,
+    pub(super) sight: Sight,
+    /// The target that the session prefers: its index in the group.
+    pub(super) preferred: Option<usize>,
+    /// Where the session is now.
+    pub(super) at: Option<TargetId>,
+    lease: Option<Lease<S>>,
+    pub(super) outcome: SessionOutcome,
+}
+
+impl<S: Sys> Session<S> {
+    /// Reads it from a request.
+    pub(super) fn see(plan: &Arc<PersistencePlan>, facts: &Facts<'_>, worker: &Worker<S>) -> Self {
+        let sight = see(plan, facts);
+        let lease = plan.keeper().zip(sight.key).zip(sight.hold);
+        let lease = lease.map(|((keeper, key), hold)| Lease::new(&keeper.table, key, hold, worker));
+        let at = sight.target;
+        Self { plan: Arc::clone(plan), sight, preferred: None, at, lease, outcome: SessionOutcome::None }
+    }
+
+    pub(super) fn spill(&self) -> Option<u32> {
+        self.plan.spill()
+    }
+
+    /// Keeps a session of the table at `chosen`, unless another request has put it elsewhere; returns where it is.
+    pub(super) fn keep(
+        &mut self,
+        keeper: &Keeper,
+        key: SessionKey,
+        chosen: TargetId,
+        now_millis: u64,
+        lease: impl FnOnce(Hold) -> Lease<S>,
+    ) -> TargetId {
+        match (self.at, &self.plan.mark) {
+            (Some(at), _) if at == chosen => chosen,
+            (Some(at), _) => keeper.table.reassign(key, at, chosen).unwrap_or(chosen),
+            // What clients make up is not remembered, only what targets set.
+            (None, MarkPlan::Learned(_)) => chosen,
+            (None, _) => {
+                let assigned = keeper.table.assign(key, chosen, keeper.timeout_millis, now_millis);
+                self.lease = assigned.hold.map(lease);
+                assigned.target
+            }
+        }
+    }
+
+    /// The request goes to this target.
+    pub(super) fn note(&mut self, target: TargetId) {
+        self.outcome = match (self.sight.target, &self.plan.mark) {
+            (None, MarkPlan::Source(_)) if self.lease.is_none() => SessionOutcome::None,
+            (None, _) => SessionOutcome::New,
+            (Some(before), _) if before == target => SessionOutcome::Kept,
+            (Some(_), _) => SessionOutcome::Moved,
+        };
+        self.at = Some(target);
+    }
+
+    /// Why a cookie of the request does not count. No target of the rule is the session's.
+    pub(super) fn refused(&self) -> Option<CookieRefusal> {
+        let is_cookie = matches!(self.plan.mark, MarkPlan::Inserted(_) | MarkPlan::Rewritten(_));
+        let unknown = (is_cookie && self.at.is_some()).then_some(CookieRefusal::UnknownTarget);
+        self.sight.refused.or(unknown)
+    }
+
+    /// How `Cookie` changes on its way to the target.
+    pub(super) fn cookie_edit(&self) -> CookieEdit<'_> {
+        match &self.plan.mark {
+            MarkPlan::Inserted(cookie) if cookie.hides => CookieEdit::Remove(&cookie.name),
+            MarkPlan::Rewritten(cookie) => CookieEdit::CutRoutes(&cookie.name),
+            _ => CookieEdit::Nothing,
+        }
+    }
+
+    /// What the response says about the session.
+    pub(super) fn field(
+        &self,
+        nonce: impl FnOnce() -> u128,
+        unix_seconds: u64,
+        is_tls: bool,
+    ) -> Option<SessionField<'_>> {
+        let target = self.at?;
+        let (plan, is_rewritten) = match &self.plan.mark {
+            MarkPlan::Inserted(cookie) => {
+                // A session that is not of limited duration is told once.
+                let is_news = self.sight.target != Some(target) || cookie.ttl_seconds.is_some();
+                is_news.then_some((cookie, false))?
+            }
+            MarkPlan::Rewritten(cookie) => (cookie, true),
+            _ => return None,
+        };
+        Some(SessionField { plan, is_rewritten, target, nonce: nonce(), unix_seconds, is_tls })
+    }
+}

@@ -1,0 +1,137 @@
+//! Reads from a request which session it belongs to. Pure, but for the table, which counts the request as one of the
+//! session.
+
+use std::net::IpAddr;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use balance::session::{Begin, Hold, Known as InTable, SessionKey, TargetId};
+use model::SourceFrom;
+use observe::CookieRefusal;
+use proto::cookie::{self, Routed};
+use proto::http1::Known;
+
+use super::plan::{CookiePlan, Keeper, LearnedPlan, MarkPlan, PersistencePlan, SourcePlan};
+use super::seal::{ROUTE_BYTES, Route, Unsealed};
+use crate::arrival::{Arrival, Source};
+use crate::head::RequestText;
+
+/// What a session is read from.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    pub(crate) request: RequestText<'a>,
+    pub(crate) arrival: &'a Arrival,
+    pub(crate) source: Source,
+    pub(crate) unix_seconds: u64,
+    pub(crate) now_millis: u64,
+}
+
+/// What a request says about its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// The target that the session is at.
+    pub(crate) target: Option<TargetId>,
+    /// Its key in the table, where it is kept there and the request names it.
+    pub(crate) key: Option<SessionKey>,
+    /// The table counts this request.
+    pub(crate) hold: Option<Hold>,
+    /// When the store was last known to agree, in the table's milliseconds.
+    pub(crate) synced: Option<u64>,
+    /// Why a cookie of the session's name does not count.
+    pub(crate) refused: Option<CookieRefusal>,
+}
+
+pub(crate) fn see(plan: &PersistencePlan, facts: &Facts<'_>) -> Sight {
+    match &plan.mark {
+        MarkPlan::Inserted(cookie) => see_inserted(cookie, facts),
+        MarkPlan::Rewritten(cookie) => see_rewritten(cookie, facts),
+        MarkPlan::Learned(learned) => see_learned(learned, facts),
+        MarkPlan::Source(source) => see_source(source, facts),
+    }
+}
+
+fn see_inserted(plan: &CookiePlan, facts: &Facts<'_>) -> Sight {
+    match only_value(facts, &plan.name) {
+        Ok(None) => Sight::default(),
+        Ok(Some(value)) => open(plan, value, facts),
+        Err(refused) => Sight { refused: Some(refused), ..Sight::default() },
+    }
+}
+
+fn see_rewritten(plan: &CookiePlan, facts: &Facts<'_>) -> Sight {
+    match only_value(facts, &plan.name) {
+        // A value without a route was set before there was persistence, or by a page.
+        Ok(value) => match value.and_then(|value| Routed::new(value, ROUTE_BYTES)) {
+            Some(routed) => open(plan, routed.route(), facts),
+            None => Sight::default(),
+        },
+        Err(refused) => Sight { refused: Some(refused), ..Sight::default() },
+    }
+}
+
+fn open(plan: &CookiePlan, text: &[u8], facts: &Facts<'_>) -> Sight {
+    let now = u32::try_from(facts.unix_seconds).unwrap_or(u32::MAX);
+    match plan.sealer.open(text, now) {
+        Ok(Route { target, .. }) => Sight { target: Some(target), ..Sight::default() },
+        Err(unsealed) => Sight { refused: Some(unsealed.into()), ..Sight::default() },
+    }
+}
+
+fn see_learned(plan: &LearnedPlan, facts: &Facts<'_>) -> Sight {
+    match only_value(facts, &plan.name) {
+        Ok(None | Some([])) => Sight::default(),
+        Ok(Some(value)) => begin(&plan.keeper, learned_key(plan, value), facts),
+        Err(refused) => Sight { refused: Some(refused), ..Sight::default() },
+    }
+}
+
+fn see_source(plan: &SourcePlan, facts: &Facts<'_>) -> Sight {
+    let address: Option<IpAddr> = match plan.from {
+        SourceFrom::Connection => facts.arrival.is_peer_known.then(|| facts.arrival.peer.ip()),
+        SourceFrom::Forwarded => facts.source.is_known.then_some(facts.source.address),
+    };
+    // Clients of which nothing is known are not one client.
+    let Some(address) = address else { return Sight::default() };
+    let key = SessionKey { scope: plan.keeper.scope, client: plan.prefix.first(address) };
+    begin(&plan.keeper, key, facts)
+}
+
+fn begin(keeper: &Keeper, key: SessionKey, facts: &Facts<'_>) -> Sight {
+    match keeper.table.begin(key, keeper.timeout_millis, facts.now_millis) {
+        Begin::Known(InTable { target, hold, synced }) => {
+            Sight { target: Some(target), key: Some(key), hold: Some(hold), synced, refused: None }
+        }
+        Begin::Absent => Sight { key: Some(key), ..Sight::default() },
+    }
+}
+
+/// The session of a target's cookie. Processes that share a store must agree on it, and no client may find two
+/// values with one key.
+pub(crate) fn learned_key(plan: &LearnedPlan, value: &[u8]) -> SessionKey {
+    let hash = digest(&SHA256, value);
+    let client = hash.as_ref().first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
+    SessionKey { scope: plan.keeper.scope, client }
+}
+
+/// The value of the one cookie of this name. With several it is unknown which one counts, so none does.
+fn only_value<'a>(facts: &Facts<'a>, name: &'a str) -> Result<Option<&'a [u8]>, CookieRefusal> {
+    let request = facts.request;
+    let mut found = None;
+    for field in request.head.fields_of(Known::Cookie) {
+        for value in cookie::values(request.text(field.value), name) {
+            if found.replace(value).is_some() {
+                return Err(CookieRefusal::Several);
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl From<Unsealed> for CookieRefusal {
+    fn from(unsealed: Unsealed) -> Self {
+        match unsealed {
+            Unsealed::Malformed => Self::Malformed,
+            Unsealed::Forged => Self::Forged,
+            Unsealed::Expired => Self::Expired,
+        }
+    }
+}

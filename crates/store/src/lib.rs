@@ -13,9 +13,11 @@ pub mod open;
 
 mod clock;
 mod error;
+mod fresh;
 mod item;
 mod key;
 pub mod session;
+mod sql;
 
 pub use clock::Clock;
 pub use error::StoreError;
@@ -23,9 +25,7 @@ pub use file::FileStore;
 pub use guard::{Figures, Guarded};
 pub use item::{Item, Put, VALUE_BYTES_MAX, Version, When};
 pub use key::{InvalidKey, Key};
-pub use memcached::MemcachedStore;
-pub use memory::{MemoryLimits, MemoryStore};
-pub use open::{OpenError, open};
+pub use sql::{InvalidUrl, SqlStore};
 
 use std::fmt::Debug;
 use std::future::Future;

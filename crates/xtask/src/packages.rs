@@ -24,9 +24,11 @@ pub const FOR_TESTS: &Needed = &[
     ("openssl", "openssl"),
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
-    // A full disk is a small file system in a mount namespace.
-    ("mount", "mount"),
-    ("unshare", "util-linux"),
+    // Tests of crate `store` start servers of their own.
+    ("initdb", "postgresql"),
+    ("postgres", "postgresql"),
+    ("mariadbd", "mariadb-server"),
+    ("mariadb-install-db", "mariadb-server"),
     // Tests of crate `bench` pin their child processes.
     ("setpriv", "util-linux"),
     ("taskset", "util-linux"),

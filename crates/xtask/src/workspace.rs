@@ -74,7 +74,14 @@ pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .chain(versions_of_postgres())
         .any(|directory| directory.join(program).is_file())
+}
+
+/// Debian keeps the servers' programs out of the way, one directory for each version.
+fn versions_of_postgres() -> impl Iterator<Item = PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,213 @@
+//! What differs between databases: how they are reached, their statements, their errors.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::future::Future;
+
+use bytes::Bytes;
+
+use super::fault::Fault;
+use crate::{Item, Key, StoreError, Version, When};
+
+/// A kind of database.
+pub(super) trait Dialect: Debug + Send + Sync + 'static {
+    type Connection: Send + 'static;
+
+    const SCHEMA: Schema;
+    // limit: connections of one store.
+    const CONNECTIONS_MAX: usize;
+
+    fn connect(&self) -> impl Future<Output = Result<Self::Connection, sqlx::Error>> + Send;
+
+    fn run(
+        connection: &mut Self::Connection,
+        statement: Statement,
+    ) -> impl Future<Output = Result<Answer, sqlx::Error>> + Send;
+
+    /// What an error that the database itself reports means.
+    fn fault(error: &dyn sqlx::error::DatabaseError) -> Fault;
+
+    fn get(keys: &[Key], now: i64) -> Statement;
+    fn put(write: &Write) -> Statement;
+    /// The ends have the order of their keys, so that two of these do not wait for each other.
+    fn touch(ends: &[(Key, i64)], now: i64) -> Statement;
+    fn delete(key: &Key, now: i64) -> Statement;
+    fn sweep(now: i64, most: i64) -> Statement;
+    fn clear(most: i64) -> Statement;
+}
+
+/// How the tables are made and their version is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schema {
+    pub(super) read: &'static str,
+    /// In an order in which the version comes last: a process that sees it can rely on the rest.
+    pub(super) create: &'static [&'static str],
+}
+
+/// A statement with what takes the place of its parameters.
+#[derive(Debug)]
+pub(super) struct Statement {
+    pub(super) text: Cow<'static, str>,
+    pub(super) arguments: Vec<Argument>,
+    /// It answers rows; otherwise, how many rows it has changed.
+    pub(super) reads: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Argument {
+    Bytes(Bytes),
+    Number(i64),
+    ManyBytes(Vec<Vec<u8>>),
+    ManyNumbers(Vec<i64>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) rows: Vec<Row>,
+    pub(super) affected: u64,
+    /// MySQL's statement says so on this side channel; false elsewhere.
+    pub(super) refused: bool,
+}
+
+/// A row of items, in the order of [`COLUMNS`].
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) key: Vec<u8>,
+    value: Vec<u8>,
+    flags: i64,
+    expires: i64,
+    pub(super) version: i64,
+}
+
+/// A conditional write.
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    pub(super) key: Key,
+    pub(super) value: Bytes,
+    pub(super) flags: u32,
+    pub(super) expires: i64,
+    pub(super) version: Version,
+    pub(super) when: When,
+    pub(super) now: i64,
+}
+
+impl Statement {
+    pub(super) fn read(text: impl Into<Cow<'static, str>>, arguments: Vec<Argument>) -> Self {
+        Self { text: text.into(), arguments, reads: true }
+    }
+
+    pub(super) fn change(text: impl Into<Cow<'static, str>>, arguments: Vec<Argument>) -> Self {
+        Self { text: text.into(), arguments, reads: false }
+    }
+}
+
+impl Argument {
+    pub(super) fn key(key: &Key) -> Self {
+        Self::Bytes(Bytes::copy_from_slice(key.as_bytes()))
+    }
+}
+
+impl Write {
+    /// Key, value, flags, end and version: the order of [`COLUMNS`].
+    pub(super) fn columns(&self) -> Vec<Argument> {
+        vec![
+            Argument::key(&self.key),
+            Argument::Bytes(self.value.clone()),
+            Argument::Number(self.flags.into()),
+            Argument::Number(self.expires),
+            Argument::Number(number(self.version)),
+        ]
+    }
+}
+
+impl Row {
+    pub(super) fn new(key: Vec<u8>, value: Vec<u8>, [flags, expires, version]: [i64; 3]) -> Self {
+        Self { key, value, flags, expires, version }
+    }
+
+    pub(super) fn into_item(self) -> Result<Item, StoreError> {
+        let garbage = || StoreError::Garbage("a row holds what this program does not write".to_owned());
+        Ok(Item {
+            value: self.value.into(),
+            flags: u32::try_from(self.flags).map_err(|_| garbage())?,
+            expires: (self.expires != NEVER).then_some(u64::try_from(self.expires).unwrap_or(0)),
+            version: Version(u64::try_from(self.version).map_err(|_| garbage())?),
+        })
+    }
+}
+
+/// A time as it stands in a row.
+pub(super) fn time(milliseconds: u64) -> i64 {
+    i64::try_from(milliseconds).unwrap_or(i64::MAX).min(NEVER - 1)
+}
+
+/// The end of an item's life as it stands in a row.
+pub(super) fn end(expires: Option<u64>) -> i64 {
+    expires.map_or(NEVER, time)
+}
+
+/// A version as it stands in a row; one that we have not made equals none there.
+pub(super) fn number(version: Version) -> i64 {
+    i64::try_from(version.0).unwrap_or(-1)
+}
+
+/// The length to which a list of parameters is filled by repeating the last one, so that few different statements exist.
+pub(super) fn padded(length: usize) -> usize {
+    length.next_power_of_two()
+}
+
+pub(super) const COLUMNS: &str = "item_key, value, flags, expires, version";
+
+/// Compares as later than every time.
+const NEVER: i64 = i64::MAX;
+
+/// Runs a statement on a connection of sqlx. A macro, since the bounds of a generic function would be longer than it.
+macro_rules! run {
+    ($database:ty, $connection:expr, $statement:expr, $bind:expr, $refused:expr) => {{
+        let $crate::sql::dialect::Statement { text, arguments, reads } = $statement;
+        let mut bound = <$database as sqlx::Database>::Arguments::default();
+        for argument in &arguments {
+            $bind(&mut bound, argument).map_err(sqlx::Error::Encode)?;
+        }
+        // Texts are constants and lists of placeholders.
+        let query = sqlx::query_with::<$database, _>(sqlx::AssertSqlSafe(text), bound);
+        if reads {
+            let mut rows = Vec::new();
+            for row in query.fetch_all($connection).await? {
+                use sqlx::Row as _;
+                let numbers = [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?];
+                rows.push($crate::sql::dialect::Row::new(row.try_get(0)?, row.try_get(1)?, numbers));
+            }
+            Ok($crate::sql::dialect::Answer { rows, ..Default::default() })
+        } else {
+            let result = query.execute($connection).await?;
+            let refused = $refused(&result);
+            Ok($crate::sql::dialect::Answer { affected: result.rows_affected(), refused, rows: Vec::new() })
+        }
+    }};
+}
+pub(super) use run;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_fit_into_a_row_and_come_back() {
+        let item = |expires| Row::new(vec![], vec![], [7, expires, 9]).into_item();
+        for expires in [None, Some(0), Some(1_700_000_000_000)] {
+            let item = item(end(expires)).expect("a row");
+            assert_eq!((item.expires, item.flags, item.version), (expires, 7, Version(9)));
+        }
+        assert_eq!(item(end(Some(u64::MAX))).expect("a row").expires, Some(i64::MAX as u64 - 1));
+        assert_eq!(item(-5).expect("a row").expires, Some(0));
+    }
+
+    #[test]
+    fn a_row_of_another_writer_is_garbage() {
+        for numbers in [[-1, 0, 0], [1 << 32, 0, 0], [0, 0, -1]] {
+            let item = Row::new(vec![], vec![], numbers).into_item();
+            assert!(matches!(item, Err(StoreError::Garbage(_))), "{numbers:?}");
+        }
+    }
+}

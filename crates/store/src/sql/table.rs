@@ -1,0 +1,193 @@
+//! The commands of a store as statements on its table.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::dialect::{self, Dialect, Write};
+use super::fault::Secrets;
+use super::pool::{Command, Failed, Pool};
+use crate::fresh::Versions;
+use crate::{Item, Key, Put, Reply, Store, StoreError, When};
+
+/// A store that keeps expired items until they are swept.
+pub(super) trait Sweep: Store {
+    fn sweep(&self, now: u64, most: u32) -> Reply<'_, u64>;
+}
+
+pub(super) struct Table<D: Dialect> {
+    pool: Arc<Pool<D>>,
+    clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    versions: Versions,
+}
+
+impl<D: Dialect> Table<D> {
+    pub(super) fn new(dialect: D, clock: Arc<dyn Fn() -> u64 + Send + Sync>, secrets: Secrets) -> Self {
+        Self { pool: Arc::new(Pool::new(dialect, secrets)), clock, versions: Versions::default() }
+    }
+
+    fn now(&self) -> i64 {
+        dialect::time((self.clock)())
+    }
+
+    async fn write(&self, write: Write) -> Result<Put, StoreError> {
+        if write.value.len() > VALUE_BYTES_MAX {
+            return Err(StoreError::TooLarge);
+        }
+        let command: Command<D, Put> = Box::new(move |connection| {
+            let write = write.clone();
+            Box::pin(async move { put::<D>(connection, &write).await })
+        });
+        self.pool.run(command).await
+    }
+
+    async fn set_ends(&self, mut ends: Vec<(Key, i64)>) -> Result<u64, StoreError> {
+        let now = self.now();
+        // The last one of a key counts, as if they were set one by one.
+        ends.reverse();
+        ends.sort_by(|(one, _), (other, _)| one.cmp(other));
+        ends.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        let command: Command<D, u64> = Box::new(move |connection| {
+            let ends = ends.clone();
+            Box::pin(async move {
+                let mut touched = 0;
+                for part in ends.chunks(KEYS_MAX) {
+                    touched += D::run(connection, D::touch(part, now)).await?.affected;
+                }
+                Ok(touched)
+            })
+        });
+        self.pool.run(command).await
+    }
+
+    async fn read(&self, keys: Vec<Key>) -> Result<HashMap<Vec<u8>, Item>, StoreError> {
+        let now = self.now();
+        let command: Command<D, HashMap<Vec<u8>, Item>> = Box::new(move |connection| {
+            let keys = keys.clone();
+            Box::pin(async move {
+                let mut items = HashMap::with_capacity(keys.len());
+                for part in keys.chunks(KEYS_MAX) {
+                    for mut row in D::run(connection, D::get(part, now)).await?.rows {
+                        items.insert(std::mem::take(&mut row.key), row.into_item()?);
+                    }
+                }
+                Ok(items)
+            })
+        });
+        self.pool.run(command).await
+    }
+
+    /// Returns how many rows a statement has changed.
+    async fn change(
+        &self,
+        statement: impl Fn() -> dialect::Statement + Send + Sync + 'static,
+    ) -> Result<u64, StoreError> {
+        let command: Command<D, u64> = Box::new(move |connection| {
+            let statement = statement();
+            Box::pin(async move { Ok(D::run(connection, statement).await?.affected) })
+        });
+        self.pool.run(command).await
+    }
+}
+
+impl<D: Dialect> Store for Table<D> {
+    fn get<'a>(&'a self, key: &'a Key) -> Reply<'a, Option<Item>> {
+        Box::pin(async move { Ok(self.read(vec![key.clone()]).await?.remove(key.as_bytes())) })
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, item: Item, when: When) -> Reply<'a, Put> {
+        Box::pin(self.write(Write {
+            key: key.clone(),
+            value: item.value,
+            flags: item.flags,
+            expires: dialect::end(item.expires),
+            version: self.versions.next(),
+            when,
+            now: self.now(),
+        }))
+    }
+
+    fn touch<'a>(&'a self, key: &'a Key, expires: Option<u64>) -> Reply<'a, bool> {
+        let ends = vec![(key.clone(), dialect::end(expires))];
+        Box::pin(async move { Ok(self.set_ends(ends).await? > 0) })
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key) -> Reply<'a, bool> {
+        let (key, now) = (key.clone(), self.now());
+        Box::pin(async move { Ok(self.change(move || D::delete(&key, now)).await? > 0) })
+    }
+
+    fn clear(&self) -> Reply<'_, ()> {
+        Box::pin(async move {
+            while self.change(|| D::clear(CLEAR_ROWS)).await? >= CLEAR_ROWS.unsigned_abs() {}
+            Ok(())
+        })
+    }
+
+    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
+        Box::pin(async move {
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            let items = self.read(keys.to_vec()).await?;
+            Ok(keys.iter().map(|key| items.get(key.as_bytes()).cloned()).collect())
+        })
+    }
+
+    fn touch_many<'a>(&'a self, ends: &'a [(Key, Option<u64>)]) -> Reply<'a, ()> {
+        Box::pin(async move {
+            if ends.is_empty() {
+                return Ok(());
+            }
+            let ends = ends.iter().map(|(key, expires)| (key.clone(), dialect::end(*expires))).collect();
+            self.set_ends(ends).await.map(drop)
+        })
+    }
+}
+
+impl<D: Dialect> Sweep for Table<D> {
+    fn sweep(&self, now: u64, most: u32) -> Reply<'_, u64> {
+        let now = dialect::time(now);
+        Box::pin(self.change(move || D::sweep(now, most.into())))
+    }
+}
+
+impl<D: Dialect> fmt::Debug for Table<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").finish_non_exhaustive()
+    }
+}
+
+async fn put<D: Dialect>(connection: &mut D::Connection, write: &Write) -> Result<Put, Failed> {
+    for _ in 0..TRIES_MAX {
+        let mut answer = D::run(connection, D::put(write)).await?;
+        if let Some(row) = answer.rows.pop() {
+            return Ok(outcome(row.into_item()?, write));
+        }
+        if answer.affected > 0 && !answer.refused {
+            return Ok(Put::Done(write.version));
+        }
+        let there = D::run(connection, D::get(std::slice::from_ref(&write.key), write.now)).await?.rows.pop();
+        match there {
+            Some(row) => return Ok(outcome(row.into_item()?, write)),
+            // What was in the way has vanished.
+            None if write.when == When::Absent => {}
+            None => break,
+        }
+    }
+    Ok(Put::Refused(None))
+}
+
+/// What the item that is there now means: if it is ours, an earlier try has written it.
+fn outcome(there: Item, write: &Write) -> Put {
+    if there.version == write.version { Put::Done(write.version) } else { Put::Refused(Some(there)) }
+}
+
+// limit: the largest value, in bytes; that of memcached.
+const VALUE_BYTES_MAX: usize = 1024 * 1024;
+// limit: keys of one statement.
+const KEYS_MAX: usize = 512;
+// limit: rows that one statement removes, so that no lock is held for long.
+const CLEAR_ROWS: i64 = 1000;
+// limit: tries of a write whose obstacle vanishes each time.
+const TRIES_MAX: usize = 3;

@@ -1,0 +1,12 @@
+//! Stores in real databases, healthy and broken (SP9).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "a server's log explains a failed test")]
+
+mod contract;
+mod mariadb;
+mod outages;
+mod postgres;
+mod server;
+mod sqlite;
+mod world;

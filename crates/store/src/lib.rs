@@ -4,19 +4,14 @@
 //! Two things stand on it: the sessions of the data plane, and the items of session gateways. Everything here runs on the
 //! control plane's runtime; a worker only sends to it.
 
-pub mod breaker;
-pub mod file;
-pub mod guard;
-pub mod memcached;
-pub mod memory;
-pub mod open;
-
-mod clock;
+mod behind;
 mod error;
 mod fresh;
 mod item;
 mod key;
 pub mod session;
+mod redis;
+mod secrets;
 mod sql;
 
 pub use clock::Clock;
@@ -25,7 +20,9 @@ pub use file::FileStore;
 pub use guard::{Figures, Guarded};
 pub use item::{Item, Put, VALUE_BYTES_MAX, Version, When};
 pub use key::{InvalidKey, Key};
-pub use sql::{InvalidUrl, SqlStore};
+pub use redis::RedisStore;
+pub use secrets::InvalidUrl;
+pub use sql::SqlStore;
 
 use std::fmt::Debug;
 use std::future::Future;

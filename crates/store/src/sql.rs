@@ -15,13 +15,12 @@ mod schema;
 mod sqlite;
 mod table;
 
-use std::fmt;
 use std::sync::Arc;
 
 use model::SqlDialect;
 
+use crate::secrets::{InvalidUrl, Secrets};
 use crate::{Item, Key, Put, Reply, Store, When};
-use fault::Secrets;
 use mysql::Mysql;
 use postgres::Postgres;
 use sqlite::Sqlite;
@@ -32,10 +31,6 @@ use table::{Sweep, Table};
 pub struct SqlStore {
     table: Box<dyn Sweep>,
 }
-
-/// Why a URL names no database or server; in words without the password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidUrl(pub(crate) String);
 
 impl SqlStore {
     /// Does not connect: that happens when the first command comes. `clock` tells milliseconds since 1970.
@@ -95,11 +90,3 @@ impl Store for SqlStore {
         self.table.touch_many(ends)
     }
 }
-
-impl fmt::Display for InvalidUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for InvalidUrl {}

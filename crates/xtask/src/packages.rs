@@ -29,6 +29,7 @@ pub const FOR_TESTS: &Needed = &[
     ("postgres", "postgresql"),
     ("mariadbd", "mariadb-server"),
     ("mariadb-install-db", "mariadb-server"),
+    ("redis-server", "redis-server"),
     // Tests of crate `bench` pin their child processes.
     ("setpriv", "util-linux"),
     ("taskset", "util-linux"),

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::dialect::Dialect;
-use super::fault::{Fault, Secrets};
+use super::fault::Fault;
 use super::schema;
 use crate::StoreError;
+use crate::behind::Behind;
+use crate::secrets::Secrets;
 
 /// A command: what is done on a connection. It may be done again on another one.
 pub(super) type Command<D, T> =
@@ -35,7 +37,7 @@ pub(super) struct Pool<D: Dialect> {
     secrets: Secrets,
     idle: Mutex<Vec<Idle<D>>>,
     connections: Semaphore,
-    commands: Arc<Semaphore>,
+    behind: Behind,
 }
 
 /// A connection that waits for its next command.
@@ -48,24 +50,16 @@ impl<D: Dialect> Pool<D> {
             secrets,
             idle: Mutex::new(Vec::new()),
             connections: Semaphore::new(D::CONNECTIONS_MAX),
-            commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
+            behind: Behind::new(),
         }
     }
 
-    /// Runs a command in a task that goes on if this future is dropped, for [`COMMAND_LIMIT`] at most.
     pub(super) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         command: Command<D, T>,
     ) -> Result<T, StoreError> {
-        // The caller's patience is the limit of this wait: nothing has begun.
-        let place = Arc::clone(&self.commands).acquire_owned().await.map_err(|_| StoreError::Late)?;
         let pool = Arc::clone(self);
-        let task = tokio::spawn(async move {
-            let result = timeout(COMMAND_LIMIT, pool.try_until_done(&command)).await;
-            drop(place);
-            result.unwrap_or(Err(StoreError::Late))
-        });
-        let result = task.await.unwrap_or_else(|error| Err(StoreError::Garbage(error.to_string())));
+        let result = self.behind.run(async move { pool.try_until_done(&command).await }).await;
         result.map_err(|error| self.secrets.clean_error(error))
     }
 
@@ -150,11 +144,6 @@ impl From<StoreError> for Failed {
     }
 }
 
-// limit: of one command with its wait for a connection and its connect. A connection that does not answer until then is
-// closed, so that a server that has vanished without a word does not hold the store for the minutes that TCP takes.
-const COMMAND_LIMIT: Duration = Duration::from_secs(5);
-// limit: commands that run at a time or wait for a connection; further ones wait in their callers.
-const COMMANDS_MAX: usize = 64;
 // limit: how often a command is tried on connections that turn out to be closed: those of the pool, and one more.
 const TRIES_MAX: usize = 8;
 /// Until a command is tried again that another writer was in the way of.

@@ -185,7 +185,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::sql::fault::Secrets;
+    use crate::secrets::Secrets;
     use crate::sql::table::Table;
     use crate::{Item, Put, Store, Version};
 

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::dialect::{self, Dialect, Write};
-use super::fault::Secrets;
 use super::pool::{Command, Failed, Pool};
 use crate::fresh::Versions;
+use crate::secrets::Secrets;
 use crate::{Item, Key, Put, Reply, Store, StoreError, When};
 
 /// A store that keeps expired items until they are swept.

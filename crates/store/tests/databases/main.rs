@@ -7,6 +7,7 @@ mod contract;
 mod mariadb;
 mod outages;
 mod postgres;
+mod redis;
 mod server;
 mod sqlite;
 mod world;

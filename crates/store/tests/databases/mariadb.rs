@@ -32,6 +32,7 @@ async fn start() -> Server {
         command.arg("--no-defaults").args([file("datadir", "data"), file("socket", "socket")]);
         command.args([file("pid-file", "pid"), file("init-file", "setup.sql"), format!("--port={port}")]);
         command.args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-buffer-pool-size=16M"]);
+        command.arg(format!("--tmpdir={}", directory.display()));
         command.args([file("ssl-cert", "tls.crt"), file("ssl-key", "tls.key")]);
         command.args(["--innodb-flush-log-at-trx-commit=2", "--innodb-log-file-size=16M"]);
         command
@@ -58,8 +59,8 @@ fn open(server: &Server, clock: &Clock) -> Arc<dyn Store> {
 async fn it_keeps_the_contract() {
     let server = start().await;
     execute(&server.url(), "DROP TABLE evenkeel_items; DROP TABLE evenkeel_schema").await;
-    outages::makes_tables_once(&server).await;
     let clock = Clock::new();
+    outages::makes_tables_once(|| open(&server, &clock)).await;
     let secure = format!("{}?ssl-mode=VERIFY_IDENTITY&ssl-ca={}", server.url(), server.certificate());
     let secure = SqlStore::new(SqlDialect::Mysql, &secure, clock.reader()).expect("a good URL");
     contract::check(Arc::new(secure), open(&server, &clock), &clock).await;
@@ -68,7 +69,7 @@ async fn it_keeps_the_contract() {
 
 async fn sweeps(server: &Server) {
     let clock = Clock::new();
-    let store = SqlStore::new(server.dialect(), &server.url(), clock.reader()).expect("a store");
+    let store = SqlStore::new(SqlDialect::Mysql, &server.url(), clock.reader()).expect("a store");
     for number in 0..10 {
         let expires = (number < 7).then_some(clock.now() + number);
         store.put(&key(&number.to_string()), Item { expires, ..item("x") }, When::Always).await.expect("put");
@@ -82,9 +83,10 @@ async fn sweeps(server: &Server) {
 #[tokio::test]
 async fn outages_cost_what_happens_during_them() {
     let mut server = start().await;
-    let store = sql(SqlDialect::Mysql, &server.url());
+    let url = server.url();
+    let store = sql(SqlDialect::Mysql, &url);
     outages::survives_a_stop(&server, &store).await;
-    outages::survives_a_restart(&mut server, &store).await;
+    outages::survives_a_restart(&mut server, || Box::new(sql(SqlDialect::Mysql, &url))).await;
     outages::gives_up_a_silent_connection(&server, &store).await;
 }
 
@@ -130,8 +132,10 @@ async fn errors_say_what_an_operator_can_do() {
 
 #[tokio::test]
 async fn what_is_no_database_is_refused() {
-    outages::refuses_garbage(SqlDialect::Mysql, |port| format!("mysql://root:s3cret@127.0.0.1:{port}/x"))
-        .await;
+    outages::refuses_garbage(|port| {
+        Box::new(sql(SqlDialect::Mysql, &format!("mysql://root:s3cret@127.0.0.1:{port}/x")))
+    })
+    .await;
     let nobody = sql(SqlDialect::Mysql, "mysql://root:s3cret@127.0.0.1:1/x");
     outages::assert_away(&soon(nobody.get(&key("a"))).await.expect_err("nobody listens"), "refused");
 }

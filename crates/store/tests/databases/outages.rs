@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::SqlDialect;
 use rustix::process::Signal;
-use store::{Put, SqlStore, Store, StoreError, When};
+use store::{Put, Store, StoreError, When};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::server::Server;
-use crate::world::{Clock, item, key, soon, sql, wait_until_serving};
+use crate::world::{item, key, soon, wait_until_serving};
 
 /// Connections in use when the server dies are replaced without an error once it is back.
-pub(crate) async fn survives_a_restart(server: &mut Server, store: &dyn Store) {
+pub(crate) async fn survives_a_restart(server: &mut Server, open: impl Fn() -> Box<dyn Store>) {
+    let store = &*open();
     store.put(&key("kept"), item("1"), When::Always).await.expect("put");
     let keys: Vec<_> = (0..8).map(|number| key(&number.to_string())).collect();
     // Several connections are open, all of which the restart breaks.
@@ -34,8 +34,7 @@ pub(crate) async fn survives_a_restart(server: &mut Server, store: &dyn Store) {
     // Without a command in between: every connection is dead, and the store has not noticed.
     server.kill();
     server.restart();
-    let other = SqlStore::new(server.dialect(), &server.url(), Clock::new().reader()).expect("a store");
-    wait_until_serving(&other).await;
+    wait_until_serving(&*open()).await;
     assert_eq!(store.get(&key("kept")).await.expect("no error").expect("an item").value, "1");
 }
 
@@ -68,12 +67,12 @@ pub(crate) async fn gives_up_a_silent_connection(server: &Server, store: &dyn St
 }
 
 /// Peers that are no database: each is an error with words, soon, and never a panic.
-pub(crate) async fn refuses_garbage(dialect: SqlDialect, url: impl Fn(u16) -> String) {
+pub(crate) async fn refuses_garbage(open: impl Fn(u16) -> Box<dyn Store>) {
     let answers: [&[u8]; 5] =
         [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", &[0; 64], &[0xff; 64], b"-ERR unknown command\r\n"];
     for answer in answers {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-        let store = sql(dialect, &url(listener.local_addr().expect("an address").port()));
+        let store = open(listener.local_addr().expect("an address").port());
         let peer = tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 _ = client.write_all(answer).await;
@@ -94,10 +93,10 @@ pub(crate) fn assert_away(error: &StoreError, part: &str) {
 }
 
 /// Two programs that begin at the same time make the tables once.
-pub(crate) async fn makes_tables_once(server: &Server) {
+pub(crate) async fn makes_tables_once(open: impl Fn() -> Arc<dyn Store>) {
     let mut starts = tokio::task::JoinSet::new();
     for number in 0..6 {
-        let store = Arc::new(sql(server.dialect(), &server.url()));
+        let store = open();
         starts
             .spawn(async move { store.put(&key(&format!("start{number}")), item("1"), When::Absent).await });
     }

@@ -68,8 +68,8 @@ fn open(server: &Server, clock: &Clock) -> Arc<dyn Store> {
 #[tokio::test]
 async fn it_keeps_the_contract() {
     let server = start().await;
-    outages::makes_tables_once(&server).await;
     let clock = Clock::new();
+    outages::makes_tables_once(|| open(&server, &clock)).await;
     let secure = format!("{}?sslmode=verify-full&sslrootcert={}", server.url(), server.certificate());
     let secure = SqlStore::new(SqlDialect::Postgres, &secure, clock.reader()).expect("a good URL");
     contract::check(Arc::new(secure), open(&server, &clock), &clock).await;
@@ -78,7 +78,7 @@ async fn it_keeps_the_contract() {
 
 async fn sweeps(server: &Server) {
     let clock = Clock::new();
-    let store = SqlStore::new(server.dialect(), &server.url(), clock.reader()).expect("a store");
+    let store = SqlStore::new(SqlDialect::Postgres, &server.url(), clock.reader()).expect("a store");
     for number in 0..10 {
         let expires = (number < 7).then_some(clock.now() + number);
         store.put(&key(&number.to_string()), Item { expires, ..item("x") }, When::Always).await.expect("put");
@@ -92,8 +92,8 @@ async fn sweeps(server: &Server) {
 #[tokio::test]
 async fn outages_cost_what_happens_during_them() {
     let mut server = start().await;
-    let store = sql(SqlDialect::Postgres, &server.url());
-    outages::survives_a_restart(&mut server, &store).await;
+    let url = server.url();
+    outages::survives_a_restart(&mut server, || Box::new(sql(SqlDialect::Postgres, &url))).await;
 }
 
 #[tokio::test]
@@ -137,14 +137,15 @@ async fn errors_say_what_an_operator_can_do() {
 #[tokio::test]
 async fn a_stopped_server_is_given_up_and_comes_back() {
     let server = start().await;
-    let store = sql(SqlDialect::Postgres, &server.url());
+    let url = server.url();
+    let store = sql(SqlDialect::Postgres, &url);
     outages::survives_a_stop(&server, &store).await;
 }
 
 #[tokio::test]
 async fn what_is_no_database_is_refused() {
-    outages::refuses_garbage(SqlDialect::Postgres, |port| {
-        format!("postgres://root:s3cret@127.0.0.1:{port}/x")
+    outages::refuses_garbage(|port| {
+        Box::new(sql(SqlDialect::Postgres, &format!("postgres://root:s3cret@127.0.0.1:{port}/x")))
     })
     .await;
     let nobody = sql(SqlDialect::Postgres, "postgres://root:s3cret@127.0.0.1:1/x");

@@ -6,7 +6,6 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use model::SqlDialect;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -24,6 +23,7 @@ pub(crate) struct Server {
 pub(crate) enum Kind {
     Postgres,
     Mariadb,
+    Redis,
 }
 
 impl Server {
@@ -48,13 +48,6 @@ impl Server {
 
     pub(crate) fn certificate(&self) -> String {
         self.directory.path().join("tls.crt").display().to_string()
-    }
-
-    pub(crate) fn dialect(&self) -> SqlDialect {
-        match self.kind {
-            Kind::Postgres => SqlDialect::Postgres,
-            Kind::Mariadb => SqlDialect::Mysql,
-        }
     }
 
     pub(crate) fn restart(&mut self) {
@@ -101,6 +94,7 @@ impl Kind {
         match self {
             Self::Postgres => "postgres",
             Self::Mariadb => "mysql",
+            Self::Redis => "redis",
         }
     }
 }
@@ -165,7 +159,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
     program.unwrap_or_else(|| panic!("{name} is missing; `cargo xtask test` installs it"))
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.local_addr().expect("an address").port()
 }

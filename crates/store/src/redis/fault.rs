@@ -1,0 +1,60 @@
+//! What an error of the server or its connection means for a command.
+
+use ::redis::RedisError;
+
+use crate::StoreError;
+
+/// Why a command has failed.
+pub(super) enum Failed {
+    Redis(RedisError),
+    Store(StoreError),
+}
+
+impl From<RedisError> for Failed {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error)
+    }
+}
+
+/// What an error means, and whether its connection is of no more use.
+pub(super) fn meaning(error: &RedisError) -> (StoreError, bool) {
+    let text = error.to_string();
+    if error.is_timeout() {
+        return (StoreError::Late, true);
+    }
+    if error.is_io_error() || error.is_unrecoverable_error() {
+        return (StoreError::Away(text), true);
+    }
+    // Servers before 7.0 put the word into the text if a script meets the error.
+    let is = |word: &str| {
+        error.code() == Some(word)
+            || text.contains(&format!(": {word} "))
+            || text.contains(&format!("-{word} "))
+    };
+    if is("READONLY") {
+        // After a failover, the name may lead to the new master.
+        return (StoreError::Full(text), true);
+    }
+    // Within a script, a missing right has no word of its own.
+    let no_right = text.contains("can't run this command");
+    if no_right || ["OOM", "MISCONF", "NOPERM", "NOREPLICAS"].into_iter().any(is) {
+        return (StoreError::Full(text), false);
+    }
+    if ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "WRONGPASS", "BUSY", "UNBLOCKED"]
+        .into_iter()
+        .any(is)
+    {
+        return (StoreError::Away(text), false);
+    }
+    (StoreError::Garbage(text), true)
+}
+
+/// What an error of a connect means.
+pub(super) fn refusal(error: &RedisError) -> StoreError {
+    match meaning(error) {
+        (StoreError::Late, _) => StoreError::Late,
+        // Whatever a server says before it lets us in.
+        (StoreError::Garbage(_), _) if error.code().is_none() => StoreError::Garbage(error.to_string()),
+        _ => StoreError::Away(error.to_string()),
+    }
+}

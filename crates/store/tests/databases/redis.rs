@@ -1,0 +1,173 @@
+//! Redis, as which Valkey is addressed, too.
+
+use std::sync::Arc;
+
+use redis::Client;
+use store::{RedisStore, Store, StoreError, When};
+
+use crate::server::{self, Kind, Server};
+use crate::world::{Clock, item, key, soon, wait_until_serving, write_error};
+use crate::{contract, outages};
+
+/// A server that keeps what was written when it is killed.
+async fn start() -> Server {
+    let directory = server::directory();
+    server::make_certificate(&directory);
+    let server = Server::start(Kind::Redis, directory, |directory, port| {
+        let mut command = server::unprivileged(&server::program("redis-server"));
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--requirepass", "s3cret"]);
+        command
+            .args(["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir"])
+            .arg(directory);
+        command
+    });
+    wait_until_serving(&open(&url(&server))).await;
+    server
+}
+
+fn url(server: &Server) -> String {
+    server.url_of("", "s3cret", "0")
+}
+
+fn open(url: &str) -> RedisStore {
+    RedisStore::new(url, Clock::new().reader()).expect("a good URL")
+}
+
+fn shared(url: &str, clock: &Clock) -> Arc<dyn Store> {
+    Arc::new(RedisStore::new(url, clock.reader()).expect("a good URL"))
+}
+
+async fn execute(url: &str, commands: &[&str]) {
+    let client = Client::open(url).expect("a good URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
+    for command in commands {
+        let mut words = command.split(' ');
+        let mut call = redis::cmd(words.next().expect("a command"));
+        () = call.arg(words.collect::<Vec<_>>()).query_async(&mut connection).await.expect("it is done");
+    }
+}
+
+#[tokio::test]
+async fn it_keeps_the_contract() {
+    let server = start().await;
+    let (url, clock) = (url(&server), Clock::new());
+    execute(&url, &["SET other value"]).await;
+    contract::check(shared(&url, &clock), shared(&url, &clock), &clock).await;
+    let mut connection =
+        Client::open(url).expect("a URL").get_multiplexed_async_connection().await.expect("a connection");
+    let left: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("keys");
+    assert_eq!(left, ["other"], "what is not ours is left alone");
+}
+
+#[tokio::test]
+async fn the_server_forgets_what_has_expired() {
+    let server = start().await;
+    let (url, clock) = (url(&server), Clock::new());
+    let store = shared(&url, &clock);
+    let short = store::Item { expires: Some(clock.now() + 1), ..item("x") };
+    for name in ["put", "touched"] {
+        store.put(&key(name), short.clone(), When::Always).await.expect("put");
+    }
+    store.put(&key("kept"), item("x"), When::Always).await.expect("put");
+    let mut connection =
+        Client::open(url).expect("a URL").get_multiplexed_async_connection().await.expect("a connection");
+    loop {
+        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("keys");
+        if keys == ["evk:kept"] {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn outages_cost_what_happens_during_them() {
+    let mut server = start().await;
+    let url = url(&server);
+    let store = open(&url);
+    outages::survives_a_stop(&server, &store).await;
+    outages::survives_a_restart(&mut server, || Box::new(open(&url))).await;
+    outages::gives_up_a_silent_connection(&server, &store).await;
+}
+
+#[tokio::test]
+async fn errors_say_what_an_operator_can_do() {
+    let server = start().await;
+    let url = url(&server);
+    let store = open(&url);
+    store.put(&key("a"), item("1"), When::Always).await.expect("put");
+
+    let error = write_error(&open(&server.url_of("", "wrong-s3cret", "0"))).await;
+    outages::assert_away(&error, "assword");
+    let error = write_error(&open(&server.url_of("", "s3cret", "99"))).await;
+    assert!(error.to_string().contains("out of range") && !error.to_string().contains("s3cret"), "{error:?}");
+    execute(&url, &["ACL SETUSER reader on >s3cret ~* +@read +@connection +@scripting"]).await;
+    let reader = open(&server.url_of("reader", "s3cret", "0"));
+    for when in [When::Always, When::Absent] {
+        let error = reader.put(&key("b"), item("1"), when).await.expect_err("no right");
+        assert!(matches!(&error, StoreError::Full(_)), "{error:?}");
+    }
+    assert!(reader.get(&key("a")).await.expect("a right to read").is_some());
+
+    execute(&url, &["CONFIG SET maxmemory 1000", "CONFIG SET maxmemory-policy noeviction"]).await;
+    assert!(matches!(write_error(&store).await, StoreError::Full(text) if text.contains("OOM")));
+    assert!(store.get(&key("a")).await.expect("reads go on").is_some());
+    assert_eq!(store.delete(&key("a")).await, Ok(true), "and what makes room");
+    execute(&url, &["CONFIG SET maxmemory 0"]).await;
+    store.put(&key("a"), item("1"), When::Always).await.expect("as soon as there is room");
+
+    execute(&url, &["REPLICAOF 127.0.0.1 1"]).await;
+    assert!(matches!(write_error(&store).await, StoreError::Full(text) if text.contains("read only")));
+    assert!(store.get(&key("a")).await.expect("reads go on").is_some());
+    execute(&url, &["REPLICAOF NO ONE"]).await;
+    store.put(&key("a"), item("1"), When::Always).await.expect("as soon as it is a master");
+}
+
+#[tokio::test]
+async fn it_serves_over_tls() {
+    let server = start().await;
+    let (port, certificate) = (server::free_port(), server.certificate());
+    let key_file = certificate.replace(".crt", ".key");
+    let files = format!(
+        "CONFIG SET tls-cert-file {certificate} tls-key-file {key_file} tls-auth-clients no tls-port {port}"
+    );
+    execute(&url(&server), &[&files]).await;
+    let secure = format!("rediss://:s3cret@127.0.0.1:{port}/0");
+    let error = write_error(&open(&secure)).await;
+    outages::assert_away(&error, "certificate");
+    let store = open(&format!("{secure}?ssl-ca={certificate}"));
+    store.put(&key("a"), item("1"), When::Absent).await.expect("put");
+    assert_eq!(store.get(&key("a")).await.expect("get").expect("an item").value, "1");
+    let error = write_error(&open(&format!("{secure}?ssl-ca=/no/such/file"))).await;
+    outages::assert_away(&error, "/no/such/file");
+}
+
+#[tokio::test]
+async fn values_of_others_are_refused_with_a_hint() {
+    let server = start().await;
+    let url = url(&server);
+    let store = open(&url);
+    execute(&url, &["SET evk:text value", "RPUSH evk:list value"]).await;
+    let error = store.get(&key("text")).await.expect_err("no item").to_string();
+    assert!(error.contains("needs format 1"), "{error}");
+    let refused = store.put(&key("text"), item("1"), When::Absent).await;
+    assert!(matches!(refused, Err(StoreError::Garbage(_))), "{refused:?}");
+    assert_eq!(store.touch(&key("text"), None).await, Ok(false));
+    let refused = store.put(&key("list"), item("1"), When::Absent).await;
+    assert!(matches!(&refused, Err(StoreError::Garbage(text)) if text.contains("WRONGTYPE")), "{refused:?}");
+    assert!(
+        store.put(&key("text"), item("1"), When::Always).await.is_ok(),
+        "an unconditional write replaces it"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_redis_is_refused() {
+    outages::refuses_garbage(|port| Box::new(open(&format!("redis://:s3cret@127.0.0.1:{port}/0")))).await;
+    let nothing = open("redis://:s3cret@127.0.0.1:1/0");
+    outages::assert_away(&soon(nothing.get(&key("a"))).await.expect_err("nothing listens"), "refused");
+    for url in ["http://:s3cret@host", "redis://:s3cret@host/x", "redis://:s3cret@"] {
+        let error = RedisStore::new(url, Clock::new().reader()).expect_err("no URL of Redis").to_string();
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+}

@@ -3,6 +3,7 @@
 //! An item is one string: its version, flags and end stand in front of its value. Conditions are checked by scripts, which
 //! run alone on the server. The server's own expiry only frees memory; whether an item has expired is decided by our clock.
 
+mod address;
 mod fault;
 mod link;
 mod record;
@@ -35,6 +36,8 @@ impl RedisStore {
     ///
     /// URLs: `redis://user:password@host:port/database`, `rediss://` for TLS, `redis+unix:///path`; and all of them with
     /// `valkey` instead. With `?ssl-ca=/path`, the server's certificate must be signed by a CA in that file.
+    /// `redis+sentinel://user:password@host:port,host:port/master/database` asks sentinels for the present master, without
+    /// TLS and without a login at the sentinels.
     pub fn new(url: &str, clock: Arc<dyn Fn() -> u64 + Send + Sync>) -> Result<Self, InvalidUrl> {
         let secrets = Secrets::in_url(url);
         let link = Link::new(url).map_err(|error| InvalidUrl(secrets.clean(&error.to_string())))?;

@@ -1,6 +1,6 @@
 //! What an error of the server or its connection means for a command.
 
-use ::redis::RedisError;
+use ::redis::{ErrorKind, RedisError};
 
 use crate::StoreError;
 
@@ -49,12 +49,11 @@ pub(super) fn meaning(error: &RedisError) -> (StoreError, bool) {
     (StoreError::Garbage(text), true)
 }
 
-/// What an error of a connect means.
+/// What an error of a connect means: whatever a server, or a sentinel, says before it lets us in.
 pub(super) fn refusal(error: &RedisError) -> StoreError {
-    match meaning(error) {
-        (StoreError::Late, _) => StoreError::Late,
-        // Whatever a server says before it lets us in.
-        (StoreError::Garbage(_), _) if error.code().is_none() => StoreError::Garbage(error.to_string()),
+    match error.kind() {
+        _ if error.is_timeout() => StoreError::Late,
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => StoreError::Garbage(error.to_string()),
         _ => StoreError::Away(error.to_string()),
     }
 }

@@ -1,24 +1,20 @@
 //! The connection to the server: made when it is needed, shared by all commands, replaced when it breaks.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
-use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError,
-    RedisFuture, TlsCertificates, Value,
-};
+use ::redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisError, RedisFuture, Value};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::address::Address;
 use super::fault::refusal;
 use crate::StoreError;
-use crate::secrets::percent_decoded;
 
 #[derive(Debug)]
 pub(super) struct Link {
-    server: Server,
+    address: Address,
     state: Arc<Mutex<State>>,
 }
 
@@ -38,24 +34,10 @@ pub(super) struct Connection {
     identity: Arc<()>,
 }
 
-/// Where the server is, and how it shows that it is the one.
-#[derive(Clone, Debug)]
-struct Server {
-    address: ConnectionInfo,
-    /// A file with the CAs that may have signed its certificate, instead of those of the system.
-    ca_file: Option<PathBuf>,
-}
-
 impl Link {
     pub(super) fn new(url: &str) -> Result<Self, RedisError> {
-        // The other parameters are those of crate `redis`, which passes over this one.
-        let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters).split(['&', '#']);
-        let ca_file = parameters.filter_map(|parameter| parameter.strip_prefix("ssl-ca=")).next_back();
-        let ca_file = ca_file.map(|path| PathBuf::from(percent_decoded(path)));
-        let server = Server { address: url.into_connection_info()?, ca_file };
-        // Finds what else is wrong with the address.
-        Client::open(server.address.clone())?;
-        Ok(Self { server, state: Arc::new(Mutex::new(State::Down)) })
+        let address = Address::parse(url)?;
+        Ok(Self { address, state: Arc::new(Mutex::new(State::Down)) })
     }
 
     /// Returns the connection, and true if it has been made for this call.
@@ -70,7 +52,7 @@ impl Link {
                 State::Down => {
                     let (tell, outcome) = watch::channel(None);
                     *state = State::Connecting(outcome.clone());
-                    tokio::spawn(connect(self.server.clone(), Arc::clone(&self.state), tell));
+                    tokio::spawn(connect(self.address.clone(), Arc::clone(&self.state), tell));
                     outcome
                 }
             }
@@ -97,40 +79,24 @@ impl Link {
 }
 
 async fn connect(
-    server: Server,
+    address: Address,
     state: Arc<Mutex<State>>,
     tell: watch::Sender<Option<Result<Connection, StoreError>>>,
 ) {
-    let outcome = timeout(CONNECT_LIMIT, server.connect()).await.unwrap_or(Err(StoreError::Late));
+    let outcome = timeout(CONNECT_LIMIT, reach(&address)).await.unwrap_or(Err(StoreError::Late));
     let next = outcome.as_ref().map_or(State::Down, |connection| State::Up(connection.clone()));
     *state.lock().unwrap_or_else(PoisonError::into_inner) = next;
     tell.send_replace(Some(outcome));
 }
 
-impl Server {
-    async fn connect(&self) -> Result<Connection, StoreError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_response_timeout(Some(RESPONSE_LIMIT));
-        let client = self.client().await?;
-        let connect = client.get_multiplexed_async_connection_with_config(&config);
-        let commands = connect.await.map_err(|error| refusal(&error))?;
-        Ok(Connection { commands, identity: Arc::new(()) })
-    }
-
-    /// Reads the CAs each time, so that a renewed file needs no restart.
-    async fn client(&self) -> Result<Client, StoreError> {
-        let address = self.address.clone();
-        let client = match &self.ca_file {
-            None => Client::open(address),
-            Some(path) => {
-                let pem = tokio::fs::read(path).await;
-                let pem = pem.map_err(|error| StoreError::Away(format!("{}: {error}", path.display())))?;
-                Client::build_with_tls(address, TlsCertificates { client_tls: None, root_cert: Some(pem) })
-            }
-        };
-        client.map_err(|error| refusal(&error))
-    }
+async fn reach(address: &Address) -> Result<Connection, StoreError> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_LIMIT))
+        .set_response_timeout(Some(RESPONSE_LIMIT));
+    let client = address.client().await?;
+    let connect = client.get_multiplexed_async_connection_with_config(&config);
+    let commands = connect.await.map_err(|error| refusal(&error))?;
+    Ok(Connection { commands, identity: Arc::new(()) })
 }
 
 impl ConnectionLike for Connection {

@@ -38,8 +38,7 @@ fn shared(url: &str, clock: &Clock) -> Arc<dyn Store> {
 }
 
 async fn execute(url: &str, commands: &[&str]) {
-    let client = Client::open(url).expect("a good URL");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
+    let mut connection = connection(url).await;
     for command in commands {
         let mut words = command.split(' ');
         let mut call = redis::cmd(words.next().expect("a command"));
@@ -53,8 +52,7 @@ async fn it_keeps_the_contract() {
     let (url, clock) = (url(&server), Clock::new());
     execute(&url, &["SET other value"]).await;
     contract::check(shared(&url, &clock), shared(&url, &clock), &clock).await;
-    let mut connection =
-        Client::open(url).expect("a URL").get_multiplexed_async_connection().await.expect("a connection");
+    let mut connection = connection(&url).await;
     let left: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("keys");
     assert_eq!(left, ["other"], "what is not ours is left alone");
 }
@@ -69,8 +67,7 @@ async fn the_server_forgets_what_has_expired() {
         store.put(&key(name), short.clone(), When::Always).await.expect("put");
     }
     store.put(&key("kept"), item("x"), When::Always).await.expect("put");
-    let mut connection =
-        Client::open(url).expect("a URL").get_multiplexed_async_connection().await.expect("a connection");
+    let mut connection = connection(&url).await;
     loop {
         let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("keys");
         if keys == ["evk:kept"] {
@@ -140,6 +137,89 @@ async fn it_serves_over_tls() {
     assert_eq!(store.get(&key("a")).await.expect("get").expect("an item").value, "1");
     let error = write_error(&open(&format!("{secure}?ssl-ca=/no/such/file"))).await;
     outages::assert_away(&error, "/no/such/file");
+}
+
+#[tokio::test]
+async fn sentinels_tell_the_new_master() {
+    let (mut master, replica) = (start().await, start().await);
+    let follow = format!("REPLICAOF 127.0.0.1 {}", master.port);
+    execute(&url(&replica), &["CONFIG SET masterauth s3cret repl-diskless-sync-delay 0", &follow]).await;
+    execute(&url(&master), &["CONFIG SET repl-diskless-sync-delay 0"]).await;
+    let mut copy = connection(&url(&replica)).await;
+    let mut information = redis::cmd("INFO");
+    information.arg("replication");
+    while !information.query_async::<String>(&mut copy).await.expect("INFO").contains("master_link_status:up")
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    // It looks at the master when it starts, then every ten seconds.
+    let sentinel = start_sentinel(master.port);
+    // It has seen the replica, and could replace the master.
+    let mut asked = connection(&format!("redis://127.0.0.1:{}", sentinel.port)).await;
+    while !knows_a_replica(&mut asked).await {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+
+    let store = open(&format!("redis+sentinel://:s3cret@127.0.0.1:1,127.0.0.1:{}/sessions", sentinel.port));
+    store.put(&key("a"), item("1"), When::Always).await.expect("put");
+    while redis::cmd("EXISTS").arg("evk:a").query_async::<u64>(&mut copy).await != Ok(1) {
+        tokio::task::yield_now().await;
+    }
+    master.kill();
+    wait_until_writable(&store).await;
+    assert_eq!(store.get(&key("a")).await.expect("get").expect("an item").value, "1");
+
+    let unknown = open(&format!("redis+sentinel://:s3cret@127.0.0.1:{}/other", sentinel.port));
+    let error = soon(unknown.get(&key("a"))).await.expect_err("no such master");
+    assert!(matches!(error, StoreError::Away(_)), "{error:?}");
+}
+
+async fn knows_a_replica(sentinel: &mut redis::aio::MultiplexedConnection) -> bool {
+    let mut command = redis::cmd("SENTINEL");
+    let replicas: Vec<Vec<String>> =
+        command.arg(&["REPLICAS", "sessions"]).query_async(sentinel).await.unwrap_or_default();
+    replicas.iter().any(|replica| replica.windows(2).any(|pair| pair == ["master-link-status", "ok"]))
+}
+
+/// Replaces a master that has been silent for 200 ms.
+fn start_sentinel(master: u16) -> Server {
+    Server::start(Kind::Redis, server::directory(), |directory, port| {
+        let file = directory.join("sentinel.conf");
+        let settings = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor sessions 127.0.0.1 {master} 1\n\
+             sentinel auth-pass sessions s3cret\nsentinel down-after-milliseconds sessions 200\n\
+             sentinel failover-timeout sessions 1000\n",
+            directory.display()
+        );
+        std::fs::write(&file, settings).expect("a file");
+        server::give(&file);
+        let mut command = server::unprivileged(&server::program("redis-server"));
+        command.arg(file).arg("--sentinel");
+        command
+    })
+}
+
+async fn connection(url: &str) -> redis::aio::MultiplexedConnection {
+    let client = Client::open(url).expect("a good URL");
+    loop {
+        match client.get_multiplexed_async_connection().await {
+            Ok(connection) => return connection,
+            Err(error) if error.is_connection_refusal() => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+async fn wait_until_writable(store: &dyn Store) {
+    let mut last = None;
+    for _ in 0..500 {
+        match store.put(&key("probe"), item("x"), When::Always).await {
+            Ok(_) => return,
+            Err(error) => last = Some(error),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the store takes no writes: {last:?}");
 }
 
 #[tokio::test]

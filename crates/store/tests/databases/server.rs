@@ -113,10 +113,15 @@ impl Drop for Server {
 /// A directory that belongs to the user under which servers run.
 pub(crate) fn directory() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
-    if rustix::process::geteuid().is_root() {
-        chown(directory.path(), Some(NOBODY), Some(NOBODY)).expect("root may give");
-    }
+    give(directory.path());
     directory
+}
+
+/// Gives a file to the user under which servers run.
+pub(crate) fn give(path: &Path) {
+    if rustix::process::geteuid().is_root() {
+        chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give");
+    }
 }
 
 /// Writes `tls.crt` and `tls.key`, for a server that refuses a key which others may read.
@@ -127,9 +132,7 @@ pub(crate) fn make_certificate(directory: &TempDir) {
     let key = directory.path().join("tls.key");
     std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
     std::fs::set_permissions(&key, Permissions::from_mode(0o600)).expect("its mode");
-    if rustix::process::geteuid().is_root() {
-        chown(key, Some(NOBODY), Some(NOBODY)).expect("root may give");
-    }
+    give(&key);
 }
 
 /// Databases refuse to run as root. The process ends with the thread that starts it.

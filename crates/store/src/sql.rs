@@ -55,7 +55,8 @@ impl SqlStore {
         Ok(Self { table })
     }
 
-    /// Removes up to `most` items that have expired at `now`, and returns how many there were.
+    /// Removes up to `most` items that have expired at `now`, and returns how many there were. Writes do so by themselves
+    /// every minute.
     pub fn sweep(&self, now: u64, most: u32) -> Reply<'_, u64> {
         self.table.sweep(now, most)
     }

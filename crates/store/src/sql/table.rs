@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::dialect::{self, Dialect, Write};
 use super::pool::{Command, Failed, Pool};
@@ -19,11 +20,18 @@ pub(super) struct Table<D: Dialect> {
     pool: Arc<Pool<D>>,
     clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     versions: Versions,
+    /// When a write next sweeps; milliseconds since 1970.
+    next_sweep: Arc<AtomicU64>,
 }
 
 impl<D: Dialect> Table<D> {
     pub(super) fn new(dialect: D, clock: Arc<dyn Fn() -> u64 + Send + Sync>, secrets: Secrets) -> Self {
-        Self { pool: Arc::new(Pool::new(dialect, secrets)), clock, versions: Versions::default() }
+        Self {
+            pool: Arc::new(Pool::new(dialect, secrets)),
+            clock,
+            versions: Versions::default(),
+            next_sweep: Arc::default(),
+        }
     }
 
     fn now(&self) -> i64 {
@@ -38,7 +46,30 @@ impl<D: Dialect> Table<D> {
             let write = write.clone();
             Box::pin(async move { put::<D>(connection, &write).await })
         });
-        self.pool.run(command).await
+        let put = self.pool.run(command).await;
+        self.sweep_if_due();
+        put
+    }
+
+    /// Removes some expired rows behind the caller's back: soon again if there are more, else after a while.
+    fn sweep_if_due(&self) {
+        let now = (self.clock)();
+        let due = self.next_sweep.load(Ordering::Relaxed);
+        // A clock that was ahead, and has been put right, stops no sweep.
+        let is_due = now >= due || due - now > SWEEP_PAUSE;
+        let claim = |next: &AtomicU64| {
+            next.compare_exchange(due, now + SWEEP_PAUSE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        };
+        if !is_due || !claim(&self.next_sweep) {
+            return;
+        }
+        let (pool, next) = (Arc::clone(&self.pool), Arc::clone(&self.next_sweep));
+        tokio::spawn(async move {
+            let swept = changed(&pool, move || D::sweep(dialect::time(now), SWEEP_ROWS)).await;
+            if swept.is_ok_and(|rows| rows >= SWEEP_ROWS.unsigned_abs()) {
+                next.store(now + SWEEP_PAUSE_SHORT, Ordering::Relaxed);
+            }
+        });
     }
 
     async fn set_ends(&self, mut ends: Vec<(Key, i64)>) -> Result<u64, StoreError> {
@@ -76,18 +107,18 @@ impl<D: Dialect> Table<D> {
         });
         self.pool.run(command).await
     }
+}
 
-    /// Returns how many rows a statement has changed.
-    async fn change(
-        &self,
-        statement: impl Fn() -> dialect::Statement + Send + Sync + 'static,
-    ) -> Result<u64, StoreError> {
-        let command: Command<D, u64> = Box::new(move |connection| {
-            let statement = statement();
-            Box::pin(async move { Ok(D::run(connection, statement).await?.affected) })
-        });
-        self.pool.run(command).await
-    }
+/// Returns how many rows a statement has changed.
+async fn changed<D: Dialect>(
+    pool: &Arc<Pool<D>>,
+    statement: impl Fn() -> dialect::Statement + Send + Sync + 'static,
+) -> Result<u64, StoreError> {
+    let command: Command<D, u64> = Box::new(move |connection| {
+        let statement = statement();
+        Box::pin(async move { Ok(D::run(connection, statement).await?.affected) })
+    });
+    pool.run(command).await
 }
 
 impl<D: Dialect> Store for Table<D> {
@@ -114,12 +145,12 @@ impl<D: Dialect> Store for Table<D> {
 
     fn delete<'a>(&'a self, key: &'a Key) -> Reply<'a, bool> {
         let (key, now) = (key.clone(), self.now());
-        Box::pin(async move { Ok(self.change(move || D::delete(&key, now)).await? > 0) })
+        Box::pin(async move { Ok(changed(&self.pool, move || D::delete(&key, now)).await? > 0) })
     }
 
     fn clear(&self) -> Reply<'_, ()> {
         Box::pin(async move {
-            while self.change(|| D::clear(CLEAR_ROWS)).await? >= CLEAR_ROWS.unsigned_abs() {}
+            while changed(&self.pool, || D::clear(CLEAR_ROWS)).await? >= CLEAR_ROWS.unsigned_abs() {}
             Ok(())
         })
     }
@@ -148,7 +179,7 @@ impl<D: Dialect> Store for Table<D> {
 impl<D: Dialect> Sweep for Table<D> {
     fn sweep(&self, now: u64, most: u32) -> Reply<'_, u64> {
         let now = dialect::time(now);
-        Box::pin(self.change(move || D::sweep(now, most.into())))
+        Box::pin(changed(&self.pool, move || D::sweep(now, most.into())))
     }
 }
 
@@ -189,5 +220,11 @@ const VALUE_BYTES_MAX: usize = 1024 * 1024;
 const KEYS_MAX: usize = 512;
 // limit: rows that one statement removes, so that no lock is held for long.
 const CLEAR_ROWS: i64 = 1000;
+// limit: expired rows that one sweep removes.
+const SWEEP_ROWS: i64 = 500;
+/// Milliseconds between sweeps that leave nothing.
+const SWEEP_PAUSE: u64 = 60_000;
+/// Milliseconds until the next sweep if one leaves something.
+const SWEEP_PAUSE_SHORT: u64 = 1_000;
 // limit: tries of a write whose obstacle vanishes each time.
 const TRIES_MAX: usize = 3;

@@ -80,10 +80,10 @@ async fn sweeps(server: &Server) {
     let clock = Clock::new();
     let store = SqlStore::new(SqlDialect::Postgres, &server.url(), clock.reader()).expect("a store");
     for number in 0..10 {
-        let expires = (number < 7).then_some(clock.now() + number);
+        let expires = (number < 7).then_some(clock.now() + 1 + number);
         store.put(&key(&number.to_string()), Item { expires, ..item("x") }, When::Always).await.expect("put");
     }
-    let until = clock.now() + 4;
+    let until = clock.now() + 5;
     for removed in [3, 2, 0] {
         assert_eq!(store.sweep(until, 3).await, Ok(removed));
     }

@@ -43,14 +43,38 @@ async fn a_sweep_removes_what_has_expired_in_bounded_steps() {
     let clock = Clock::new();
     let store = SqlStore::new(SqlDialect::Sqlite, &url(directory.path()), clock.reader()).expect("a store");
     for number in 0..10 {
-        let expires = (number < 7).then_some(clock.now() + number);
+        let expires = (number < 7).then_some(clock.now() + 1 + number);
         let item = store::Item { expires, ..item("x") };
         store.put(&key(&number.to_string()), item, When::Always).await.expect("put");
     }
-    assert_eq!(store.sweep(clock.now() + 4, 3).await, Ok(3));
-    assert_eq!(store.sweep(clock.now() + 4, 3).await, Ok(2));
-    assert_eq!(store.sweep(clock.now() + 4, 3).await, Ok(0));
+    assert_eq!(store.sweep(clock.now() + 5, 3).await, Ok(3));
+    assert_eq!(store.sweep(clock.now() + 5, 3).await, Ok(2));
+    assert_eq!(store.sweep(clock.now() + 5, 3).await, Ok(0));
     assert!(store.get(&key("9")).await.expect("get").is_some());
+}
+
+#[tokio::test]
+async fn writes_sweep_every_minute() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (url, clock) = (url(directory.path()), Clock::new());
+    let store = open(&url, &clock);
+    let mortal = store::Item { expires: Some(clock.now() + 10), ..item("x") };
+    for number in 0..1200 {
+        store.put(&key(&number.to_string()), mortal.clone(), When::Always).await.expect("put");
+    }
+    let mut connection = SqliteConnection::connect(&url).await.expect("a connection");
+    let mut rows = async || {
+        let count = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM evenkeel_items");
+        count.fetch_one(&mut connection).await.expect("a number")
+    };
+    for (pause, expired_rows) in [(60_000, 700), (1_000, 200), (1_000, 0)] {
+        assert!(rows().await > expired_rows);
+        clock.advance(pause);
+        store.put(&key("kept"), item("x"), When::Always).await.expect("put");
+        while rows().await != expired_rows + 1 {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -62,13 +62,6 @@ impl FileStore {
         self.shared.damaged.load(Ordering::Relaxed)
     }
 
-    /// Removes what has expired and what dead writers have left. Looks at about `most` files, and goes on from there in
-    /// the next call; returns how many it has removed.
-    pub async fn sweep(&self, most: usize) -> Result<usize, StoreError> {
-        let cursor = Arc::clone(&self.cursor);
-        self.run(move |shared| sweep::sweep(shared, &cursor, most)).await
-    }
-
     /// Writes until the lock is free.
     async fn change<T, F>(&self, key: &Key, attempt: F) -> Result<T, StoreError>
     where
@@ -107,6 +100,14 @@ impl FileStore {
 }
 
 impl Store for FileStore {
+    /// Removes what has expired and what dead writers have left, and goes on from there in the next call.
+    fn sweep(&self, most: usize) -> Reply<'_, usize> {
+        Box::pin(async move {
+            let cursor = Arc::clone(&self.cursor);
+            self.run(move |shared| sweep::sweep(shared, &cursor, most)).await
+        })
+    }
+
     fn get<'a>(&'a self, key: &'a Key) -> Reply<'a, Option<Item>> {
         let key = key.clone();
         Box::pin(self.run(move |shared| ItemFile::new(shared, &key).get()))
@@ -134,7 +135,7 @@ impl Store for FileStore {
     }
 
     /// In one thread, one after the other.
-    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
+    fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
         let keys = keys.to_vec();
         Box::pin(self.run(move |shared| keys.iter().map(|key| ItemFile::new(shared, key).get()).collect()))
     }

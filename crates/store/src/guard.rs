@@ -160,6 +160,11 @@ impl Drop for Call<'_> {
 }
 
 impl Store for Guarded {
+    /// Without the timeout, which is for calls that a request waits for.
+    fn sweep(&self, most: usize) -> Reply<'_, usize> {
+        self.inner.sweep(most)
+    }
+
     fn get<'a>(&'a self, key: &'a Key) -> Reply<'a, Option<Item>> {
         Box::pin(async move {
             let found = self.call(self.inner.get(key)).await?;
@@ -184,9 +189,9 @@ impl Store for Guarded {
         Box::pin(self.call(self.inner.clear()))
     }
 
-    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
+    fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
         Box::pin(async move {
-            let found = self.call(self.inner.get_many(keys)).await?;
+            let found = self.call(self.inner.read_many(keys)).await?;
             self.count_found(&found);
             Ok(found)
         })

@@ -4,12 +4,20 @@
 //! Two things stand on it: the sessions of the data plane, and the items of session gateways. Everything here runs on the
 //! control plane's runtime; a worker only sends to it.
 
+pub mod breaker;
+pub mod file;
+pub mod guard;
+pub mod memcached;
+pub mod memory;
+pub mod open;
+pub mod session;
+
 mod behind;
+mod clock;
 mod error;
 mod fresh;
 mod item;
 mod key;
-pub mod session;
 mod redis;
 mod secrets;
 mod sql;
@@ -20,6 +28,9 @@ pub use file::FileStore;
 pub use guard::{Figures, Guarded};
 pub use item::{Item, Put, VALUE_BYTES_MAX, Version, When};
 pub use key::{InvalidKey, Key};
+pub use memcached::MemcachedStore;
+pub use memory::{MemoryLimits, MemoryStore};
+pub use open::{OpenError, open};
 pub use redis::RedisStore;
 pub use secrets::InvalidUrl;
 pub use sql::SqlStore;
@@ -51,8 +62,14 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Removes every item that this program has put there.
     fn clear(&self) -> Reply<'_, ()>;
 
+    /// Removes expired items that take room until someone does, from among about `most`; returns how many. Stores that
+    /// remove them by themselves do nothing.
+    fn sweep(&self, _most: usize) -> Reply<'_, usize> {
+        Box::pin(async { Ok(0) })
+    }
+
     /// Reads several items, in the order of the keys; one round trip where the store can.
-    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
+    fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
         Box::pin(async move {
             let mut items = Vec::with_capacity(keys.len());
             for key in keys {

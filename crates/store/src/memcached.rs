@@ -163,7 +163,7 @@ impl Store for MemcachedStore {
         })
     }
 
-    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
+    fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
         Box::pin(async move {
             let mut items = Vec::with_capacity(keys.len());
             for batch in keys.chunks(BATCH) {

@@ -7,12 +7,18 @@ use std::time::Duration;
 use model::{SessionStore, StoreKind};
 
 use crate::memcached::{MemcachedSettings, MemcachedStore};
-use crate::{Clock, FileStore, MemoryLimits, MemoryStore, Store};
+use crate::{Clock, FileStore, InvalidUrl, MemoryLimits, MemoryStore, RedisStore, SqlStore, Store};
 
 /// Why a store cannot be opened. That it is away is no reason: each call finds that out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
-    Unsupported { kind: &'static str },
+    Url(InvalidUrl),
+}
+
+impl From<InvalidUrl> for OpenError {
+    fn from(error: InvalidUrl) -> Self {
+        Self::Url(error)
+    }
 }
 
 /// Makes the client of a store, or the store itself. Never waits: connections are made when they are first used. A call has
@@ -30,8 +36,8 @@ pub fn open(settings: &SessionStore, clock: Clock, memory_bytes: u64) -> Result<
             let patience = patience(settings.timeout);
             Arc::new(MemcachedStore::new(servers, MemcachedSettings { patience, protocol: None }, clock))
         }
-        StoreKind::Sql { .. } => return Err(OpenError::Unsupported { kind: "sql" }),
-        StoreKind::Redis { .. } => return Err(OpenError::Unsupported { kind: "redis" }),
+        StoreKind::Sql { dialect, url } => Arc::new(SqlStore::new(*dialect, &url.0, clock)?),
+        StoreKind::Redis { url } => Arc::new(RedisStore::new(&url.0, clock)?),
     })
 }
 
@@ -44,7 +50,7 @@ fn patience(timeout: Duration) -> Duration {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unsupported { kind } => write!(f, "this program has no session stores of type {kind}"),
+            Self::Url(error) => write!(f, "invalid URL: {error}"),
         }
     }
 }
@@ -53,7 +59,7 @@ impl std::error::Error for OpenError {}
 
 #[cfg(test)]
 mod tests {
-    use model::{MemcachedAddress, MemcachedServer, SecretUrl, SessionStoreName};
+    use model::{MemcachedAddress, MemcachedServer, SecretUrl, SessionStoreName, SqlDialect};
 
     use super::*;
     use crate::Key;
@@ -69,15 +75,31 @@ mod tests {
                 "MemcachedStore",
                 false,
             ),
+            (
+                StoreKind::Redis { url: SecretUrl("redis+unix:///nonexistent/socket".to_owned()) },
+                "RedisStore",
+                false,
+            ),
+            (
+                StoreKind::Sql {
+                    dialect: SqlDialect::Postgres,
+                    url: SecretUrl("postgres:///?host=/nonexistent".to_owned()),
+                },
+                "SqlStore",
+                false,
+            ),
         ];
         for (kind, name, is_there) in table {
             let store = open(&settings(kind), Arc::new(|| 0), 1 << 20).unwrap();
             assert!(format!("{store:?}").starts_with(name), "{store:?}");
             assert_eq!(store.get(&Key::new(b"key").unwrap()).await.is_ok(), is_there, "{name}");
         }
-        let redis = StoreKind::Redis { url: SecretUrl("redis://:secret@host".to_owned()) };
-        let error = open(&settings(redis), Arc::new(|| 0), 1 << 20).unwrap_err();
-        assert_eq!(error.to_string(), "this program has no session stores of type redis");
+        let redis = |url: &str| StoreKind::Redis { url: SecretUrl(url.to_owned()) };
+        let error = open(&settings(redis("redis://:secret@host/x")), Arc::new(|| 0), 1 << 20).unwrap_err();
+        assert!(
+            error.to_string().starts_with("invalid URL") && !error.to_string().contains("secret"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use ::redis::Value;
 use crate::behind::Behind;
 use crate::fresh::Versions;
 use crate::secrets::{InvalidUrl, Secrets};
-use crate::{Item, Key, Put, Reply, Store, StoreError, When};
+use crate::{Clock, Item, Key, Put, Reply, Store, StoreError, When};
 use fault::{Failed, meaning};
 use link::{Connection, Link};
 use record::Record;
@@ -27,7 +27,7 @@ pub struct RedisStore {
     link: Arc<Link>,
     behind: Behind,
     versions: Versions,
-    clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    clock: Clock,
     secrets: Secrets,
 }
 
@@ -38,7 +38,7 @@ impl RedisStore {
     /// `valkey` instead. With `?ssl-ca=/path`, the server's certificate must be signed by a CA in that file.
     /// `redis+sentinel://user:password@host:port,host:port/master/database` asks sentinels for the present master, without
     /// TLS and without a login at the sentinels.
-    pub fn new(url: &str, clock: Arc<dyn Fn() -> u64 + Send + Sync>) -> Result<Self, InvalidUrl> {
+    pub fn new(url: &str, clock: Clock) -> Result<Self, InvalidUrl> {
         let secrets = Secrets::in_url(url);
         let link = Link::new(url).map_err(|error| InvalidUrl(secrets.clean(&error.to_string())))?;
         Ok(Self {
@@ -179,7 +179,7 @@ impl Store for RedisStore {
         })
     }
 
-    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
+    fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
         Box::pin(async move { if keys.is_empty() { Ok(Vec::new()) } else { self.read(keys).await } })
     }
 

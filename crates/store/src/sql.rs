@@ -15,12 +15,10 @@ mod schema;
 mod sqlite;
 mod table;
 
-use std::sync::Arc;
-
 use model::SqlDialect;
 
 use crate::secrets::{InvalidUrl, Secrets};
-use crate::{Item, Key, Put, Reply, Store, When};
+use crate::{Clock, Item, Key, Put, Reply, Store, When};
 use mysql::Mysql;
 use postgres::Postgres;
 use sqlite::Sqlite;
@@ -34,11 +32,7 @@ pub struct SqlStore {
 
 impl SqlStore {
     /// Does not connect: that happens when the first command comes. `clock` tells milliseconds since 1970.
-    pub fn new(
-        dialect: SqlDialect,
-        url: &str,
-        clock: Arc<dyn Fn() -> u64 + Send + Sync>,
-    ) -> Result<Self, InvalidUrl> {
+    pub fn new(dialect: SqlDialect, url: &str, clock: Clock) -> Result<Self, InvalidUrl> {
         let secrets = Secrets::in_url(url);
         let invalid = |error: sqlx::Error| InvalidUrl(secrets.clean(&error.to_string()));
         let table: Box<dyn Sweep> = match dialect {
@@ -58,7 +52,7 @@ impl SqlStore {
     /// Removes up to `most` items that have expired at `now`, and returns how many there were. Writes do so by themselves
     /// every minute.
     pub fn sweep(&self, now: u64, most: u32) -> Reply<'_, u64> {
-        self.table.sweep(now, most)
+        table::Sweep::sweep(&*self.table, now, most)
     }
 }
 
@@ -83,8 +77,8 @@ impl Store for SqlStore {
         self.table.clear()
     }
 
-    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
-        self.table.get_many(keys)
+    fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
+        self.table.read_many(keys)
     }
 
     fn touch_many<'a>(&'a self, ends: &'a [(Key, Option<u64>)]) -> Reply<'a, ()> {

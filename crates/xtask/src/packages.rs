@@ -30,6 +30,9 @@ pub const FOR_TESTS: &Needed = &[
     ("mariadbd", "mariadb-server"),
     ("mariadb-install-db", "mariadb-server"),
     ("redis-server", "redis-server"),
+    // A full disk is a small file system in a mount namespace.
+    ("mount", "mount"),
+    ("unshare", "util-linux"),
     // Tests of crate `bench` pin their child processes.
     ("setpriv", "util-linux"),
     ("taskset", "util-linux"),

@@ -22,7 +22,7 @@ async fn answers_are_counted() {
     let (store, script) = guarded();
     assert!(store.get(&key()).await.unwrap().is_some());
     script.set(MISSES);
-    assert!(store.get_many(&[key(), key()]).await.unwrap() == [None, None]);
+    assert!(store.read_many(&[key(), key()]).await.unwrap() == [None, None]);
     script.set(FULL);
     for _ in 0..20 {
         assert!(matches!(store.put(&key(), item(), When::Always).await, Err(StoreError::Full(_))));

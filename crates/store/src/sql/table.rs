@@ -9,7 +9,7 @@ use super::dialect::{self, Dialect, Write};
 use super::pool::{Command, Failed, Pool};
 use crate::fresh::Versions;
 use crate::secrets::Secrets;
-use crate::{Item, Key, Put, Reply, Store, StoreError, When};
+use crate::{Clock, Item, Key, Put, Reply, Store, StoreError, When};
 
 /// A store that keeps expired items until they are swept.
 pub(super) trait Sweep: Store {
@@ -18,14 +18,14 @@ pub(super) trait Sweep: Store {
 
 pub(super) struct Table<D: Dialect> {
     pool: Arc<Pool<D>>,
-    clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    clock: Clock,
     versions: Versions,
     /// When a write next sweeps; milliseconds since 1970.
     next_sweep: Arc<AtomicU64>,
 }
 
 impl<D: Dialect> Table<D> {
-    pub(super) fn new(dialect: D, clock: Arc<dyn Fn() -> u64 + Send + Sync>, secrets: Secrets) -> Self {
+    pub(super) fn new(dialect: D, clock: Clock, secrets: Secrets) -> Self {
         Self {
             pool: Arc::new(Pool::new(dialect, secrets)),
             clock,
@@ -155,7 +155,7 @@ impl<D: Dialect> Store for Table<D> {
         })
     }
 
-    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
+    fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
         Box::pin(async move {
             if keys.is_empty() {
                 return Ok(Vec::new());

@@ -57,7 +57,7 @@ async fn expiry(one: &dyn Store, other: &dyn Store, clock: &Clock) {
     assert_eq!(value(other, &key).await.as_deref(), Some("x"));
     clock.advance(1);
     assert_eq!(other.get(&key).await, Ok(None), "absent at its end");
-    assert_eq!(one.get_many(std::slice::from_ref(&key)).await, Ok(vec![None]));
+    assert_eq!(one.read_many(std::slice::from_ref(&key)).await, Ok(vec![None]));
     assert_eq!(one.touch(&key, None).await, Ok(false));
     assert_eq!(one.touch_many(&[(key.clone(), None)]).await, Ok(()));
     assert_eq!(one.delete(&key).await, Ok(false));
@@ -86,7 +86,7 @@ async fn many(store: &dyn Store, clock: &Clock) {
     let mut asked = keys.clone();
     asked.push(keys[0].clone());
     let values: Vec<Option<Bytes>> = store
-        .get_many(&asked)
+        .read_many(&asked)
         .await
         .expect("many")
         .into_iter()
@@ -99,9 +99,9 @@ async fn many(store: &dyn Store, clock: &Clock) {
         keys.iter().zip(0..).map(|(key, n)| (key.clone(), Some(clock.now() + 1_000 + n))).collect();
     assert_eq!(store.touch_many(&ends).await, Ok(()));
     clock.advance(1_500);
-    let left = store.get_many(&keys).await.expect("many").into_iter().flatten().count();
+    let left = store.read_many(&keys).await.expect("many").into_iter().flatten().count();
     assert_eq!(left, 11, "those with an end after half a second more: 550, 600, …, without 500");
-    assert_eq!(store.get_many(&[]).await, Ok(vec![]));
+    assert_eq!(store.read_many(&[]).await, Ok(vec![]));
     assert_eq!(store.touch_many(&[]).await, Ok(()));
     let twice = [(keys[600].clone(), Some(clock.now() + 60_000)), (keys[600].clone(), None)];
     assert_eq!(store.touch_many(&twice).await, Ok(()));

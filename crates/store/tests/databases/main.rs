@@ -11,3 +11,7 @@ mod redis;
 mod server;
 mod sqlite;
 mod world;
+
+/// The contract of all stores.
+#[path = "../stores/contract.rs"]
+mod shared;

@@ -8,7 +8,7 @@ use store::{Item, SqlStore, Store, StoreError, When};
 
 use crate::server::{self, Kind, Server};
 use crate::world::{Clock, item, key, soon, sql, wait_until_serving, write_error};
-use crate::{contract, outages};
+use crate::{contract, outages, shared};
 
 /// A server with an empty database `sessions`.
 async fn start() -> Server {
@@ -53,6 +53,13 @@ fn open(server: &Server, clock: &Clock) -> Arc<dyn Store> {
         SqlStore::new(SqlDialect::Mysql, &format!("{}?ssl-mode=DISABLED", server.url()), clock.reader())
             .expect("a good URL"),
     )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_keeps_the_contract_of_all_stores() {
+    let server = start().await;
+    let store = SqlStore::new(SqlDialect::Mysql, &server.url(), shared::clock()).expect("a good URL");
+    shared::check(Arc::new(store), shared::Promises { too_large: (1 << 20) + 1, ..Default::default() }).await;
 }
 
 #[tokio::test]

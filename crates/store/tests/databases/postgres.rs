@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::server::{self, Kind, Server};
 use crate::world::{Clock, item, key, soon, sql, wait_until_serving, write_error};
-use crate::{contract, outages};
+use crate::{contract, outages, shared};
 
 /// A server with an empty database `sessions`.
 async fn start() -> Server {
@@ -63,6 +63,13 @@ fn open(server: &Server, clock: &Clock) -> Arc<dyn Store> {
         SqlStore::new(SqlDialect::Postgres, &format!("{}?sslmode=disable", server.url()), clock.reader())
             .expect("a good URL"),
     )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_keeps_the_contract_of_all_stores() {
+    let server = start().await;
+    let store = SqlStore::new(SqlDialect::Postgres, &server.url(), shared::clock()).expect("a good URL");
+    shared::check(Arc::new(store), shared::Promises { too_large: (1 << 20) + 1, ..Default::default() }).await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use store::{RedisStore, Store, StoreError, When};
 
 use crate::server::{self, Kind, Server};
 use crate::world::{Clock, item, key, soon, wait_until_serving, write_error};
-use crate::{contract, outages};
+use crate::{contract, outages, shared};
 
 /// A server that keeps what was written when it is killed.
 async fn start() -> Server {
@@ -44,6 +44,13 @@ async fn execute(url: &str, commands: &[&str]) {
         let mut call = redis::cmd(words.next().expect("a command"));
         () = call.arg(words.collect::<Vec<_>>()).query_async(&mut connection).await.expect("it is done");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_keeps_the_contract_of_all_stores() {
+    let server = start().await;
+    let store = RedisStore::new(&url(&server), shared::clock()).expect("a good URL");
+    shared::check(Arc::new(store), shared::Promises { too_large: (1 << 20) + 1, ..Default::default() }).await;
 }
 
 #[tokio::test]

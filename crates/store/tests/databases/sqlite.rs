@@ -8,8 +8,8 @@ use model::SqlDialect;
 use sqlx::{Connection, Executor, SqliteConnection};
 use store::{Put, SqlStore, Store, StoreError, When};
 
-use crate::contract;
 use crate::world::{Clock, item, key, soon, sql, write_error};
+use crate::{contract, shared};
 
 fn url(directory: &Path) -> String {
     format!("sqlite://{}", directory.join("sessions.db").display())
@@ -17,6 +17,14 @@ fn url(directory: &Path) -> String {
 
 fn open(url: &str, clock: &Clock) -> Arc<dyn Store> {
     Arc::new(SqlStore::new(SqlDialect::Sqlite, url, clock.reader()).expect("a good URL"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_keeps_the_contract_of_all_stores() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store =
+        SqlStore::new(SqlDialect::Sqlite, &url(directory.path()), shared::clock()).expect("a good URL");
+    shared::check(Arc::new(store), shared::Promises { too_large: (1 << 20) + 1, ..Default::default() }).await;
 }
 
 #[tokio::test]

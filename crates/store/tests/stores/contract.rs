@@ -193,16 +193,16 @@ async fn several_are_read_in_order(store: &dyn Store) {
     for (number, key) in keys.iter().enumerate().filter(|(number, _)| number % 3 != 0) {
         done(store.put(key, item(number.to_string().as_bytes()), When::Always).await);
     }
-    let found = store.get_many(&keys).await.unwrap();
+    let found = store.read_many(&keys).await.unwrap();
     assert_eq!(found.len(), keys.len());
     for (number, found) in found.into_iter().enumerate() {
         let value = (number % 3 != 0).then(|| Bytes::from(number.to_string()));
         assert_eq!(found.map(|item| item.value), value, "{number}");
     }
     let twice = [keys[1].clone(), keys[0].clone(), keys[1].clone()];
-    let found = store.get_many(&twice).await.unwrap();
+    let found = store.read_many(&twice).await.unwrap();
     assert!(found[0].is_some() && found[1].is_none() && found[0] == found[2]);
-    assert_eq!(store.get_many(&[]).await, Ok(Vec::new()));
+    assert_eq!(store.read_many(&[]).await, Ok(Vec::new()));
 }
 
 async fn one_of_many_first_writers_wins(store: &Arc<dyn Store>) {
@@ -278,7 +278,7 @@ async fn everything_is_cleared(store: &dyn Store) {
         done(store.put(key, item(b"x"), When::Always).await);
     }
     store.clear().await.unwrap();
-    assert_eq!(store.get_many(&keys).await, Ok(vec![None, None, None]));
+    assert_eq!(store.read_many(&keys).await, Ok(vec![None, None, None]));
     done(store.put(&keys[0], item(b"y"), When::Absent).await);
     assert!(store.get(&keys[0]).await.unwrap().is_some());
     store.clear().await.unwrap();

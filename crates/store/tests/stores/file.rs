@@ -188,7 +188,10 @@ async fn inside_a_small_file_system() {
         }
     }
     assert!((1..100).contains(&kept.len()), "{} kept", kept.len());
-    assert!(store.get_many(&kept).await.unwrap().iter().all(Option::is_some), "what is there stays readable");
+    assert!(
+        store.read_many(&kept).await.unwrap().iter().all(Option::is_some),
+        "what is there stays readable"
+    );
     assert!(files(&root).iter().all(|file| file.extension().is_none()), "nothing half-written stays");
     for key in &kept {
         assert!(store.delete(key).await.unwrap(), "a full disk lets items be deleted");

@@ -39,14 +39,14 @@ async fn a_killed_server_is_ejected_and_found_again() {
     let keys: Vec<_> = (0..60).map(|_| contract::key("killed")).collect();
     write_all(&*store, &keys).await;
     servers[1].kill().await;
-    wait_until("the others take its keys", || async { store.get_many(&keys).await.is_ok() }).await;
-    let left = store.get_many(&keys).await.unwrap().into_iter().flatten().count();
+    wait_until("the others take its keys", || async { store.read_many(&keys).await.is_ok() }).await;
+    let left = store.read_many(&keys).await.unwrap().into_iter().flatten().count();
     assert!((20..60).contains(&left), "{left} of 60 were with the others");
     write_all(&*store, &keys).await;
-    assert!(store.get_many(&keys).await.unwrap().iter().all(Option::is_some));
+    assert!(store.read_many(&keys).await.unwrap().iter().all(Option::is_some));
     servers[1].start_again().await;
     wait_until("it is empty, and has its keys again", || async {
-        let found = store.get_many(&keys).await;
+        let found = store.read_many(&keys).await;
         found.is_ok_and(|found| found.into_iter().flatten().count() == left)
     })
     .await;
@@ -62,12 +62,12 @@ async fn a_stopped_server_is_ejected_and_found_again() {
     write_all(&*store, &keys).await;
     servers[0].signal(rustix::process::Signal::STOP);
     // Its threads stop an instant after the signal was sent.
-    wait_until("it is late", || async { store.get_many(&keys).await == Err(StoreError::Late) }).await;
-    let left = store.get_many(&keys).await.unwrap().into_iter().flatten().count();
+    wait_until("it is late", || async { store.read_many(&keys).await == Err(StoreError::Late) }).await;
+    let left = store.read_many(&keys).await.unwrap().into_iter().flatten().count();
     assert!((1..40).contains(&left));
     servers[0].signal(rustix::process::Signal::CONT);
     wait_until("it has kept what it held", || async {
-        store.get_many(&keys).await.is_ok_and(|found| found.iter().all(Option::is_some))
+        store.read_many(&keys).await.is_ok_and(|found| found.iter().all(Option::is_some))
     })
     .await;
 }
@@ -83,10 +83,10 @@ async fn a_small_server_evicts_and_a_flushed_one_forgets() {
             other => panic!("{other:?}"),
         }
     }
-    let found = store.get_many(&keys).await.unwrap().into_iter().flatten().count();
+    let found = store.read_many(&keys).await.unwrap().into_iter().flatten().count();
     assert!((1..4_000).contains(&found), "{found}");
     store.clear().await.unwrap();
-    assert!(store.get_many(&keys[3_900..]).await.unwrap().iter().all(Option::is_none));
+    assert!(store.read_many(&keys[3_900..]).await.unwrap().iter().all(Option::is_none));
     assert!(matches!(store.put(&keys[0], item(b"anew"), When::Absent).await, Ok(Put::Done(_))));
 }
 

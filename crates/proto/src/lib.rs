@@ -5,5 +5,6 @@ pub mod compression;
 pub mod cookie;
 pub mod http1;
 pub mod http2;
+pub mod memcached;
 pub mod proxy_protocol;
 pub mod websocket;

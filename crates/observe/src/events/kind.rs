@@ -77,6 +77,10 @@ events! {
         "For each of the first errors of a failed reload.", "";
     LogsReopened => Info Own "reopened the access logs" [],
         "After `evenkeel logs reopen` or SIGUSR1.", "";
+    SessionGatewayServes => Info Own "a session gateway serves" ["gateway", "address"],
+        "A session gateway listens, at the start or after a reload.", "";
+    SessionGatewayNotBound => Error Own "a session gateway cannot listen" ["gateway", "address", "error"],
+        "It is tried again all the time; the line is written once.", "End what uses the address, or change `bind` of the session gateway; the directory of a Unix socket must exist.";
     Stopping => Info Own "stopping" ["within"],
         "A graceful stop begins.", "";
     Stopped => Info Own "stopped" ["connections_cut"],

@@ -1,0 +1,213 @@
+//! Session gateways: memcached's protocol for the session handlers of applications, with items that are kept in session
+//! stores (SP12).
+//!
+//! They have a small runtime of their own. The control plane's has a single thread, on which the traffic of applications
+//! would delay reloads, probes and the admin API.
+
+mod connection;
+mod execute;
+mod figures;
+mod shelf;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use model::{SessionGateway, SessionGatewayName, SessionStore, SessionStoreName};
+use observe::Event;
+use store::{Clock, Store};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use connection::Connection;
+pub use figures::{Counted, GatewayFigures};
+use shelf::Shelf;
+use socket::Socket;
+
+/// All session gateways of the process. Dropping it closes their connections.
+#[derive(Debug)]
+pub struct Gateways {
+    /// `None` until there is a gateway, so that a process without one has no threads for it.
+    runtime: Mutex<Option<Runtime>>,
+    running: Mutex<HashMap<SessionGatewayName, Running>>,
+}
+
+/// Opens a session store by its name, or gives the one that is open.
+pub type OpenStores<'o> = &'o dyn Fn(&SessionStoreName) -> Option<(SessionStore, Arc<dyn Store>)>;
+
+#[derive(Debug)]
+struct Running {
+    config: SessionGateway,
+    stores: Vec<SessionStore>,
+    figures: Arc<GatewayFigures>,
+    /// True: it takes no more connections and ends those that are idle.
+    stop: watch::Sender<bool>,
+}
+
+impl Gateways {
+    pub fn new() -> Self {
+        Self { runtime: Mutex::default(), running: Mutex::default() }
+    }
+
+    /// Starts, keeps and ends gateways, so that those of the configuration run. One that has not changed keeps its socket,
+    /// its connections and its figures.
+    ///
+    /// # Errors
+    /// If the threads cannot be started.
+    pub fn adopt(&self, wanted: &[SessionGateway], stores: OpenStores<'_>, clock: &Clock) -> io::Result<()> {
+        let mut running = self.running();
+        let config_of = |name: &SessionStoreName| stores(name).map(|(config, _)| config);
+        let stores_of = |gateway: &SessionGateway| -> Vec<_> {
+            std::iter::once(&gateway.store).chain(&gateway.cache).filter_map(config_of).collect()
+        };
+        running.retain(|_, one| {
+            let stays = wanted.iter().any(|new| *new == one.config && stores_of(new) == one.stores);
+            if !stays {
+                one.stop.send_replace(true);
+            }
+            stays
+        });
+        for gateway in wanted {
+            if running.contains_key(&gateway.name) {
+                continue;
+            }
+            let Some((_, truth)) = stores(&gateway.store) else { continue };
+            let cache = gateway.cache.as_ref().and_then(stores).map(|(_, cache)| cache);
+            let shelf = Arc::new(Shelf::new(&gateway.name, truth, cache, Arc::clone(clock)));
+            let figures = Arc::new(GatewayFigures::default());
+            let (stop, stopping) = watch::channel(false);
+            let serve = serve(gateway.clone(), shelf, Arc::clone(&figures), stopping);
+            self.spawn(serve)?;
+            let (config, stores) = (gateway.clone(), stores_of(gateway));
+            running.insert(gateway.name.clone(), Running { config, stores, figures, stop });
+        }
+        Ok(())
+    }
+
+    /// Ends all: no more connections, and the idle ones are closed.
+    pub fn stop(&self) {
+        for (_, one) in self.running().drain() {
+            one.stop.send_replace(true);
+        }
+    }
+
+    /// What each gateway has done, by name.
+    pub fn figures(&self) -> Vec<(SessionGatewayName, Arc<GatewayFigures>)> {
+        let running = self.running();
+        let mut all: Vec<_> =
+            running.iter().map(|(name, one)| (name.clone(), Arc::clone(&one.figures))).collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        if runtime.is_none() {
+            let mut builder = Builder::new_multi_thread();
+            *runtime =
+                Some(builder.worker_threads(THREADS).thread_name("session-gateway").enable_all().build()?);
+        }
+        if let Some(runtime) = runtime.as_ref() {
+            runtime.spawn(task);
+        }
+        Ok(())
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<SessionGatewayName, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Gateways {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Gateways {
+    fn drop(&mut self) {
+        let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(runtime) = runtime {
+            // Waiting would block the thread of another runtime.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Serves one gateway until it is to stop, and then until its connections have ended, for a limited time.
+async fn serve(
+    config: SessionGateway,
+    shelf: Arc<Shelf>,
+    figures: Arc<GatewayFigures>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let Some(socket) = bind(&config, &mut stopping).await else { return };
+    let mut connections = JoinSet::new();
+    let of_connections = stopping.clone();
+    let item_bytes_max = usize::try_from(config.item_bytes_max).unwrap_or(usize::MAX);
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stopping) => break,
+            Some(_) = connections.join_next() => {}
+            accepted = socket.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok(stream) => {
+                    let connection = Connection::new(Arc::clone(&shelf), Arc::clone(&figures), item_bytes_max);
+                    connections.spawn(connection.serve(stream, of_connections.clone()));
+                }
+                // Most likely out of file descriptors; the connection stays in the accept queue.
+                Err(_) => sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+    drop(socket);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    let _ = timeout(DRAIN_PATIENCE, drained).await;
+}
+
+/// Waits until the gateway is to stop.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Tries until it succeeds: the address may belong to a process that is about to stop. `None`: the gateway is to stop.
+async fn bind(config: &SessionGateway, stopping: &mut watch::Receiver<bool>) -> Option<Socket> {
+    let mut told = false;
+    loop {
+        match Socket::bind(&config.bind).await {
+            Ok(socket) => {
+                let fields: [(_, &dyn fmt::Display); 2] =
+                    [("gateway", &config.name), ("address", &socket.name())];
+                observe::event(Event::SessionGatewayServes, &fields);
+                return Some(socket);
+            }
+            Err(error) if !told => {
+                told = true;
+                let address = socket::name_of(&config.bind);
+                let fields: [(_, &dyn fmt::Display); 3] =
+                    [("gateway", &config.name), ("address", &address), ("error", &error)];
+                observe::event(Event::SessionGatewayNotBound, &fields);
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = stopped(stopping) => return None,
+            () = sleep(BIND_PAUSE) => {}
+        }
+    }
+}
+
+const THREADS: usize = 2;
+// limit: connections of one gateway; others wait in the accept queue.
+const CONNECTIONS_MAX: usize = 1024;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const BIND_PAUSE: Duration = Duration::from_millis(200);
+/// How long commands that are being executed may take after a stop.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,139 @@
+//! What each command does.
+
+use std::io;
+
+use proto::memcached::{Command, Expiry, Form, Keys, Outcome, Reply, Verb};
+
+use super::connection::{Connection, OUT_BYTES_MAX};
+use super::figures::{self, Result as Ended};
+use super::shelf::Shelf;
+use super::socket::Stream;
+
+impl Connection {
+    /// Executes one command and adds its reply. Only a `get` may send replies meanwhile.
+    pub(super) async fn execute(&mut self, command: Command, stream: &mut dyn Stream) -> io::Result<()> {
+        let (kind, outcome, form) = match command {
+            Command::Get { keys, touch, form } => return self.get(&keys, touch, form, stream).await,
+            Command::Version(form) => {
+                Reply(&mut self.out).version(VERSION, form);
+                return Ok(());
+            }
+            Command::Stats(argument, form) => {
+                self.stats(&argument, form);
+                return Ok(());
+            }
+            Command::Nothing(form) | Command::Quit(form) => (figures::Command::Other, Outcome::Done, form),
+            Command::Store { verb, key, flags, expiry, value, version, form } => {
+                let expires = expiry.at(self.shelf.now());
+                let (shelf, limit) = (&self.shelf, self.item_bytes_max);
+                let outcome = match verb {
+                    Verb::Append | Verb::Prepend => {
+                        shelf.extend(&key, &value, verb == Verb::Prepend, version, limit).await
+                    }
+                    _ => shelf.put(verb, &key, &value, flags, expires, version).await,
+                };
+                (figures::Command::Store, outcome, form)
+            }
+            Command::Delete { key, version, form } => {
+                (figures::Command::Delete, self.shelf.delete(&key, version).await, form)
+            }
+            Command::Add { key, delta, is_minus, initial, version, form } => {
+                let now = self.shelf.now();
+                let initial = initial.map(|(number, expiry)| (number, expiry.at(now)));
+                let outcome = self.shelf.add(&key, delta, is_minus, initial, version).await;
+                (figures::Command::Add, outcome, form)
+            }
+            Command::Touch { key, expiry, form } => {
+                let expires = expiry.at(self.shelf.now());
+                (figures::Command::Touch, self.shelf.touch(&key, expires).await, form)
+            }
+            Command::Flush { delay, form } => {
+                (figures::Command::Flush, Shelf::flush(&self.shelf, delay).await, form)
+            }
+        };
+        self.figures.count(kind, ended(outcome));
+        Reply(&mut self.out).outcome(outcome, form);
+        Ok(())
+    }
+
+    async fn get(
+        &mut self,
+        keys: &Keys,
+        touch: Option<Expiry>,
+        form: Form,
+        stream: &mut dyn Stream,
+    ) -> io::Result<()> {
+        let is_versioned = !matches!(form, Form::Text { is_versioned: false });
+        let expires = touch.map(|expiry| expiry.at(self.shelf.now()));
+        let (mut any, mut last) = (false, bytes::Bytes::new());
+        for key in keys.iter() {
+            last = key;
+            let found = match expires {
+                Some(expires) => self.shelf.get_and_touch(&last, expires).await,
+                None => self.shelf.get(&last, is_versioned).await,
+            };
+            match found {
+                Ok(Some(item)) => {
+                    self.figures.count(figures::Command::Get, Ended::Hit);
+                    any = true;
+                    Reply(&mut self.out).item(&last, item.flags, &item.value, item.version.0, form);
+                }
+                Ok(None) => self.figures.count(figures::Command::Get, Ended::Miss),
+                Err(error) => {
+                    self.figures.count(figures::Command::Get, Ended::Error);
+                    // It stands in the place of the end.
+                    Reply(&mut self.out).outcome(Outcome::Away(error.reason()), form);
+                    return Ok(());
+                }
+            }
+            if self.out.len() >= OUT_BYTES_MAX {
+                self.flush(stream).await?;
+            }
+        }
+        Reply(&mut self.out).end(&last, any, form);
+        Ok(())
+    }
+
+    fn stats(&mut self, argument: &[u8], form: Form) {
+        let mut rows = Vec::new();
+        if argument.is_empty() {
+            let (bytes_in, bytes_out) = self.figures.bytes();
+            rows = vec![
+                ("version", VERSION.to_owned()),
+                ("curr_connections", self.figures.connections_open().to_string()),
+                ("total_connections", self.figures.connections_accepted().to_string()),
+                ("bytes_read", bytes_in.to_string()),
+                ("bytes_written", bytes_out.to_string()),
+                ("item_size_max", self.item_bytes_max.to_string()),
+            ];
+            let mut sums = [("cmd_get", 0), ("get_hits", 0), ("get_misses", 0), ("cmd_set", 0)];
+            for counted in self.figures.commands() {
+                match (counted.command, counted.result) {
+                    ("get", result) => {
+                        sums[0].1 += counted.count;
+                        sums[1].1 += if result == "hit" { counted.count } else { 0 };
+                        sums[2].1 += if result == "miss" { counted.count } else { 0 };
+                    }
+                    ("store", _) => sums[3].1 += counted.count,
+                    _ => {}
+                }
+            }
+            rows.extend(sums.map(|(name, count)| (name, count.to_string())));
+        }
+        Reply(&mut self.out).stats(rows, form);
+    }
+}
+
+fn ended(outcome: Outcome) -> Ended {
+    match outcome {
+        Outcome::Stored(_) | Outcome::Deleted | Outcome::Touched | Outcome::Number(..) | Outcome::Done => {
+            Ended::Hit
+        }
+        Outcome::NotStored | Outcome::NotFound | Outcome::Exists => Ended::Miss,
+        Outcome::NotANumber | Outcome::TooLarge => Ended::Refused,
+        Outcome::Away(_) | Outcome::Busy => Ended::Error,
+    }
+}
+
+/// What clients are told: the version of memcached whose commands are known.
+const VERSION: &str = "1.6.0";

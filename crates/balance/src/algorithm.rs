@@ -7,11 +7,13 @@
 mod least;
 mod maglev;
 mod random_two;
+mod rendezvous;
 mod smooth;
 
 pub use least::least_connections;
 pub use maglev::Maglev;
 pub use random_two::RandomTwo;
+pub use rendezvous::rendezvous;
 pub use smooth::SmoothWeighted;
 
 use std::cmp::Ordering;

@@ -18,7 +18,7 @@ mod rules;
 pub mod session;
 
 pub use access::AddressTable;
-pub use algorithm::{Maglev, RandomTwo, SmoothWeighted, least_connections};
+pub use algorithm::{Maglev, RandomTwo, SmoothWeighted, least_connections, rendezvous};
 pub use hash::{hash_address, hash_bytes, hash_source};
 pub use health::{Health, HealthState, ProbeResult, Transition, fail_open, first_probe, next_probe};
 pub use idle_limit::IdleLimit;

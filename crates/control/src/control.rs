@@ -7,6 +7,7 @@ mod problems;
 mod recent;
 mod reload;
 mod report;
+mod sessions;
 mod successor;
 mod swap;
 
@@ -26,8 +27,11 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::contents::Contents;
+use crate::gateway::Gateways;
 use crate::health::Probes;
 use crate::prepared::Prepared;
+use crate::secrets;
+use crate::stores::Stores;
 
 use recent::Recent;
 pub(crate) use reload::diagnostic_json;
@@ -67,6 +71,8 @@ pub struct Control {
     engine: Arc<RwLock<Option<Engine>>>,
     reloading: Arc<tokio::sync::Mutex<()>>,
     live: Arc<Live>,
+    stores: Stores,
+    gateways: Gateways,
     probes: Probes,
     state: Mutex<State>,
     /// Notified when another configuration or other files are served.
@@ -118,9 +124,10 @@ impl Control {
     /// # Errors
     /// If an address cannot be bound, a log cannot be opened or a thread cannot be started. Nothing runs
     /// then.
-    pub async fn start(setup: Setup) -> Result<Arc<Self>, EngineError> {
+    pub async fn start(mut setup: Setup) -> Result<Arc<Self>, EngineError> {
         let tasks = Handle::current();
         let start = move || {
+            secrets::complete(&mut setup.prepared.config).map_err(EngineError::Start)?;
             Engine::start(&setup.prepared.config, &setup.prepared.material, setup.seed)
                 .map(|engine| Self::new(setup, engine, tasks))
         };
@@ -185,6 +192,7 @@ impl Control {
         };
         self.probes.end_all();
         self.end_chores();
+        self.gateways.stop();
         let left = || within.saturating_sub(began.elapsed());
         // A reload may be waiting for a disk.
         let Ok(mut engine) = timeout(left(), self.engine.write()).await else { return self.give_up() };
@@ -242,10 +250,12 @@ impl Control {
         let started = wall();
         let fixed = Fixed::of(&config);
         let serving = Serving::of(&engine, config, material, contents);
-        let seed = hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), *b"probes\0\0"].concat());
-        let probes = Probes::new(tasks, wall, seed);
+        let seed_for =
+            |what: &[u8; 8]| hash_bytes(&[seed[0].to_ne_bytes(), seed[1].to_ne_bytes(), *what].concat());
+        let stores = Stores::new(tasks.clone(), wall, seed_for(b"stores\0\0"));
+        let probes = Probes::new(tasks, wall, seed_for(b"probes\0\0"));
         probes.adopt(&serving.snapshot);
-        Self {
+        let control = Self {
             path,
             version,
             wall,
@@ -254,6 +264,8 @@ impl Control {
             fixed,
             tickets,
             live: Arc::clone(engine.live()),
+            stores,
+            gateways: Gateways::new(),
             engine: Arc::new(RwLock::new(Some(engine))),
             reloading: Arc::default(),
             probes,
@@ -268,11 +280,23 @@ impl Control {
             offers: watch::Sender::new(false),
             recent: Mutex::default(),
             chores: Mutex::default(),
+        };
+        control.adopt_stores(&control.state().serving.config);
+        control
+    }
+
+    /// Opens the session stores and gateways of a configuration, and closes the others.
+    fn adopt_stores(&self, config: &Config) {
+        self.stores.adopt(config, &self.live);
+        let by_name = |name: &_| self.stores.by_name(name);
+        if let Err(error) = self.gateways.adopt(&config.session_gateways, &by_name, self.stores.clock()) {
+            observe::event(Event::SessionGatewaysNotStarted, &[("error", &error)]);
         }
     }
 
     /// Records what the engine now serves.
     fn adopt(&self, engine: &Engine, config: Config, material: Material, contents: Contents) {
+        self.adopt_stores(&config);
         let serving = Arc::new(Serving::of(engine, config, material, contents));
         self.probes.adopt(&serving.snapshot);
         let mut state = self.lock();

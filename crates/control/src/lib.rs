@@ -18,6 +18,8 @@ mod page;
 mod places;
 mod prepared;
 mod process;
+mod secrets;
+mod stores;
 mod view;
 
 pub use address::{AdminAddress, InvalidAddress};

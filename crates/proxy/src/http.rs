@@ -27,6 +27,7 @@ mod record;
 mod request_id;
 mod respond;
 mod session;
+mod sharing;
 mod state;
 mod tell;
 mod transfer;

@@ -94,10 +94,19 @@ impl Live {
     }
 
     /// The sessions that this process keeps for a store, or without one.
-    pub(crate) fn session_table(&self, store: Option<&SessionStoreName>) -> Arc<SessionTable> {
+    pub fn session_table(&self, store: Option<&SessionStoreName>) -> Arc<SessionTable> {
         let mut known = self.lock();
         let new = || Arc::new(SessionTable::new(SESSIONS_DEFAULT));
         Arc::clone(known.session_tables.entry(store.cloned()).or_insert_with(new))
+    }
+
+    /// All tables, in the order of the names of their stores.
+    pub fn session_tables(&self) -> Vec<(Option<SessionStoreName>, Arc<SessionTable>)> {
+        let known = self.lock();
+        let table = |(name, table): (&Option<_>, &Arc<_>)| (name.clone(), Arc::clone(table));
+        let mut tables: Vec<_> = known.session_tables.iter().map(table).collect();
+        tables.sort_by(|(one, _), (other, _)| one.cmp(other));
+        tables
     }
 
     pub(crate) fn descriptors(&self) -> &Descriptors {
@@ -141,6 +150,7 @@ impl Live {
         known.listener_limits.retain(|_, limits| Arc::strong_count(limits) > 1);
         known.of_listener.retain(|_, limit| Arc::strong_count(limit) > 1);
         known.of_load_balancer.retain(|_, limit| Arc::strong_count(limit) > 1);
+        known.session_tables.retain(|_, table| Arc::strong_count(table) > 1);
         let Known { listeners: cells, of_listener, .. } = &mut *known;
         cells.retain(|name, _| listeners.contains(name) || of_listener.contains_key(name));
     }

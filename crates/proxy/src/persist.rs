@@ -14,4 +14,4 @@ mod table;
 pub(crate) use lease::Lease;
 pub(crate) use plan::{CookiePlan, Keeper, MarkPlan, PersistencePlan, Scope};
 pub(crate) use see::{Facts, Sight, learned_key, see};
-pub use table::SessionTable;
+pub use table::{Link, SessionTable};

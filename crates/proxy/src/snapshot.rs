@@ -139,6 +139,21 @@ impl Snapshot {
         Ok(Self { generation, listeners, groups, load_balancers, tables })
     }
 
+    /// The scopes of sessions, each with its name for operators: a target group, or a listener and the number of its rule.
+    pub fn session_scopes(&self) -> Vec<(u64, String)> {
+        let of_group = |plan: &Arc<GroupPlan>| {
+            plan.persistence.as_ref().map(|persistence| (persistence.scope(), plan.group.name.to_string()))
+        };
+        let of_listener = |plan: &Arc<ListenerPlan>| {
+            let rules = plan.rules.iter().enumerate();
+            let named = rules.filter_map(|(number, rule)| {
+                Some((rule.persistence.as_ref()?.scope(), format!("{} rule {number}", plan.name)))
+            });
+            named.collect::<Vec<_>>()
+        };
+        self.groups.iter().filter_map(of_group).chain(self.listeners.iter().flat_map(of_listener)).collect()
+    }
+
     /// The limits of what a target of this group may answer: the strictest of the listeners that forward to it. A response
     /// within them passes every listener.
     pub fn response_limits(&self, group: &TargetGroupName) -> HttpLimits {

@@ -118,6 +118,17 @@ impl SessionShard {
     }
 
     /// Sessions, including those that have expired and were not asked for since.
+    /// Changes how many sessions there may be. Of too many, those go that have been unused longest; what is in use stays
+    /// until it ends.
+    pub fn set_capacity(&mut self, capacity: u32) {
+        self.capacity = capacity.min(u32::MAX - 2);
+        while self.entries.len() > self.capacity {
+            let Some(at) = self.unused.first() else { return };
+            self.discard(at);
+            self.counts.evicted += 1;
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.entries.len() as usize
     }

@@ -356,3 +356,18 @@ fn a_session_takes_few_bytes() {
     used(&mut few, 1, A, 0);
     assert!(few.bytes() <= PIECE as usize * size_of::<Entry>() + 256);
 }
+
+#[test]
+fn a_lowered_capacity_keeps_what_is_in_use() {
+    let mut shard = SessionShard::new(8, SessionSeed::new([1, 2]));
+    let key = |client| SessionKey { scope: 1, client };
+    let holds: Vec<_> =
+        (0..8).map(|client| shard.assign(key(client), TargetId(1), 1_000, 0).hold.unwrap()).collect();
+    (2..8).for_each(|client| shard.end(key(client), holds[client as usize], client as u64));
+    shard.set_capacity(4);
+    let left: Vec<_> = (0..8).filter(|&client| shard.peek(key(client), 10).is_some()).collect();
+    assert_eq!(left, [0, 1, 6, 7], "two are in use, and two were used last");
+    shard.set_capacity(1);
+    assert_eq!(shard.len(), 2, "what is in use stays");
+    assert!(shard.assign(key(9), TargetId(1), 1_000, 10).hold.is_none(), "and leaves no room");
+}

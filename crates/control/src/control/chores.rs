@@ -24,6 +24,7 @@ impl Control {
         let mut chores = self.chores.lock().unwrap_or_else(PoisonError::into_inner);
         chores.spawn(rotate_tickets(Arc::downgrade(self)));
         chores.spawn(sample(Arc::downgrade(self)));
+        chores.spawn(sweep_sessions(Arc::downgrade(self)));
         chores.spawn(reserve_names(Arc::downgrade(self)));
         chores.spawn(watch_files(Arc::downgrade(self), Arc::clone(&self.adopted)));
     }
@@ -61,6 +62,20 @@ async fn rotate_tickets(control: Weak<Control>) {
         sleep(ROTATION_LOOK).await;
         let Some(control) = control.upgrade() else { return };
         control.tickets.rotate(seconds((control.wall)()));
+    }
+}
+
+/// Frees the memory of sessions that have expired.
+async fn sweep_sessions(control: Weak<Control>) {
+    for look in (1..=LOOKS_PER_MINUTE).cycle() {
+        sleep(SESSIONS_LOOK).await;
+        let Some(control) = control.upgrade() else { return };
+        if look == LOOKS_PER_MINUTE {
+            control.tell_uneven_sessions();
+        }
+        for (_, table) in control.live.session_tables() {
+            table.sweep(net::monotonic_millis(), SWEPT_AT_ONCE);
+        }
     }
 }
 
@@ -159,6 +174,10 @@ fn folder(path: &Path) -> Option<PathBuf> {
     Some(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() })
 }
 
+const SESSIONS_LOOK: Duration = Duration::from_secs(1);
+const LOOKS_PER_MINUTE: u32 = 60;
+// limit: sessions of one shard that are looked at under its lock.
+const SWEPT_AT_ONCE: u32 = 512;
 /// How often it is checked whether a key rotation is due.
 const ROTATION_LOOK: Duration = Duration::from_secs(600);
 /// The interval of checks without an event, for file systems without inotify and for links in the middle of a

@@ -37,6 +37,7 @@ impl Control {
             targets(&snapshot).map(|target| (target.key().clone(), target.cells())).collect();
         observe::render_targets(&mut page, &targets);
         self.render_health(&mut page, &snapshot);
+        self.render_sessions(&mut page);
         observe::render_events(&mut page, &EventTotals::read());
         // `None` during a stop, which then owns the engine.
         let engine = self.engine.try_read().ok();

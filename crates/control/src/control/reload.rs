@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use super::{Control, Fixed, LastReload};
 use crate::hint::start_error;
 use crate::prepared::{read_files, with_files};
+use crate::secrets;
 
 /// A successful reload.
 #[derive(Debug)]
@@ -75,8 +76,9 @@ impl Control {
         let before = Some((&serving.material, Keeps::Ended));
         let files = read_files(&reading.config, &self.tickets, (self.wall)(), before);
         let contents = files.contents.clone();
-        let (Loaded { config, mut warnings }, material, kept) =
+        let (Loaded { mut config, mut warnings }, material, kept) =
             with_files(reading, files).map_err(|unfit| ReloadError::Config(unfit.errors))?;
+        secrets::complete(&mut config).map_err(|error| ReloadError::Engine(EngineError::Start(error)))?;
         let generation = engine.apply(&config, &material).map_err(ReloadError::Engine)?;
         let wanted = Fixed::of(&config);
         self.adopt(engine, config, material, contents.keeping(&kept, &serving.contents));

@@ -178,6 +178,16 @@ events! {
         "A bug of Evenkeel. The worker's connections are closed; another one accepts from the same sockets.", "Please report it with this line.";
     WorkersDie => Error Own "a worker dies again and again: the process ends" ["worker", "error"],
         "A bug of Evenkeel. The process ends with status 3, so that its supervisor starts another one.", "Please report it with the lines before it.";
+    SecretMade => Info Own "a secret for sessions was made" ["file"],
+        "Session cookies, or a session store, have no `key_file`. It is read again at the next start.", "Every balancer that shares the sessions needs a copy; name it as their `key_file`.";
+    SecretNotKept => Warning Own "a secret for sessions cannot be kept" ["file", "error"],
+        "The secret lasts as long as the process: sessions begin anew at a restart, and other balancers do not understand the cookies.", "Make the folder of the configuration writable once, or write a `key_file`.";
+    SessionGatewaysNotStarted => Error Own "session gateways cannot be started" ["error"],
+        "The threads of the session gateways cannot be started.", "";
+    SessionsUneven => Warning Own "most requests come from one source" ["scope", "percent", "client"],
+        "In the last minute one address made more than half of the requests under `persistence` by source address: its target carries them alone.", "Clients behind one NAT or proxy share an address: a cookie tells them apart, `from = \"forwarded\"` reads their own addresses, `spill` limits what one target takes.";
+    StoreNotOpened => Error Own "a session store cannot be opened" ["store", "error"],
+        "The settings of the store make no sense. Sessions are kept in this process only.", "See the error.";
     LeftOut => Info Own "lines were left out" ["reason", "of"],
         "Lines of one kind were suppressed, and no further line of that kind said how many.", "";
     LinesLost => Warning Own "lines of this log were lost" ["lines"],

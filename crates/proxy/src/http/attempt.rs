@@ -16,7 +16,7 @@ use super::exchange::Exchange;
 use super::forward::{self, Begun, SendError};
 use super::state::RequestBody;
 use super::upload::Upload;
-use super::{failure, persist, tell, transfer, tunnel};
+use super::{failure, persist, sharing, tell, transfer, tunnel};
 use crate::decide::{Forward, choice_key};
 use crate::failed::Failed;
 use crate::io_error;
@@ -38,6 +38,11 @@ pub(super) async fn forward_and_respond<S: Sys>(
         exchange.tunnel = Some(live.lease(max_connections).ok_or(Failure::WebSocketFull)?);
     }
     let (index, group) = persist::begin(exchange, &listener, admitted.rule).ok_or(Failure::NoTarget)?;
+    let (index, group) = if persist::is_to_be_looked_up(exchange) {
+        Box::pin(sharing::look(exchange, &listener, admitted.rule)).await.unwrap_or((index, group))
+    } else {
+        (index, group)
+    };
     exchange.route.group = Some(index);
     if admitted.is_websocket && group.plan.group.protocol.is_http2() {
         return Err(Failure::WebSocketHttp2.into());
@@ -78,7 +83,10 @@ async fn try_targets<S: Sys>(
         if let Some((live, failed)) = untold.take() {
             tell::attempt_failed(live, Event::AttemptFailed, failed);
         }
-        let chosen = persist::settle(exchange, group, choice, &attempts.tried);
+        let mut chosen = persist::settle(exchange, group, choice, &attempts.tried);
+        if persist::is_to_be_told(exchange) {
+            chosen = Box::pin(sharing::agree(exchange, group, chosen, &attempts.tried)).await;
+        }
         let target = &group.targets[chosen];
         exchange.route.attempts = attempts.begin();
         exchange.route.target = Some(target.live.key().address);

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use balance::session::SessionKey;
 use net::{Buffer, Sys};
 use observe::SessionOutcome;
 use proto::cookie::SetCookie;
 use proto::http1::Known;
 
 use super::exchange::Exchange;
-use super::session::Session;
+use super::session::{Session, Share};
+use super::sharing;
 use crate::local::LocalListener;
 use crate::persist::{Facts, Lease, MarkPlan, PersistencePlan, learned_key};
 use crate::target::{Choice, LocalGroup, Tried, Unavailable};
@@ -46,6 +48,20 @@ pub(super) fn begin<'l, S: Sys>(
     Some((index, group))
 }
 
+/// Whether a shared store is to be asked before a target is chosen; see [`sharing::look`].
+pub(super) fn is_to_be_looked_up<S: Sys>(exchange: &Exchange<'_, S>) -> bool {
+    let now_millis = exchange.client.proxy.now_millis();
+    exchange.session.as_ref().is_some_and(|session| session.is_to_be_looked_up(now_millis))
+}
+
+/// Whether a shared store is to be told of a choice; see [`sharing::agree`].
+pub(super) fn is_to_be_told<S: Sys>(exchange: &Exchange<'_, S>) -> bool {
+    exchange.session.as_ref().is_some_and(|session| {
+        session.share != Share::Nothing
+            && session.plan.keeper().is_some_and(|keeper| keeper.table.link_for(None, 0).is_some())
+    })
+}
+
 /// Keeps the session at the target that was chosen, or says which one to use instead.
 pub(super) fn settle<S: Sys>(
     exchange: &mut Exchange<'_, S>,
@@ -70,18 +86,19 @@ pub(super) fn settle<S: Sys>(
         }
         _ => chosen,
     };
-    let is_usable =
-        |target: &usize| group.plan.targets[*target].health().takes_traffic() && !tried.contains(*target);
-    let instead = (winner != chosen).then(|| group.plan.index_of(winner)).flatten().filter(is_usable);
+    let instead = (winner != chosen).then(|| group.plan.index_of(winner)).flatten();
+    let instead = instead.filter(|&target| sharing::is_usable(group, target, tried));
     let target = instead.unwrap_or(choice.target);
     session.note(group.plan.ids[target]);
     target
 }
 
-/// Remembers what cookies the target sets, for sessions of its own cookie (SP7).
-pub(super) fn learn<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) {
-    let Some(session) = &exchange.session else { return };
-    let (MarkPlan::Learned(learned), Some(at)) = (&session.plan.mark, session.at) else { return };
+/// Remembers what cookies the target sets, for sessions of its own cookie (SP7). Returns those of which a shared store is
+/// to be told; see [`sharing::put`].
+pub(super) fn learn<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Vec<SessionKey> {
+    let mut learned_now = Vec::new();
+    let Some(session) = &exchange.session else { return learned_now };
+    let (MarkPlan::Learned(learned), Some(at)) = (&session.plan.mark, session.at) else { return learned_now };
     let (response, proxy) = (exchange.response_text(input), &exchange.client.proxy);
     let unix_seconds = i64::try_from(proxy.worker.wall() / 1_000_000).unwrap_or(i64::MAX);
     let keeper = &learned.keeper;
@@ -91,10 +108,25 @@ pub(super) fn learn<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) {
             continue;
         }
         if cookie.is_deletion(unix_seconds) {
-            session.sight.key.map(|key| keeper.table.remove(key));
+            session.sight.key.into_iter().for_each(|key| keeper.forget(key));
             continue;
         }
-        keeper.put(learned_key(learned, cookie.value()), at, proxy.now_millis());
+        let key = learned_key(learned, cookie.value());
+        keeper.put(key, at, proxy.now_millis());
+        learned_now.push(key);
+    }
+    if keeper.table.link_for(None, 0).is_none() {
+        learned_now.clear();
+    }
+    learned_now
+}
+
+/// Tells a shared store of cookies that were learned, before the client can come back with them.
+pub(super) async fn share<S: Sys>(exchange: &Exchange<'_, S>, learned: Vec<SessionKey>) {
+    let Some(session) = &exchange.session else { return };
+    let Some((keeper, at)) = session.plan.keeper().zip(session.at) else { return };
+    for key in learned {
+        sharing::put(&exchange.client.proxy.worker, keeper, key, at).await;
     }
 }
 

@@ -39,7 +39,10 @@ pub(super) async fn respond<S: Sys>(
             _ => {
                 attempt.exchange.tunnel = None;
                 attempt.to.target.cells().responses.count(status);
-                persist::learn(attempt.exchange, &input);
+                let learned = persist::learn(attempt.exchange, &input);
+                if !learned.is_empty() {
+                    Box::pin(persist::share(attempt.exchange, learned)).await;
+                }
                 return deliver::deliver(attempt, input, head_bytes, progress).await;
             }
         }

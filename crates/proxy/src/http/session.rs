@@ -18,7 +18,20 @@ pub(super) struct Session<S: Sys> {
     /// Where the session is now.
     pub(super) at: Option<TargetId>,
     lease: Option<Lease<S>>,
+    /// What a shared store has to be told.
+    pub(super) share: Share,
     pub(super) outcome: SessionOutcome,
+}
+
+/// A change that concerns other processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Share {
+    #[default]
+    Nothing,
+    New,
+    Moved {
+        from: TargetId,
+    },
 }
 
 impl<S: Sys> Session<S> {
@@ -28,7 +41,15 @@ impl<S: Sys> Session<S> {
         let lease = plan.keeper().zip(sight.key).zip(sight.hold);
         let lease = lease.map(|((keeper, key), hold)| Lease::new(&keeper.table, key, hold, worker));
         let at = sight.target;
-        Self { plan: Arc::clone(plan), sight, preferred: None, at, lease, outcome: SessionOutcome::None }
+        Self {
+            plan: Arc::clone(plan),
+            sight,
+            preferred: None,
+            at,
+            lease,
+            share: Share::Nothing,
+            outcome: SessionOutcome::None,
+        }
     }
 
     pub(super) fn spill(&self) -> Option<u32> {
@@ -46,15 +67,44 @@ impl<S: Sys> Session<S> {
     ) -> TargetId {
         match (self.at, &self.plan.mark) {
             (Some(at), _) if at == chosen => chosen,
-            (Some(at), _) => keeper.table.reassign(key, at, chosen).unwrap_or(chosen),
+            (Some(at), _) => {
+                self.share = Share::Moved { from: at };
+                keeper.table.reassign(key, at, chosen).unwrap_or(chosen)
+            }
             // What clients make up is not remembered, only what targets set.
             (None, MarkPlan::Learned(_)) => chosen,
             (None, _) => {
                 let assigned = keeper.table.assign(key, chosen, keeper.timeout_millis, now_millis);
                 self.lease = assigned.hold.map(lease);
+                self.share = Share::New;
                 assigned.target
             }
         }
+    }
+
+    /// Whether a shared store may know more about the session than this process does.
+    pub(super) fn is_to_be_looked_up(&self, now_millis: u64) -> bool {
+        let is_known_here = self.at.is_some() || matches!(self.plan.mark, MarkPlan::Learned(_));
+        let keeper = self.plan.keeper().filter(|_| is_known_here && self.sight.key.is_some());
+        keeper.is_some_and(|keeper| keeper.table.link_for(self.sight.synced, now_millis).is_some())
+    }
+
+    /// The store says that the session is at this target.
+    pub(super) fn found(
+        &mut self,
+        keeper: &Keeper,
+        key: SessionKey,
+        target: TargetId,
+        now_millis: u64,
+        worker: &Worker<S>,
+    ) {
+        if self.lease.is_none() {
+            let assigned = keeper.table.assign(key, target, keeper.timeout_millis, now_millis);
+            self.lease = assigned.hold.map(|hold| Lease::new(&keeper.table, key, hold, worker));
+        }
+        keeper.table.correct(key, target);
+        keeper.table.mark_synced(key, now_millis);
+        (self.at, self.sight.target) = (Some(target), Some(target));
     }
 
     /// The request goes to this target.

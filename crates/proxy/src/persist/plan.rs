@@ -1,6 +1,7 @@
 //! The compiled form of persistence.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use balance::hash_bytes;
 use balance::session::{SessionKey, TargetId};
@@ -96,6 +97,11 @@ impl PersistencePlan {
         Arc::new(Self { settings: Arc::clone(settings), scope, mark })
     }
 
+    /// What its sessions are for; see [`Scope`].
+    pub(crate) fn scope(&self) -> u64 {
+        self.scope
+    }
+
     /// True if sessions of either are sessions of the other.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.scope == other.scope && self.settings == other.settings
@@ -169,6 +175,19 @@ impl Keeper {
 }
 
 impl Keeper {
+    /// How long a session that is not used again stays in a shared store.
+    pub(crate) fn lifetime(&self) -> Duration {
+        Duration::from_millis(self.timeout_millis)
+    }
+
+    /// Forgets a session, here and in a shared store.
+    pub(crate) fn forget(&self, key: SessionKey) {
+        self.table.remove(key);
+        if let Some(link) = self.table.link_for(None, 0) {
+            link.client.forget((key.scope, key.client));
+        }
+    }
+
     /// Puts a session where it is, without a request of it in flight.
     pub(crate) fn put(&self, key: SessionKey, target: TargetId, now_millis: u64) {
         let assigned = self.table.assign(key, target, self.timeout_millis, now_millis);

@@ -1,10 +1,16 @@
 //! The sessions of this process: the shards of [`balance::session`] behind short locks.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use balance::session::{Assigned, Begin, Hold, SessionKey, SessionSeed, SessionShard, TargetId};
+use balance::session::{
+    Assigned, Begin, Hold, ScopeLoad, SessionCounts, SessionKey, SessionSeed, SessionShard, TargetId, Touch,
+};
 use observe::CachePadded;
+use store::session::SessionClient;
 
 /// The table of one session store, or of the process.
 ///
@@ -13,7 +19,19 @@ use observe::CachePadded;
 #[derive(Debug)]
 pub struct SessionTable {
     seed: SessionSeed,
+    capacity: AtomicU32,
     shards: Box<[CachePadded<Mutex<SessionShard>>]>,
+    /// Written with `link`, so that most requests need not look there.
+    is_linked: AtomicBool,
+    link: Mutex<Option<Arc<Link>>>,
+}
+
+/// The way to a store that other processes use, too (SP9).
+#[derive(Debug)]
+pub struct Link {
+    pub client: SessionClient,
+    /// How long a request waits for an answer.
+    pub timeout: Duration,
 }
 
 impl SessionTable {
@@ -24,7 +42,9 @@ impl SessionTable {
         let shards = (capacity / SHARD_SESSIONS).max(SHARDS_MIN);
         let each = capacity.div_ceil(shards);
         let shard = |_| CachePadded(Mutex::new(SessionShard::new(each, seed)));
-        Self { seed, shards: (0..shards).map(shard).collect() }
+        let shards = (0..shards).map(shard).collect();
+        let capacity = AtomicU32::new(capacity);
+        Self { seed, capacity, shards, is_linked: AtomicBool::new(false), link: Mutex::default() }
     }
 
     pub(crate) fn begin(&self, key: SessionKey, timeout_millis: u64, now_millis: u64) -> Begin {
@@ -41,7 +61,8 @@ impl SessionTable {
         self.shard(key).assign(key, target, timeout_millis, now_millis)
     }
 
-    pub(crate) fn reassign(&self, key: SessionKey, from: TargetId, to: TargetId) -> Option<TargetId> {
+    /// Moves a session that is at `from`; returns where it is then. `None`: there is no such session.
+    pub fn reassign(&self, key: SessionKey, from: TargetId, to: TargetId) -> Option<TargetId> {
         self.shard(key).reassign(key, from, to)
     }
 
@@ -53,9 +74,100 @@ impl SessionTable {
         self.shard(key).remove(key)
     }
 
+    /// Replaces the way to the store. `None`: sessions are only kept here.
+    pub fn set_link(&self, link: Option<Link>) {
+        let mut current = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_linked.store(link.is_some(), Ordering::Release);
+        *current = link.map(Arc::new);
+    }
+
+    /// The way to the store, if there is one, and the session was not known to be there lately.
+    pub(crate) fn link_for(&self, synced: Option<u64>, now_millis: u64) -> Option<Arc<Link>> {
+        let is_fresh = synced.is_some_and(|at| now_millis.saturating_sub(at) < FRESH_MILLIS);
+        if is_fresh || !self.is_linked.load(Ordering::Acquire) {
+            return None;
+        }
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sessions that were used since the store last heard of them, `interval_millis` ago or longer; at most `most` of each
+    /// shard.
+    pub fn take_touches(&self, now_millis: u64, interval_millis: u64, most: usize) -> Vec<Touch> {
+        let of_shard = |shard| lock(shard).take_touches(now_millis, interval_millis, most);
+        self.shards.iter().flat_map(of_shard).collect()
+    }
+
+    pub(crate) fn mark_synced(&self, key: SessionKey, now_millis: u64) {
+        self.shard(key).mark_synced(key, now_millis);
+    }
+
+    pub(crate) fn correct(&self, key: SessionKey, target: TargetId) {
+        self.shard(key).correct(key, target);
+    }
+
+    /// The store has lost the session.
+    pub fn mark_unsynced(&self, key: SessionKey) {
+        self.shard(key).mark_unsynced(key);
+    }
+
+    /// The store names this target, which no request waits for any more.
+    pub fn settle(&self, key: SessionKey, target: TargetId, now_millis: u64) {
+        let mut shard = self.shard(key);
+        shard.correct(key, target);
+        shard.mark_synced(key, now_millis);
+    }
+
+    /// How many sessions it may have from now on.
+    pub fn set_capacity(&self, capacity: u32) {
+        self.capacity.store(capacity, Ordering::Relaxed);
+        let each = capacity.div_ceil(u32::try_from(self.shards.len()).unwrap_or(u32::MAX));
+        self.shards.iter().for_each(|shard| lock(shard).set_capacity(each));
+    }
+
+    /// Removes sessions that have expired, from among `most` of each shard.
+    pub fn sweep(&self, now_millis: u64, most: u32) {
+        for shard in &self.shards {
+            lock(shard).sweep(now_millis, most);
+        }
+    }
+
     /// Sessions, those that have expired and are not removed yet included.
     pub fn sessions(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    pub fn capacity(&self) -> u32 {
+        self.capacity.load(Ordering::Relaxed)
+    }
+
+    /// Memory of entries and indices.
+    pub fn bytes(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).bytes()).sum()
+    }
+
+    pub fn counts(&self) -> SessionCounts {
+        self.shards.iter().map(|shard| lock(shard).counts()).fold(SessionCounts::default(), |sum, one| {
+            SessionCounts {
+                created: sum.created + one.created,
+                expired: sum.expired + one.expired,
+                evicted: sum.evicted + one.evicted,
+                full: sum.full + one.full,
+                moved: sum.moved + one.moved,
+            }
+        })
+    }
+
+    /// The requests of each scope in the last complete minute, and those of its busiest session (SP3).
+    pub fn loads(&self, now_millis: u64) -> Vec<ScopeLoad> {
+        let mut loads: BTreeMap<u64, ScopeLoad> = BTreeMap::new();
+        for one in self.shards.iter().flat_map(|shard| lock(shard).loads(now_millis)) {
+            let sum = loads.entry(one.scope).or_insert(ScopeLoad { requests: 0, ..one });
+            sum.requests += one.requests;
+            if one.busiest > sum.busiest {
+                (sum.busiest, sum.client) = (one.busiest, one.client);
+            }
+        }
+        loads.into_values().collect()
     }
 
     fn shard(&self, key: SessionKey) -> MutexGuard<'_, SessionShard> {
@@ -67,6 +179,9 @@ fn lock(shard: &CachePadded<Mutex<SessionShard>>) -> MutexGuard<'_, SessionShard
     shard.0.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How long a session that was known to be in the store is taken to be there unchanged. Sessions in use are compared more
+/// often than that.
+const FRESH_MILLIS: u64 = 10_000;
 /// Enough that workers seldom want the same lock.
 const SHARDS_MIN: u32 = 64;
 /// A shard that grows moves its index in one go, which takes less than a millisecond for so many.

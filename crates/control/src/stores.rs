@@ -1,0 +1,221 @@
+//! The session stores that are open, and what goes between them and the tables of the data plane (SP9).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use balance::session::{SessionKey, TargetId};
+use model::{Config, KeySource, SecretKeys, SessionStore, SessionStoreName, StoreKind};
+use observe::Event;
+use proxy::{Link, Live, SessionTable};
+use store::session::{
+    Corrections, SessionClient, SessionFigures, SessionName, Touched, serve, session_channel,
+};
+use store::{Clock, Figures, Guarded, Store, open};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// The open stores of a process, by name. A store that does not change is kept over a reload.
+pub(crate) struct Stores {
+    tasks: Handle,
+    clock: Clock,
+    seed: u64,
+    open: Mutex<HashMap<SessionStoreName, OpenStore>>,
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores").field("open", &self.open).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct OpenStore {
+    config: SessionStore,
+    store: Arc<Guarded>,
+    table: Arc<SessionTable>,
+    /// `None`: a memory store, whose sessions are in the table.
+    client: Option<SessionClient>,
+    chores: Vec<JoinHandle<()>>,
+}
+
+/// What the metrics say about a store.
+#[derive(Debug)]
+pub(crate) struct StoreFigures {
+    pub(crate) name: SessionStoreName,
+    pub(crate) store: Figures,
+    pub(crate) sharing: Option<SessionFigures>,
+}
+
+impl Stores {
+    pub(crate) fn new(tasks: Handle, wall: fn() -> SystemTime, seed: u64) -> Self {
+        let millis = move || {
+            let since = wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        };
+        Self { tasks, clock: Arc::new(millis), seed, open: Mutex::default() }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Opens the stores of a configuration, keeps those that are the same, and closes the others. Waits for none of them.
+    pub(crate) fn adopt(&self, config: &Config, live: &Live) {
+        let mut open = self.lock();
+        open.retain(|name, one| {
+            let stays = config.session_stores.contains(&one.config);
+            if !stays {
+                one.close();
+                let is_named = config.session_stores.iter().any(|store| store.name == *name);
+                if !is_named {
+                    one.table.set_link(None);
+                }
+            }
+            stays
+        });
+        for settings in &config.session_stores {
+            if open.contains_key(&settings.name) {
+                continue;
+            }
+            match self.open_one(settings, live) {
+                Ok(one) => drop(open.insert(settings.name.clone(), one)),
+                Err(error) => {
+                    observe::event(Event::StoreNotOpened, &[("store", &settings.name), ("error", &error)]);
+                }
+            }
+        }
+    }
+
+    /// A store by its name, for the items of session gateways.
+    pub(crate) fn by_name(&self, name: &SessionStoreName) -> Option<(SessionStore, Arc<dyn Store>)> {
+        let open = self.lock();
+        let one = open.get(name)?;
+        let store: Arc<dyn Store> = Arc::<Guarded>::clone(&one.store);
+        Some((one.config.clone(), store))
+    }
+
+    pub(crate) fn figures(&self) -> Vec<StoreFigures> {
+        let open = self.lock();
+        let figures = |(name, one): (&SessionStoreName, &OpenStore)| StoreFigures {
+            name: name.clone(),
+            store: one.store.figures(),
+            sharing: one.client.as_ref().map(SessionClient::figures),
+        };
+        let mut all: Vec<_> = open.iter().map(figures).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
+
+    fn open_one(&self, settings: &SessionStore, live: &Live) -> Result<OpenStore, store::OpenError> {
+        let inner = open(settings, Arc::clone(&self.clock), MEMORY_BYTES)?;
+        let seed =
+            balance::hash_bytes(&[&self.seed.to_ne_bytes(), settings.name.as_str().as_bytes()].concat());
+        let store = Arc::new(Guarded::new(inner, settings.timeout, seed));
+        let table = live.session_table(Some(&settings.name));
+        table.set_capacity(settings.capacity);
+        let mut chores = vec![self.tasks.spawn(sweep(Arc::downgrade(&store)))];
+        let client = self.share(settings, &store, &table, &mut chores);
+        let link = client.clone().map(|client| Link { client, timeout: settings.timeout });
+        table.set_link(link);
+        Ok(OpenStore { config: settings.clone(), store, table, client, chores })
+    }
+
+    /// Lets the table's sessions be shared through the store. The sessions of a memory store are in the table already.
+    fn share(
+        &self,
+        settings: &SessionStore,
+        store: &Arc<Guarded>,
+        table: &Arc<SessionTable>,
+        chores: &mut Vec<JoinHandle<()>>,
+    ) -> Option<SessionClient> {
+        let secrets = secrets(settings).filter(|_| settings.kind != StoreKind::Memory)?;
+        let (client, receiver) = session_channel();
+        let corrections = Arc::new(OfTable(Arc::downgrade(table)));
+        let shared: Arc<dyn Store> = Arc::<Guarded>::clone(store);
+        let clock = Arc::clone(&self.clock);
+        chores.push(self.tasks.spawn(serve(receiver, shared, secrets, clock, corrections)));
+        chores.push(self.tasks.spawn(touch(Arc::downgrade(table), client.clone())));
+        Some(client)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionStoreName, OpenStore>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenStore {
+    fn close(&self) {
+        self.chores.iter().for_each(JoinHandle::abort);
+    }
+}
+
+fn secrets(settings: &SessionStore) -> Option<SecretKeys> {
+    match settings.key.as_ref()? {
+        KeySource::File { keys, .. } => Some(keys.clone()),
+        KeySource::Generated { keys, .. } => keys.clone(),
+    }
+}
+
+/// Takes what other processes have changed into the table.
+#[derive(Debug)]
+struct OfTable(Weak<SessionTable>);
+
+impl Corrections for OfTable {
+    fn correct(&self, (scope, client): SessionName, from: u64, to: u64) {
+        if let Some(table) = self.0.upgrade() {
+            table.reassign(SessionKey { scope, client }, TargetId(from), TargetId(to));
+        }
+    }
+
+    fn lost(&self, (scope, client): SessionName) {
+        if let Some(table) = self.0.upgrade() {
+            table.mark_unsynced(SessionKey { scope, client });
+        }
+    }
+
+    fn settled(&self, (scope, client): SessionName, target: u64) {
+        if let Some(table) = self.0.upgrade() {
+            table.settle(SessionKey { scope, client }, TargetId(target), net::monotonic_millis());
+        }
+    }
+}
+
+/// Removes expired items from a store that does not do so by itself.
+async fn sweep(store: Weak<Guarded>) {
+    loop {
+        sleep(SWEEP_INTERVAL).await;
+        let Some(store) = store.upgrade() else { return };
+        // What goes wrong shows in the next call that a request needs.
+        let _ = store.sweep(SWEPT_AT_ONCE).await;
+    }
+}
+
+/// Tells the store which sessions are in use.
+async fn touch(table: Weak<SessionTable>, client: SessionClient) {
+    loop {
+        sleep(TOUCH_LOOK).await;
+        let Some(table) = table.upgrade() else { return };
+        let interval = u64::try_from(TOUCH_INTERVAL.as_millis()).unwrap_or(u64::MAX);
+        let touches = table.take_touches(net::monotonic_millis(), interval, TOUCHES_AT_ONCE);
+        let touched = |touch: &balance::session::Touch| Touched {
+            name: (touch.key.scope, touch.key.client),
+            target: touch.target.0,
+            lifetime: Duration::from_millis(touch.remaining_ms),
+        };
+        client.touch(touches.iter().map(touched).collect());
+    }
+}
+
+// limit: bytes of the items of one store in memory.
+const MEMORY_BYTES: u64 = 256 << 20;
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+const SWEPT_AT_ONCE: usize = 1_000;
+const TOUCH_LOOK: Duration = Duration::from_secs(1);
+/// Shorter than a worker trusts what it knows.
+const TOUCH_INTERVAL: Duration = Duration::from_secs(4);
+// limit: sessions of one shard in one look.
+const TOUCHES_AT_ONCE: usize = 512;

@@ -1,0 +1,14 @@
+//! Session persistence (SP1–SP10).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod address_goes_to_one_target;
+mod cookie_goes_to_one_target;
+mod cookie_of_the_target_carries_the_route;
+mod cookie_of_the_target_is_remembered;
+mod cookies_of_others_are_not_touched;
+mod dead_target_moves_its_sessions_once;
+mod drained_target_keeps_its_sessions;
+mod forged_cookies_steer_nothing;
+mod nodes_with_one_key_agree;
+mod users;

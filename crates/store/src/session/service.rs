@@ -1,0 +1,104 @@
+//! Answers the requests of workers, several at a time.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::SecretKeys;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::client::{Answer, Request, SessionName, SessionRequests, Wish};
+use super::writes::Sessions;
+use crate::{Clock, Store};
+
+/// Hears what the store knows better. Called on the control plane's runtime, so it must not wait.
+pub trait Corrections: Send + Sync {
+    /// The store names `to` for a session that was touched as one of `from`. Only a session that is still at `from` is to
+    /// be changed: a request may have moved it since.
+    fn correct(&self, name: SessionName, from: u64, to: u64);
+
+    /// A session that was touched is no longer in the store, which did not take it again. It counts as not in the store,
+    /// so that its next request claims it.
+    fn lost(&self, name: SessionName);
+
+    /// A claim or a move has ended for which its worker no longer waits: the store names this target.
+    fn settled(&self, name: SessionName, target: u64);
+}
+
+/// Answers until all clients are gone, and then ends what has begun.
+///
+/// The store should be [`Guarded`](crate::Guarded). A store that hangs delays nothing but requests to it, and each of them
+/// at most for a second.
+pub async fn serve(
+    requests: SessionRequests,
+    store: Arc<dyn Store>,
+    secrets: SecretKeys,
+    clock: Clock,
+    corrections: Arc<dyn Corrections>,
+) {
+    let SessionRequests { requests, touches, counters } = requests;
+    let sessions = Arc::new(Sessions { store, secrets, clock, corrections, counters });
+    let answer = |request| answer(Arc::clone(&sessions), request);
+    let touch = |batch| {
+        let sessions = Arc::clone(&sessions);
+        async move { sessions.touch(batch).await }
+    };
+    tokio::join!(run(requests, REQUESTS_IN_WORK, answer), run(touches, BATCHES_IN_WORK, touch));
+}
+
+/// Works on what arrives, on up to `most` at a time.
+async fn run<T, F>(mut arriving: mpsc::Receiver<T>, most: usize, work: impl Fn(T) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    while let Some(next) = arriving.recv().await {
+        while running.try_join_next().is_some() {}
+        if running.len() >= most {
+            running.join_next().await;
+        }
+        running.spawn(work(next));
+    }
+    while running.join_next().await.is_some() {}
+}
+
+async fn answer(sessions: Arc<Sessions>, request: Request) {
+    let Request { name, wish, answer } = request;
+    let work = async {
+        match wish {
+            Wish::Claim { candidate, lifetime } => sessions.claim(name, candidate, lifetime).await,
+            Wish::Find => sessions.find(name).await,
+            Wish::Move { from, to, lifetime } => sessions.move_to(name, from, to, lifetime).await,
+            Wish::Put { target, lifetime } => sessions.put(name, target, lifetime).await,
+            Wish::Forget => sessions.forget(name).await,
+        }
+    };
+    let outcome = timeout(REQUEST_LIMIT, work).await.unwrap_or(Err("late"));
+    let (reply, stale) = match outcome {
+        Ok(done) => (done.answer, done.stale),
+        Err(reason) => {
+            sessions.counters.failed.add(1);
+            (Answer::Failed(reason), None)
+        }
+    };
+    let is_awaited = answer.send(reply).is_ok();
+    let is_of_use = matches!(wish, Wish::Claim { .. } | Wish::Move { .. });
+    if let Answer::Here { target, .. } = reply
+        && is_of_use
+        && !is_awaited
+    {
+        sessions.corrections.settled(name, target);
+    }
+    if let Some((key, expires)) = stale {
+        _ = timeout(REQUEST_LIMIT, sessions.store.touch(&key, Some(expires))).await;
+    }
+}
+
+// limit: requests that are worked on at a time. A store makes no more commands of its own at a time.
+pub(super) const REQUESTS_IN_WORK: usize = 64;
+// limit: batches of touches that are worked on at a time, so that there is always room for requests.
+const BATCHES_IN_WORK: usize = 8;
+// limit: of one request with all its calls. It matters only if the store is not guarded.
+pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(1);

@@ -1,0 +1,85 @@
+//! Keeps sessions alive in the store, and brings back what other nodes have changed.
+
+use tokio::time::timeout;
+
+use super::Record;
+use super::client::{Answer, Touched};
+use super::service::REQUEST_LIMIT;
+use super::writes::Sessions;
+use crate::{Item, Key};
+
+impl Sessions {
+    pub(super) async fn touch(&self, batch: Vec<Touched>) {
+        for part in batch.chunks(PART) {
+            self.touch_part(part).await;
+        }
+    }
+
+    async fn touch_part(&self, part: &[Touched]) {
+        let keys: Vec<Key> = part.iter().map(|touched| self.key(touched.name)).collect();
+        let Ok(Ok(items)) = timeout(REQUEST_LIMIT, self.store.read_many(&keys)).await else {
+            self.counters.untouched.add(part.len());
+            return;
+        };
+        let mut ends = Vec::new();
+        let mut missing = Vec::new();
+        // A store that answers with too few items has answered for these.
+        for ((touched, key), item) in part.iter().zip(keys).zip(items) {
+            match item.as_ref().and_then(|item| Some((item, Record::parse(&item.value)?))) {
+                Some((item, record)) => {
+                    self.correct(touched, record.target);
+                    // The other nodes may have seen later requests of the session than this one.
+                    let expires = self.end(touched.lifetime);
+                    if is_earlier(item, expires) {
+                        ends.push((key, Some(expires)));
+                    }
+                }
+                None => missing.push(touched),
+            }
+        }
+        self.write_ends(&ends).await;
+        for touched in missing {
+            self.write_again(touched).await;
+        }
+    }
+
+    async fn write_ends(&self, ends: &[(Key, Option<u64>)]) {
+        if ends.is_empty() {
+            return;
+        }
+        if !matches!(timeout(REQUEST_LIMIT, self.store.touch_many(ends)).await, Ok(Ok(()))) {
+            self.counters.untouched.add(ends.len());
+        }
+    }
+
+    /// Writes a session that the store has lost, or that is still under its previous name.
+    async fn write_again(&self, touched: &Touched) {
+        let claim = self.claim(touched.name, touched.target, touched.lifetime);
+        match timeout(REQUEST_LIMIT, claim).await {
+            Ok(Ok(done)) => {
+                if let Answer::Here { target, is_ours } = done.answer {
+                    self.counters.rewritten.add(is_ours.into());
+                    self.correct(touched, target);
+                }
+            }
+            Ok(Err(_)) | Err(_) => {
+                self.counters.untouched.add(1);
+                self.corrections.lost(touched.name);
+            }
+        }
+    }
+
+    fn correct(&self, touched: &Touched, target: u64) {
+        if target != touched.target {
+            self.counters.corrections.add(1);
+            self.corrections.correct(touched.name, touched.target, target);
+        }
+    }
+}
+
+fn is_earlier(item: &Item, expires: u64) -> bool {
+    item.expires.is_none_or(|end| end < expires)
+}
+
+// limit: sessions in one call, which has to end within the store's timeout.
+pub(super) const PART: usize = 64;

@@ -21,6 +21,7 @@ mod idiom;
 mod key_file;
 mod listener;
 mod pattern;
+mod persistence;
 mod redirect_http;
 mod rule;
 mod session_gateway;

@@ -10,6 +10,7 @@ mod connections;
 mod http;
 mod http2;
 mod listener;
+mod persistence;
 mod rule;
 mod session;
 mod target_group;
@@ -110,6 +111,7 @@ fn collect(prefix: &str, fields: Fields, found: &mut Vec<(String, &'static Key)>
 /// Words of other products, with a hint to the matching key.
 pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
     ("acl", "conditions are keys of a `[[listener.NAME.rule]]`; `access` allows and denies clients"),
+    ("affinity", PERSISTENCE),
     ("backend", "a set of targets is a `[target_group.NAME]`"),
     ("backends", "a set of targets is a `[target_group.NAME]`"),
     ("balance", "the `algorithm` of a target group is how a target is chosen"),
@@ -131,12 +133,19 @@ pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
         "timeout",
         "clients: `keepalive_timeout`, `header_timeout`, `body_timeout`, `send_timeout` of a listener; targets: `timeouts` of a target group",
     ),
+    ("session_affinity", PERSISTENCE),
+    ("sessions", PERSISTENCE),
+    ("stick_table", PERSISTENCE),
+    ("sticky", PERSISTENCE),
     ("upstream", "a set of targets is a `[target_group.NAME]`"),
     ("upstreams", "a set of targets is a `[target_group.NAME]`"),
 ];
 
+const PERSISTENCE: &str =
+    "the `persistence` of a target group or a rule keeps the requests of one client at one target";
+
 /// Keys that later versions will add.
-pub(crate) const LATER_KEYS: &[&str] = &["persistence", "sticky"];
+pub(crate) const LATER_KEYS: &[&str] = &["acme"];
 
 #[cfg(test)]
 mod tests {

@@ -42,8 +42,7 @@ impl Section {
             let Some(inner) = path.strip_prefix(self.prefix) else { continue };
             let elsewhere = self.without.iter().any(|other| is_or_is_below(inner, other));
             let inherited = self.prefix == LISTENER && is_inherited(inner);
-            let repeated = self.prefix == LISTENER && inner.starts_with(REPEATED);
-            if !elsewhere && !inherited && !repeated {
+            if !elsewhere && !inherited && !is_repeated(&path) {
                 found.push((inner.to_owned(), key));
             }
         }
@@ -58,6 +57,10 @@ impl Section {
 
 fn is_inherited(inner: &str) -> bool {
     keys::all().iter().any(|(path, _)| path.strip_prefix(LOAD_BALANCER) == Some(inner))
+}
+
+fn is_repeated(path: &str) -> bool {
+    REPEATED.iter().any(|table| path.starts_with(table))
 }
 
 fn is_or_is_below(path: &str, other: &str) -> bool {
@@ -81,8 +84,8 @@ fn capitalised(text: &str) -> String {
 
 const LOAD_BALANCER: &str = "load_balancer.*.";
 const LISTENER: &str = "listener.*.";
-/// Keys of a listener that would be listed a second time.
-const REPEATED: &str = "certificates[].client_auth.";
+/// Tables whose keys would be listed a second time.
+const REPEATED: &[&str] = &["listener.*.certificates[].client_auth.", "listener.*.rule[].persistence."];
 
 const SECTIONS: &[Section] = &[
     Section {
@@ -252,8 +255,7 @@ mod tests {
     #[test]
     fn every_key_is_in_exactly_one_chapter() {
         let mut expected: Vec<_> = keys::all().into_iter().map(|(path, _)| path).collect();
-        let again = |inner: &str| is_inherited(inner) || inner.starts_with(REPEATED);
-        expected.retain(|path| !path.strip_prefix(LISTENER).is_some_and(again));
+        expected.retain(|path| !path.strip_prefix(LISTENER).is_some_and(is_inherited) && !is_repeated(path));
         let tables = [
             "admin",
             "load_balancer",

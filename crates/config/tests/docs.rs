@@ -122,6 +122,9 @@ fn within(chapter: &str, example: &str) -> String {
 
 /// A session store and a gateway around the example of one of their keys.
 fn sessions(chapter: &str, name: &str, example: &str) -> String {
+    if example.contains("store = \"shared\"") {
+        return "[session_store.shared]\ntype = \"memory\"\n".to_owned();
+    }
     let database = "type = \"sql\"\nurl = \"sqlite:///var/lib/x.db\"\n";
     let (store, gateway) = match (chapter, name) {
         ("[session_store.NAME]", "type") => (format!("{example}url = \"sqlite:///var/lib/x.db\"\n"), ""),
@@ -198,7 +201,7 @@ fn documented_defaults_are_the_defaults() {
     let top = defaults_of("Top level", &[""], &[]);
     let http = defaults_of("`[load_balancer.NAME]`", &[""], &["access_log.", "compression."]);
     let listener = defaults_of("`[listener.NAME]`", &["protocol", "load_balancer"], &[]);
-    let targets = defaults_of("`[target_group.NAME]`", &[""], &["targets.", "tls."]);
+    let targets = defaults_of("`[target_group.NAME]`", &[""], &["targets.", "tls.", "persistence."]);
     let store = defaults_of("`[session_store.NAME]`", &[""], &["servers."]);
     let gateway = defaults_of("`[session_gateway.NAME]`", &[""], &[]);
     let least_store = "[session_store.a]\ntype = \"file\"\npath = \"a\"\n";

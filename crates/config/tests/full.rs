@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use config::{Files, Loaded, parse};
 use model::{
-    Action, Algorithm, CheckKind, CompressionLevels, Config, ConnectionLimits, ContentCoding, GatewayAddress,
-    HashKey, HostPattern, HttpService, KeySource, Listener, LogFormat, LogPath, MemcachedAddress,
-    MemcachedServer, OriginPattern, PathPattern, PathRewrite, SecretKeys, SecretUrl, Service, SqlDialect,
-    StoreKind, TemplatePiece, ValuePattern, WebSocket, WhenFull,
+    Action, Algorithm, CheckKind, ClientPrefix, CompressionLevels, Config, ConnectionLimits, ContentCoding,
+    CookieAttributes, CookieMode, CookiePersistence, GatewayAddress, HashKey, HostPattern, HttpService,
+    KeySource, Listener, LogFormat, LogPath, MemcachedAddress, MemcachedServer, OriginPattern, PathPattern,
+    PathRewrite, Persistence, SameSite, SecretKeys, SecretUrl, Service, SessionStoreName, SourceFrom,
+    SourceIpPersistence, SqlDialect, StoreKind, TemplatePiece, ValuePattern, WebSocket, WhenFull,
 };
 
 struct Pages;
@@ -272,6 +273,72 @@ fn target_groups() {
     assert_eq!(check.kind, CheckKind::Tcp);
     assert_eq!((check.interval, check.timeout), (seconds(1), seconds(1)), "the timeout is not longer");
     assert_eq!(hashed.algorithm, Algorithm::Hash(HashKey::Header("x-user".to_owned())));
+}
+
+/// SP1–SP7.
+#[test]
+fn persistence() {
+    let config = full();
+    let of = |name: &str| {
+        let group = config.target_groups.iter().find(|group| group.name.as_str() == name).unwrap();
+        group.persistence.as_deref().unwrap().clone()
+    };
+    let keys = SecretKeys { current: [1; 32], previous: Some([2; 32]) };
+    let key = Some(KeySource::File { path: PathBuf::from("/etc/evenkeel/cookies.key"), keys });
+    let attributes = CookieAttributes {
+        domain: Some("example.com".to_owned()),
+        path: "/api".to_owned(),
+        http_only: false,
+        secure: Some(true),
+        same_site: Some(SameSite::None),
+    };
+    let inserted = CookiePersistence {
+        mode: CookieMode::Insert,
+        name: "SHOPROUTE".to_owned(),
+        ttl: Some(seconds(8 * 3600)),
+        attributes,
+        key: key.clone(),
+        hide: true,
+        store: None,
+    };
+    assert_eq!(of("shop"), Persistence::Cookie(inserted));
+    let attributes = CookieAttributes {
+        domain: None,
+        path: "/".to_owned(),
+        http_only: true,
+        secure: None,
+        same_site: None,
+    };
+    let learned = CookiePersistence {
+        mode: CookieMode::Learn,
+        name: "PHPSESSID".to_owned(),
+        ttl: Some(seconds(1800)),
+        attributes: attributes.clone(),
+        key: None,
+        hide: false,
+        store: Some(SessionStoreName::new("near")),
+    };
+    assert_eq!(of("hashed"), Persistence::Cookie(learned));
+    let source_ip = SourceIpPersistence {
+        timeout: seconds(1800),
+        prefix: ClientPrefix { v4_bits: 24, v6_bits: 56 },
+        from: SourceFrom::Forwarded,
+        spill: Some(200),
+        store: Some(SessionStoreName::new("files")),
+    };
+    assert_eq!(of("app"), Persistence::SourceIp(source_ip));
+    let of_rules = http(&config.listeners[0]).rules.iter().map(|rule| rule.persistence.as_deref());
+    let of_rules: Vec<_> = of_rules.flatten().collect();
+    let rewritten = CookiePersistence {
+        mode: CookieMode::Rewrite,
+        name: "JSESSIONID".to_owned(),
+        ttl: None,
+        attributes,
+        key,
+        hide: false,
+        store: None,
+    };
+    assert_eq!(of_rules, [&Persistence::Cookie(rewritten)]);
 }
 
 #[test]

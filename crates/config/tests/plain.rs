@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use config::{Disk, parse};
-use model::{Action, Admin, Algorithm, Service};
+use model::{
+    Action, Admin, Algorithm, ClientPrefix, CookieAttributes, CookieMode, CookiePersistence, KeySource,
+    Persistence, Service, SourceFrom, SourceIpPersistence,
+};
 
 const PLAIN: &str = r#"
 [listener.web]
@@ -46,9 +50,44 @@ fn the_plain_example_is_the_defaults() {
     let addresses: Vec<_> = group.targets.iter().map(|t| (t.address.port(), t.weight)).collect();
     assert_eq!(addresses, [(9001, 1), (9002, 1)]);
     assert_eq!(group.algorithm, Algorithm::WeightedRoundRobin);
-    assert_eq!(group.health_check, None);
+    assert_eq!((&group.health_check, &group.persistence), (&None, &None));
     assert_eq!(group.timeouts.connect, Duration::from_secs(4));
     assert_eq!(group.timeouts.response, Duration::from_secs(60));
     assert_eq!(group.timeouts.idle, Duration::from_secs(60));
     assert_eq!((group.keepalive.idle_timeout, group.keepalive.idle_max), (Duration::from_secs(60), 512));
+}
+
+/// SP1, SP4.
+#[test]
+fn persistence_needs_no_more_than_its_type() {
+    let of = |text: &str| {
+        let text = format!("{PLAIN}persistence = {text}\n");
+        let loaded = parse(&text, "plain.toml", &Disk).unwrap();
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        loaded.config.target_groups[0].persistence.as_deref().unwrap().clone()
+    };
+    let cookie = CookiePersistence {
+        mode: CookieMode::Insert,
+        name: "EKSESSION".to_owned(),
+        ttl: None,
+        attributes: CookieAttributes {
+            domain: None,
+            path: "/".to_owned(),
+            http_only: true,
+            secure: None,
+            same_site: None,
+        },
+        key: Some(KeySource::Generated { path: PathBuf::from("plain.toml.key"), keys: None }),
+        hide: false,
+        store: None,
+    };
+    assert_eq!(of("{ type = \"cookie\" }"), Persistence::Cookie(cookie));
+    let source_ip = SourceIpPersistence {
+        timeout: Duration::from_secs(300),
+        prefix: ClientPrefix { v4_bits: 32, v6_bits: 64 },
+        from: SourceFrom::Connection,
+        spill: None,
+        store: None,
+    };
+    assert_eq!(of("{ type = \"source_ip\" }"), Persistence::SourceIp(source_ip));
 }

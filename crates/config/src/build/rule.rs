@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use model::{Action, Conditions, FieldCondition, FieldEdits, NamedCondition, PathPattern, Rule};
 
-use super::{Build, access, action, address, edits, pattern, websocket};
+use super::{Build, access, action, address, edits, pattern, persistence, websocket};
 use crate::raw::{Table, Value};
 
 pub(super) fn rules(listener: &Table, build: &mut Build<'_, '_>) -> Vec<Rule> {
@@ -40,7 +40,7 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
     let action = action::action(table, build);
     let forwards = table.has("forward");
     if !forwards && (table.has("redirect") || table.has("respond")) {
-        for name in ["rewrite", "request_headers", "websocket"] {
+        for name in ["rewrite", "request_headers", "websocket", "persistence"] {
             build.ineffective(table, name, "it is only for rules with `forward`");
         }
     }
@@ -71,7 +71,7 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
             .table("websocket")
             .map(|table| websocket::websocket(table, build))
             .unwrap_or_default(),
-        persistence: None,
+        persistence: persistence::persistence(table, build),
     }
 }
 

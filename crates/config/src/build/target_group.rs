@@ -8,7 +8,7 @@ use model::{
     TcpKeepalive,
 };
 
-use super::{Build, address, bind, connections, edits, health_check, target_tls};
+use super::{Build, address, bind, connections, edits, health_check, persistence, target_tls};
 use crate::raw::{Table, Value};
 
 pub(super) fn target_groups(root: &Table, build: &mut Build<'_, '_>) -> Vec<TargetGroup> {
@@ -25,7 +25,7 @@ fn target_group(name: &str, table: &Table, build: &mut Build<'_, '_>) -> TargetG
         tls: target_tls::target_tls(table, build),
         targets: targets(table, build),
         algorithm: algorithm(table, build),
-        persistence: None,
+        persistence: persistence::persistence(table, build),
         health_check: check.and_then(|check| health_check::health_check(check, protocol, build)),
         timeouts: table.table("timeouts").map(timeouts).unwrap_or_default(),
         keepalive: table.table("keepalive").map(keepalive).unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use crate::keys::Kind;
+use crate::keys::{Kind, find};
 use crate::near::nearest;
 use crate::raw::Data;
 use crate::units::{parse_duration, parse_size, print_duration, print_size};
@@ -138,6 +138,11 @@ fn type_hint(kind: &Kind, name: &str, written: &DeValue<'_>) -> Option<String> {
         }
         (Kind::Tables(_), DeValue::Table(_)) => {
             Some(format!("each `{name}` opens with double brackets: `[[….{name}]]`"))
+        }
+        (Kind::Table(fields), DeValue::String(text)) => {
+            let has_type =
+                matches!(find(fields, "type")?.kind, Kind::Word(words, _) if words.contains(&text.as_ref()));
+            has_type.then(|| format!("`{name} = {{ type = \"{text}\" }}`"))
         }
         (Kind::Text(_), DeValue::Float(number)) => Some(format!("`{name} = \"{number}\"`, with quotes")),
         (Kind::List(_), DeValue::String(text)) => Some(format!("`{name} = [\"{}\"]`", text.escape_debug())),

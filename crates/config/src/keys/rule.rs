@@ -3,7 +3,7 @@
 use super::Default::{Is, Means, Required};
 use super::listener::FORWARD;
 use super::websocket::WEBSOCKET;
-use super::{Key, Kind, access};
+use super::{Key, Kind, access, persistence};
 
 pub(super) const CONDITIONS: &[Key] = &[
     Key {
@@ -116,6 +116,13 @@ pub(super) const ACTIONS: &[Key] = &[
         default: Means("WebSockets are forwarded with the settings below"),
         help: "Which clients may open a WebSocket, and limits on open ones. Only with `forward`.",
         example: "websocket = { idle_timeout = \"10m\" }",
+    },
+    Key {
+        name: "persistence",
+        kind: Kind::Table(&[persistence::KEYS]),
+        default: Means("the `persistence` of the target group"),
+        help: "Keeps the requests of one client at one target, instead of the `persistence` of the target group. Sessions of this rule are its own. Its keys are those of the target group's. Only with `forward`.",
+        example: "persistence = { type = \"source_ip\", timeout = \"30m\" }",
     },
 ];
 

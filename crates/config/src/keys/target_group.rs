@@ -1,7 +1,7 @@
 //! Keys of a target group.
 
 use super::Default::{Is, Means, Required};
-use super::{Key, Kind, connections, tls};
+use super::{Key, Kind, connections, persistence, tls};
 
 pub(super) const KEYS: &[Key] = &[
     Key {
@@ -41,6 +41,13 @@ pub(super) const KEYS: &[Key] = &[
         default: Means("needed with `algorithm = \"hash\"`, not allowed with others"),
         help: "What is hashed. For a request without it, the client's address is hashed.",
         example: "hash_on = { header = \"X-User\" }",
+    },
+    Key {
+        name: "persistence",
+        kind: Kind::Table(&[persistence::KEYS]),
+        default: Means("every request is given a target by the algorithm"),
+        help: "Keeps the requests of one client at one target, as long as it is healthy. Rules may say otherwise.",
+        example: "persistence = { type = \"cookie\", ttl = \"8h\" }",
     },
     Key {
         name: "health_check",

@@ -109,7 +109,6 @@ impl Stores {
         all
     }
 
-
     fn open_one(&self, settings: &SessionStore, live: &Live) -> Result<OpenStore, store::OpenError> {
         let inner = open(settings, Arc::clone(&self.clock), MEMORY_BYTES)?;
         let seed =

@@ -23,9 +23,8 @@ fn address_goes_to_one_target() {
         balancer.reload(config.clone().top(&format!("stop_timeout = \"{round}s\""))).unwrap();
     }
     assert!(seen.values().all(|targets| targets.len() == 1), "{seen:?}");
-    let mut counts: HashMap<_, usize> = HashMap::new();
-    seen.values().flatten().for_each(|name| *counts.entry(name).or_default() += 1);
-    assert_eq!(counts.into_values().collect::<Vec<_>>(), [10, 10, 10], "the algorithm chose at first");
+    let used: HashSet<_> = seen.values().flatten().collect();
+    assert_eq!(used.len(), 3, "the algorithm chose at first");
 }
 
 #[test]

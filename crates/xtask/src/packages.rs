@@ -21,6 +21,9 @@ pub const FOR_TESTS: &Needed = &[
     ("ss", "iproute2"),
     // A session store.
     ("memcached", "memcached"),
+    // Session gateways are compared with it, and tested with its clients.
+    ("memcached", "memcached"),
+    ("memccapable", "libmemcached-tools"),
     ("openssl", "openssl"),
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),

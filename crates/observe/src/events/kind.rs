@@ -77,6 +77,8 @@ events! {
         "For each of the first errors of a failed reload.", "";
     LogsReopened => Info Own "reopened the access logs" [],
         "After `evenkeel logs reopen` or SIGUSR1.", "";
+    SessionStoreNotOpened => Error Own "a session store cannot be opened" ["store", "error"],
+        "At the start or after a reload. Sessions are kept in this process instead; session gateways on it do not serve.", "Correct `url` of the session store.";
     SessionGatewayServes => Info Own "a session gateway serves" ["gateway", "address"],
         "A session gateway listens, at the start or after a reload.", "";
     SessionGatewayNotBound => Error Own "a session gateway cannot listen" ["gateway", "address", "error"],

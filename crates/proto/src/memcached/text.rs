@@ -84,12 +84,15 @@ impl Parser {
             (b"touch", 3 | 4) => touch(words, line, form),
             (b"delete", 2..=4) => delete(words, line, form),
             (b"flush_all", 1..=3) => flush(words, form),
-            (b"verbosity", 2..) => Step::Do(Command::Nothing(form)),
+            (b"verbosity", 2 | 3) if count == 2 && form == Form::Silent => Step::Do(Command::Nothing(form)),
+            (b"verbosity", 2 | 3) => match unsigned_32(words[1]) {
+                Some(_) => Step::Do(Command::Nothing(form)),
+                None => bad_line(form),
+            },
             (b"version", _) => Step::Do(Command::Version(Form::Text { is_versioned: false })),
-            (b"stats", _) => {
-                let argument = words.get(1).map_or(Bytes::new(), |word| line.slice_ref(word));
-                Step::Do(Command::Stats(argument, Form::Text { is_versioned: false }))
-            }
+            (b"stats", 1) => stats(b"", line),
+            (b"stats", 2) if STATS.contains(&words[1]) => stats(words[1], line),
+            (b"stats", 2) if words[1] == b"reset" => Step::Refuse(Bytes::from_static(b"RESET\r\n")),
             (b"quit", _) => Step::Do(Command::Quit(Form::Silent)),
             (b"mn", _) => Step::Refuse(Bytes::from_static(b"MN\r\n")),
             (b"mg" | b"ms" | b"md" | b"ma" | b"me", 2..) => {
@@ -173,6 +176,11 @@ fn keys(keys: Bytes, touch: Option<Expiry>, is_versioned: bool) -> Step {
     Step::Do(Command::Get { keys: Keys::Line(keys), touch, form: Form::Text { is_versioned } })
 }
 
+fn stats(argument: &[u8], line: &Bytes) -> Step {
+    let argument = if argument.is_empty() { Bytes::new() } else { line.slice_ref(argument) };
+    Step::Do(Command::Stats(argument, Form::Text { is_versioned: false }))
+}
+
 fn add(words: &[&[u8]], is_minus: bool, line: &Bytes, form: Form) -> Step {
     if words[1].len() > KEY_BYTES_MAX {
         return bad_line(form);
@@ -249,6 +257,8 @@ fn refuse(reply: &'static str, form: Form) -> Step {
     Step::Refuse(Bytes::from_static(reply.as_bytes()))
 }
 
+/// Pages of figures that memcached has.
+const STATS: &[&[u8]] = &[b"settings", b"items", b"slabs", b"sizes", b"conns"];
 /// limit: bytes of a line with many keys. memcached has no limit.
 pub(super) const LINE_BYTES_MAX: usize = 256 * 1024;
 /// limit: bytes of every other line, as in memcached.

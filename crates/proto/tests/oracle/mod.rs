@@ -6,9 +6,11 @@
 
 mod cookies;
 mod frames;
+mod memcached;
 
 pub(crate) use cookies::cookies;
 pub(crate) use frames::frames;
+pub(crate) use memcached::{memcached, memcached_steps};
 
 use model::HttpLimits;
 use proto::client_hello::{Peek, peek};

@@ -280,6 +280,13 @@ impl Random {
 }
 
 const LINES: &[&str] = &[
+    "verbosity a b c\r\n",
+    "verbosity x\r\n",
+    "verbosity 1 2\r\n",
+    "verbosity a b c noreply\r\n",
+    "stats noreply\r\n",
+    "stats bogus\r\n",
+    "stats reset\r\n",
     "\r\n",
     "\n",
     " \r\n",

@@ -1,0 +1,22 @@
+//! Items in files and in SQLite outlive the process, also one that is killed.
+
+use testkit::{Balancer, Signal};
+
+use crate::{config, talk};
+
+#[test]
+fn items_in_files_and_in_sqlite_outlive_the_process() {
+    for store in ["type = \"file\"\npath = \"items\"", "type = \"sql\"\nurl = \"sqlite://items.db\""] {
+        let mut balancer = Balancer::start(config(&format!("{store}\ntimeout = \"1s\"")));
+        let stored = talk(&balancer, b"set cart 7 0 6\r\napples\r\nset gone 0 0 1\r\nx\r\ndelete gone\r\n");
+        assert_eq!(stored, "STORED\r\nSTORED\r\nDELETED\r\n", "{store}");
+        let mut former = balancer.restart();
+        former.wait_exit();
+        let read = talk(&balancer, b"get cart gone\r\n");
+        assert_eq!(read, "VALUE cart 7 6\r\napples\r\nEND\r\n", "{store}");
+        balancer.signal(Signal::KILL);
+        let mut former = balancer.restart();
+        former.wait_exit();
+        assert_eq!(talk(&balancer, b"get cart\r\n"), "VALUE cart 7 6\r\napples\r\nEND\r\n", "{store}");
+    }
+}

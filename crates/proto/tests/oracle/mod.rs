@@ -1,7 +1,7 @@
 //! Invariants that hold for any input. The fuzz targets call these checks with generated input, the tests beside this
 //! file with the corpus and with properties.
 
-#![allow(dead_code, reason = "every test and fuzz target uses its part")]
+#![allow(dead_code, unused_imports, reason = "every test and fuzz target uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a check fails by panicking")]
 
 mod cookies;

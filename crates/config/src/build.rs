@@ -13,6 +13,8 @@ mod cipher_suites;
 mod client_auth;
 mod compression;
 mod connections;
+mod cookie_names;
+mod cookie_scope;
 mod edits;
 mod health_check;
 mod http;
@@ -45,6 +47,7 @@ use model::{Action, Config, HttpService, Listener, Place, Service};
 
 use crate::files::Files;
 use crate::near::nearest;
+use crate::public_suffix::PublicSuffixes;
 use crate::raw::{Table, Value};
 use crate::report::{Locate, Report};
 use crate::source::Span;
@@ -63,6 +66,8 @@ struct Build<'b, 't> {
     /// The names of all session stores, including those with errors, and those of them that something uses.
     stores: Vec<&'b str>,
     used_stores: HashSet<String>,
+    /// Read when it is needed first; empty if the system has none.
+    suffixes: Option<PublicSuffixes>,
     /// The Unix sockets and the addresses of `[admin]`.
     sockets: Vec<PathBuf>,
     admin_addresses: Vec<SocketAddr>,
@@ -87,6 +92,7 @@ pub(crate) fn config(
         access_files: access::FileBudget::default(),
         stores: names("session_store"),
         used_stores: HashSet::new(),
+        suffixes: None,
         sockets: Vec::new(),
         admin_addresses: Vec::new(),
         binds: Vec::new(),
@@ -100,6 +106,8 @@ pub(crate) fn config(
     build.binds = listeners.iter().flat_map(binds_of).collect();
     let target_groups = target_group::target_groups(root, &mut build);
     connections::check(root, &mut build);
+    cookie_scope::check(root, &listeners, &target_groups, &mut build);
+    cookie_names::check(root, &listeners, &target_groups, &mut build);
     build.unused(root, &listeners);
     let admin =
         root.table("admin").map(|table| admin::admin(table, &listeners, &mut build)).unwrap_or_default();

@@ -13,6 +13,7 @@ mod files;
 mod help;
 mod keys;
 mod near;
+mod public_suffix;
 mod raw;
 mod reading;
 mod reference;

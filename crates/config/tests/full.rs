@@ -275,7 +275,7 @@ fn target_groups() {
     assert_eq!(hashed.algorithm, Algorithm::Hash(HashKey::Header("x-user".to_owned())));
 }
 
-/// SP1–SP7.
+/// SP1, SP2, SP3, SP4, SP6, SP7.
 #[test]
 fn persistence() {
     let config = full();

@@ -8,7 +8,7 @@ use model::{
     SourceFrom, SourceIpPersistence,
 };
 
-use super::{Build, key_file, pattern};
+use super::{Build, cookie_scope, key_file, pattern};
 use crate::raw::{Table, Value};
 
 /// `None`: there is none, or it has an error that was reported.
@@ -38,7 +38,7 @@ fn cookie(table: &Table, build: &mut Build<'_, '_>) -> CookiePersistence {
         let default_path = build.generated_key_path();
         key_file::key_source(table, default_path, build)
     });
-    CookiePersistence {
+    let found = CookiePersistence {
         name: name(table, mode, build),
         mode,
         ttl: table.duration("ttl"),
@@ -46,7 +46,11 @@ fn cookie(table: &Table, build: &mut Build<'_, '_>) -> CookiePersistence {
         key,
         hide: table.bool("hide").unwrap_or(false),
         store: if mode == CookieMode::Learn { store(table, build) } else { None },
+    };
+    if mode == CookieMode::Insert {
+        cookie_scope::check_attributes(table, &found, build);
     }
+    found
 }
 
 fn mode(table: &Table) -> CookieMode {
@@ -82,7 +86,7 @@ fn name(table: &Table, mode: CookieMode, build: &mut Build<'_, '_>) -> String {
 fn attributes(table: &Table, build: &mut Build<'_, '_>) -> CookieAttributes {
     let path = table.value("path");
     CookieAttributes {
-        domain: table.value("domain").and_then(Value::text).map(str::to_ascii_lowercase),
+        domain: table.value("domain").and_then(|value| cookie_scope::domain(value, build)),
         path: path.and_then(|value| cookie_path(value, build)).unwrap_or_else(|| "/".to_owned()),
         http_only: table.bool("http_only").unwrap_or(true),
         secure: table.bool("secure"),

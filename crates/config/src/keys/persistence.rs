@@ -15,14 +15,14 @@ pub(super) const KEYS: &[Key] = &[
         name: "mode",
         kind: Kind::Word(&["insert", "rewrite", "learn"], &[]),
         default: Means("`\"insert\"` with `type = \"cookie\"`"),
-        help: "Whose cookie it is: `insert` adds a cookie to responses, whose value says the target to nobody but Evenkeel; `rewrite` puts such a value behind that of the application's cookie, and takes it off again for the target; `learn` changes nothing, and remembers which target has set which value of the application's cookie.",
+        help: "`insert` adds a cookie to responses, whose sealed value names the target; `rewrite` puts such a value behind that of the application's cookie, and takes it off again for the target; `learn` changes nothing, and remembers which target has set which value of the application's cookie.",
         example: "persistence = { type = \"cookie\", mode = \"learn\", name = \"PHPSESSID\" }",
     },
     Key {
         name: "name",
         kind: Kind::Text("cookie"),
         default: Means("`\"EKSESSION\"`; needed with `mode = \"rewrite\"` and `\"learn\"`"),
-        help: "The cookie's name. For `rewrite` and `learn` that of the application. A name that begins with `__Host-` or `__Secure-` makes an inserted cookie `Secure`.",
+        help: "The cookie's name. For `rewrite` and `learn` that of the application. Groups between which the requests of one client go need different names. A name that begins with `__Host-` or `__Secure-` makes an inserted cookie `Secure`.",
         example: "persistence = { type = \"cookie\", name = \"SHOPROUTE\" }",
     },
     Key {
@@ -43,7 +43,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "ttl",
         kind: Kind::Duration(SECOND, 365 * DAY),
         default: Means("until the browser is closed; one hour after the last use with `mode = \"learn\"`"),
-        help: "How long a session keeps its target: with `insert` and `rewrite` from when the cookie was set, whatever a client says; with `learn` after the last use of the cookie.",
+        help: "How long a session keeps its target: with `insert` after the last response, each of which renews the cookie; with `rewrite` after the target has set its cookie; with `learn` after the last use of the cookie. Evenkeel itself enforces it, whatever a client does.",
         example: "persistence = { type = \"cookie\", ttl = \"8h\" }",
     },
     Key {
@@ -108,7 +108,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "from",
         kind: Kind::Word(&["connection", "forwarded"], &[]),
         default: Means("`\"connection\"` with `type = \"source_ip\"`"),
-        help: "Whose address it is: that of the connection, or of the client that its PROXY header names; or with `forwarded` that of the client behind `trusted_proxies`. Only with `type = \"source_ip\"`.",
+        help: "The address that counts: that of the connection, or of the client that its PROXY header names; or with `forwarded` that of the client behind `trusted_proxies`. Only with `type = \"source_ip\"`.",
         example: "persistence = { type = \"source_ip\", from = \"forwarded\" }",
     },
     Key {

@@ -2,16 +2,9 @@
 
 use testkit::{Balancer, Config};
 
-use crate::users::{KEY, User, three};
+use crate::users::{KEY, User, three, write_key};
 
 const COOKIE: &str = "persistence = { type = \"cookie\", key_file = \"cookie.key\" }";
-
-fn write_key(folder: &std::path::Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    let path = folder.join("cookie.key");
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
-}
 
 #[test]
 fn nodes_with_one_key_agree() {
@@ -19,7 +12,7 @@ fn nodes_with_one_key_agree() {
     let config = Config::to_all(&targets.each_ref()).group(COOKIE);
     let start = || {
         let prepared = Balancer::prepare(&config);
-        write_key(prepared.path("").as_path(), KEY);
+        write_key(&prepared.path("cookie.key"));
         prepared.start()
     };
     let nodes = [start(), start()];
@@ -34,7 +27,7 @@ fn nodes_with_one_key_agree() {
     let mut user = User::default();
     let first = user.get(nodes[0].web(), "/").text();
     let new = format!("{}\n{KEY}", "ab".repeat(32));
-    write_key(nodes[0].path("").as_path(), &new);
+    std::fs::write(nodes[0].path("cookie.key"), &new).unwrap();
     nodes[0].reload(&config).unwrap();
     assert_eq!(user.get(nodes[0].web(), "/").text(), first, "the previous key opens");
 }

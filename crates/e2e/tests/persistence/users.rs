@@ -1,6 +1,8 @@
 //! Targets that tell their names, and clients that keep cookies as browsers do.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use testkit::{Client, Message, Target, response};
 
@@ -56,5 +58,11 @@ impl User {
     }
 }
 
-/// `key_file` in use by both of two balancers.
+/// Writes [`KEY`] as `key_file` demands it.
+pub(crate) fn write_key(path: &Path) {
+    std::fs::write(path, KEY).unwrap();
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// `key_file` of several balancers.
 pub(crate) const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";

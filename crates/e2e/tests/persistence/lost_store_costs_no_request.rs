@@ -1,0 +1,62 @@
+//! A store that hangs, dies or comes back costs no request: what a balancer knows goes on, new sessions go where a hash says,
+//! and it recovers by itself (SP9).
+
+use std::collections::HashMap;
+
+use testkit::{Balancer, Client, Config, wait_until};
+
+use crate::redis::Redis;
+use crate::users::{three, write_key};
+
+#[test]
+fn lost_store_costs_no_request() {
+    let mut redis = Redis::start();
+    let targets = three();
+    let config = Config::to_all(&targets.each_ref())
+        .group("persistence = { type = \"source_ip\", timeout = \"5m\", store = \"shared\" }")
+        .text(&format!(
+            "[session_store.shared]\ntype = \"redis\"\nurl = \"redis://127.0.0.1:{}\"\nkey_file = \"store.key\"\n",
+            redis.port()
+        ));
+    let start = || {
+        let prepared = Balancer::prepare(&config);
+        write_key(&prepared.path("store.key"));
+        prepared.start()
+    };
+    let nodes = [start(), start()];
+    let ask = |user: u8, node: usize| {
+        let answer = Client::connect_from([127, 0, 4, user], nodes[node].web()).get("/");
+        assert_eq!(answer.status(), 200);
+        answer.text()
+    };
+    let known: HashMap<u8, String> = (1..=10).map(|user| (user, ask(user, 0))).collect();
+    redis.stop();
+    for (user, home) in &known {
+        assert_eq!(ask(*user, 0), *home, "what a balancer knows goes on");
+    }
+    // The hash is the same in both.
+    let fallback: HashMap<u8, String> = (11..=30).map(|user| (user, ask(user, 0))).collect();
+    for (user, home) in &fallback {
+        assert_eq!(ask(*user, 1), *home, "both choose the same target without the store");
+    }
+    let counted = [("listener", "web"), ("session", "fallback")];
+    assert!(nodes[1].metric("evenkeel_listener_session_requests_total", &counted) >= 20.0);
+    redis.go_on();
+    wait_until("the store is used again", || {
+        let found = [("store", "shared"), ("event", "claim_won")];
+        let before = nodes[0].metric("evenkeel_session_store_sessions_total", &found);
+        ask(fastrand(), 0);
+        nodes[0].metric("evenkeel_session_store_sessions_total", &found) > before
+    });
+    redis.kill();
+    for (user, home) in known.iter().chain(&fallback) {
+        assert_eq!(ask(*user, 0), *home);
+    }
+}
+
+/// Another client each time.
+fn fastrand() -> u8 {
+    use std::sync::atomic::{AtomicU8, Ordering};
+    static NEXT: AtomicU8 = AtomicU8::new(31);
+    NEXT.fetch_add(1, Ordering::Relaxed).clamp(31, 250)
+}

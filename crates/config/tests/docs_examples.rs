@@ -11,8 +11,11 @@ struct AnyPage;
 
 impl Files for AnyPage {
     fn read(&self, path: &Path, _bytes_max: usize) -> io::Result<Vec<u8>> {
-        let is_token = path.extension().is_some_and(|extension| extension == "token");
-        Ok(if is_token { b"0123456789abcdef".to_vec() } else { b"# page".to_vec() })
+        Ok(match path.extension().and_then(|extension| extension.to_str()) {
+            Some("token") => b"0123456789abcdef".to_vec(),
+            Some("key") => b"0123456789abcdef".repeat(4),
+            _ => b"# page".to_vec(),
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! nodes end with the same target. A node with an older one in its table learns the present one with its next touch.
 
 mod client;
+mod corrections;
 mod figures;
 mod name;
 mod record;
@@ -17,7 +18,8 @@ mod writes;
 mod tests;
 
 pub use client::{Answer, SessionClient, SessionName, SessionRequests, Touched, session_channel};
+pub use corrections::Corrections;
 pub use figures::SessionFigures;
 pub use name::store_key;
 pub use record::Record;
-pub use service::{Corrections, serve};
+pub use service::serve;

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::figures::{Counters, SessionFigures};
 
-/// What a session is for (the scope), and who the client is: a `SessionKey` of crate `balance`.
+/// The numbers of a `SessionKey` of crate `balance`: scope and client.
 pub type SessionName = (u64, u128);
 
 /// How a request to the store has ended.

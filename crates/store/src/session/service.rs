@@ -2,30 +2,16 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::SecretKeys;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::client::{Answer, Request, SessionName, SessionRequests, Wish};
-use super::writes::Sessions;
+use super::client::{Answer, Request, SessionRequests, Wish};
+use super::corrections::Corrections;
+use super::writes::{REQUEST_LIMIT, Sessions};
 use crate::{Clock, Store};
-
-/// Hears what the store knows better. Called on the control plane's runtime, so it must not wait.
-pub trait Corrections: Send + Sync {
-    /// The store names `to` for a session that was touched as one of `from`. Only a session that is still at `from` is to
-    /// be changed: a request may have moved it since.
-    fn correct(&self, name: SessionName, from: u64, to: u64);
-
-    /// A session that was touched is no longer in the store, which did not take it again. It counts as not in the store,
-    /// so that its next request claims it.
-    fn lost(&self, name: SessionName);
-
-    /// A claim or a move has ended for which its worker no longer waits: the store names this target.
-    fn settled(&self, name: SessionName, target: u64);
-}
 
 /// Answers until all clients are gone, and then ends what has begun.
 ///
@@ -100,5 +86,3 @@ async fn answer(sessions: Arc<Sessions>, request: Request) {
 pub(super) const REQUESTS_IN_WORK: usize = 64;
 // limit: batches of touches that are worked on at a time, so that there is always room for requests.
 const BATCHES_IN_WORK: usize = 8;
-// limit: of one request with all its calls. It matters only if the store is not guarded.
-pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(1);

@@ -4,8 +4,7 @@ use tokio::time::timeout;
 
 use super::Record;
 use super::client::{Answer, Touched};
-use super::service::REQUEST_LIMIT;
-use super::writes::Sessions;
+use super::writes::{REQUEST_LIMIT, Sessions};
 use crate::{Item, Key};
 
 impl Sessions {
@@ -54,7 +53,7 @@ impl Sessions {
 
     /// Writes a session that the store has lost, or that is still under its previous name.
     async fn write_again(&self, touched: &Touched) {
-        let claim = self.claim(touched.name, touched.target, touched.lifetime);
+        let claim = self.establish(touched.name, touched.target, touched.lifetime);
         match timeout(REQUEST_LIMIT, claim).await {
             Ok(Ok(done)) => {
                 if let Answer::Here { target, is_ours } = done.answer {

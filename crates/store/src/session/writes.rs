@@ -6,10 +6,10 @@ use std::time::Duration;
 use model::SecretKeys;
 
 use super::client::{Answer, SessionName};
+use super::corrections::Corrections;
 use super::figures::Counters;
-use super::service::Corrections;
 use super::{Record, store_key};
-use crate::{Clock, Item, Key, Put, Store, StoreError, Version, When};
+use crate::{Clock, Item, Key, Put, Store, Version, When};
 
 pub(super) struct Sessions {
     pub(super) store: Arc<dyn Store>,
@@ -51,8 +51,24 @@ struct Found {
 type Reason = &'static str;
 
 impl Sessions {
-    /// One call in the good case, two where a secret is being replaced.
     pub(super) async fn claim(
+        &self,
+        name: SessionName,
+        candidate: u64,
+        lifetime: Duration,
+    ) -> Result<Done, Reason> {
+        let done = self.establish(name, candidate, lifetime).await?;
+        let (of_session, of_claim) = match done.answer {
+            Answer::Here { is_ours: true, .. } => (&self.counters.misses, &self.counters.claims_won),
+            _ => (&self.counters.hits, &self.counters.claims_lost),
+        };
+        of_session.add(1);
+        of_claim.add(1);
+        Ok(done)
+    }
+
+    /// Finds a session or writes it. One call in the good case, two where a secret is being replaced.
+    pub(super) async fn establish(
         &self,
         name: SessionName,
         candidate: u64,
@@ -71,12 +87,6 @@ impl Sessions {
         };
         let written = self.write(&key, found.item, lifetime, decide).await?;
         let is_ours = written.kept.is_none() && previous.is_none();
-        let (of_session, of_claim) = match is_ours {
-            true => (&self.counters.misses, &self.counters.claims_won),
-            false => (&self.counters.hits, &self.counters.claims_lost),
-        };
-        of_session.add(1);
-        of_claim.add(1);
         let expires = self.end(lifetime);
         let stale = written.kept.filter(|item| is_stale(item, expires, lifetime)).map(|_| (key, expires));
         Ok(Done { answer: Answer::Here { target: written.target, is_ours }, stale })
@@ -126,14 +136,14 @@ impl Sessions {
         lifetime: Duration,
     ) -> Result<Done, Reason> {
         let item = self.item(self.record(target), lifetime);
-        self.store.put(&self.key(name), item, When::Always).await.map_err(reason)?;
+        self.store.put(&self.key(name), item, When::Always).await.map_err(|error| error.reason())?;
         Ok(Done::with(Answer::Here { target, is_ours: true }))
     }
 
     pub(super) async fn forget(&self, name: SessionName) -> Result<Done, Reason> {
         // The previous name first: what is left of a removal that fails in between is the current one, as before.
         for key in self.previous_key(name).into_iter().chain([self.key(name)]) {
-            self.store.delete(&key).await.map_err(reason)?;
+            self.store.delete(&key).await.map_err(|error| error.reason())?;
         }
         Ok(Done::with(Answer::Absent))
     }
@@ -153,7 +163,12 @@ impl Sessions {
                 Change::Write(record) => record,
             };
             let when = there.as_ref().map_or(When::Absent, |item| When::Unchanged(item.version));
-            match self.store.put(key, self.item(record, lifetime), when).await.map_err(reason)? {
+            match self
+                .store
+                .put(key, self.item(record, lifetime), when)
+                .await
+                .map_err(|error| error.reason())?
+            {
                 Put::Done(_) => return Ok(Written { target: record.target, kept: None }),
                 Put::Refused(now) => there = now,
             }
@@ -164,10 +179,13 @@ impl Sessions {
     /// Reads a session under its current name and, if there is a previous secret, under its previous one; in one call.
     async fn look(&self, name: SessionName, key: &Key) -> Result<Found, Reason> {
         let Some(previous) = self.previous_key(name) else {
-            return Ok(Found { item: self.store.get(key).await.map_err(reason)?, previous: None });
+            return Ok(Found {
+                item: self.store.get(key).await.map_err(|error| error.reason())?,
+                previous: None,
+            });
         };
         let keys = [key.clone(), previous];
-        let mut items = self.store.read_many(&keys).await.map_err(reason)?.into_iter();
+        let mut items = self.store.read_many(&keys).await.map_err(|error| error.reason())?.into_iter();
         let item = items.next().flatten();
         let previous = items.next().flatten().and_then(|item| Record::parse(&item.value));
         Ok(Found { item, previous })
@@ -214,9 +232,7 @@ fn is_stale(item: &Item, expires: u64, lifetime: Duration) -> bool {
     item.expires.is_some_and(|end| end.saturating_add(quarter) <= expires)
 }
 
-fn reason(error: StoreError) -> Reason {
-    error.reason()
-}
-
 // limit: writes that are tried because another one comes in between each time.
 const ATTEMPTS: usize = 4;
+// limit: of one request with all its calls. It matters only if the store is not guarded.
+pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(1);

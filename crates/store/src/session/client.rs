@@ -35,6 +35,9 @@ pub struct Touched {
 
 /// Asks for sessions in a store, from any thread and without waiting.
 ///
+/// A lifetime is to be longer than the table's by the time after which a used session is touched: otherwise an item can
+/// expire while its session is in use, and another node gives the client another target.
+///
 /// A request goes on if its receiver is dropped. A receiver that ends with an error means that the request was not made,
 /// or has had no end.
 #[derive(Clone, Debug)]

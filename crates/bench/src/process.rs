@@ -85,6 +85,23 @@ impl Process {
         Ok(())
     }
 
+    /// Sends a signal. An error means that the process has ended.
+    pub fn signal(&self, signal: Signal) -> Outcome {
+        kill_process(Pid::from_child(&self.child), signal).map_err(|error| error.to_string())
+    }
+
+    /// Ends the process and its children by KILL, and waits for its end.
+    pub fn kill(&mut self) -> Outcome {
+        let failed = |error: std::io::Error| error.to_string();
+        let children = children(self.child.id());
+        self.child.kill().map_err(failed)?;
+        for child in children.into_iter().filter_map(|child| Pid::from_raw(child.cast_signed())) {
+            // An error means that it has ended already.
+            let _ = kill_process(child, Signal::KILL);
+        }
+        self.child.wait().map(|_| ()).map_err(failed)
+    }
+
     /// Waits for the first line of its standard output, which must be piped.
     pub(crate) fn first_line(&mut self) -> Outcome<String> {
         let output = self.child.stdout.take().ok_or("its output is not piped")?;
@@ -113,10 +130,7 @@ impl Process {
     /// Resident bytes of the process and its children. Children that have ended do not count.
     pub fn resident_with_children(&self) -> u64 {
         let parent = self.child.id();
-        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
-        let children = children.unwrap_or_default();
-        let children = children.split_whitespace().filter_map(|word| word.parse().ok());
-        std::iter::once(parent).chain(children).filter_map(|process| resident(process).ok()).sum()
+        std::iter::once(parent).chain(children(parent)).filter_map(|process| resident(process).ok()).sum()
     }
 }
 
@@ -131,6 +145,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 fn resident(process: u32) -> Outcome<u64> {
@@ -199,6 +218,14 @@ mod tests {
             drop(process);
             assert!(!Path::new(&entry).exists());
         }
+    }
+
+    #[test]
+    fn a_killed_process_has_ended() {
+        let mut process = sleeper(Signal::TERM);
+        process.signal(Signal::STOP).unwrap();
+        process.kill().unwrap();
+        assert!(!Path::new(&format!("/proc/{}", process.child.id())).exists());
     }
 
     #[test]

@@ -42,6 +42,11 @@ impl Head {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
+    /// All fields of this name, which is in lower case.
+    pub(crate) fn all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
+        self.fields.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
     /// The status of a response, or 0.
     pub(crate) fn status(&self) -> u16 {
         self.start.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0)

@@ -22,6 +22,7 @@ mod pace;
 mod script;
 mod seed;
 mod server;
+mod sessions;
 mod slow;
 mod soak;
 mod stand_in;
@@ -54,6 +55,11 @@ enum Trial {
     Slow(slow::Options),
     /// Show the keepalive probes to a client and a target that vanish
     Keepalive,
+    /// Put Evenkeel in front of shops in PHP, Express and Flask, and kill what can be killed: no cart may be lost
+    Sessions(sessions::Options),
+    /// A server of `sessions`
+    #[command(hide = true)]
+    LittleShop(sessions::LittleShop),
     /// Put Evenkeel between npm's ws, Python's websockets and Chromium
     Websockets,
 }
@@ -69,6 +75,8 @@ fn main() -> ExitCode {
         Trial::Soak(options) => exit_code("soak", soak::run(&options)),
         Trial::Slow(options) => exit_code("slow", slow::run(&options)),
         Trial::Keepalive => exit_code("keepalive", keepalive::run()),
+        Trial::Sessions(options) => exit_code("sessions", sessions::run(&options)),
+        Trial::LittleShop(options) => exit_code("little-shop", sessions::little_shop(&options)),
         Trial::Websockets => exit_code("websockets", websockets::run()),
     }
 }

@@ -82,6 +82,7 @@ mod tests {
                 &["apache.conf", "count.sh", "gadgets.txt", "gunicorn_app.py", "nginx.conf", "node.js"][..],
             ),
             ("grpc", &["client.py", "server.py"]),
+            ("sessions", &["page.html"]),
             ("websockets", &["client.js", "client.py", "page.html", "server.js", "server.py"]),
         ] {
             for name in names {

@@ -70,6 +70,20 @@ impl Server {
         self.directory.path().join(name)
     }
 
+    /// The directory of its files, for another server that takes its place.
+    pub(crate) fn into_directory(self) -> TempDir {
+        self.directory
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Outcome {
+        self.process.signal(signal)
+    }
+
+    /// Ends it by KILL.
+    pub(crate) fn kill(&mut self) -> Outcome {
+        self.process.kill()
+    }
+
     /// Resident memory of the process and its children.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.process.resident_with_children()

@@ -20,6 +20,7 @@ fn every_trial_has_a_help() {
         "soak",
         "slow",
         "keepalive",
+        "sessions",
         "websockets",
     ] {
         let output = trials(&format!("{trial} --help"));

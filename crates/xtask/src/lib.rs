@@ -81,6 +81,9 @@ enum Task {
     /// Show the keepalive probes to a client and a target that vanish
     #[command(disable_help_flag = true)]
     Keepalive(Rest),
+    /// Put Evenkeel in front of shops in PHP, Express and Flask, and kill what can be killed: no cart may be lost
+    #[command(disable_help_flag = true)]
+    Sessions(Rest),
     /// Put Evenkeel between npm's ws, Python's websockets and Chromium
     #[command(disable_help_flag = true)]
     Websockets(Rest),
@@ -115,6 +118,7 @@ pub fn main() -> ExitCode {
         Task::Soak(rest) => ("trials", Some("soak"), rest),
         Task::Slow(rest) => ("trials", Some("slow"), rest),
         Task::Keepalive(rest) => ("trials", Some("keepalive"), rest),
+        Task::Sessions(rest) => ("trials", Some("sessions"), rest),
         Task::Websockets(rest) => ("trials", Some("websockets"), rest),
     };
     run_package(package, task, &rest.arguments)

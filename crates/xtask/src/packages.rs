@@ -59,6 +59,35 @@ pub const FOR_WEBSOCKETS: &Needed = &[
     ("setpriv", "util-linux"),
 ];
 
+/// The version of PHP that Debian has.
+pub const PHP_FPM: &str = "php-fpm8.2";
+
+/// An application in PHP. Extensions are no programs: a path stands for each.
+pub const FOR_PHP: &Needed = &[
+    (PHP_FPM, "php8.2-fpm"),
+    ("/etc/php/8.2/mods-available/memcached.ini", "php-memcached"),
+    ("/etc/php/8.2/mods-available/redis.ini", "php-redis"),
+    ("nginx", "nginx-light"),
+    ("setpriv", "util-linux"),
+];
+
+/// See [`NPM_EXPRESS`] for the libraries.
+pub const FOR_EXPRESS: &Needed = &[("node", "nodejs"), ("npm", "npm"), ("setpriv", "util-linux")];
+
+/// See [`PYPI_FLASK`] for the libraries.
+pub const FOR_FLASK: &Needed = &[("python3", "python3-venv"), ("setpriv", "util-linux")];
+
+/// The servers in which sessions can be kept.
+pub const FOR_STORES: &Needed = &[
+    ("memcached", "memcached"),
+    ("redis-server", "redis-server"),
+    ("mariadbd", "mariadb-server"),
+    ("/usr/share/postgresql-common/pg_wrapper", "postgresql"),
+    ("setpriv", "util-linux"),
+];
+
+pub const FOR_BROWSER: &Needed = &[("chromium", "chromium"), ("setpriv", "util-linux")];
+
 /// The proxies that `bench` compares, and the programs that load, pin and measure them.
 pub const FOR_BENCH: &Needed = &[
     ("haproxy", "haproxy"),
@@ -116,14 +145,28 @@ pub const HTTPWG: Tool = Tool { package: "httpwg-cli", version: "0.2.5", program
 pub struct Library {
     /// The module whose import shows that it is there.
     module: &'static str,
+    /// One or more, with spaces between them.
     requirement: &'static str,
 }
 
 pub const PYPI_GRPCIO: Library = Library { module: "grpc", requirement: "grpcio==1.76.0" };
 pub const PYPI_WEBSOCKETS: Library =
     Library { module: "websockets.asyncio", requirement: "websockets==15.0.1" };
-/// A library from npm.
-pub const NPM_WS: &str = "ws@8.18.3";
+/// An application with sessions, its server, and clients of two stores.
+pub const PYPI_FLASK: Library = Library {
+    module: "flask_session, cachelib, gunicorn, pymemcache, redis",
+    requirement: "Flask==3.1.3 Flask-Session==0.8.0 cachelib==0.13.0 gunicorn==23.0.0 pymemcache==4.0.0 redis==5.2.1",
+};
+/// Libraries from npm.
+pub const NPM_WS: &[&str] = &["ws@8.18.3"];
+/// An application with sessions, and clients of two stores.
+pub const NPM_EXPRESS: &[&str] = &[
+    "express@5.3.0",
+    "express-session@1.19.0",
+    "connect-memcached@3.0.0",
+    "connect-redis@9.0.0",
+    "redis@5.12.1",
+];
 
 /// Installs the missing packages if this process may; otherwise fails with the command that does it.
 pub fn ensure(needed: &Needed) -> Outcome {
@@ -181,20 +224,24 @@ impl Library {
         if !imported.is_ok_and(|output| output.status.success()) {
             println!("installing {}", self.requirement);
             workspace::run(Command::new("python3").args(["-m", "venv"]).arg(environment))?;
-            let pip = ["-m", "pip", "install", "--quiet", self.requirement];
-            workspace::run(Command::new(&python).args(pip))?;
+            let pip = ["-m", "pip", "install", "--quiet"];
+            workspace::run(Command::new(&python).args(pip).args(self.requirement.split(' ')))?;
         }
         Ok(python)
     }
 }
 
-/// Installs [`NPM_WS`] below `directory` if it is not there, and returns the directory of modules.
-pub fn install_npm_ws(directory: &Path) -> Outcome<PathBuf> {
+/// Installs `libraries`, each with its version, below `directory` if one is not there, and returns the directory of
+/// modules.
+pub fn install_npm(directory: &Path, libraries: &[&str]) -> Outcome<PathBuf> {
     let modules = directory.join("node_modules");
-    if !modules.join("ws").is_dir() {
-        println!("installing {NPM_WS}");
+    let name = |library: &str| library.split('@').next().unwrap_or_default().to_owned();
+    if libraries.iter().any(|library| !modules.join(name(library)).is_dir()) {
+        println!("installing {}", libraries.join(" "));
         let mut npm = Command::new("npm");
-        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(directory).arg(NPM_WS);
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+            .arg(directory)
+            .args(libraries);
         workspace::run(&mut npm)?;
     }
     Ok(modules)

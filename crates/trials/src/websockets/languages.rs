@@ -20,7 +20,7 @@ impl Languages {
     pub(crate) fn install() -> Outcome<Self> {
         let directory = workspace::target_directory()?.join("websockets");
         std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-        let modules = packages::install_npm_ws(&directory)?;
+        let modules = packages::install_npm(&directory, packages::NPM_WS)?;
         let python = packages::PYPI_WEBSOCKETS.install(&directory)?;
         Ok(Self { modules, python })
     }

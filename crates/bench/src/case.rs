@@ -39,6 +39,14 @@ pub(crate) enum Kind {
     Handshakes { storm: Storm, contenders: &'static [Contender] },
     /// Evenkeel with many certificates on one listener, compared with itself with few. Figures of others are printed only.
     Certificates { few: usize, many: usize, contenders: &'static [Contender] },
+    /// Closed loop: Evenkeel with persistence, compared with itself without it.
+    Persist { load: Load, variant: Variant },
+    /// Closed loop: the same with this many sessions in the table, and what one takes in memory.
+    Sessions { load: Load, count: usize },
+    /// Closed loop: the same in Redis too, compared with memory alone; 1 % of the requests begin a session.
+    SharedSessions { load: Load, count: usize },
+    /// Closed loop: gets and sets at the session gateway, compared with a memcached.
+    Gateway { connections: usize },
     /// The size of the binary and, with `--cold`, the time of a cold build.
     Build,
 }
@@ -67,6 +75,8 @@ pub(crate) enum Measure {
     LoadTime,
     /// KiB per certificate.
     CertificateMemory,
+    /// Bytes per session.
+    SessionMemory,
     /// MiB of the stripped binary.
     Size,
     /// Minutes of a cold build.
@@ -80,6 +90,11 @@ pub(crate) enum Against {
     OneRule,
     /// Evenkeel without an address list.
     NoList,
+    /// Evenkeel without persistence.
+    NoPersistence,
+    Memcached,
+    /// Evenkeel with sessions in its own memory.
+    OwnMemory,
     /// Evenkeel with few certificates.
     FewCertificates,
     /// Nothing: the figure itself.
@@ -115,6 +130,7 @@ impl Measure {
             Self::Memory => "bytes per connection",
             Self::LoadTime => "seconds until it serves",
             Self::CertificateMemory => "KiB per certificate",
+            Self::SessionMemory => "bytes per session",
             Self::Size => "stripped binary, MiB",
             Self::BuildTime => "cold release build, minutes",
         }
@@ -132,6 +148,9 @@ impl Against {
             Self::Contender(contender) => contender.name(),
             Self::OneRule => "one rule",
             Self::NoList => "no list",
+            Self::NoPersistence => "no persistence",
+            Self::Memcached => "memcached",
+            Self::OwnMemory => "own memory",
             Self::FewCertificates => "few certificates",
             Self::Nothing => "–",
         }
@@ -171,11 +190,20 @@ pub(crate) const fn cpu(against: Contender, limit: f64) -> Bar {
 pub(crate) const PROXIES: &[Contender] = &[Contender::Evenkeel, Contender::Haproxy, Contender::Nginx];
 
 /// First words of names that are groups. Other cases belong to no group.
-const GROUPS: [&str; 2] = ["tls", "h2"];
+const GROUPS: [&str; 4] = ["tls", "h2", "persist", "gateway"];
 
 /// The load that most cases use; the others say in what they differ.
-pub(crate) const KEEP_ALIVE: Load =
-    Load { path: "/small", connections: 64, close: false, gzip: false, tls: false, streams: None };
+pub(crate) const KEEP_ALIVE: Load = Load {
+    path: "/small",
+    connections: 64,
+    close: false,
+    gzip: false,
+    tls: false,
+    streams: None,
+    cookie: false,
+    sources: 0,
+    fresh: false,
+};
 
 #[cfg(test)]
 mod tests {

@@ -2,13 +2,14 @@
 
 mod http1;
 mod http2;
+mod sessions;
 mod tls;
 
 use super::case::Case;
 
 /// All cases, in the order in which they run.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    [http1::CASES, tls::CASES, http2::CASES].into_iter().flatten()
+    [http1::CASES, tls::CASES, http2::CASES, sessions::CASES].into_iter().flatten()
 }
 
 /// The names of all cases, for `--help`.

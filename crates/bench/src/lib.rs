@@ -18,11 +18,14 @@ mod contender;
 mod files;
 mod load;
 mod machine;
+mod memcached;
 mod memory;
 mod page;
+mod persist;
 mod process;
 mod report;
 mod run;
+mod sessions;
 mod storm;
 
 use std::path::PathBuf;
@@ -46,7 +49,7 @@ use xtask::{Outcome, packages, step, workspace};
     after_help = cases::names()
 )]
 struct Options {
-    /// Cases as `small-64` or `small-64/one-core`, or a group: `tls`, `h2`; all of them by default
+    /// Cases as `small-64` or `small-64/one-core`, or a group: `tls`, `h2`, `persist`, `gateway`; all of them by default
     #[arg(value_parser = case_name)]
     cases: Vec<String>,
 
@@ -85,6 +88,9 @@ struct Options {
 
 /// Parses the command line and measures.
 pub fn main() -> ExitCode {
+    if let Some(load) = memcached::asked_for() {
+        return xtask::exit_code("memcached-load", load);
+    }
     let options = Options::parse();
     if let Err(error) = options.check() {
         Options::command().error(clap::error::ErrorKind::ValueValidation, error).exit();
@@ -137,6 +143,10 @@ fn measure(bench: &run::Bench, case: &'static Case, cold: bool) -> Outcome<Findi
         Kind::Certificates { few, many, contenders } => {
             bench.certificates(case, (few, many), &chosen(contenders))
         }
+        Kind::Persist { load, variant } => bench.persist(case, load, variant),
+        Kind::Sessions { load, count } => bench.sessions(case, load, count),
+        Kind::SharedSessions { load, count } => bench.shared_sessions(case, load, count),
+        Kind::Gateway { connections } => bench.gateway(case, connections),
         Kind::Build => build::measure(case, &bench.files, cold),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use xtask::Outcome;
 
 use super::process::{Placement, first_number};
+use super::sessions;
 
 /// What the clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,12 @@ pub(crate) struct Load {
     /// Accept gzip.
     pub(crate) gzip: bool,
     pub(crate) tls: bool,
+    /// Send the cookie that a first response sets, or one that says nothing.
+    pub(crate) cookie: bool,
+    /// Send a random one of this many addresses in `X-Forwarded-For`; 0: no such field.
+    pub(crate) sources: usize,
+    /// Every hundredth request comes from an address of its own.
+    pub(crate) fresh: bool,
     /// HTTP/2, with this many concurrent streams per connection.
     pub(crate) streams: Option<u32>,
 }
@@ -81,6 +88,13 @@ pub(crate) fn closed(
     }
     if load.gzip {
         command.args(["-H", "Accept-Encoding: gzip"]);
+    }
+    if load.cookie {
+        command.arg("-H").arg(format!("Cookie: {}", sessions::cookie(port)?));
+    }
+    let script = (load.sources > 0).then(|| sessions::script(load.sources, load.fresh)).transpose()?;
+    if let Some(script) = &script {
+        command.arg("-s").arg(script.path());
     }
     if let Some(host) = host {
         command.arg("-H").arg(format!("Host: {host}"));

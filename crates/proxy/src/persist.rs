@@ -12,6 +12,7 @@ mod see;
 mod table;
 
 pub(crate) use lease::Lease;
+pub use plan::SHARED_LONGER;
 pub(crate) use plan::{CookiePlan, Keeper, MarkPlan, PersistencePlan, Scope};
 pub(crate) use see::{Facts, Sight, learned_key, see};
 pub use table::{Link, SessionTable};

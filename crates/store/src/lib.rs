@@ -20,7 +20,6 @@ mod item;
 mod key;
 mod redis;
 mod secrets;
-pub mod session;
 mod sql;
 
 pub use clock::Clock;

@@ -10,6 +10,7 @@ mod random_responses;
 mod ready;
 mod relayed;
 mod request_line;
+mod session;
 mod tls;
 
 use super::*;
@@ -32,6 +33,16 @@ const CLIENT: &str = "192.0.2.7:4711";
 
 /// The head that a target gets for a request that came so.
 fn forwarded_to(snapshot: &Snapshot, arrival: &Arrival, request: &Request, target: &str) -> Vec<u8> {
+    forwarded_with(snapshot, arrival, request, target, CookieEdit::Nothing)
+}
+
+fn forwarded_with(
+    snapshot: &Snapshot,
+    arrival: &Arrival,
+    request: &Request,
+    target: &str,
+    cookies: CookieEdit<'_>,
+) -> Vec<u8> {
     let question = question(snapshot, arrival, request);
     let decision = decide(&question);
     let Verdict::Forward(forward) = decision.verdict else { panic!("{request:?}: {decision:?}") };
@@ -44,7 +55,7 @@ fn forwarded_to(snapshot: &Snapshot, arrival: &Arrival, request: &Request, targe
         path: decision.normal_path.as_deref().unwrap_or(question.request.path()),
         id: ID.as_bytes(),
         target: target.parse().unwrap(),
-        cookies: CookieEdit::Nothing,
+        cookies,
     };
     let mut out = Vec::new();
     composer.write(&mut out);
@@ -64,6 +75,7 @@ struct Client<'a> {
     request: Request,
     persists: bool,
     is_target_http2: bool,
+    session: Option<SessionField<'a>>,
 }
 
 impl<'a> Client<'a> {
@@ -74,6 +86,7 @@ impl<'a> Client<'a> {
             request: Request::new(request),
             persists: true,
             is_target_http2: false,
+            session: None,
         }
     }
 
@@ -89,7 +102,7 @@ impl<'a> Client<'a> {
             persists: self.persists,
             date: Date { cache: &cache, unix_seconds: DATE_SECONDS },
             is_target_http2: self.is_target_http2,
-            session: None,
+            session: self.session,
         })
     }
 

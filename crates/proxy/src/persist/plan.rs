@@ -155,6 +155,18 @@ impl CookiePlan {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_tests(keys: &SecretKeys, name: &str) -> Self {
+        let attributes = [Box::default(), Box::default()];
+        Self {
+            name: name.to_owned(),
+            sealer: sealer(keys, name),
+            ttl_seconds: None,
+            hides: false,
+            attributes,
+        }
+    }
+
     pub(crate) fn attributes(&self, is_tls: bool) -> &[u8] {
         &self.attributes[usize::from(is_tls)]
     }
@@ -177,7 +189,7 @@ impl Keeper {
 impl Keeper {
     /// How long a session that is not used again stays in a shared store.
     pub(crate) fn lifetime(&self) -> Duration {
-        Duration::from_millis(self.timeout_millis)
+        Duration::from_millis(self.timeout_millis) + SHARED_LONGER
     }
 
     /// Forgets a session, here and in a shared store.
@@ -216,6 +228,10 @@ fn sealer(keys: &SecretKeys, name: &str) -> Sealer {
     #[expect(clippy::expect_used, reason = "every 32 bytes are a key of AES-256")]
     Sealer::new(keys, name).expect("the cipher takes a key of 32 bytes")
 }
+
+/// How much longer than its timeout a session stays in a shared store: the store hears of its use a few seconds late, and must
+/// not lose a session in use. Another process may find an unused one for that much longer.
+pub const SHARED_LONGER: Duration = Duration::from_secs(6);
 
 /// The secrets of a cookie. A generated file is read or made before a configuration is compiled; without one, no cookie
 /// outlives the plan.

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use balance::session::{
-    Assigned, Begin, Hold, ScopeLoad, SessionCounts, SessionKey, SessionSeed, SessionShard, TargetId, Touch,
+    Assigned, Begin, Hold, Row, ScopeLoad, SessionCounts, SessionKey, SessionSeed, SessionShard, TargetId,
+    Touch,
 };
 use observe::CachePadded;
 use store::session::SessionClient;
@@ -115,6 +116,11 @@ impl SessionTable {
         let mut shard = self.shard(key);
         shard.correct(key, target);
         shard.mark_synced(key, now_millis);
+    }
+
+    /// A session that has not expired.
+    pub fn row(&self, key: SessionKey, now_millis: u64) -> Option<Row> {
+        self.shard(key).peek(key, now_millis)
     }
 
     /// How many sessions it may have from now on.

@@ -12,6 +12,7 @@ pub trait Corrections: Send + Sync {
     /// so that its next request claims it.
     fn lost(&self, name: SessionName);
 
-    /// A claim or a move has ended for which its worker no longer waits: the store names this target.
-    fn settled(&self, name: SessionName, target: u64);
+    /// A claim or a move has ended for which its worker no longer waits: the store names this target. `is_ours`: the worker
+    /// had offered it, and may have chosen another one since.
+    fn settled(&self, name: SessionName, target: u64, is_ours: bool);
 }

@@ -71,11 +71,11 @@ async fn answer(sessions: Arc<Sessions>, request: Request) {
     };
     let is_awaited = answer.send(reply).is_ok();
     let is_of_use = matches!(wish, Wish::Claim { .. } | Wish::Move { .. });
-    if let Answer::Here { target, .. } = reply
+    if let Answer::Here { target, is_ours } = reply
         && is_of_use
         && !is_awaited
     {
-        sessions.corrections.settled(name, target);
+        sessions.corrections.settled(name, target, is_ours);
     }
     if let Some((key, expires)) = stale {
         _ = timeout(REQUEST_LIMIT, sessions.store.touch(&key, Some(expires))).await;

@@ -44,7 +44,7 @@ impl Corrections for Heard {
         self.0.lock().unwrap().push(Event::Lost(name));
     }
 
-    fn settled(&self, name: SessionName, target: u64) {
+    fn settled(&self, name: SessionName, target: u64, _is_ours: bool) {
         self.0.lock().unwrap().push(Event::Settled(name, target));
     }
 }

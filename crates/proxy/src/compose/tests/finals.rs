@@ -66,8 +66,14 @@ fn every_final_response_has_each_common_field_once() {
                     Request::new(&format!("{line}\nHost: a.example\nContent-Type: application/grpc"));
                 let is_http10 = line.ends_with("1.0");
                 let arrival = Arrival { is_http2, ..secure.clone() };
-                let client =
-                    Client { snapshot: &snapshot, arrival, request, persists, is_target_http2: false };
+                let client = Client {
+                    snapshot: &snapshot,
+                    arrival,
+                    request,
+                    persists,
+                    is_target_http2: false,
+                    session: None,
+                };
                 for head in all(&client, path) {
                     check(&head, is_http10, persists);
                     checked += 1;

@@ -26,6 +26,7 @@ mod units;
 pub use diagnostic::{Diagnostic, Errors, Severity};
 pub use files::{Disk, Files};
 pub use help::{help, nearest_key};
+pub use near::nearest;
 pub use reading::{Loaded, Reading, can_be_read_again, load, name, parse, read, read_again};
 pub use reference::reference_markdown;
 pub use schema::schema;

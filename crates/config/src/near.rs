@@ -2,7 +2,7 @@
 
 /// The candidate with the fewest edits to `word`, or none if too many edits are needed. An edit is an
 /// insertion, a deletion, a substitution or a swap of two adjacent characters.
-pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if word.len() > WORD_MAX {
         return None;
     }

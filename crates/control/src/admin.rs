@@ -2,16 +2,19 @@
 
 mod crowd;
 mod endpoint;
+mod sessions;
 mod socket;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use config::Diagnostic;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,6 +28,7 @@ use tokio::time::{sleep, timeout};
 use crate::control::{Control, ReloadError, Reloaded, Swapped, diagnostic_json};
 
 pub use endpoint::{AdminEndpoint, EndpointError};
+use sessions::Progress;
 pub use socket::{AdminSocket, SocketError};
 
 impl AdminSocket {
@@ -58,10 +62,13 @@ fn routes(control: Arc<Control>) -> Router {
         .route("/certificates/reload", post(reload_certificates))
         .route("/reload", post(reload))
         .route("/logs/reopen", post(reopen_logs))
+        .merge(sessions::routes())
         .with_state(control)
 }
 
 async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, routes: Router, patience: Duration) {
+    let progress = Progress::default();
+    let routes = routes.layer(Extension(progress.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
@@ -69,7 +76,12 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, routes: R
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     // Errors are not reported: the client disconnected or exceeded the time limit.
-    let _ = timeout(patience, connection).await;
+    let mut connection = pin!(connection);
+    while timeout(patience, connection.as_mut()).await.is_err() {
+        if progress.0.swap(0, Ordering::Relaxed) == 0 {
+            return;
+        }
+    }
 }
 
 async fn metrics(State(control): State<Arc<Control>>) -> Response {
@@ -156,11 +168,11 @@ fn reopen_error(path: &str, error: &str) -> String {
 
 // limit: admin connections at the same time; others stay in the accept queue.
 const CONNECTIONS_MAX: usize = 32;
-// limit: bytes of a request's head. Bodies of requests are not read.
+// limit: bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 /// limit: the lifetime of a connection, which is one exchange. It bounds how long a client that does not read
-/// can occupy a connection.
+/// can occupy a connection. While a list of sessions goes on, it lasts longer.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(60);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

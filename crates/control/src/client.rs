@@ -1,15 +1,18 @@
 //! The client of the admin API: one request over the Unix socket, for the command line.
 
+mod lines;
+
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::HOST;
+use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -102,11 +105,17 @@ impl Client {
     }
 
     pub async fn read(&self, path: &str) -> Result<Reply, ClientError> {
-        self.call(Method::GET, path).await
+        self.call(Method::GET, path, Vec::new()).await
     }
 
     pub async fn order(&self, path: &str) -> Result<Reply, ClientError> {
-        self.call(Method::POST, path).await
+        self.call(Method::POST, path, Vec::new()).await
+    }
+
+    /// Sends a command with a JSON body.
+    pub async fn ask(&self, path: &str, question: &impl Serialize) -> Result<Reply, ClientError> {
+        let body = serde_json::to_vec(question).map_err(|error| self.protocol(error.to_string()))?;
+        self.call(Method::POST, path, body).await
     }
 
     /// Decodes an answer.
@@ -117,17 +126,24 @@ impl Client {
         serde_json::from_slice(&reply.body).map_err(|error| self.protocol(error.to_string()))
     }
 
-    async fn call(&self, method: Method, path: &str) -> Result<Reply, ClientError> {
-        let expired = || ClientError::Timeout { address: self.address.clone() };
-        timeout(ANSWER_TIMEOUT, self.exchange(method, path)).await.map_err(|_| expired())?
+    async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Reply, ClientError> {
+        timeout(ANSWER_TIMEOUT, self.exchange(method, path, body)).await.map_err(|_| self.expired())?
     }
 
-    async fn exchange(&self, method: Method, path: &str) -> Result<Reply, ClientError> {
+    fn expired(&self) -> ClientError {
+        ClientError::Timeout { address: self.address.clone() }
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Reply, ClientError> {
         let stream = self.connect().await.map_err(|error| self.unreachable(error))?;
         let protocol = |error: hyper::Error| self.protocol(error.to_string());
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(protocol)?;
-        let request =
-            Request::builder().method(method).uri(path).header(HOST, "evenkeel").body(Empty::<Bytes>::new());
+        let request = Request::builder().method(method).uri(path).header(HOST, "evenkeel");
+        let request = match body.is_empty() {
+            true => request,
+            false => request.header(CONTENT_TYPE, "application/json"),
+        };
+        let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(|error| self.protocol(error.to_string()))?;
         let reply = async {
             let response = sender.send_request(request).await.map_err(protocol)?;

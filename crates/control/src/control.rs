@@ -36,6 +36,7 @@ use crate::stores::Stores;
 use recent::Recent;
 pub(crate) use reload::diagnostic_json;
 pub use reload::{ReloadError, Reloaded};
+pub(crate) use report::rfc3339;
 pub(crate) use successor::hand_over;
 use successor::{HandedOver, await_successor};
 pub use swap::Swapped;

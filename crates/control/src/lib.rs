@@ -19,6 +19,7 @@ mod places;
 mod prepared;
 mod process;
 mod secrets;
+mod sessions;
 mod stores;
 mod view;
 
@@ -30,9 +31,10 @@ pub use demo::Demo;
 pub use gateway::{Counted, GatewayFigures, Gateways, OpenStores};
 pub use hint::start_error;
 pub use notify::{Notice, notify};
-pub use page::{certificate_table, printable, status_page, target_table};
+pub use page::{certificate_table, printable, session_findings, session_table, status_page, target_table};
 pub use prepared::{Prepared, Unfit};
 pub use proxy::EngineError;
+pub use sessions::{ChangeView, FilterView, FindingView, MoreView, QuestionView, SessionView, ShowView};
 pub use view::{
     AddressView, CertificateView, CertificatesView, FailureView, GroupView, ListenerTlsView, ListenerView,
     LoadBalancerView, ProblemView, ReloadView, StatusView, SwapView, TargetView,

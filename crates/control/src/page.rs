@@ -2,10 +2,12 @@
 
 mod certificates;
 mod printable;
+mod sessions;
 mod table;
 
 pub use certificates::certificate_table;
 pub use printable::printable;
+pub use sessions::{session_findings, session_table};
 use table::{span, table};
 
 use crate::view::{

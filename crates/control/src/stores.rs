@@ -182,7 +182,7 @@ impl Corrections for OfTable {
     fn settled(&self, name: SessionName, target: u64, is_ours: bool) {
         let Some(table) = self.table.upgrade() else { return };
         let (key, now_millis) = (SessionKey { scope: name.0, client: name.1 }, net::monotonic_millis());
-        match table.row(key, now_millis) {
+        match table.peek(key, now_millis) {
             // The request went where the hash said instead, and its session stays there.
             Some(row) if is_ours && row.target.0 != target => {
                 drop(self.client.move_to(name, target, row.target.0, Duration::from_millis(row.timeout_ms)));

@@ -119,7 +119,7 @@ pub(crate) fn reopen_logs(admin: Option<AdminAddress>, json: bool) -> ExitCode {
     })
 }
 
-fn ask(
+pub(crate) fn ask(
     admin: Option<AdminAddress>,
     story: impl AsyncFnOnce(&Client) -> Result<ExitCode, ClientError>,
 ) -> ExitCode {
@@ -138,23 +138,23 @@ fn ask(
 
 // Another process wrote what these print.
 
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     output::say(&printable(text));
 }
 
-fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     output::tell(&printable(text));
 }
 
-fn done(text: &str) -> ExitCode {
+pub(crate) fn done(text: &str) -> ExitCode {
     output::done(&printable(text))
 }
 
-fn failed(why: &str) -> ExitCode {
+pub(crate) fn failed(why: &str) -> ExitCode {
     output::failed(&printable(why))
 }
 
-fn json_line(reply: &Reply) -> String {
+pub(crate) fn json_line(reply: &Reply) -> String {
     String::from_utf8_lossy(&reply.body).trim_end().to_owned() + "\n"
 }
 

@@ -7,6 +7,7 @@ mod demo;
 mod output;
 mod reference;
 mod run;
+mod sessions;
 mod start;
 
 use std::path::PathBuf;
@@ -67,6 +68,8 @@ enum Command {
         #[command(subcommand)]
         command: Option<Certificates>,
     },
+    /// List the sessions of the running evenkeel, or show, delete and move them; exit code 1 if nothing matches
+    Sessions(sessions::Arguments),
     /// Work with the access logs of the running evenkeel
     Logs {
         #[command(subcommand)]
@@ -153,6 +156,7 @@ fn main() -> ExitCode {
         Command::Certificates { form, command: Some(Certificates::Reload(own)) } => {
             ask::reload_certificates(admin, form.json || own.json)
         }
+        Command::Sessions(arguments) => sessions::run(admin, arguments),
         Command::Logs { command: Logs::Reopen(form) } => ask::reopen_logs(admin, form.json),
         Command::Schema => output::done(&config::schema()),
         Command::Help { name } => reference::help(name.as_deref()),

@@ -8,6 +8,11 @@ pub(crate) fn say(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
+/// Prints to standard output; false if it is closed.
+pub(crate) fn is_read(text: &str) -> bool {
+    io::stdout().write_all(text.as_bytes()).is_ok()
+}
+
 /// Prints to standard error, in its place among the lines of the operators' log.
 pub(crate) fn tell(text: &str) {
     observe::tell(text);

@@ -37,5 +37,5 @@ pub use engine::{BoundAddress, Engine, EngineError, StopReport};
 pub use http2::HTTP2_HEADER_LIST_BYTES_MAX;
 pub use live::{Health, LastFailure, Live, TargetLive};
 pub use net::Offer;
-pub use persist::{Link, SHARED_LONGER, SessionTable};
+pub use persist::{Link, OpenedCookie, SHARED_LONGER, SessionMark, SessionScope, SessionTable};
 pub use snapshot::{GroupPlan, ListenerPlan, Snapshot};

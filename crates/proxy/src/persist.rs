@@ -7,6 +7,7 @@
 
 mod lease;
 mod plan;
+mod scope;
 pub(crate) mod seal;
 mod see;
 mod table;
@@ -14,5 +15,6 @@ mod table;
 pub(crate) use lease::Lease;
 pub use plan::SHARED_LONGER;
 pub(crate) use plan::{CookiePlan, Keeper, MarkPlan, PersistencePlan, Scope};
+pub use scope::{OpenedCookie, SessionMark, SessionScope};
 pub(crate) use see::{Facts, Sight, learned_key, see};
 pub use table::{Link, SessionTable};

@@ -27,6 +27,7 @@ use tls::{Acceptor, Material};
 
 use crate::connection::limit::{ConnectionLimit, ListenerLimits};
 use crate::live::{Health, Live};
+use crate::persist::SessionScope;
 use rule::compile_rules;
 use same::{same, same_arc};
 use tables::{AddressTables, TableCompiler};
@@ -141,13 +142,22 @@ impl Snapshot {
 
     /// The scopes of sessions, each with its name for operators: a target group, or a listener and the number of its rule.
     pub fn session_scopes(&self) -> Vec<(u64, String)> {
+        self.sessions().into_iter().map(|scope| (scope.id, scope.name)).collect()
+    }
+
+    /// The groups and rules with session persistence.
+    pub fn sessions(&self) -> Vec<SessionScope> {
         let of_group = |plan: &Arc<GroupPlan>| {
-            plan.persistence.as_ref().map(|persistence| (persistence.scope(), plan.group.name.to_string()))
+            let name = &plan.group.name;
+            let persistence = plan.persistence.as_ref()?;
+            Some(SessionScope::new(name.to_string(), vec![name.clone()], persistence))
         };
         let of_listener = |plan: &Arc<ListenerPlan>| {
             let rules = plan.rules.iter().enumerate();
             let named = rules.filter_map(|(number, rule)| {
-                Some((rule.persistence.as_ref()?.scope(), format!("{} rule {number}", plan.name)))
+                let groups = rule.action.groups().iter().filter_map(|&group| plan.groups.get(group));
+                let name = format!("{} rule {number}", plan.name);
+                Some(SessionScope::new(name, groups.cloned().collect(), rule.persistence.as_ref()?))
             });
             named.collect::<Vec<_>>()
         };

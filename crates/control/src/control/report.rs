@@ -194,7 +194,7 @@ pub(super) fn unix_micros(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 
-fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     let mut text = Vec::new();
     Timestamp::new().write_seconds(unix_micros(time) / 1_000_000, &mut text);
     String::from_utf8(text).unwrap_or_default()

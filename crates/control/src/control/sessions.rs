@@ -2,13 +2,20 @@
 
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use observe::{Event, Exposition, Kind};
 
 use super::Control;
+use crate::sessions::Directory;
 use crate::stores::StoreFigures;
 
 impl Control {
+    /// The names and tables of the sessions of the generation that is served now.
+    pub(crate) fn directory(&self) -> Directory {
+        Directory::new(Arc::clone(&self.state().serving.snapshot), self.live.session_tables(), self.wall)
+    }
+
     pub(super) fn render_sessions(&self, page: &mut Exposition) {
         self.render_tables(page);
         self.render_loads(page);

@@ -23,6 +23,7 @@ mod reload_drops_nothing;
 mod reload_of_a_pipe_is_refused;
 mod restart_drops_nothing;
 mod second_instance_is_refused;
+mod sessions_are_listed;
 mod status_names_what_is_wrong;
 mod stop_finishes_what_is_in_flight;
 mod strangers_cannot_hold_up_a_restart;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use balance::session::{
-    Assigned, Begin, Hold, Row, ScopeLoad, SessionCounts, SessionKey, SessionSeed, SessionShard, TargetId,
-    Touch,
+    Assigned, Begin, Cursor, Hold, Row, Rows, ScopeLoad, SessionCounts, SessionKey, SessionSeed,
+    SessionShard, TargetId, Touch,
 };
 use observe::CachePadded;
 use store::session::SessionClient;
@@ -71,7 +71,8 @@ impl SessionTable {
         self.shard(key).end(key, hold, now_millis);
     }
 
-    pub(crate) fn remove(&self, key: SessionKey) -> Option<TargetId> {
+    /// Forgets a session, even with open requests; returns its target.
+    pub fn remove(&self, key: SessionKey) -> Option<TargetId> {
         self.shard(key).remove(key)
     }
 
@@ -88,7 +89,28 @@ impl SessionTable {
         if is_fresh || !self.is_linked.load(Ordering::Acquire) {
             return None;
         }
+        self.link()
+    }
+
+    /// The way to the store, if there is one.
+    pub fn link(&self) -> Option<Arc<Link>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many parts it has, for walks with [`rows`](Self::rows).
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// A slice of a walk over the sessions of a part; none of a part that does not exist.
+    pub fn rows(&self, shard: usize, cursor: Option<Cursor>, most: u32, now_millis: u64) -> Rows {
+        let nothing = Rows { rows: Vec::new(), next: None };
+        self.shards.get(shard).map_or(nothing, |shard| lock(shard).rows(cursor, most, now_millis))
+    }
+
+    /// A session that has not expired; looking at it does not use it.
+    pub fn peek(&self, key: SessionKey, now_millis: u64) -> Option<Row> {
+        self.shard(key).peek(key, now_millis)
     }
 
     /// Sessions that were used since the store last heard of them, `interval_millis` ago or longer; at most `most` of each
@@ -116,11 +138,6 @@ impl SessionTable {
         let mut shard = self.shard(key);
         shard.correct(key, target);
         shard.mark_synced(key, now_millis);
-    }
-
-    /// A session that has not expired.
-    pub fn row(&self, key: SessionKey, now_millis: u64) -> Option<Row> {
-        self.shard(key).peek(key, now_millis)
     }
 
     /// How many sessions it may have from now on.

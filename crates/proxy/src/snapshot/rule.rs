@@ -178,6 +178,14 @@ fn same_persistence(one: Option<&Arc<PersistencePlan>>, other: Option<&Arc<Persi
 }
 
 impl ActionPlan {
+    /// The groups to which it forwards.
+    pub(super) fn groups(&self) -> &[usize] {
+        match self {
+            Self::Forward { groups, .. } => groups,
+            Self::Redirect(_) | Self::Fixed(_) => &[],
+        }
+    }
+
     fn compile(action: &Action, groups: &mut Groups) -> Self {
         match action {
             Action::Forward(weighted) => {

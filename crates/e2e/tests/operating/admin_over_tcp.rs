@@ -24,7 +24,17 @@ fn only_reports_are_there() {
     let [local] = addresses(&balancer);
     assert!(get(local, "/metrics").text().contains("evenkeel_build_info"));
     assert_eq!((get(local, "/health").status(), get(local, "/ready").status()), (200, 200));
-    for path in ["/", "/status", "/targets", "/certificates", "/reload", "/logs/reopen", "/healthz"] {
+    for path in [
+        "/",
+        "/status",
+        "/targets",
+        "/certificates",
+        "/reload",
+        "/logs/reopen",
+        "/healthz",
+        "/sessions",
+        "/sessions/show",
+    ] {
         assert_eq!(get(local, path).status(), 404, "{path}");
         let post = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
         assert_eq!(exchange(local, post).status(), 404, "{path}");

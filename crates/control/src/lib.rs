@@ -20,6 +20,7 @@ mod prepared;
 mod process;
 mod secrets;
 mod sessions;
+mod socket_file;
 mod stores;
 mod view;
 

@@ -2,31 +2,24 @@
 //! removed at the end.
 
 use std::fmt;
-use std::fs::{self, File, Metadata, Permissions, TryLockError};
+use std::fs::{self, Metadata};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustix::fs::{Mode, fchmod};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::time::{sleep, timeout};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
 
+use crate::socket_file::{SocketFile, directory, lock_directory};
 use crate::{AdminAddress, Client, StatusView};
 
 /// The listening socket. Dropping it removes the file.
 #[derive(Debug)]
 pub struct AdminSocket {
-    listener: UnixListener,
     address: AdminAddress,
-    /// The file: another one beside the address until the process has started.
-    path: PathBuf,
-    /// Device and inode, so that a file of the same name that another process made is not removed.
-    identity: (u64, u64),
+    /// Beside the address until the process has started.
+    file: SocketFile,
 }
 
 #[derive(Debug)]
@@ -50,16 +43,10 @@ impl AdminSocket {
         if *address == AdminAddress::default_place() {
             make_directory(address.path())?;
         }
-        // The lock serialises instances that start at the same time, so that neither removes the socket that
-        // the other just made.
         let _turn = lock_directory(address.path()).await.map_err(failed)?;
         check_owner(address).await?;
-        let path = beside(address.path());
-        fs::remove_file(&path).or_else(gone).map_err(failed)?;
-        let listener = listen(&path).map_err(failed)?;
-        let metadata = fs::symlink_metadata(&path).map_err(failed)?;
-        let listener = UnixListener::from_std(listener).map_err(failed)?;
-        Ok(Self { listener, address: address.clone(), path, identity: identity(&metadata) })
+        let file = SocketFile::beside(address.path(), 0o600, BACKLOG).map_err(failed)?;
+        Ok(Self { address: address.clone(), file })
     }
 
     /// This process has started: it answers at the address from now on, instead of one that is stopping.
@@ -70,24 +57,11 @@ impl AdminSocket {
         let failed = |error| SocketError::Io { address: self.address.clone(), error };
         let _turn = lock_directory(self.address.path()).await.map_err(failed)?;
         check_owner(&self.address).await?;
-        fs::rename(&self.path, self.address.path()).map_err(failed)?;
-        self.path = self.address.path().to_owned();
-        Ok(())
+        self.file.rename(self.address.path()).map_err(failed)
     }
 
     pub(super) async fn accept(&self) -> io::Result<UnixStream> {
-        self.listener.accept().await.map(|(stream, _)| stream)
-    }
-}
-
-impl Drop for AdminSocket {
-    fn drop(&mut self) {
-        // The process that has the turn replaces the file.
-        let turn = File::open(directory(&self.path)).map(|file| file.try_lock().map(|()| file));
-        let Ok(Ok(_turn)) = turn else { return };
-        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.identity) {
-            let _ = fs::remove_file(&self.path);
-        }
+        self.file.listener().accept().await.map(|(stream, _)| stream)
     }
 }
 
@@ -121,10 +95,6 @@ impl fmt::Display for SocketError {
 
 impl std::error::Error for SocketError {}
 
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 fn make_directory(path: &Path) -> Result<(), SocketError> {
     let directory = directory(path);
     let made = fs::DirBuilder::new().mode(0o700).recursive(true).create(directory);
@@ -137,24 +107,6 @@ fn make_directory(path: &Path) -> Result<(), SocketError> {
         Ok(metadata) if own(&metadata) => Ok(()),
         _ => Err(SocketError::NotOurs(directory.to_owned())),
     }
-}
-
-/// Waits for a limited time: any user who can read the directory can hold the lock.
-async fn lock_directory(path: &Path) -> io::Result<File> {
-    let file = File::open(directory(path))?;
-    let locked = async {
-        loop {
-            match file.try_lock() {
-                Err(TryLockError::WouldBlock) => sleep(TURN_LOOK).await,
-                Err(TryLockError::Error(error)) => return Err(error),
-                Ok(()) => return Ok(()),
-            }
-        }
-    };
-    timeout(TURN_PATIENCE, locked)
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("another process holds a lock of its directory")))?;
-    Ok(file)
 }
 
 /// Fails if the file is not that of an instance that is stopping, or of none.
@@ -212,38 +164,7 @@ async fn owner(address: &AdminAddress) -> Owner {
     }
 }
 
-/// Where the socket is until the process has started: a short name, since the length of a path is limited.
-fn beside(path: &Path) -> PathBuf {
-    static MADE: AtomicUsize = AtomicUsize::new(0);
-    let number = MADE.fetch_add(1, Ordering::Relaxed);
-    directory(path).join(format!(".{:x}.{number}", std::process::id()))
-}
-
-/// Its owner has removed it.
-fn gone(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
-}
-
-fn listen(path: &Path) -> io::Result<StdListener> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket: OwnedFd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    // The mode is set before `bind`: Linux creates the file with the mode of the socket, so it is never
-    // accessible to others.
-    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
-    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-    fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    rustix::net::listen(&socket, BACKLOG)?;
-    Ok(StdListener::from(socket))
-}
-
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
-}
-
 const BACKLOG: i32 = 64;
-/// How long another instance may take that has the turn: it may ask an owner, thrice.
-const TURN_PATIENCE: Duration = Duration::from_secs(10);
-const TURN_LOOK: Duration = Duration::from_millis(20);
 // limit: looks at the owner of a socket file.
 const ATTEMPTS_MAX: usize = 3;
 /// How long the owner of a socket file may take to answer.
@@ -251,6 +172,8 @@ const OWNER_PATIENCE: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener as StdListener;
+
     use super::*;
 
     async fn serve(address: &AdminAddress) -> AdminSocket {

@@ -1,24 +1,21 @@
 //! The listening socket of a gateway.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 use model::GatewayAddress;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixStream};
+
+use crate::socket_file::{SocketFile, lock_directory};
 
 /// Dropping it removes the file of a Unix socket.
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpListener),
-    Unix {
-        listener: UnixListener,
-        path: PathBuf,
-        /// Device and inode, so that the file of another process is not removed.
-        identity: (u64, u64),
-    },
+    Unix(SocketFile),
 }
 
 /// A connection of an application.
@@ -33,13 +30,11 @@ impl Socket {
         match address {
             GatewayAddress::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
             GatewayAddress::Unix(path) => {
-                remove_stale(path).await?;
-                let listener = UnixListener::bind(path)?;
-                let metadata = fs::symlink_metadata(path)?;
-                let identity = (metadata.dev(), metadata.ino());
-                let socket = Self::Unix { listener, path: path.clone(), identity };
-                fs::set_permissions(path, Permissions::from_mode(MODE))?;
-                Ok(socket)
+                let _turn = lock_directory(path).await?;
+                check_stale(path).await?;
+                let mut file = SocketFile::beside(path, MODE, BACKLOG)?;
+                file.rename(path)?;
+                Ok(Self::Unix(file))
             }
         }
     }
@@ -51,7 +46,7 @@ impl Socket {
                 stream.set_nodelay(true)?;
                 Ok(Box::new(stream))
             }
-            Self::Unix { listener, .. } => Ok(Box::new(listener.accept().await?.0)),
+            Self::Unix(file) => Ok(Box::new(file.listener().accept().await?.0)),
         }
     }
 
@@ -59,17 +54,7 @@ impl Socket {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(|at| at.to_string()).unwrap_or_default(),
-            Self::Unix { path, .. } => format!("unix:{}", path.display()),
-        }
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if let Self::Unix { path, identity, .. } = self
-            && fs::symlink_metadata(&*path).is_ok_and(|found| (found.dev(), found.ino()) == *identity)
-        {
-            let _ = fs::remove_file(path);
+            Self::Unix(file) => format!("unix:{}", file.path().display()),
         }
     }
 }
@@ -82,8 +67,8 @@ pub(super) fn name_of(address: &GatewayAddress) -> String {
     }
 }
 
-/// Removes the socket of a process that was killed.
-async fn remove_stale(path: &Path) -> io::Result<()> {
+/// Fails if the file is not that of a process that was killed.
+async fn check_stale(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
@@ -93,13 +78,66 @@ async fn remove_stale(path: &Path) -> io::Result<()> {
         Ok(_) => {}
     }
     match UnixStream::connect(path).await {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Ok(_) => Err(io::Error::new(ErrorKind::AddrInUse, "another process answers there")),
+        // The accept queue is full, so another process is listening.
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(taken()),
+        Ok(_) => Err(taken()),
         Err(error) => Err(error),
     }
 }
 
-/// The owner and the group. Until it is set, the umask decides, under which others are most often excluded from writing,
-/// without which no connection is possible.
+fn taken() -> io::Error {
+    io::Error::new(ErrorKind::AddrInUse, "another process answers there")
+}
+
+/// The owner and the group.
 const MODE: u32 = 0o660;
+const BACKLOG: i32 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixListener as StdListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_for_the_group_and_goes_with_its_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.sock");
+        drop(StdListener::bind(&path).unwrap());
+        let address = GatewayAddress::Unix(path.clone());
+        let socket = Socket::bind(&address).await.unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
+        let second = Socket::bind(&address).await.unwrap_err();
+        assert_eq!(second.kind(), ErrorKind::AddrInUse);
+        UnixStream::connect(&path).await.unwrap();
+        drop(socket);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "no file is left");
+    }
+
+    #[tokio::test]
+    async fn of_many_at_once_one_gets_the_address() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.sock");
+        drop(StdListener::bind(&path).unwrap());
+        let mut binds = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let address = GatewayAddress::Unix(path.clone());
+            binds.spawn(async move { Socket::bind(&address).await });
+        }
+        let all = binds.join_all().await;
+        assert_eq!(all.iter().filter(|bound| bound.is_ok()).count(), 1, "{all:?}");
+        UnixStream::connect(&path).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_a_socket_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.sock");
+        fs::write(&path, "precious").unwrap();
+        Socket::bind(&GatewayAddress::Unix(path.clone())).await.unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
+}

@@ -70,6 +70,10 @@ impl Limits {
     pub const LEARNED_SESSION_SECONDS: u64 = 3_600;
     /// Sessions in one table.
     pub const SESSIONS_MAX: u32 = 16 * 1024 * 1024;
+    /// Value of one item of a session gateway.
+    pub const ITEM_BYTES_MAX: u64 = 16 * 1024 * 1024;
+    /// The same in an SQL database or in Redis: that of memcached.
+    pub const SMALL_ITEM_BYTES_MAX: u64 = 1024 * 1024;
     /// Targets in one group.
     pub const TARGETS_MAX: usize = 10_000;
     /// Workers in one process.

@@ -1,6 +1,7 @@
 //! Items, and the conditions under which they are written.
 
 use bytes::Bytes;
+use model::Limits;
 
 /// What is stored under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,4 +59,8 @@ pub enum Put {
 }
 
 /// limit: of the values of all stores. It is what a store that answers nonsense can make us hold for one item.
-pub const VALUE_BYTES_MAX: usize = 16 << 20;
+pub const VALUE_BYTES_MAX: usize = Limits::ITEM_BYTES_MAX as usize + EXTRA_BYTES;
+/// limit: of the values in SQL databases and in Redis.
+pub const SMALL_VALUE_BYTES_MAX: usize = Limits::SMALL_ITEM_BYTES_MAX as usize + EXTRA_BYTES;
+/// Room for what a session gateway puts in front of an item.
+const EXTRA_BYTES: usize = 64;

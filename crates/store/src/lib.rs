@@ -26,7 +26,7 @@ pub use clock::Clock;
 pub use error::StoreError;
 pub use file::FileStore;
 pub use guard::{Figures, Guarded};
-pub use item::{Item, Put, VALUE_BYTES_MAX, Version, When};
+pub use item::{Item, Put, SMALL_VALUE_BYTES_MAX, VALUE_BYTES_MAX, Version, When};
 pub use key::{InvalidKey, Key};
 pub use memcached::MemcachedStore;
 pub use memory::{MemoryLimits, MemoryStore};

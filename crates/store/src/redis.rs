@@ -17,7 +17,7 @@ use ::redis::Value;
 use crate::behind::Behind;
 use crate::fresh::Versions;
 use crate::secrets::{InvalidUrl, Secrets};
-use crate::{Clock, Item, Key, Put, Reply, Store, StoreError, When};
+use crate::{Clock, Item, Key, Put, Reply, SMALL_VALUE_BYTES_MAX, Store, StoreError, When};
 use fault::{Failed, meaning};
 use link::{Connection, Link};
 use record::Record;
@@ -83,7 +83,7 @@ impl RedisStore {
     }
 
     async fn write(&self, key: &Key, item: Item, when: When) -> Result<Put, StoreError> {
-        if item.value.len() > VALUE_BYTES_MAX {
+        if item.value.len() > SMALL_VALUE_BYTES_MAX {
             return Err(StoreError::TooLarge);
         }
         let version = self.versions.next();
@@ -222,7 +222,5 @@ async fn clear_some(mut connection: Connection, cursor: u64) -> Result<u64, Fail
 
 /// Of keys on the server.
 const PREFIX: &[u8] = b"evk:";
-// limit: the largest value, in bytes; that of memcached.
-const VALUE_BYTES_MAX: usize = 1024 * 1024;
 // limit: keys of one command, so that the server is not blocked for long.
 const KEYS_MAX: usize = 512;

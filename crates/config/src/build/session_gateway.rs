@@ -1,6 +1,8 @@
 //! `[session_gateway.NAME]`: endpoints with the protocol of memcached (SP12).
 
-use model::{GatewayAddress, SessionGateway, SessionGatewayName, SessionStore, SessionStoreName, StoreKind};
+use model::{
+    GatewayAddress, Limits, SessionGateway, SessionGatewayName, SessionStore, SessionStoreName, StoreKind,
+};
 
 use super::address::socket_address;
 use super::{Build, bind};
@@ -23,10 +25,31 @@ pub(super) fn session_gateways(
             bind,
             store: SessionStoreName::new(&store),
             cache: cache.map(|name| SessionStoreName::new(&name)),
-            item_bytes_max: table.integer("max_item").unwrap_or(ITEM_BYTES_MAX),
+            item_bytes_max: item_bytes_max(table, stores, build),
         });
     }
     gateways
+}
+
+/// Every item must fit into the store and into the cache.
+fn item_bytes_max(table: &Table, stores: &[SessionStore], build: &mut Build<'_, '_>) -> u64 {
+    let Some(value) = table.value("max_item") else { return Limits::SMALL_ITEM_BYTES_MAX };
+    let bytes = value.integer().unwrap_or(Limits::SMALL_ITEM_BYTES_MAX);
+    let names = ["store", "cache"].into_iter().filter_map(|key| table.text(key));
+    let small = |name: &&str| {
+        let is_small = |kind: &StoreKind| matches!(kind, StoreKind::Sql { .. } | StoreKind::Redis { .. });
+        stores.iter().any(|store| store.name.as_str() == *name && is_small(&store.kind))
+    };
+    if bytes > Limits::SMALL_ITEM_BYTES_MAX
+        && let Some(name) = names.into_iter().find(small)
+    {
+        let message = format!("session store `{name}` takes no items over 1MiB");
+        build
+            .report
+            .error(value, message)
+            .hint("SQL databases and Redis do not; the other types take up to 16MiB");
+    }
+    bytes
 }
 
 fn store(value: &Value, build: &mut Build<'_, '_>) -> Option<String> {
@@ -92,5 +115,3 @@ fn address(value: &Value, others: &[SessionGateway], build: &mut Build<'_, '_>) 
     }
     Some(GatewayAddress::Tcp(address))
 }
-
-const ITEM_BYTES_MAX: u64 = 1024 * 1024;

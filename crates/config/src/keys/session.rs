@@ -103,9 +103,9 @@ pub(super) const GATEWAY: &[Key] = &[
     },
     Key {
         name: "max_item",
-        kind: Kind::Size(1024, 128 * 1024 * 1024),
+        kind: Kind::Size(1024, Limits::ITEM_BYTES_MAX),
         default: Is("\"1MiB\""),
-        help: "The largest value of an item. Larger ones are refused, as memcached does.",
-        example: "max_item = \"4MiB\"",
+        help: "The largest value of an item. Larger ones are refused, as memcached does. SQL databases and Redis take at most 1MiB; a memcached server what its own `-I` allows, less about 200 bytes for the key and the rest of the item.",
+        example: "max_item = \"256KiB\"",
     },
 ];

@@ -9,7 +9,7 @@ use super::dialect::{self, Dialect, Write};
 use super::pool::{Command, Failed, Pool};
 use crate::fresh::Versions;
 use crate::secrets::Secrets;
-use crate::{Clock, Item, Key, Put, Reply, Store, StoreError, When};
+use crate::{Clock, Item, Key, Put, Reply, SMALL_VALUE_BYTES_MAX, Store, StoreError, When};
 
 /// A store that keeps expired items until they are swept.
 pub(super) trait Sweep: Store {
@@ -39,7 +39,7 @@ impl<D: Dialect> Table<D> {
     }
 
     async fn write(&self, write: Write) -> Result<Put, StoreError> {
-        if write.value.len() > VALUE_BYTES_MAX {
+        if write.value.len() > SMALL_VALUE_BYTES_MAX {
             return Err(StoreError::TooLarge);
         }
         let command: Command<D, Put> = Box::new(move |connection| {
@@ -214,8 +214,6 @@ fn outcome(there: Item, write: &Write) -> Put {
     if there.version == write.version { Put::Done(write.version) } else { Put::Refused(Some(there)) }
 }
 
-// limit: the largest value, in bytes; that of memcached.
-const VALUE_BYTES_MAX: usize = 1024 * 1024;
 // limit: keys of one statement.
 const KEYS_MAX: usize = 512;
 // limit: rows that one statement removes, so that no lock is held for long.

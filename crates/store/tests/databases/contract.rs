@@ -129,7 +129,8 @@ async fn bytes(store: &dyn Store) {
 
 async fn sizes(store: &dyn Store) {
     let key = key("long");
-    let long = Bytes::from((0..1024 * 1024).map(|number: u32| (number % 251) as u8).collect::<Vec<_>>());
+    let long =
+        Bytes::from((0..store::SMALL_VALUE_BYTES_MAX).map(|number| (number % 251) as u8).collect::<Vec<_>>());
     for value in [Bytes::new(), long.clone()] {
         done(store.put(&key, Item { value: value.clone(), ..item("") }, When::Always).await);
         assert!(
@@ -138,7 +139,7 @@ async fn sizes(store: &dyn Store) {
             value.len()
         );
     }
-    let longer = Bytes::from(vec![7; 1024 * 1024 + 1]);
+    let longer = Bytes::from(vec![7; store::SMALL_VALUE_BYTES_MAX + 1]);
     let refused = store.put(&key, Item { value: longer, ..item("") }, When::Always).await;
     assert_eq!(refused, Err(StoreError::TooLarge));
     assert!(

@@ -59,7 +59,11 @@ fn open(server: &Server, clock: &Clock) -> Arc<dyn Store> {
 async fn it_keeps_the_contract_of_all_stores() {
     let server = start().await;
     let store = SqlStore::new(SqlDialect::Mysql, &server.url(), shared::clock()).expect("a good URL");
-    shared::check(Arc::new(store), shared::Promises { too_large: (1 << 20) + 1, ..Default::default() }).await;
+    shared::check(
+        Arc::new(store),
+        shared::Promises { too_large: store::SMALL_VALUE_BYTES_MAX + 1, ..Default::default() },
+    )
+    .await;
 }
 
 #[tokio::test]

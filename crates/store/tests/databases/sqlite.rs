@@ -24,7 +24,11 @@ async fn it_keeps_the_contract_of_all_stores() {
     let directory = tempfile::tempdir().expect("a directory");
     let store =
         SqlStore::new(SqlDialect::Sqlite, &url(directory.path()), shared::clock()).expect("a good URL");
-    shared::check(Arc::new(store), shared::Promises { too_large: (1 << 20) + 1, ..Default::default() }).await;
+    shared::check(
+        Arc::new(store),
+        shared::Promises { too_large: store::SMALL_VALUE_BYTES_MAX + 1, ..Default::default() },
+    )
+    .await;
 }
 
 #[tokio::test]

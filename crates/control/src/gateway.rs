@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use connection::Connection;
+use connection::{Connection, stopped};
 pub use figures::{Counted, GatewayFigures};
 use shelf::Shelf;
 use socket::Socket;
@@ -170,11 +170,6 @@ async fn serve(
     drop(socket);
     let drained = async { while connections.join_next().await.is_some() {} };
     let _ = timeout(DRAIN_PATIENCE, drained).await;
-}
-
-/// Waits until the gateway is to stop.
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 /// Tries until it succeeds: the address may belong to a process that is about to stop. `None`: the gateway is to stop.

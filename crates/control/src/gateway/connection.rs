@@ -57,7 +57,7 @@ impl Connection {
             let read = tokio::select! {
                 read = timeout(IDLE_TIMEOUT, stream.read_buf(&mut self.input)) => read,
                 // A half command is the client's to send again.
-                () = super::stopped(stopping) => return Ok(()),
+                () = stopped(stopping) => return Ok(()),
             };
             let read = read.unwrap_or(Ok(0))?;
             if read == 0 {
@@ -119,6 +119,11 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Waits until the gateway is to stop.
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 /// limit: bytes of replies that are collected before they are sent; the last reply may exceed it.

@@ -69,7 +69,7 @@ impl Connection {
         for key in keys.iter() {
             last = key;
             let found = match expires {
-                Some(expires) => self.shelf.get_and_touch(&last, expires).await,
+                Some(expires) => self.shelf.read_and_touch(&last, expires).await,
                 None => self.shelf.get(&last, is_versioned).await,
             };
             match found {

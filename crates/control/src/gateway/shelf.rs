@@ -84,7 +84,7 @@ impl Shelf {
         Ok(item)
     }
 
-    pub(super) async fn get_and_touch(
+    pub(super) async fn read_and_touch(
         &self,
         key: &[u8],
         expires: Option<u64>,
@@ -185,7 +185,7 @@ impl Shelf {
     }
 
     pub(super) async fn touch(&self, key: &[u8], expires: Option<u64>) -> Outcome {
-        match self.get_and_touch(key, expires).await {
+        match self.read_and_touch(key, expires).await {
             Ok(Some(_)) => Outcome::Touched,
             Ok(None) => Outcome::NotFound,
             Err(error) => failed(&error),

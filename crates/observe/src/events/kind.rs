@@ -77,8 +77,6 @@ events! {
         "For each of the first errors of a failed reload.", "";
     LogsReopened => Info Own "reopened the access logs" [],
         "After `evenkeel logs reopen` or SIGUSR1.", "";
-    SessionStoreNotOpened => Error Own "a session store cannot be opened" ["store", "error"],
-        "At the start or after a reload. Sessions are kept in this process instead; session gateways on it do not serve.", "Correct `url` of the session store.";
     SessionGatewayServes => Info Own "a session gateway serves" ["gateway", "address"],
         "A session gateway listens, at the start or after a reload.", "";
     SessionGatewayNotBound => Error Own "a session gateway cannot listen" ["gateway", "address", "error"],
@@ -189,7 +187,7 @@ events! {
     SessionsUneven => Warning Own "most requests come from one source" ["scope", "percent", "client"],
         "In the last minute one address made more than half of the requests under `persistence` by source address: its target carries them alone.", "Clients behind one NAT or proxy share an address: a cookie tells them apart, `from = \"forwarded\"` reads their own addresses, `spill` limits what one target takes.";
     StoreNotOpened => Error Own "a session store cannot be opened" ["store", "error"],
-        "The settings of the store make no sense. Sessions are kept in this process only.", "See the error.";
+        "At the start or after a reload. Sessions are kept in this process instead; session gateways on it do not serve.", "Correct `url` of the session store.";
     LeftOut => Info Own "lines were left out" ["reason", "of"],
         "Lines of one kind were suppressed, and no further line of that kind said how many.", "";
     LinesLost => Warning Own "lines of this log were lost" ["lines"],

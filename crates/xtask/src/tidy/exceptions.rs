@@ -86,6 +86,11 @@ pub(crate) const CIRCLES: &[CircleException] = &[
     },
     CircleException {
         package: "control",
+        modules: &["gateway::shelf", "gateway::shelf::items"],
+        reason: "a parent calls its child, and the child uses its types",
+    },
+    CircleException {
+        package: "control",
         modules: &["health::probe", "health::probe::exchange"],
         reason: "a parent calls its child, and the child uses its types",
     },
@@ -102,6 +107,11 @@ pub(crate) const CIRCLES: &[CircleException] = &[
     CircleException {
         package: "observe",
         modules: &["log", "log::buffer", "log::sink", "log::writer"],
+        reason: "a parent calls its children, and they use its types",
+    },
+    CircleException {
+        package: "proto",
+        modules: &["memcached", "memcached::binary", "memcached::reply", "memcached::text"],
         reason: "a parent calls its children, and they use its types",
     },
     CircleException {

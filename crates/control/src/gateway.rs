@@ -7,6 +7,7 @@
 mod connection;
 mod execute;
 mod figures;
+mod meta;
 mod shelf;
 mod socket;
 #[cfg(test)]

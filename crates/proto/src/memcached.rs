@@ -3,7 +3,9 @@
 //! [`Parser`] takes bytes and gives one command at a time; [`Reply`] gives the bytes of what is answered. Malformed input
 //! is answered as memcached answers it. A connection speaks the protocol of its first byte.
 
+mod base64;
 mod binary;
+mod meta;
 mod number;
 mod reply;
 mod text;
@@ -11,6 +13,7 @@ mod text;
 use bytes::{Bytes, BytesMut};
 
 pub use binary::{Opcode, Status};
+pub use meta::{Meta, MetaItem, MetaVerb};
 pub use number::numeric;
 pub use reply::{Form, Outcome, Reply};
 
@@ -62,6 +65,7 @@ pub enum Command {
     Stats(Bytes, Form),
     /// A command without effect that is answered as done: `verbosity` and `noop`.
     Nothing(Form),
+    Meta(Box<Meta>),
     /// Closes the connection.
     Quit(Form),
 }

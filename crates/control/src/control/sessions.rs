@@ -114,7 +114,7 @@ impl Control {
         let help = "Connections of applications to session gateways that are open now.";
         let mut family = page.family("evenkeel_session_gateway_connections_open", help, Kind::Gauge);
         figures.iter().for_each(|(name, figures)| {
-            family.sample(&[("gateway", name.as_str())], figures.connections_open())
+            family.sample(&[("gateway", name.as_str())], figures.connections_open());
         });
         let help = "Bytes between applications and session gateways.";
         let mut family = page.family("evenkeel_session_gateway_bytes_total", help, Kind::Counter);

@@ -18,6 +18,10 @@ impl Connection {
                 Reply(&mut self.out).version(VERSION, form);
                 return Ok(());
             }
+            Command::Meta(meta) => {
+                self.meta(&meta).await;
+                return Ok(());
+            }
             Command::Stats(argument, form) => {
                 self.stats(&argument, form);
                 return Ok(());
@@ -40,7 +44,7 @@ impl Connection {
             Command::Add { key, delta, is_minus, initial, version, form } => {
                 let now = self.shelf.now();
                 let initial = initial.map(|(number, expiry)| (number, expiry.at(now)));
-                let outcome = self.shelf.add(&key, delta, is_minus, initial, version).await;
+                let outcome = self.shelf.add(&key, delta, is_minus, initial, version, None).await;
                 (figures::Command::Add, outcome, form)
             }
             Command::Touch { key, expiry, form } => {
@@ -124,7 +128,7 @@ impl Connection {
     }
 }
 
-fn ended(outcome: Outcome) -> Ended {
+pub(super) fn ended(outcome: Outcome) -> Ended {
     match outcome {
         Outcome::Stored(_) | Outcome::Deleted | Outcome::Touched | Outcome::Number(..) | Outcome::Done => {
             Ended::Hit

@@ -156,7 +156,7 @@ impl Shelf {
         .await
     }
 
-    /// Adds to or subtracts from a number. It wraps at 64 bits, and does not go below 0.
+    /// Adds to or subtracts from a number. It wraps at 64 bits, and does not go below 0. `end` changes that of its life.
     pub(super) async fn add(
         &self,
         key: &[u8],
@@ -164,6 +164,7 @@ impl Shelf {
         is_minus: bool,
         initial: Option<(u64, Option<u64>)>,
         version: u64,
+        end: Option<Option<u64>>,
     ) -> Outcome {
         self.change(key, |item| {
             let Some(item) = item else {
@@ -179,7 +180,7 @@ impl Shelf {
             // As in memcached, a value does not become shorter.
             let mut text = number.to_string().into_bytes();
             text.resize(text.len().max(item.value.len()), b' ');
-            Ok((self.seal(&text, item.flags, item.expires), Changed::Number(number)))
+            Ok((self.seal(&text, item.flags, end.unwrap_or(item.expires)), Changed::Number(number)))
         })
         .await
     }

@@ -8,13 +8,9 @@ use super::{Command, Expiry, Form, KEY_BYTES_MAX, Keys, Parser, Step, Verb};
 /// A store command without its value.
 #[derive(Debug)]
 pub(super) struct Pending {
-    verb: Verb,
-    key: Bytes,
-    flags: u32,
-    expiry: Expiry,
-    version: u64,
-    length: usize,
-    form: Form,
+    /// `Store` or `Meta`, with an empty value.
+    pub(super) command: Command,
+    pub(super) length: usize,
 }
 
 impl Pending {
@@ -55,13 +51,22 @@ impl Parser {
             self.pending = Some(pending);
             return Step::Wait;
         }
-        let mut value = input.split_to(pending.bytes()).freeze();
-        let Pending { verb, key, flags, expiry, version, length, form } = pending;
-        if !value.ends_with(b"\r\n") {
+        let mut bytes = input.split_to(pending.bytes()).freeze();
+        let Pending { mut command, length } = pending;
+        if !bytes.ends_with(b"\r\n") {
+            let form = match command {
+                Command::Store { form, .. } => form,
+                _ => Form::Text { is_versioned: false },
+            };
             return refuse("CLIENT_ERROR bad data chunk\r\n", form);
         }
-        value.truncate(length);
-        Step::Do(Command::Store { verb, key, flags, expiry, value, version, form })
+        bytes.truncate(length);
+        match &mut command {
+            Command::Store { value, .. } => *value = bytes,
+            Command::Meta(meta) => meta.set_value(bytes),
+            _ => {}
+        }
+        Step::Do(command)
     }
 
     fn command(&mut self, words: &[&[u8]], line: &Bytes) -> Step {
@@ -95,10 +100,7 @@ impl Parser {
             (b"stats", 2) if words[1] == b"reset" => Step::Refuse(Bytes::from_static(b"RESET\r\n")),
             (b"quit", _) => Step::Do(Command::Quit(Form::Silent)),
             (b"mn", _) => Step::Refuse(Bytes::from_static(b"MN\r\n")),
-            (b"mg" | b"ms" | b"md" | b"ma" | b"me", 2..) => {
-                // `ms` is followed by a value, whose length must be known.
-                self.meta(words)
-            }
+            (b"mg" | b"ms" | b"md" | b"ma" | b"me", 2..) => self.meta(words, line),
             // A browser was made to speak to us.
             _ if line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0") => Step::Close(Bytes::new()),
             _ => Step::Refuse(Bytes::from_static(b"ERROR\r\n")),
@@ -124,19 +126,10 @@ impl Parser {
                 step => step,
             };
         }
-        let expiry = Expiry(expiry);
-        self.pending = Some(Pending { verb, key, flags, expiry, version, length, form });
+        let (expiry, value) = (Expiry(expiry), Bytes::new());
+        let command = Command::Store { verb, key, flags, expiry, value, version, form };
+        self.pending = Some(Pending { command, length });
         Step::Wait
-    }
-
-    /// Meta commands are not served. The value of `ms` is dropped, so that what follows is understood.
-    fn meta(&mut self, words: &[&[u8]]) -> Step {
-        if words[0] == b"ms"
-            && let Some(length) = words.get(2).and_then(|word| unsigned_32(word))
-        {
-            self.swallow = u64::from(length) + 2;
-        }
-        Step::Refuse(Bytes::from_static(b"ERROR\r\n"))
     }
 }
 
@@ -247,7 +240,7 @@ fn flags_of(word: &[u8]) -> Option<u32> {
     unsigned(word).and_then(|number| u32::try_from(number & u64::from(u32::MAX)).ok())
 }
 
-fn bad_line(form: Form) -> Step {
+pub(super) fn bad_line(form: Form) -> Step {
     refuse("CLIENT_ERROR bad command line format\r\n", form)
 }
 
@@ -266,4 +259,4 @@ const SHORT_LINE_BYTES_MAX: usize = 2048;
 /// limit: words of a line that are looked at, but for keys.
 const WORDS_MAX: usize = 24;
 /// `INT_MAX - 2`.
-const LENGTH_MAX: usize = 0x7fff_fffd;
+pub(super) const LENGTH_MAX: usize = 0x7fff_fffd;

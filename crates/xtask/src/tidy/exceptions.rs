@@ -111,7 +111,13 @@ pub(crate) const CIRCLES: &[CircleException] = &[
     },
     CircleException {
         package: "proto",
-        modules: &["memcached", "memcached::binary", "memcached::reply", "memcached::text"],
+        modules: &[
+            "memcached",
+            "memcached::binary",
+            "memcached::meta",
+            "memcached::reply",
+            "memcached::text",
+        ],
         reason: "a parent calls its children, and they use its types",
     },
     CircleException {

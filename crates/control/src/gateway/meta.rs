@@ -1,0 +1,114 @@
+//! What each meta command does.
+
+use proto::memcached::{Meta, MetaItem, MetaVerb, Outcome, Reply, Verb};
+use store::Item;
+
+use super::connection::Connection;
+use super::execute::ended;
+use super::figures::{self, Result as Ended};
+
+impl Connection {
+    pub(super) async fn meta(&mut self, meta: &Meta) {
+        let expires = meta.expiry.map(|expiry| expiry.at(self.shelf.now()));
+        match &meta.verb {
+            MetaVerb::Get => self.meta_get(meta, expires).await,
+            MetaVerb::Debug => self.meta_get(meta, None).await,
+            MetaVerb::Store { verb, flags, value } => {
+                let (shelf, limit) = (&self.shelf, self.item_bytes_max);
+                // No item has the version 0.
+                let version = meta.version.unwrap_or(0);
+                let outcome = match verb {
+                    Verb::Append | Verb::Prepend => {
+                        shelf.extend(&meta.key, value, *verb == Verb::Prepend, version, limit).await
+                    }
+                    _ => shelf.put(*verb, &meta.key, value, *flags, expires.flatten(), version).await,
+                };
+                let version = if let Outcome::Stored(version) = outcome { version } else { 0 };
+                let item = MetaItem { version, ..MetaItem::default() };
+                self.meta_end(meta, figures::Command::Store, outcome, Some(item));
+            }
+            MetaVerb::Delete => {
+                let version = meta.version.map_or(0, |version| if version == 0 { NONE } else { version });
+                let outcome = self.shelf.delete(&meta.key, version).await;
+                self.meta_end(meta, figures::Command::Delete, outcome, None);
+            }
+            MetaVerb::Add { delta, is_minus, initial } => {
+                let now = self.shelf.now();
+                let initial = initial.map(|(number, expiry)| (number, expiry.at(now)));
+                let version = meta.version.unwrap_or(0);
+                let before = if meta.tells_old_end() { Some(self.end_of(meta).await) } else { None };
+                let outcome = self.shelf.add(&meta.key, *delta, *is_minus, initial, version, expires).await;
+                self.meta_added(meta, outcome, before).await;
+            }
+        }
+    }
+
+    async fn meta_get(&mut self, meta: &Meta, expires: Option<Option<u64>>) {
+        // A copy has another version, and ends earlier.
+        let of_truth = meta.verb == MetaVerb::Debug || meta.has(b'c') || meta.has(b't');
+        let is_old = meta.tells_old_end();
+        let found = match expires {
+            Some(end) => self.shelf.read_and_touch(&meta.key, end).await.map(|found| {
+                found.map(|item| Item { expires: if is_old { item.expires } else { end }, ..item })
+            }),
+            None => self.shelf.get(&meta.key, of_truth).await,
+        };
+        let outcome = match &found {
+            Ok(Some(_)) => Outcome::Done,
+            Ok(None) => Outcome::NotFound,
+            Err(error) => Outcome::Away(error.reason()),
+        };
+        let result = match outcome {
+            Outcome::Done => Ended::Hit,
+            Outcome::NotFound => Ended::Miss,
+            _ => Ended::Error,
+        };
+        self.figures.count(figures::Command::Get, result);
+        let found = found.ok().flatten();
+        let item = found.as_ref().map(|item| MetaItem {
+            value: &item.value,
+            flags: item.flags,
+            version: item.version.0,
+            seconds: self.seconds(item),
+        });
+        Reply(&mut self.out).meta(meta, outcome, item);
+    }
+
+    async fn meta_added(&mut self, meta: &Meta, outcome: Outcome, before: Option<Option<u64>>) {
+        let Outcome::Number(number, version) = outcome else {
+            return self.meta_end(meta, figures::Command::Add, outcome, None);
+        };
+        let seconds = match before {
+            Some(seconds) => seconds,
+            None if meta.has(b't') => self.end_of(meta).await,
+            None => None,
+        };
+        let value = number.to_string();
+        let item = MetaItem { value: value.as_bytes(), flags: 0, version, seconds };
+        self.meta_end(meta, figures::Command::Add, outcome, Some(item));
+    }
+
+    fn meta_end(
+        &mut self,
+        meta: &Meta,
+        kind: figures::Command,
+        outcome: Outcome,
+        item: Option<MetaItem<'_>>,
+    ) {
+        self.figures.count(kind, ended(outcome));
+        Reply(&mut self.out).meta(meta, outcome, item);
+    }
+
+    async fn end_of(&self, meta: &Meta) -> Option<u64> {
+        let item = self.shelf.get(&meta.key, true).await;
+        item.ok().flatten().and_then(|item| self.seconds(&item))
+    }
+
+    /// Until the end of its life.
+    fn seconds(&self, item: &Item) -> Option<u64> {
+        item.expires.map(|end| end.saturating_sub(self.shelf.now()).div_ceil(1000))
+    }
+}
+
+/// A version that no item has, where 0 is any.
+const NONE: u64 = u64::MAX;

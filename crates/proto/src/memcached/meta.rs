@@ -206,7 +206,7 @@ impl Said {
             },
             b'J' => self.initial = unsigned(rest).ok_or(refused("invalid numeric initial value"))?,
             b'D' => self.delta = unsigned(rest).ok_or(refused("invalid numeric delta value"))?,
-            // `h`, `l`: stores do not know when items were read. `N`, `R`, `I`: nor who refreshes them.
+            // `h`, `l`: stores do not know when items were read. `N`, `R`, `I`: nor that one is being refreshed.
             _ => return Err(refused(UNKNOWN)),
         }
         Ok(())

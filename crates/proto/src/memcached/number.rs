@@ -51,7 +51,7 @@ mod tests {
         assert_eq!((signed_32(b"2147483648"), unsigned_32(b"4294967295")), (None, Some(u32::MAX)));
         assert_eq!(
             (numeric(b"9 "), numeric(b" 9"), numeric(b"9x"), numeric(b"")),
-            (Some(9), None, None, None)
+            (Some(9), Some(9), None, None)
         );
         assert_eq!(numeric(&[b'1'; 21]), None);
     }

@@ -97,9 +97,9 @@ async fn same(memcached: &Memcached, shelf: &Arc<Shelf>, input: &[u8]) -> Option
     let (a, b) = (&ours, &theirs);
     let at = a.bytes().zip(b.bytes()).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
     let near = |text: &str| text.chars().skip(at.saturating_sub(120)).take(200).collect::<String>();
-    let (ours, theirs) = (near(&a), near(&b));
+    let (ours, theirs) = (near(a), near(b));
     // memcached closes without reading the rest, which can destroy its last reply.
-    let is_lost = b.is_empty() && !a.is_empty() && input_ends_unread(&a);
+    let is_lost = b.is_empty() && !a.is_empty() && input_ends_unread(a);
     (a != b && !is_lost).then(|| format!("{input}\n  ours:   {ours:?}\n  theirs: {theirs:?}\n"))
 }
 

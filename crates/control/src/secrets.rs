@@ -59,27 +59,51 @@ fn made_at(path: &Path) -> io::Result<SecretKeys> {
     }
     let mut current = [0; 32];
     rand::fill(&mut current).map_err(|_| io::Error::other("the system gave no random bytes"))?;
-    match write(path, &current) {
+    let written = write(path, &current);
+    match &written {
         Ok(()) => observe::event(Event::SecretMade, &[("file", &path.display())]),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => {
-            observe::event(Event::SecretNotKept, &[("file", &path.display()), ("error", &error)]);
+            observe::event(Event::SecretNotKept, &[("file", &path.display()), ("error", error)]);
         }
     }
-    let keys = SecretKeys { current, previous: None };
+    // Another process may have made one at the same moment.
+    let of_other = written.is_err().then(|| read(path)).flatten();
+    let keys = SecretKeys { current: of_other.unwrap_or(current), previous: None };
     made.insert(path.to_owned(), keys.clone());
     Ok(keys)
 }
 
-/// Never replaces a file: another process may use the secret in it.
+fn read(path: &Path) -> Option<[u8; 32]> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let digits = text.trim_end();
+    let mut secret = [0; 32];
+    if digits.len() != 64 || !digits.is_ascii() {
+        return None;
+    }
+    for (byte, at) in secret.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
+    }
+    Some(secret)
+}
+
+/// Never replaces a file: another process may use the secret in it. The file is whole from the start.
 fn write(path: &Path, secret: &[u8; 32]) -> io::Result<()> {
     let mut text = String::with_capacity(65);
     for byte in secret {
         let _ = write!(text, "{byte:02x}");
     }
     text.push('\n');
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let written = PathBuf::from(name);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&written)?;
+    let linked = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::hard_link(&written, path));
+    std::fs::remove_file(&written)?;
+    linked
 }
 
 /// Secrets that this process has made, so that a reload does not make others where none can be kept.
@@ -103,8 +127,9 @@ mod tests {
         assert_eq!((text.len(), std::fs::metadata(&path).unwrap().permissions().mode() & 0o777), (65, 0o600));
         assert!(text.starts_with(&format!("{:02x}", keys.current[0])));
         assert_eq!(made_at(&path).unwrap(), keys, "a reload");
-        std::fs::write(&path, "another process's").unwrap();
-        assert!(write(&path, &keys.current).is_err(), "it is not replaced");
+        assert!(write(&path, &[1; 32]).is_err(), "it is not replaced");
+        assert_eq!(read(&path), Some(keys.current), "another process finds it");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

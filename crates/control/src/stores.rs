@@ -34,7 +34,11 @@ impl fmt::Debug for Stores {
 #[derive(Debug)]
 struct OpenStore {
     config: SessionStore,
+    /// What it is without its guards, so that a memory store can be kept.
+    inner: Arc<dyn Store>,
     store: Arc<Guarded>,
+    /// For the items of gateways, which are larger and wait longer than sessions do.
+    items: Arc<Guarded>,
     table: Arc<SessionTable>,
     /// `None`: a memory store, whose sessions are in the table.
     client: Option<SessionClient>,
@@ -65,10 +69,14 @@ impl Stores {
     /// Opens the stores of a configuration, keeps those that are the same, and closes the others. Waits for none of them.
     pub(crate) fn adopt(&self, config: &Config, live: &Live) {
         let mut open = self.lock();
+        let mut memories = HashMap::new();
         open.retain(|name, one| {
             let stays = config.session_stores.contains(&one.config);
             if !stays {
                 one.close();
+                if one.config.kind == StoreKind::Memory {
+                    memories.insert(name.clone(), Arc::clone(&one.inner));
+                }
                 let is_named = config.session_stores.iter().any(|store| store.name == *name);
                 if !is_named {
                     one.table.set_link(None);
@@ -80,9 +88,12 @@ impl Stores {
             if open.contains_key(&settings.name) {
                 continue;
             }
-            match self.open_one(settings, live) {
+            // The items of a memory store outlive a change of its settings.
+            let memory = memories.remove(&settings.name).filter(|_| settings.kind == StoreKind::Memory);
+            match self.open_one(settings, memory, live) {
                 Ok(one) => drop(open.insert(settings.name.clone(), one)),
                 Err(error) => {
+                    live.session_table(Some(&settings.name)).set_link(None);
                     observe::event(Event::StoreNotOpened, &[("store", &settings.name), ("error", &error)]);
                 }
             }
@@ -93,7 +104,7 @@ impl Stores {
     pub(crate) fn by_name(&self, name: &SessionStoreName) -> Option<(SessionStore, Arc<dyn Store>)> {
         let open = self.lock();
         let one = open.get(name)?;
-        let store: Arc<dyn Store> = Arc::<Guarded>::clone(&one.store);
+        let store: Arc<dyn Store> = Arc::<Guarded>::clone(&one.items);
         Some((one.config.clone(), store))
     }
 
@@ -109,18 +120,27 @@ impl Stores {
         all
     }
 
-    fn open_one(&self, settings: &SessionStore, live: &Live) -> Result<OpenStore, store::OpenError> {
-        let inner = open(settings, Arc::clone(&self.clock), MEMORY_BYTES)?;
+    fn open_one(
+        &self,
+        settings: &SessionStore,
+        memory: Option<Arc<dyn Store>>,
+        live: &Live,
+    ) -> Result<OpenStore, store::OpenError> {
+        let new = || open(settings, Arc::clone(&self.clock), MEMORY_BYTES);
+        let inner = memory.map_or_else(new, Ok)?;
         let seed =
             balance::hash_bytes(&[&self.seed.to_ne_bytes(), settings.name.as_str().as_bytes()].concat());
-        let store = Arc::new(Guarded::new(inner, settings.timeout, seed));
+        let guarded = |timeout| Arc::new(Guarded::new(Arc::clone(&inner), timeout, seed));
+        let store = guarded(settings.timeout);
+        let items = guarded(settings.timeout.max(ITEMS_TIMEOUT));
         let table = live.session_table(Some(&settings.name));
         table.set_capacity(settings.capacity);
         let mut chores = vec![self.tasks.spawn(sweep(Arc::downgrade(&store)))];
         let client = self.share(settings, &store, &table, &mut chores);
         let link = client.clone().map(|client| Link { client, timeout: settings.timeout });
         table.set_link(link);
-        Ok(OpenStore { config: settings.clone(), store, table, client, chores })
+        let config = settings.clone();
+        Ok(OpenStore { config, inner, store, items, table, client, chores })
     }
 
     /// Lets the table's sessions be shared through the store. The sessions of a memory store are in the table already.
@@ -220,6 +240,8 @@ async fn touch(table: Weak<SessionTable>, client: SessionClient) {
 
 // limit: bytes of the items of one store in memory.
 const MEMORY_BYTES: u64 = 256 << 20;
+/// How long a command of a gateway waits at least; an application waits for it, and has nothing to fall back to.
+const ITEMS_TIMEOUT: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 const SWEPT_AT_ONCE: usize = 1_000;
 const TOUCH_LOOK: Duration = Duration::from_secs(1);

@@ -16,5 +16,5 @@ pub(crate) use lease::Lease;
 pub use plan::SHARED_LONGER;
 pub(crate) use plan::{CookiePlan, Keeper, MarkPlan, PersistencePlan, Scope};
 pub use scope::{OpenedCookie, SessionMark, SessionScope};
-pub(crate) use see::{Facts, Sight, learned_key, see};
+pub(crate) use see::{Facts, Sight, hash_of, learned_key, see};
 pub use table::{Link, SessionTable};

@@ -67,6 +67,8 @@ impl Shelf {
     pub(super) async fn get(&self, key: &[u8], is_versioned: bool) -> Result<Option<Item>, StoreError> {
         let key = self.key(key)?;
         let Some(cache) = self.cache.as_ref().filter(|_| !is_versioned) else {
+            // After a write that is under way: clients need not wait for the reply of a `set` before they read.
+            let _turn = self.turn(&key).await;
             return self.read(&key).await;
         };
         // What cannot be refreshed is used as it is.
@@ -92,6 +94,7 @@ impl Shelf {
         let key = self.key(key)?;
         let _turn = self.turn(&key).await;
         let Some(item) = self.read(&key).await? else { return Ok(None) };
+        self.forget(&key).await;
         let is_there = self.truth.touch(&key, expires).await?;
         self.forget(&key).await;
         Ok(is_there.then_some(item))
@@ -111,6 +114,8 @@ impl Shelf {
             let key = self.key(key)?;
             let _turn = self.turn(&key).await;
             let item = self.seal(value, flags, expires);
+            // Before the write: one that fails here may take effect all the same.
+            self.forget(&key).await;
             let put = match verb {
                 Verb::Add => self.put_absent(&key, item.clone()).await?,
                 Verb::Replace => self.put_present(&key, item.clone(), None).await?,
@@ -199,6 +204,8 @@ impl Shelf {
             self.refresh().await?;
             let key = self.key(key)?;
             let _turn = self.turn(&key).await;
+            // Before the write: one that fails here may take effect all the same.
+            self.forget(&key).await;
             let outcome = if version != 0 {
                 // It ends at once: the one write that is conditional.
                 let end = self.seal(b"", 0, Some(self.now()));
@@ -239,7 +246,8 @@ impl Shelf {
         let key = self.flushes_key.as_ref().ok_or(StoreError::TooLarge)?;
         for _ in 0..ATTEMPTS_MAX {
             let old = self.truth.get(key).await?;
-            let number = old.as_ref().map_or(0, |item| number_in(&item.value)) + 1;
+            let stored = old.as_ref().map_or(0, |item| number_in(&item.value));
+            let number = stored.max(self.flushes.load(Ordering::Relaxed)).saturating_add(1);
             let value = Bytes::copy_from_slice(&number.to_be_bytes());
             let item = Item { value, flags: 0, expires: None, version: Version::default() };
             let when = old.map_or(When::Absent, |old| When::Unchanged(old.version));
@@ -266,7 +274,13 @@ impl Shelf {
         match self.truth.get(key).await {
             Ok(item) => {
                 let number = item.map_or(0, |item| number_in(&item.value));
-                self.flushes.fetch_max(number, Ordering::Relaxed);
+                let known = self.flushes.fetch_max(number, Ordering::Relaxed);
+                if known > number {
+                    // The store has lost it. Other processes, and this one after a restart, need the same number.
+                    let value = Bytes::copy_from_slice(&known.to_be_bytes());
+                    let item = Item { value, flags: 0, expires: None, version: Version::default() };
+                    let _ = self.truth.put(key, item, When::Always).await;
+                }
                 self.flushes_read.store(now, Ordering::Relaxed);
                 Ok(())
             }

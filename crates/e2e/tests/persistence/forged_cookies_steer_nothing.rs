@@ -65,6 +65,6 @@ fn a_cookie_of_another_tenant_is_not_understood() {
     client.send(format!("GET / HTTP/1.1\r\nHost: other.example\r\nCookie: S={cookie}\r\n\r\n"));
     let answer = client.response();
     assert_eq!((answer.text().as_str(), answer.field("set-cookie").is_some()), ("c", true));
-    let unknown = [("listener", "web"), ("reason", "unknown_target")];
-    assert_eq!(balancer.metric("evenkeel_listener_session_cookies_refused_total", &unknown), 1.0);
+    let foreign = [("listener", "web"), ("reason", "forged")];
+    assert_eq!(balancer.metric("evenkeel_listener_session_cookies_refused_total", &foreign), 1.0);
 }

@@ -87,12 +87,16 @@ impl ResponseComposer<'_> {
     pub(crate) fn write_switch(&self, response: ResponseText<'_>, out: &mut Vec<u8>) {
         let kind = Kind::Switch(response.head.version());
         write_status_line(response, out);
-        copy_fields(response, out, |field| {
+        let keep = |field: &Field| {
             field.is(Known::Upgrade)
                 || !(field.is_hop_by_hop()
                     || field.known == Known::ContentLength
                     || self.replaces(kind, response.text(field.name)))
-        });
+        };
+        match self.session.filter(|session| session.is_rewritten) {
+            None => copy_fields(response, out, keep),
+            Some(session) => copy_routed(response, &session, out, keep),
+        }
         self.write_end(kind, Present::of(response.head), out);
     }
 

@@ -97,6 +97,9 @@ async fn try_targets<S: Sys>(
         };
         target.cells().failures.count(missed.failed.failure);
         last = missed.failed;
+        if let (Some(session), Failure::TargetClosedBeforeResponse) = (&mut exchange.session, last.failure) {
+            session.stays = true;
+        }
         let request = Repeatable {
             is_idempotent: exchange.heads.request.method().is_idempotent(),
             is_body_kept: upload.is_kept(),

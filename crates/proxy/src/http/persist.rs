@@ -71,10 +71,14 @@ pub(super) fn settle<S: Sys>(
 ) -> usize {
     let client = exchange.client;
     let Some(session) = &mut exchange.session else { return choice.target };
-    if choice.not_preferred == Some(Unavailable::Full) {
+    if choice.not_preferred == Some(Unavailable::Full) || session.stays {
         session.outcome = SessionOutcome::Spilled;
         return choice.target;
     }
+    let choice = Choice {
+        target: chosen_by_session(session, group, choice, tried, client.proxy.now_millis()),
+        ..choice
+    };
     let chosen = group.plan.ids[choice.target];
     let plan = Arc::clone(&session.plan);
     let winner = match (plan.keeper(), session.sight.key) {
@@ -93,41 +97,56 @@ pub(super) fn settle<S: Sys>(
     target
 }
 
-/// Remembers what cookies the target sets, for sessions of its own cookie (SP7). Returns those of which a shared store is
+/// The target of a session that cannot be where it was, or of a learned cookie that is not known: by its hash. New
+/// sessions go where the algorithm says.
+fn chosen_by_session<S: Sys>(
+    session: &Session<S>,
+    group: &LocalGroup<S>,
+    choice: Choice,
+    tried: &Tried,
+    now_millis: u64,
+) -> usize {
+    let is_learned = matches!(session.plan.mark, MarkPlan::Learned(_));
+    let stays = session.preferred == Some(choice.target);
+    let hash = session.sight.hash.filter(|_| !stays && (session.at.is_some() || is_learned));
+    let is_good = |target: usize| {
+        sharing::is_usable(group, target, tried) && !group.plan.targets[target].is_passed_over(now_millis)
+    };
+    hash.and_then(|hash| sharing::by_hash(group, hash, is_good)).unwrap_or(choice.target)
+}
+
+/// Remembers what cookies the target sets, for sessions of its own cookie (SP7). Returns the one of which a shared store is
 /// to be told; see [`sharing::put`].
-pub(super) fn learn<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Vec<SessionKey> {
-    let mut learned_now = Vec::new();
-    let Some(session) = &exchange.session else { return learned_now };
-    let (MarkPlan::Learned(learned), Some(at)) = (&session.plan.mark, session.at) else { return learned_now };
+pub(super) fn learn<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Option<SessionKey> {
+    let session = exchange.session.as_ref()?;
+    let (MarkPlan::Learned(learned), Some(at)) = (&session.plan.mark, session.at) else { return None };
     let (response, proxy) = (exchange.response_text(input), &exchange.client.proxy);
     let unix_seconds = i64::try_from(proxy.worker.wall() / 1_000_000).unwrap_or(i64::MAX);
     let keeper = &learned.keeper;
-    for field in response.head.fields_of(Known::SetCookie) {
-        let Some(cookie) = SetCookie::parse(response.text(field.value)) else { continue };
-        if cookie.name() != learned.name.as_bytes() || cookie.value().is_empty() {
-            continue;
-        }
-        if cookie.is_deletion(unix_seconds) {
-            session.sight.key.into_iter().for_each(|key| keeper.forget(key));
-            continue;
-        }
-        let key = learned_key(learned, cookie.value());
-        keeper.put(key, at, proxy.now_millis());
-        learned_now.push(key);
+    let cookies = response.head.fields_of(Known::SetCookie);
+    let cookies = cookies.filter_map(|field| SetCookie::parse(response.text(field.value)));
+    // Of several with its name, the client keeps the last one.
+    let Some(cookie) = cookies.filter(|cookie| cookie.name() == learned.name.as_bytes()).last() else {
+        return None;
+    };
+    if cookie.value().is_empty() || cookie.is_deletion(unix_seconds) {
+        session.sight.key.into_iter().for_each(|key| keeper.forget(key));
+        return None;
     }
-    if keeper.table.link_for(None, 0).is_none() {
-        learned_now.clear();
+    let key = learned_key(learned, cookie.value());
+    if session.sight.key == Some(key) && session.sight.target == Some(at) {
+        // The request has named it, and it is where it was.
+        return None;
     }
-    learned_now
+    keeper.put(key, at, proxy.now_millis());
+    keeper.table.link_for(None, 0).map(|_| key)
 }
 
-/// Tells a shared store of cookies that were learned, before the client can come back with them.
-pub(super) async fn share<S: Sys>(exchange: &Exchange<'_, S>, learned: Vec<SessionKey>) {
+/// Tells a shared store of a cookie that was learned, before the client can come back with it.
+pub(super) async fn share<S: Sys>(exchange: &Exchange<'_, S>, learned: SessionKey) {
     let Some(session) = &exchange.session else { return };
     let Some((keeper, at)) = session.plan.keeper().zip(session.at) else { return };
-    for key in learned {
-        sharing::put(&exchange.client.proxy.worker, keeper, key, at).await;
-    }
+    sharing::put(&exchange.client.proxy.worker, keeper, learned, at).await;
 }
 
 fn see<S: Sys>(exchange: &Exchange<'_, S>, plan: &Arc<PersistencePlan>) -> Session<S> {

@@ -40,7 +40,7 @@ pub(super) async fn respond<S: Sys>(
                 attempt.exchange.tunnel = None;
                 attempt.to.target.cells().responses.count(status);
                 let learned = persist::learn(attempt.exchange, &input);
-                if !learned.is_empty() {
+                if let Some(learned) = learned {
                     Box::pin(persist::share(attempt.exchange, learned)).await;
                 }
                 return deliver::deliver(attempt, input, head_bytes, progress).await;
@@ -145,6 +145,10 @@ async fn switch<S: Sys>(
     if !may_switch(&exchange.listener.plan.rules[rule].websocket, request, response) {
         let detail = "101 with a subprotocol that was not offered or is not allowed";
         return Err(Failed { failure: Failure::TargetUpgradeUnasked, detail });
+    }
+    let learned = persist::learn(exchange, &input);
+    if let Some(learned) = learned {
+        Box::pin(persist::share(exchange, learned)).await;
     }
     exchange.answer(101);
     let client = exchange.client;

@@ -18,6 +18,8 @@ pub(super) struct Session<S: Sys> {
     /// Where the session is now.
     pub(super) at: Option<TargetId>,
     lease: Option<Lease<S>>,
+    /// The request goes elsewhere after a failure that says nothing against the session's target: the session stays.
+    pub(super) stays: bool,
     /// What a shared store has to be told.
     pub(super) share: Share,
     pub(super) outcome: SessionOutcome,
@@ -47,6 +49,7 @@ impl<S: Sys> Session<S> {
             preferred: None,
             at,
             lease,
+            stays: false,
             share: Share::Nothing,
             outcome: SessionOutcome::None,
         }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::exchange::Exchange;
 use super::session::Share;
 use crate::local::LocalListener;
-use crate::persist::{Keeper, Link};
+use crate::persist::{Keeper, Link, hash_of};
 use crate::target::{LocalGroup, Tried};
 
 /// Looks up a session about which this process knows nothing, or has not heard for long. Returns the group of the target
@@ -83,13 +83,17 @@ pub(super) async fn agree<S: Sys>(
             target
         }
         Said::Absent | Said::Nothing if from.is_none() => {
-            let target = by_hash(group, key, usable).unwrap_or(chosen);
+            let target = by_hash(group, hash_of(key), usable).unwrap_or(chosen);
             keeper.table.correct(key, group.plan.ids[target]);
+            keeper.table.mark_asked(key, proxy.now_millis());
             session.note(group.plan.ids[target]);
             session.outcome = SessionOutcome::Fallback;
             target
         }
-        Said::Absent | Said::Nothing => chosen,
+        Said::Absent | Said::Nothing => {
+            keeper.table.mark_asked(key, proxy.now_millis());
+            chosen
+        }
     }
 }
 
@@ -126,10 +130,15 @@ async fn wait<S: Sys>(worker: &Worker<S>, link: &Link, answer: oneshot::Receiver
     }
 }
 
-fn by_hash<S: Sys>(group: &LocalGroup<S>, key: SessionKey, usable: impl Fn(usize) -> bool) -> Option<usize> {
+/// The target that every process finds for this hash.
+pub(super) fn by_hash<S: Sys>(
+    group: &LocalGroup<S>,
+    hash: u64,
+    usable: impl Fn(usize) -> bool,
+) -> Option<usize> {
     let plan = &group.plan;
     let targets = plan.ids.iter().zip(&plan.group.targets).map(|(id, target)| (id.0, target.weight));
-    rendezvous(key.scope ^ key.client as u64 ^ (key.client >> 64) as u64, targets, usable)
+    rendezvous(hash, targets, usable)
 }
 
 fn words(key: SessionKey) -> (u64, u128) {

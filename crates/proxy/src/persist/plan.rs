@@ -128,8 +128,8 @@ impl PersistencePlan {
 impl MarkPlan {
     fn of_cookie(cookie: &CookiePersistence, scope: u64, live: &Live) -> Self {
         match cookie.mode {
-            CookieMode::Insert => Self::Inserted(CookiePlan::compile(cookie)),
-            CookieMode::Rewrite => Self::Rewritten(CookiePlan::compile(cookie)),
+            CookieMode::Insert => Self::Inserted(CookiePlan::compile(cookie, scope)),
+            CookieMode::Rewrite => Self::Rewritten(CookiePlan::compile(cookie, scope)),
             CookieMode::Learn => {
                 let seconds = cookie.ttl.map_or(Limits::LEARNED_SESSION_SECONDS, |ttl| ttl.as_secs());
                 let keeper = Keeper::new(cookie.store.as_ref(), scope, seconds.saturating_mul(1_000), live);
@@ -140,7 +140,7 @@ impl MarkPlan {
 }
 
 impl CookiePlan {
-    fn compile(cookie: &CookiePersistence) -> Self {
+    fn compile(cookie: &CookiePersistence, scope: u64) -> Self {
         let attributes = |is_tls| {
             let mut out = Vec::new();
             cookie::write_attributes(&cookie.attributes, cookie.ttl, is_tls, &mut out);
@@ -148,7 +148,7 @@ impl CookiePlan {
         };
         Self {
             name: cookie.name.clone(),
-            sealer: sealer(&keys(cookie.key.as_ref()), &cookie.name),
+            sealer: sealer(&keys(cookie.key.as_ref()), &cookie.name, scope),
             ttl_seconds: cookie.ttl.map(|ttl| u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX)),
             hides: cookie.hide,
             attributes: [attributes(false), attributes(true)],
@@ -160,7 +160,7 @@ impl CookiePlan {
         let attributes = [Box::default(), Box::default()];
         Self {
             name: name.to_owned(),
-            sealer: sealer(keys, name),
+            sealer: sealer(keys, name, 1),
             ttl_seconds: None,
             hides: false,
             attributes,
@@ -224,9 +224,10 @@ impl Scope<'_> {
     }
 }
 
-fn sealer(keys: &SecretKeys, name: &str) -> Sealer {
+fn sealer(keys: &SecretKeys, name: &str, scope: u64) -> Sealer {
     #[expect(clippy::expect_used, reason = "every 32 bytes are a key of AES-256")]
-    Sealer::new(keys, name).expect("the cipher takes a key of 32 bytes")
+    Sealer::new(keys, &[name.as_bytes(), b"\0", &scope.to_be_bytes()].concat())
+        .expect("the cipher takes a key of 32 bytes")
 }
 
 /// How much longer than its timeout a session stays in a shared store: the store hears of its use a few seconds late, and must

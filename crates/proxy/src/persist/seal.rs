@@ -54,11 +54,11 @@ impl Sealer {
     /// # Errors
     ///
     /// If the cipher does not take a key.
-    pub(crate) fn new(keys: &SecretKeys, cookie_name: &str) -> io::Result<Self> {
+    pub(crate) fn new(keys: &SecretKeys, context: &[u8]) -> io::Result<Self> {
         Ok(Self {
             current: cipher(&keys.current)?,
             previous: keys.previous.as_ref().map(cipher).transpose()?,
-            context: [CONTEXT, cookie_name.as_bytes()].concat(),
+            context: [CONTEXT, context].concat(),
         })
     }
 
@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn sealer(current: u8, previous: Option<u8>) -> Sealer {
-        Sealer::new(&keys(current, previous), "EKSESSION").unwrap()
+        Sealer::new(&keys(current, previous), b"EKSESSION").unwrap()
     }
 
     fn sealed(sealer: &Sealer, route: Route) -> Vec<u8> {
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_route_of_another_cookie_is_forged() {
         let text = sealed(&sealer(1, None), ROUTE);
-        let other = Sealer::new(&keys(1, None), "EKSESSIO").unwrap();
+        let other = Sealer::new(&keys(1, None), b"EKSESSIO").unwrap();
         assert_eq!(other.open(&text, 0), Err(Unsealed::Forged));
     }
 

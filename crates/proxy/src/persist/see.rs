@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use balance::hash_bytes;
 use balance::session::{Begin, Hold, Known as InTable, SessionKey, TargetId};
 use model::SourceFrom;
 use observe::CookieRefusal;
@@ -36,6 +37,9 @@ pub(crate) struct Sight {
     pub(crate) hold: Option<Hold>,
     /// When the store was last known to agree, in the table's milliseconds.
     pub(crate) synced: Option<u64>,
+    /// By this it is decided where a session goes that cannot be where it was, or is not known: requests of one session
+    /// at the same time, and other processes, find the same target.
+    pub(crate) hash: Option<u64>,
     /// Why a cookie of the session's name does not count.
     pub(crate) refused: Option<CookieRefusal>,
 }
@@ -61,6 +65,7 @@ fn see_rewritten(plan: &CookiePlan, facts: &Facts<'_>) -> Sight {
     match only_value(facts, &plan.name) {
         // A value without a route was set before there was persistence, or by a page.
         Ok(value) => match value.and_then(|value| Routed::new(value, ROUTE_BYTES)) {
+            // The value stays as it is until the target sets it again.
             Some(routed) => open(plan, routed.route(), facts),
             None => Sight::default(),
         },
@@ -71,7 +76,13 @@ fn see_rewritten(plan: &CookiePlan, facts: &Facts<'_>) -> Sight {
 fn open(plan: &CookiePlan, text: &[u8], facts: &Facts<'_>) -> Sight {
     let now = u32::try_from(facts.unix_seconds).unwrap_or(u32::MAX);
     match plan.sealer.open(text, now) {
-        Ok(Route { target, .. }) => Sight { target: Some(target), ..Sight::default() },
+        // From before there was a `ttl`: it would never end.
+        Ok(Route { expires: 0, .. }) if plan.ttl_seconds.is_some() => {
+            Sight { refused: Some(CookieRefusal::Expired), ..Sight::default() }
+        }
+        Ok(Route { target, .. }) => {
+            Sight { target: Some(target), hash: Some(hash_bytes(text)), ..Sight::default() }
+        }
         Err(unsealed) => Sight { refused: Some(unsealed.into()), ..Sight::default() },
     }
 }
@@ -98,10 +109,16 @@ fn see_source(plan: &SourcePlan, facts: &Facts<'_>) -> Sight {
 fn begin(keeper: &Keeper, key: SessionKey, facts: &Facts<'_>) -> Sight {
     match keeper.table.begin(key, keeper.timeout_millis, facts.now_millis) {
         Begin::Known(InTable { target, hold, synced }) => {
-            Sight { target: Some(target), key: Some(key), hold: Some(hold), synced, refused: None }
+            let hash = Some(hash_of(key));
+            Sight { target: Some(target), key: Some(key), hold: Some(hold), synced, hash, refused: None }
         }
-        Begin::Absent => Sight { key: Some(key), ..Sight::default() },
+        Begin::Absent => Sight { key: Some(key), hash: Some(hash_of(key)), ..Sight::default() },
     }
+}
+
+/// See [`Sight::hash`].
+pub(crate) fn hash_of(key: SessionKey) -> u64 {
+    key.scope ^ key.client as u64 ^ (key.client >> 64) as u64
 }
 
 /// The session of a target's cookie. Processes that share a store must agree on it, and no client may find two

@@ -128,6 +128,11 @@ impl SessionTable {
         self.shard(key).correct(key, target);
     }
 
+    /// The store has not answered. It is asked again in a second: until then its late answer can come.
+    pub(crate) fn mark_asked(&self, key: SessionKey, now_millis: u64) {
+        self.mark_synced(key, now_millis.saturating_sub(FRESH_MILLIS - ASKED_AGAIN_MILLIS));
+    }
+
     /// The store has lost the session.
     pub fn mark_unsynced(&self, key: SessionKey) {
         self.shard(key).mark_unsynced(key);
@@ -205,6 +210,7 @@ fn lock(shard: &CachePadded<Mutex<SessionShard>>) -> MutexGuard<'_, SessionShard
 /// How long a session that was known to be in the store is taken to be there unchanged. Sessions in use are compared more
 /// often than that.
 const FRESH_MILLIS: u64 = 10_000;
+const ASKED_AGAIN_MILLIS: u64 = 1_000;
 /// Enough that workers seldom want the same lock.
 const SHARDS_MIN: u32 = 64;
 /// A shard that grows moves its index in one go, which takes less than a millisecond for so many.

@@ -31,7 +31,8 @@ impl Shelf {
     /// Takes the number of flushes off the value. `None`: it was written before the last one, or is none of ours.
     pub(super) fn open(&self, mut item: Item) -> Option<Item> {
         let (number, _) = item.value.split_at_checked(NUMBER_BYTES)?;
-        if number_in(number) != self.flushes.load(Ordering::Relaxed) {
+        // A higher one is of a flush that another process has made, and of which this one has not heard yet.
+        if number_in(number) < self.flushes.load(Ordering::Relaxed) {
             return None;
         }
         item.value = item.value.slice(NUMBER_BYTES..);

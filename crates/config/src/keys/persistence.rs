@@ -115,7 +115,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "spill",
         kind: Kind::Integer(1, 1_000_000),
         default: Means("a session stays with its target however busy it is"),
-        help: "When this many requests are in flight at a session's target, its next request goes to another target, where the session then stays. Only with `type = \"source_ip\"`.",
+        help: "When this many requests are in flight at a session's target, its next request goes to another target. The session stays. Only with `type = \"source_ip\"`.",
         example: "persistence = { type = \"source_ip\", spill = 200 }",
     },
     Key {

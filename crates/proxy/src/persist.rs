@@ -1,7 +1,7 @@
 //! Session persistence: from what a request carries to the target that it prefers, and what the response must carry
 //! (SP1–SP8).
 //!
-//! [`PersistencePlan`] is compiled with a group or rule. [`see`] reads the mark of a session from a request. A cookie of
+//! [`PersistencePlan`] is compiled with a group or rule. [`see()`] reads the mark of a session from a request. A cookie of
 //! ours says by itself where the session is; addresses and cookies of targets are looked up in a [`SessionTable`], which
 //! all workers of the process share. `http/persist.rs` tells the step.
 

@@ -126,9 +126,7 @@ pub(super) fn learn<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Optio
     let cookies = response.head.fields_of(Known::SetCookie);
     let cookies = cookies.filter_map(|field| SetCookie::parse(response.text(field.value)));
     // Of several with its name, the client keeps the last one.
-    let Some(cookie) = cookies.filter(|cookie| cookie.name() == learned.name.as_bytes()).last() else {
-        return None;
-    };
+    let cookie = cookies.filter(|cookie| cookie.name() == learned.name.as_bytes()).last()?;
     if cookie.value().is_empty() || cookie.is_deletion(unix_seconds) {
         session.sight.key.into_iter().for_each(|key| keeper.forget(key));
         return None;

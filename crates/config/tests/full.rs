@@ -381,7 +381,7 @@ fn session_gateways() {
     let [php, tomcat, ..] = gateways.as_slice() else { panic!("{gateways:?}") };
     assert_eq!((php.name.as_str(), php.store.as_str()), ("php", "database"));
     assert_eq!(php.bind, GatewayAddress::Unix(PathBuf::from("/etc/evenkeel/php.sock")));
-    assert_eq!((php.cache.as_ref().map(|name| name.as_str()), php.item_bytes_max), (Some("near"), 4 << 20));
+    assert_eq!((php.cache.as_ref().map(|name| name.as_str()), php.item_bytes_max), (Some("near"), 512 << 10));
     assert_eq!(tomcat.bind, GatewayAddress::Tcp("127.0.0.1:11211".parse().unwrap()));
     assert_eq!((tomcat.store.as_str(), &tomcat.cache, tomcat.item_bytes_max), ("embedded", &None, 1 << 20));
 }

@@ -68,7 +68,7 @@ fn nonsense_is_refused() {
         "VA\r\n",
         "VA -1 f0 t-1 c1\r\n",
         "VA 99999999999 f0 c1\r\n",
-        "VA 16777217 f0 c1\r\n",
+        "VA 16777281 f0 c1\r\n",
         "VA 1 f0 t0\r\n",
         "VA 1 f4294967296 c1\r\n",
         "VA 1 f0 c1\r\nxyz",

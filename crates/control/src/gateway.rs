@@ -168,7 +168,7 @@ async fn serve(
             },
         }
     }
-    drop(socket);
+    socket.close().await;
     let drained = async { while connections.join_next().await.is_some() {} };
     let _ = timeout(DRAIN_PATIENCE, drained).await;
 }

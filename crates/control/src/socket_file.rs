@@ -47,6 +47,19 @@ impl SocketFile {
         Ok(())
     }
 
+    /// Removes the file when it is this one's turn in the directory. A drop does not wait for the turn.
+    pub(crate) async fn remove(self) {
+        if let Ok(_turn) = lock_directory(&self.path).await {
+            self.unlink();
+        }
+    }
+
+    fn unlink(&self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+
     pub(crate) fn listener(&self) -> &UnixListener {
         &self.listener
     }
@@ -61,9 +74,7 @@ impl Drop for SocketFile {
         // The process that has the turn replaces the file.
         let turn = File::open(directory(&self.path)).map(|file| file.try_lock().map(|()| file));
         let Ok(Ok(_turn)) = turn else { return };
-        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.identity) {
-            let _ = fs::remove_file(&self.path);
-        }
+        self.unlink();
     }
 }
 

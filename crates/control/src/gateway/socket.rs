@@ -50,6 +50,13 @@ impl Socket {
         }
     }
 
+    /// Takes no more connections, and removes the file of a Unix socket.
+    pub(super) async fn close(self) {
+        if let Self::Unix(file) = self {
+            file.remove().await;
+        }
+    }
+
     /// The address that it has.
     pub(super) fn name(&self) -> String {
         match self {

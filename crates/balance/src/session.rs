@@ -16,7 +16,7 @@ mod shard;
 mod touches;
 mod walk;
 
-pub use load::ScopeLoad;
+pub use load::{LOAD_WINDOW_MS, ScopeLoad};
 pub use seed::SessionSeed;
 pub use shard::SessionShard;
 pub use touches::Touch;

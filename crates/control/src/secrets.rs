@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
+use std::iter;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::rand;
 use model::{Config, KeySource, Persistence, SecretKeys, Service};
@@ -31,12 +32,12 @@ pub(crate) fn complete(config: &mut Config) -> io::Result<()> {
 }
 
 fn complete_persistence(persistence: &mut Option<Arc<Persistence>>) -> io::Result<()> {
-    let is_missing = |persistence: &Persistence| {
+    let is_generated = |persistence: &Persistence| {
         let Persistence::Cookie(cookie) = persistence else { return false };
-        matches!(&cookie.key, Some(KeySource::Generated { keys: None, .. }))
+        matches!(&cookie.key, Some(KeySource::Generated { .. }))
     };
     match persistence {
-        Some(persistence) if is_missing(persistence) => match Arc::make_mut(persistence) {
+        Some(persistence) if is_generated(persistence) => match Arc::make_mut(persistence) {
             Persistence::Cookie(cookie) => cookie.key.iter_mut().try_for_each(complete_source),
             Persistence::SourceIp(_) => Ok(()),
         },
@@ -45,38 +46,55 @@ fn complete_persistence(persistence: &mut Option<Arc<Persistence>>) -> io::Resul
 }
 
 fn complete_source(source: &mut KeySource) -> io::Result<()> {
-    if let KeySource::Generated { path, keys: keys @ None } = source {
-        *keys = Some(made_at(path)?);
+    match source {
+        KeySource::Generated { path, keys: keys @ None } => *keys = Some(made_at(path)?),
+        KeySource::Generated { path, keys: Some(keys) } => {
+            made().insert(path.clone(), keys.clone());
+        }
+        KeySource::File { .. } => {}
     }
     Ok(())
 }
 
-/// The secret of this path: what this process has made before, or a new one, which is written there.
+/// The secrets of this path, whose file is missing: those in use, or else new ones. They are written there.
 fn made_at(path: &Path) -> io::Result<SecretKeys> {
-    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(keys) = made.get(path) {
-        return Ok(keys.clone());
-    }
-    let mut current = [0; 32];
-    rand::fill(&mut current).map_err(|_| io::Error::other("the system gave no random bytes"))?;
-    let written = write(path, &current);
-    match &written {
-        Ok(()) => observe::event(Event::SecretMade, &[("file", &path.display())]),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => {
-            observe::event(Event::SecretNotKept, &[("file", &path.display()), ("error", error)]);
+    let mut made = made();
+    let keys = made.get(path).cloned().map_or_else(fresh, Ok)?;
+    let keys = match write(path, &keys) {
+        Ok(()) => {
+            observe::event(Event::SecretMade, &[("file", &path.display())]);
+            keys
         }
-    }
-    // Another process may have made one at the same moment.
-    let of_other = written.is_err().then(|| read(path)).flatten();
-    let keys = SecretKeys { current: of_other.unwrap_or(current), previous: None };
+        // Another process has made one at the same moment.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path).unwrap_or(keys),
+        Err(error) => {
+            observe::event(Event::SecretNotKept, &[("file", &path.display()), ("error", &error)]);
+            keys
+        }
+    };
     made.insert(path.to_owned(), keys.clone());
     Ok(keys)
 }
 
-fn read(path: &Path) -> Option<[u8; 32]> {
+fn fresh() -> io::Result<SecretKeys> {
+    let mut current = [0; 32];
+    rand::fill(&mut current).map_err(|_| io::Error::other("the system gave no random bytes"))?;
+    Ok(SecretKeys { current, previous: None })
+}
+
+fn made() -> MutexGuard<'static, BTreeMap<PathBuf, SecretKeys>> {
+    MADE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read(path: &Path) -> Option<SecretKeys> {
     let text = std::fs::read_to_string(path).ok()?;
-    let digits = text.trim_end();
+    let mut lines = text.trim_end().lines();
+    let current = secret(lines.next()?)?;
+    Some(SecretKeys { current, previous: lines.next().and_then(secret) })
+}
+
+fn secret(line: &str) -> Option<[u8; 32]> {
+    let digits = line.trim_end();
     let mut secret = [0; 32];
     if digits.len() != 64 || !digits.is_ascii() {
         return None;
@@ -87,15 +105,20 @@ fn read(path: &Path) -> Option<[u8; 32]> {
     Some(secret)
 }
 
-/// Never replaces a file: another process may use the secret in it. The file is whole from the start.
-fn write(path: &Path, secret: &[u8; 32]) -> io::Result<()> {
-    let mut text = String::with_capacity(65);
-    for byte in secret {
-        let _ = write!(text, "{byte:02x}");
+/// Never replaces a file: another process may use the secrets in it. The file is whole from the start.
+fn write(path: &Path, keys: &SecretKeys) -> io::Result<()> {
+    let mut text = String::with_capacity(130);
+    for secret in iter::once(&keys.current).chain(&keys.previous) {
+        for byte in secret {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text.push('\n');
     }
-    text.push('\n');
+    // Process numbers repeat in containers, which may share a folder: a file that one of them left is in no other's way.
+    let mut random = [0; 8];
+    rand::fill(&mut random).map_err(|_| io::Error::other("the system gave no random bytes"))?;
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}", std::process::id()));
+    name.push(format!(".{:016x}", u64::from_ne_bytes(random)));
     let written = PathBuf::from(name);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&written)?;
     let linked = file
@@ -106,7 +129,7 @@ fn write(path: &Path, secret: &[u8; 32]) -> io::Result<()> {
     linked
 }
 
-/// Secrets that this process has made, so that a reload does not make others where none can be kept.
+/// The secrets in use, so that a reload makes no others where a file cannot be kept, or is gone.
 // limit: one for each path that a configuration has had.
 static MADE: Mutex<BTreeMap<PathBuf, SecretKeys>> = Mutex::new(BTreeMap::new());
 
@@ -127,9 +150,30 @@ mod tests {
         assert_eq!((text.len(), std::fs::metadata(&path).unwrap().permissions().mode() & 0o777), (65, 0o600));
         assert!(text.starts_with(&format!("{:02x}", keys.current[0])));
         assert_eq!(made_at(&path).unwrap(), keys, "a reload");
-        assert!(write(&path, &[1; 32]).is_err(), "it is not replaced");
-        assert_eq!(read(&path), Some(keys.current), "another process finds it");
+        assert!(
+            write(&path, &SecretKeys { current: [1; 32], previous: None }).is_err(),
+            "it is not replaced"
+        );
+        assert_eq!(read(&path), Some(keys.clone()), "another process finds it");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_lost_is_written_with_the_secrets_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.key");
+        let rotated = SecretKeys { current: [1; 32], previous: Some([2; 32]) };
+        let mut source = KeySource::Generated { path: path.clone(), keys: Some(rotated.clone()) };
+        complete_source(&mut source).unwrap();
+        assert_eq!(
+            read(&path),
+            None,
+            "only a missing file is written, and the configuration has read this one"
+        );
+        let mut source = KeySource::Generated { path: path.clone(), keys: None };
+        complete_source(&mut source).unwrap();
+        let KeySource::Generated { keys, .. } = source else { panic!("another source") };
+        assert_eq!((keys, read(&path)), (Some(rotated.clone()), Some(rotated)));
     }
 
     #[test]

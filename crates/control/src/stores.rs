@@ -205,7 +205,8 @@ impl Corrections for OfTable {
         match table.peek(key, now_millis) {
             // The request went where the hash said instead, and its session stays there.
             Some(row) if is_ours && row.target.0 != target => {
-                drop(self.client.move_to(name, target, row.target.0, Duration::from_millis(row.timeout_ms)));
+                let lifetime = Duration::from_millis(row.timeout_ms) + SHARED_LONGER;
+                drop(self.client.move_to(name, target, row.target.0, lifetime));
             }
             _ => table.settle(key, TargetId(target), now_millis),
         }

@@ -95,8 +95,17 @@ impl Live {
 
     /// The sessions that this process keeps for a store, or without one.
     pub fn session_table(&self, store: Option<&SessionStoreName>) -> Arc<SessionTable> {
+        self.session_table_of(store, SESSIONS_DEFAULT)
+    }
+
+    /// The same. A table that is new has room for `capacity` sessions, and parts to go with it.
+    pub(crate) fn session_table_of(
+        &self,
+        store: Option<&SessionStoreName>,
+        capacity: u32,
+    ) -> Arc<SessionTable> {
         let mut known = self.lock();
-        let new = || Arc::new(SessionTable::new(SESSIONS_DEFAULT));
+        let new = || Arc::new(SessionTable::new(capacity));
         Arc::clone(known.session_tables.entry(store.cloned()).or_insert_with(new))
     }
 

@@ -116,6 +116,12 @@ impl Snapshot {
             previous.into_iter().flat_map(|p| &p.groups).map(|plan| (&plan.group.name, plan)).collect();
         let previous_listeners: HashMap<_, _> =
             previous.into_iter().flat_map(|p| &p.listeners).map(|plan| (&plan.name, plan)).collect();
+        // Held until the plans that use them hold them.
+        let _tables: Vec<_> = config
+            .session_stores
+            .iter()
+            .map(|store| live.session_table_of(Some(&store.name), store.capacity))
+            .collect();
         let groups: Vec<_> = config
             .target_groups
             .iter()
@@ -138,11 +144,6 @@ impl Snapshot {
         });
         let (load_balancers, tables) = (load_balancers.collect(), tables.finish());
         Ok(Self { generation, listeners, groups, load_balancers, tables })
-    }
-
-    /// The scopes of sessions, each with its name for operators: a target group, or a listener and the number of its rule.
-    pub fn session_scopes(&self) -> Vec<(u64, String)> {
-        self.sessions().into_iter().map(|scope| (scope.id, scope.name)).collect()
     }
 
     /// The groups and rules with session persistence.

@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 
 use super::entries::Entry;
 
-/// The requests of one scope in the last complete window of [`WINDOW_MS`], as one shard has counted them. The
+/// The requests of one scope in the last complete window of [`LOAD_WINDOW_MS`], as one shard has counted them. The
 /// caller adds up `requests` over all shards and takes the largest `busiest`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScopeLoad {
@@ -17,7 +17,7 @@ pub struct ScopeLoad {
 }
 
 /// A minute: long enough that a single page with its images is no imbalance, short enough for an alarm.
-pub(super) const WINDOW_MS: u64 = 60_000;
+pub const LOAD_WINDOW_MS: u64 = 60_000;
 
 // limit: scopes are groups and rules of the configuration; those of past configurations go when room is needed.
 const SCOPES_MAX: usize = 1_024;
@@ -100,5 +100,5 @@ impl Loads {
 
 /// Wraps after eight thousand years.
 fn window(now: u64) -> u32 {
-    (now / WINDOW_MS) as u32
+    (now / LOAD_WINDOW_MS) as u32
 }

@@ -88,11 +88,11 @@ impl SessionShard {
         Some(entry.target)
     }
 
-    /// Gives a session to the target that the store names, whichever it had; false: there is no session or no change.
+    /// Gives a session to the target that the store names, whichever it had; false: there is no session or no change. It
+    /// does not count as moved: the process that moved it counts that.
     pub fn correct(&mut self, key: SessionKey, to: TargetId) -> bool {
         let Some(at) = self.find(key) else { return false };
-        let from = self.entries[at].target;
-        from != to && self.reassign(key, from, to).is_some()
+        std::mem::replace(&mut self.entries[at].target, to) != to
     }
 
     /// Ends a request. The timeout counts from the end of a session's last one.

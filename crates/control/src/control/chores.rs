@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use balance::session::LOAD_WINDOW_MS;
 use observe::Event;
 use proxy::Engine;
 use tokio::sync::Notify;
@@ -65,16 +66,19 @@ async fn rotate_tickets(control: Weak<Control>) {
     }
 }
 
-/// Frees the memory of sessions that have expired.
+/// Frees the memory of sessions that have expired, and looks at each minute's load when it is over.
 async fn sweep_sessions(control: Weak<Control>) {
-    for look in (1..=LOOKS_PER_MINUTE).cycle() {
+    let mut told = 0;
+    loop {
         sleep(SESSIONS_LOOK).await;
         let Some(control) = control.upgrade() else { return };
-        if look == LOOKS_PER_MINUTE {
+        let now_millis = net::monotonic_millis();
+        let window = now_millis / LOAD_WINDOW_MS;
+        if std::mem::replace(&mut told, window) < window {
             control.tell_uneven_sessions();
         }
         for (_, table) in control.live.session_tables() {
-            table.sweep(net::monotonic_millis(), SWEPT_AT_ONCE);
+            table.sweep(now_millis, SWEPT_AT_ONCE);
         }
     }
 }
@@ -175,7 +179,6 @@ fn folder(path: &Path) -> Option<PathBuf> {
 }
 
 const SESSIONS_LOOK: Duration = Duration::from_secs(1);
-const LOOKS_PER_MINUTE: u32 = 60;
 // limit: sessions of one shard that are looked at under its lock.
 const SWEPT_AT_ONCE: u32 = 512;
 /// How often it is checked whether a key rotation is due.

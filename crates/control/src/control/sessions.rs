@@ -1,10 +1,11 @@
 //! The metrics of sessions: tables, stores and gateways.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use observe::{Event, Exposition, Kind};
+use proxy::SessionMark;
 
 use super::Control;
 use crate::sessions::Directory;
@@ -76,25 +77,35 @@ impl Control {
 
     /// The loads of all tables, under the names that operators know.
     fn session_loads(&self) -> Vec<SessionLoad> {
-        let scopes = self.state().serving.snapshot.session_scopes();
+        let scopes = self.state().serving.snapshot.sessions();
         let now_millis = net::monotonic_millis();
         let tables = self.live.session_tables();
         let loads = tables.iter().flat_map(|(_, table)| table.loads(now_millis));
         let named = |load: balance::session::ScopeLoad| {
-            let scope = scopes.iter().find(|(scope, _)| *scope == load.scope)?.1.clone();
-            Some(SessionLoad { scope, requests: load.requests, busiest: load.busiest, client: load.client })
+            let scope = scopes.iter().find(|scope| scope.id == load.scope)?;
+            let address = matches!(scope.mark(), SessionMark::Source(_))
+                .then(|| Ipv6Addr::from_bits(load.client).to_canonical());
+            Some(SessionLoad {
+                scope: scope.name.clone(),
+                requests: load.requests,
+                busiest: load.busiest,
+                address,
+            })
         };
         loads.filter_map(named).collect()
     }
 
-    /// Logs scopes in which one source makes most of the requests: its target carries them alone.
+    /// Logs scopes in which one client makes most of the requests: its target carries them alone.
     pub(super) fn tell_uneven_sessions(&self) {
-        for SessionLoad { scope, requests, busiest, client } in self.session_loads() {
+        for SessionLoad { scope, requests, busiest, address } in self.session_loads() {
             if requests >= UNEVEN_REQUESTS_MIN && busiest * 2 > requests {
                 let percent = busiest * 100 / requests;
-                let address = Ipv6Addr::from_bits(client).to_canonical();
+                let client: &dyn fmt::Display = match &address {
+                    Some(address) => address,
+                    None => &"one cookie",
+                };
                 let fields: [(_, &dyn fmt::Display); 3] =
-                    [("scope", &scope), ("percent", &percent), ("client", &address)];
+                    [("scope", &scope), ("percent", &percent), ("client", client)];
                 observe::event(Event::SessionsUneven, &fields);
             }
         }
@@ -171,7 +182,8 @@ struct SessionLoad {
     scope: String,
     requests: u64,
     busiest: u64,
-    client: u128,
+    /// Of the busiest one; `None`: it is known by a cookie.
+    address: Option<IpAddr>,
 }
 
 /// Of fewer requests in a minute, one client may well make most.

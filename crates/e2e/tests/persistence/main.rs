@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod address_goes_to_one_target;
+mod closed_idle_connection_moves_nothing;
 mod cookie_goes_to_one_target;
 mod cookie_of_the_target_carries_the_route;
 mod cookie_of_the_target_is_remembered;

@@ -184,8 +184,8 @@ events! {
         "The secret lasts as long as the process: sessions begin anew at a restart, and other balancers do not understand the cookies.", "Make the folder of the configuration writable once, or write a `key_file`.";
     SessionGatewaysNotStarted => Error Own "session gateways cannot be started" ["error"],
         "The threads of the session gateways cannot be started.", "";
-    SessionsUneven => Warning Own "most requests come from one source" ["scope", "percent", "client"],
-        "In the last minute one address made more than half of the requests under `persistence` by source address: its target carries them alone.", "Clients behind one NAT or proxy share an address: a cookie tells them apart, `from = \"forwarded\"` reads their own addresses, `spill` limits what one target takes.";
+    SessionsUneven => Warning Own "most requests come from one client" ["scope", "percent", "client"],
+        "In the last minute, of 600 requests or more, one source address, or one cookie that was learned, made more than half: its target carries them alone. Said once a minute while it lasts.", "Clients behind one NAT or proxy share an address: a cookie tells them apart, `from = \"forwarded\"` reads their own addresses, `spill` limits what one target takes.";
     StoreNotOpened => Error Own "a session store cannot be opened" ["store", "error"],
         "At the start or after a reload. Sessions are kept in this process instead; session gateways on it do not serve.", "Correct `url` of the session store.";
     LeftOut => Info Own "lines were left out" ["reason", "of"],

@@ -98,7 +98,7 @@ async fn try_targets<S: Sys>(
         target.cells().failures.count(missed.failed.failure);
         last = missed.failed;
         if let (Some(session), Failure::TargetClosedBeforeResponse) = (&mut exchange.session, last.failure) {
-            session.stays = true;
+            session.response_lost();
         }
         let request = Repeatable {
             is_idempotent: exchange.heads.request.method().is_idempotent(),

@@ -71,8 +71,10 @@ pub(super) fn settle<S: Sys>(
 ) -> usize {
     let client = exchange.client;
     let Some(session) = &mut exchange.session else { return choice.target };
-    if choice.not_preferred == Some(Unavailable::Full) || session.stays {
+    let is_elsewhere = session.preferred != Some(choice.target);
+    if choice.not_preferred == Some(Unavailable::Full) || session.stays && is_elsewhere {
         session.outcome = SessionOutcome::Spilled;
+        session.serving = Some(group.plan.ids[choice.target]);
         return choice.target;
     }
     let choice = Choice {
@@ -94,6 +96,8 @@ pub(super) fn settle<S: Sys>(
     let instead = instead.filter(|&target| sharing::is_usable(group, target, tried));
     let target = instead.unwrap_or(choice.target);
     session.note(group.plan.ids[target]);
+    // The same again on a fresh connection, if an idle one turns out to be closed.
+    session.preferred = Some(target);
     target
 }
 
@@ -119,7 +123,7 @@ fn chosen_by_session<S: Sys>(
 /// to be told; see [`sharing::put`].
 pub(super) fn learn<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Option<SessionKey> {
     let session = exchange.session.as_ref()?;
-    let (MarkPlan::Learned(learned), Some(at)) = (&session.plan.mark, session.at) else { return None };
+    let (MarkPlan::Learned(learned), Some(at)) = (&session.plan.mark, session.serving) else { return None };
     let (response, proxy) = (exchange.response_text(input), &exchange.client.proxy);
     let unix_seconds = i64::try_from(proxy.worker.wall() / 1_000_000).unwrap_or(i64::MAX);
     let keeper = &learned.keeper;
@@ -143,7 +147,7 @@ pub(super) fn learn<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Optio
 /// Tells a shared store of a cookie that was learned, before the client can come back with it.
 pub(super) async fn share<S: Sys>(exchange: &Exchange<'_, S>, learned: SessionKey) {
     let Some(session) = &exchange.session else { return };
-    let Some((keeper, at)) = session.plan.keeper().zip(session.at) else { return };
+    let Some((keeper, at)) = session.plan.keeper().zip(session.serving) else { return };
     sharing::put(&exchange.client.proxy.worker, keeper, learned, at).await;
 }
 

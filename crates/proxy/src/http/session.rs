@@ -17,8 +17,11 @@ pub(super) struct Session<S: Sys> {
     pub(super) preferred: Option<usize>,
     /// Where the session is now.
     pub(super) at: Option<TargetId>,
+    /// Where this attempt goes: not to `at` if it spills over, or if the session stays elsewhere.
+    pub(super) serving: Option<TargetId>,
     lease: Option<Lease<S>>,
-    /// The request goes elsewhere after a failure that says nothing against the session's target: the session stays.
+    /// A response of the session's target was lost, which says nothing against the target: the request may go elsewhere,
+    /// and the session stays.
     pub(super) stays: bool,
     /// What a shared store has to be told.
     pub(super) share: Share,
@@ -48,6 +51,7 @@ impl<S: Sys> Session<S> {
             sight,
             preferred: None,
             at,
+            serving: None,
             lease,
             stays: false,
             share: Share::Nothing,
@@ -118,7 +122,7 @@ impl<S: Sys> Session<S> {
             (Some(before), _) if before == target => SessionOutcome::Kept,
             (Some(_), _) => SessionOutcome::Moved,
         };
-        self.at = Some(target);
+        (self.at, self.serving) = (Some(target), Some(target));
     }
 
     /// Why a cookie of the request does not count. No target of the rule is the session's.
@@ -126,6 +130,12 @@ impl<S: Sys> Session<S> {
         let is_cookie = matches!(self.plan.mark, MarkPlan::Inserted(_) | MarkPlan::Rewritten(_));
         let unknown = (is_cookie && self.at.is_some()).then_some(CookieRefusal::UnknownTarget);
         self.sight.refused.or(unknown)
+    }
+
+    /// An attempt at the session's target has failed without a response. A session that has just begun has nothing there
+    /// yet, and goes where it is served.
+    pub(super) fn response_lost(&mut self) {
+        self.stays = self.sight.target.is_some() && self.sight.target == self.at;
     }
 
     /// How `Cookie` changes on its way to the target.
@@ -144,14 +154,15 @@ impl<S: Sys> Session<S> {
         unix_seconds: u64,
         is_tls: bool,
     ) -> Option<SessionField<'_>> {
-        let target = self.at?;
-        let (plan, is_rewritten) = match &self.plan.mark {
+        let (plan, target, is_rewritten) = match &self.plan.mark {
             MarkPlan::Inserted(cookie) => {
+                let target = self.at?;
                 // A session that is not of limited duration is told once.
                 let is_news = self.sight.target != Some(target) || cookie.ttl_seconds.is_some();
-                is_news.then_some((cookie, false))?
+                is_news.then_some((cookie, target, false))?
             }
-            MarkPlan::Rewritten(cookie) => (cookie, true),
+            // A cookie that a target sets is a session there, wherever the request's own is.
+            MarkPlan::Rewritten(cookie) => (cookie, self.serving?, true),
             _ => return None,
         };
         Some(SessionField { plan, is_rewritten, target, nonce: nonce(), unix_seconds, is_tls })

@@ -33,7 +33,7 @@ pub(super) async fn look<'l, S: Sys>(
         Some(at) => link.client.claim(words(key), at.0, keeper.lifetime()),
         None => link.client.find(words(key)),
     };
-    let Said::At(target) = wait(&proxy.worker, &link, answer).await else { return None };
+    let Said::At { target, .. } = wait(&proxy.worker, &link, answer).await else { return None };
     session.found(keeper, key, target, proxy.now_millis(), &proxy.worker);
     let of_target = |group: &LocalGroup<S>| group.plan.index_of(target);
     let mut groups = listener.groups_of(rule);
@@ -67,7 +67,7 @@ pub(super) async fn agree<S: Sys>(
     };
     let usable = |target: usize| is_usable(group, target, tried);
     let mut said = wait(&proxy.worker, &link, ask(from)).await;
-    if let Said::At(winner) = said
+    if let Said::At { target: winner, .. } = said
         && winner != own
         && !group.plan.index_of(winner).is_some_and(usable)
     {
@@ -75,11 +75,16 @@ pub(super) async fn agree<S: Sys>(
         said = wait(&proxy.worker, &link, ask(Some(winner))).await;
     }
     match said {
-        Said::At(winner) => {
+        Said::At { target: winner, is_ours } => {
+            if from.is_none() && !is_ours {
+                // It was only unknown here.
+                session.sight.target = Some(winner);
+            }
             keeper.table.correct(key, winner);
             keeper.table.mark_synced(key, proxy.now_millis());
             let target = group.plan.index_of(winner).filter(|&target| usable(target)).unwrap_or(chosen);
             session.note(group.plan.ids[target]);
+            session.preferred = Some(target);
             target
         }
         Said::Absent | Said::Nothing if from.is_none() => {
@@ -87,7 +92,7 @@ pub(super) async fn agree<S: Sys>(
             keeper.table.correct(key, group.plan.ids[target]);
             keeper.table.mark_asked(key, proxy.now_millis());
             session.note(group.plan.ids[target]);
-            session.outcome = SessionOutcome::Fallback;
+            (session.outcome, session.preferred) = (SessionOutcome::Fallback, Some(target));
             target
         }
         Said::Absent | Said::Nothing => {
@@ -102,7 +107,7 @@ pub(super) async fn put<S: Sys>(worker: &Worker<S>, keeper: &Keeper, key: Sessio
     let now_millis = worker.now() / 1_000_000;
     let Some(link) = keeper.table.link_for(None, now_millis) else { return };
     let answer = link.client.put(words(key), target.0, keeper.lifetime());
-    if let Said::At(_) = wait(worker, &link, answer).await {
+    if let Said::At { .. } = wait(worker, &link, answer).await {
         keeper.table.mark_synced(key, now_millis);
     }
 }
@@ -114,8 +119,8 @@ pub(super) fn is_usable<S: Sys>(group: &LocalGroup<S>, target: usize, tried: &Tr
 /// What the store says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
-    /// The session is at this target.
-    At(TargetId),
+    /// The session is at this target; whether the request has put it there.
+    At { target: TargetId, is_ours: bool },
     /// It does not know the session.
     Absent,
     /// It did not answer in time.
@@ -124,7 +129,7 @@ enum Said {
 
 async fn wait<S: Sys>(worker: &Worker<S>, link: &Link, answer: oneshot::Receiver<Answer>) -> Said {
     match worker.within(link.timeout, answer).await {
-        Ok(Ok(Answer::Here { target, .. })) => Said::At(TargetId(target)),
+        Ok(Ok(Answer::Here { target, is_ours })) => Said::At { target: TargetId(target), is_ours },
         Ok(Ok(Answer::Absent)) => Said::Absent,
         Ok(Ok(Answer::Failed(_)) | Err(_)) | Err(_) => Said::Nothing,
     }

@@ -9,9 +9,10 @@ use model::{
     ClientPrefix, CookieMode, CookiePersistence, KeySource, Limits, Persistence, SecretKeys,
     SessionStoreName, SourceFrom, SourceIpPersistence,
 };
+use observe::CookieRefusal;
 use proto::cookie;
 
-use super::seal::Sealer;
+use super::seal::{Route, Sealer};
 use super::table::SessionTable;
 use crate::live::Live;
 
@@ -167,6 +168,13 @@ impl CookiePlan {
         }
     }
 
+    /// Opens a sealed route. One without an end, from before there was a `ttl`, is as good as expired.
+    pub(crate) fn open(&self, text: &[u8], unix_seconds: u64) -> Result<Route, CookieRefusal> {
+        let route = self.sealer.open(text, u32::try_from(unix_seconds).unwrap_or(u32::MAX))?;
+        let is_endless = route.expires == 0 && self.ttl_seconds.is_some();
+        if is_endless { Err(CookieRefusal::Expired) } else { Ok(route) }
+    }
+
     pub(crate) fn attributes(&self, is_tls: bool) -> &[u8] {
         &self.attributes[usize::from(is_tls)]
     }
@@ -184,9 +192,7 @@ impl Keeper {
     fn new(store: Option<&SessionStoreName>, scope: u64, timeout_millis: u64, live: &Live) -> Self {
         Self { table: live.session_table(store), scope, timeout_millis }
     }
-}
 
-impl Keeper {
     /// How long a session that is not used again stays in a shared store.
     pub(crate) fn lifetime(&self) -> Duration {
         Duration::from_millis(self.timeout_millis) + SHARED_LONGER
@@ -243,7 +249,6 @@ fn keys(source: Option<&KeySource>) -> SecretKeys {
     });
     known.unwrap_or_else(|| {
         let mut current = [0; 32];
-        // An error leaves zeros, with which nothing must be sealed.
         #[expect(clippy::expect_used, reason = "the process could not have made its other keys either")]
         aws_lc_rs::rand::fill(&mut current).expect("the system gives random bytes");
         SecretKeys { current, previous: None }

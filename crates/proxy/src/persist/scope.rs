@@ -100,7 +100,6 @@ impl SessionScope {
 }
 
 fn open(plan: &CookiePlan, text: &[u8], unix_seconds: u64) -> Result<OpenedCookie, CookieRefusal> {
-    let now = u32::try_from(unix_seconds).unwrap_or(u32::MAX);
-    let Route { target, expires } = plan.sealer.open(text, now)?;
+    let Route { target, expires } = plan.open(text, unix_seconds)?;
     Ok(OpenedCookie { target, expires: (expires != 0).then_some(expires) })
 }

@@ -74,16 +74,11 @@ fn see_rewritten(plan: &CookiePlan, facts: &Facts<'_>) -> Sight {
 }
 
 fn open(plan: &CookiePlan, text: &[u8], facts: &Facts<'_>) -> Sight {
-    let now = u32::try_from(facts.unix_seconds).unwrap_or(u32::MAX);
-    match plan.sealer.open(text, now) {
-        // From before there was a `ttl`: it would never end.
-        Ok(Route { expires: 0, .. }) if plan.ttl_seconds.is_some() => {
-            Sight { refused: Some(CookieRefusal::Expired), ..Sight::default() }
-        }
+    match plan.open(text, facts.unix_seconds) {
         Ok(Route { target, .. }) => {
             Sight { target: Some(target), hash: Some(hash_bytes(text)), ..Sight::default() }
         }
-        Err(unsealed) => Sight { refused: Some(unsealed.into()), ..Sight::default() },
+        Err(refused) => Sight { refused: Some(refused), ..Sight::default() },
     }
 }
 

@@ -9,8 +9,10 @@ pub enum StoreError {
     Away(String),
     /// It did not answer in time.
     Late,
-    /// It has no room for the item, or is read-only.
+    /// It has no room for the item.
     Full(String),
+    /// It does not permit what was asked: it is read-only, or a right is missing.
+    Denied(String),
     /// The item is larger than it takes.
     TooLarge,
     /// What it answered or holds makes no sense: another schema, a damaged file, another protocol.
@@ -26,6 +28,7 @@ impl StoreError {
             Self::Away(_) => "away",
             Self::Late => "late",
             Self::Full(_) => "full",
+            Self::Denied(_) => "denied",
             Self::TooLarge => "too_large",
             Self::Garbage(_) => "garbage",
             Self::Resting => "resting",
@@ -38,7 +41,8 @@ impl fmt::Display for StoreError {
         match self {
             Self::Away(detail) => write!(f, "it cannot be reached: {detail}"),
             Self::Late => f.write_str("it did not answer in time"),
-            Self::Full(detail) => write!(f, "it takes nothing: {detail}"),
+            Self::Full(detail) => write!(f, "it has no room: {detail}"),
+            Self::Denied(detail) => write!(f, "it does not permit this: {detail}"),
             Self::TooLarge => f.write_str("the item is larger than it takes"),
             Self::Garbage(detail) => write!(f, "its answer makes no sense: {detail}"),
             Self::Resting => f.write_str("it failed often, and is left alone for a moment"),

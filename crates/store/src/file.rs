@@ -150,9 +150,8 @@ impl std::fmt::Debug for FileStore {
 fn store_error(error: Errno) -> StoreError {
     let detail = std::io::Error::from(error).to_string();
     match error {
-        Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::FBIG | Errno::ACCESS | Errno::PERM => {
-            StoreError::Full(detail)
-        }
+        Errno::NOSPC | Errno::DQUOT => StoreError::Full(detail),
+        Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::FBIG => StoreError::Denied(detail),
         _ => StoreError::Away(detail),
     }
 }

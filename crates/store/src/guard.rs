@@ -14,8 +14,8 @@ use crate::{Item, Key, Put, Reply, Store, StoreError, When};
 
 /// A store whose every call ends in time, and which is not called while it rests after failures.
 ///
-/// A call that is given up may still have its effect. That a store is full, or refuses an item as too large, is an error but
-/// no failure: it has answered, and what it holds can still be read.
+/// A call that is given up may still have its effect. That a store is full, permits no write, or refuses an item as too
+/// large, is an error but no failure: it has answered, and what it holds can still be read.
 #[derive(Debug)]
 pub struct Guarded {
     inner: Arc<dyn Store>,
@@ -35,7 +35,7 @@ pub struct Figures {
     pub hits: u64,
     pub misses: u64,
     /// By the words of [`StoreError::reason`], in an order that does not change. `late` and `resting` are among them.
-    pub errors: [(&'static str, u64); 6],
+    pub errors: [(&'static str, u64); 7],
     pub state: BreakerState,
     pub last_error: Option<StoreError>,
 }
@@ -204,7 +204,7 @@ impl Store for Guarded {
 
 fn outcome<T>(result: &Result<T, StoreError>) -> Outcome {
     match result {
-        Ok(_) | Err(StoreError::Full(_) | StoreError::TooLarge) => Outcome::Answered,
+        Ok(_) | Err(StoreError::Full(_) | StoreError::Denied(_) | StoreError::TooLarge) => Outcome::Answered,
         Err(StoreError::Away(_) | StoreError::Late | StoreError::Garbage(_) | StoreError::Resting) => {
             Outcome::Failed
         }
@@ -215,4 +215,4 @@ fn count(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
 }
 
-const REASONS: [&str; 6] = ["away", "late", "full", "too_large", "garbage", "resting"];
+const REASONS: [&str; 7] = ["away", "late", "full", "denied", "too_large", "garbage", "resting"];

@@ -39,6 +39,7 @@ impl Secrets {
         match error {
             StoreError::Away(text) => StoreError::Away(self.clean(&text)),
             StoreError::Full(text) => StoreError::Full(self.clean(&text)),
+            StoreError::Denied(text) => StoreError::Denied(self.clean(&text)),
             StoreError::Garbage(text) => StoreError::Garbage(self.clean(&text)),
             other => other,
         }

@@ -35,8 +35,9 @@ fn errors_have_reasons() {
     let table = [
         (Errno::NOSPC, "full"),
         (Errno::DQUOT, "full"),
-        (Errno::ROFS, "full"),
-        (Errno::ACCESS, "full"),
+        (Errno::ROFS, "denied"),
+        (Errno::ACCESS, "denied"),
+        (Errno::PERM, "denied"),
         (Errno::IO, "away"),
         (Errno::STALE, "away"),
     ];

@@ -31,7 +31,15 @@ async fn answers_are_counted() {
     assert_eq!((figures.calls, figures.hits, figures.misses), (22, 1, 2));
     assert_eq!(
         figures.errors,
-        [("away", 0), ("late", 0), ("full", 20), ("too_large", 0), ("garbage", 0), ("resting", 0)]
+        [
+            ("away", 0),
+            ("late", 0),
+            ("full", 20),
+            ("denied", 0),
+            ("too_large", 0),
+            ("garbage", 0),
+            ("resting", 0)
+        ]
     );
     assert_eq!(figures.state, BreakerState::Closed, "a full store can still be read");
     assert_eq!(figures.last_error, Some(StoreError::Full("no space".to_owned())));
@@ -58,7 +66,7 @@ async fn a_store_that_hangs_is_late_then_left_alone_then_found_again() {
     assert!(store.get(&key()).await.unwrap().is_some());
     let figures = store.figures();
     assert_eq!(figures.state, BreakerState::Closed);
-    assert_eq!((figures.errors[1], figures.errors[5]), (("late", 5), ("resting", 100)));
+    assert_eq!((figures.errors[1], figures.errors[6]), (("late", 5), ("resting", 100)));
     assert_eq!(figures.last_error, Some(StoreError::Late));
 }
 

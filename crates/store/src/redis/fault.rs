@@ -33,12 +33,15 @@ pub(super) fn meaning(error: &RedisError) -> (StoreError, bool) {
     };
     if is("READONLY") {
         // After a failover, the name may lead to the new master.
-        return (StoreError::Full(text), true);
+        return (StoreError::Denied(text), true);
     }
     // Within a script, a missing right has no word of its own.
     let no_right = text.contains("can't run this command");
-    if no_right || ["OOM", "MISCONF", "NOPERM", "NOREPLICAS"].into_iter().any(is) {
+    if is("OOM") {
         return (StoreError::Full(text), false);
+    }
+    if no_right || ["MISCONF", "NOPERM", "NOREPLICAS"].into_iter().any(is) {
+        return (StoreError::Denied(text), false);
     }
     if ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "WRONGPASS", "BUSY", "UNBLOCKED"]
         .into_iter()

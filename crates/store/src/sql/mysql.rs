@@ -127,10 +127,10 @@ fn meaning(number: u16, text: String) -> Fault {
         1205 | 1213 => Fault::Busy,
         1146 => Fault::NoTable,
         1050 | 1061 | 1062 => Fault::Exists,
-        // Disk or table full, out of memory; no right to write; the server or the transaction only reads.
-        1021 | 1030 | 1037 | 1038 | 1041 | 1114 | 1142 | 1143 | 1227 | 1290 | 1792 | 1836 => {
-            Fault::Final(StoreError::Full(text))
-        }
+        // Disk or table full, out of memory.
+        1021 | 1030 | 1037 | 1038 | 1041 | 1114 => Fault::Final(StoreError::Full(text)),
+        // No right to write; the server or the transaction only reads.
+        1142 | 1143 | 1227 | 1290 | 1792 | 1836 => Fault::Final(StoreError::Denied(text)),
         1153 | 1406 => Fault::Final(StoreError::TooLarge),
         // Too many connections, a refused login, a missing database, a server that stops.
         1040 | 1044 | 1045 | 1049 | 1053 | 1129 | 1130 | 1203 | 1226 | 1698 | 1927 | 3032 | 4031 => {
@@ -177,7 +177,8 @@ mod tests {
         for (number, expected) in [
             (1021, Fault::Final(StoreError::Full("words".to_owned()))),
             (1114, Fault::Final(StoreError::Full("words".to_owned()))),
-            (1290, Fault::Final(StoreError::Full("words".to_owned()))),
+            (1142, Fault::Final(StoreError::Denied("words".to_owned()))),
+            (1290, Fault::Final(StoreError::Denied("words".to_owned()))),
             (1040, Fault::Broken("words".to_owned())),
             (1053, Fault::Broken("words".to_owned())),
             (1153, Fault::Final(StoreError::TooLarge)),

@@ -103,7 +103,8 @@ impl<D: Dialect> Pool<D> {
         };
         match fault {
             Fault::Broken(text) if is_used => Err(Fault::Retry(text)),
-            fault @ (Fault::Busy | Fault::Final(StoreError::Full(_) | StoreError::TooLarge)) => {
+            fault @ (Fault::Busy
+            | Fault::Final(StoreError::Full(_) | StoreError::Denied(_) | StoreError::TooLarge)) => {
                 self.push(connection);
                 Err(fault)
             }

@@ -107,7 +107,8 @@ fn meaning(code: &str, text: String) -> Fault {
         "40001" | "40P01" | "55P03" => Fault::Busy,
         "42P01" => Fault::NoTable,
         "42P07" | "23505" | "42710" => Fault::Exists,
-        "42501" | "25006" | "53100" | "53200" => Fault::Final(StoreError::Full(text)),
+        "53100" | "53200" => Fault::Final(StoreError::Full(text)),
+        "42501" | "25006" => Fault::Final(StoreError::Denied(text)),
         "54000" => Fault::Final(StoreError::TooLarge),
         // A refused login, a missing database, too many connections, a server that starts or stops.
         _ if ["08", "28", "3D", "53", "57"].iter().any(|class| code.starts_with(class)) => {
@@ -164,11 +165,12 @@ mod tests {
     #[test]
     fn codes_have_meanings() {
         let full = |text: &str| Fault::Final(StoreError::Full(text.to_owned()));
+        let denied = |text: &str| Fault::Final(StoreError::Denied(text.to_owned()));
         let broken = |text: &str| Fault::Broken(text.to_owned());
         for (code, expected) in [
             ("53100", full("words")),
-            ("25006", full("words")),
-            ("42501", full("words")),
+            ("25006", denied("words")),
+            ("42501", denied("words")),
             ("53300", broken("words")),
             ("57P01", broken("words")),
             ("57P03", broken("words")),

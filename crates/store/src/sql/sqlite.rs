@@ -81,7 +81,8 @@ impl Dialect for Sqlite {
         match code & 0xff {
             1 if text.contains("no such table") => Fault::NoTable,
             5 | 6 => Fault::Busy,
-            3 | 7 | 8 | 13 | 23 => Fault::Final(StoreError::Full(text)),
+            7 | 13 => Fault::Final(StoreError::Full(text)),
+            3 | 8 | 23 => Fault::Final(StoreError::Denied(text)),
             10 | 14 => Fault::Broken(text),
             11 | 26 => Fault::Final(StoreError::Garbage(format!(
                 "the file is damaged or no database of SQLite ({text}); move it away and a new one is made"

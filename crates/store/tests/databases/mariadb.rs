@@ -121,7 +121,7 @@ async fn errors_say_what_an_operator_can_do() {
     let reader = with(&server.url_of("reader", "s3cret", "sessions"));
     assert!(reader.get(&key("a")).await.expect("a right to read").is_some());
     let error = write_error(&reader).await;
-    assert!(matches!(&error, StoreError::Full(text) if text.contains("command denied")), "{error:?}");
+    assert!(matches!(&error, StoreError::Denied(text) if text.contains("command denied")), "{error:?}");
     assert!(reader.get(&key("a")).await.expect("a right to read").is_some());
 
     execute(&url, "UPDATE evenkeel_schema SET version = 7").await;
@@ -138,7 +138,7 @@ async fn errors_say_what_an_operator_can_do() {
     execute(&url, "CREATE USER writer@'127.0.0.1' IDENTIFIED BY 's3cret'; GRANT ALL ON sessions.* TO writer@'127.0.0.1'; SET GLOBAL read_only = 1")
         .await;
     let writer = with(&server.url_of("writer", "s3cret", "sessions"));
-    assert!(matches!(write_error(&writer).await, StoreError::Full(text) if text.contains("read-only")));
+    assert!(matches!(write_error(&writer).await, StoreError::Denied(text) if text.contains("read-only")));
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn errors_say_what_an_operator_can_do() {
     let reader = with(&server.url_of("reader", "s3cret", "sessions"));
     assert!(reader.get(&key("a")).await.expect("a right to read").is_some());
     let error = write_error(&reader).await;
-    assert!(matches!(&error, StoreError::Full(text) if text.contains("permission denied")), "{error:?}");
+    assert!(matches!(&error, StoreError::Denied(text) if text.contains("permission denied")), "{error:?}");
     assert!(reader.get(&key("a")).await.expect("a right to read").is_some());
 
     execute(&url, "UPDATE evenkeel_schema SET version = 7").await;
@@ -142,7 +142,7 @@ async fn errors_say_what_an_operator_can_do() {
     assert_eq!(store.get(&key("a")).await, Ok(None), "tables are made anew");
 
     execute(&url, "ALTER DATABASE sessions SET default_transaction_read_only = on").await;
-    assert!(matches!(write_error(&with(&url)).await, StoreError::Full(text) if text.contains("read-only")));
+    assert!(matches!(write_error(&with(&url)).await, StoreError::Denied(text) if text.contains("read-only")));
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn errors_say_what_an_operator_can_do() {
     let reader = open(&server.url_of("reader", "s3cret", "0"));
     for when in [When::Always, When::Absent] {
         let error = reader.put(&key("b"), item("1"), when).await.expect_err("no right");
-        assert!(matches!(&error, StoreError::Full(_)), "{error:?}");
+        assert!(matches!(&error, StoreError::Denied(_)), "{error:?}");
     }
     assert!(reader.get(&key("a")).await.expect("a right to read").is_some());
 
@@ -125,7 +125,7 @@ async fn errors_say_what_an_operator_can_do() {
     store.put(&key("a"), item("1"), When::Always).await.expect("as soon as there is room");
 
     execute(&url, &["REPLICAOF 127.0.0.1 1"]).await;
-    assert!(matches!(write_error(&store).await, StoreError::Full(text) if text.contains("read only")));
+    assert!(matches!(write_error(&store).await, StoreError::Denied(text) if text.contains("read only")));
     assert!(store.get(&key("a")).await.expect("reads go on").is_some());
     execute(&url, &["REPLICAOF NO ONE"]).await;
     store.put(&key("a"), item("1"), When::Always).await.expect("as soon as it is a master");

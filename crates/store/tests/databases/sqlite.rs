@@ -133,13 +133,13 @@ async fn a_directory_that_takes_no_file_is_reported() {
 }
 
 #[tokio::test]
-async fn a_read_only_database_is_full() {
+async fn a_read_only_database_denies_writes() {
     let directory = tempfile::tempdir().expect("a directory");
     let url = url(directory.path());
     sql(SqlDialect::Sqlite, &url).put(&key("a"), item("1"), When::Always).await.expect("put");
     let store = sql(SqlDialect::Sqlite, &format!("{url}?mode=ro"));
     assert!(store.get(&key("a")).await.expect("get").is_some());
-    assert!(matches!(write_error(&store).await, StoreError::Full(_)));
+    assert!(matches!(write_error(&store).await, StoreError::Denied(_)));
     assert!(store.get(&key("a")).await.expect("get").is_some(), "reads go on");
 }
 

@@ -209,7 +209,7 @@ async fn inside_a_small_file_system() {
         store.clear().await,
     ];
     for refused in refused {
-        assert_eq!(refused.unwrap_err().reason(), "full");
+        assert_eq!(refused.unwrap_err().reason(), "denied");
     }
     assert_eq!(store.sweep(100).await, Ok(0));
 }

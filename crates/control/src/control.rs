@@ -7,6 +7,7 @@ mod problems;
 mod recent;
 mod reload;
 mod report;
+mod session_views;
 mod sessions;
 mod successor;
 mod swap;

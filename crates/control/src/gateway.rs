@@ -31,6 +31,7 @@ use connection::{Connection, stopped};
 pub use figures::{Counted, GatewayFigures};
 use shelf::Shelf;
 use socket::Socket;
+pub(crate) use socket::name_of;
 
 /// All session gateways of the process. Dropping it closes their connections.
 #[derive(Debug)]
@@ -149,7 +150,7 @@ async fn serve(
     figures: Arc<GatewayFigures>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let Some(socket) = bind(&config, &mut stopping).await else { return };
+    let Some(socket) = bind(&config, &figures, &mut stopping).await else { return };
     let mut connections = JoinSet::new();
     let of_connections = stopping.clone();
     let item_bytes_max = usize::try_from(config.item_bytes_max).unwrap_or(usize::MAX);
@@ -174,10 +175,19 @@ async fn serve(
 }
 
 /// Tries until it succeeds: the address may belong to a process that is about to stop. `None`: the gateway is to stop.
-async fn bind(config: &SessionGateway, stopping: &mut watch::Receiver<bool>) -> Option<Socket> {
+async fn bind(
+    config: &SessionGateway,
+    figures: &GatewayFigures,
+    stopping: &mut watch::Receiver<bool>,
+) -> Option<Socket> {
     let mut told = false;
     loop {
-        match Socket::bind(&config.bind).await {
+        let bound = Socket::bind(&config.bind).await;
+        match &bound {
+            Ok(socket) => figures.bound(socket.name()),
+            Err(error) => figures.not_bound(error.to_string()),
+        }
+        match bound {
             Ok(socket) => {
                 let fields: [(_, &dyn fmt::Display); 2] =
                     [("gateway", &config.name), ("address", &socket.name())];
@@ -186,7 +196,7 @@ async fn bind(config: &SessionGateway, stopping: &mut watch::Receiver<bool>) -> 
             }
             Err(error) if !told => {
                 told = true;
-                let address = socket::name_of(&config.bind);
+                let address = name_of(&config.bind);
                 let fields: [(_, &dyn fmt::Display); 3] =
                     [("gateway", &config.name), ("address", &address), ("error", &error)];
                 observe::event(Event::SessionGatewayNotBound, &fields);
@@ -202,7 +212,7 @@ async fn bind(config: &SessionGateway, stopping: &mut watch::Receiver<bool>) -> 
 
 const THREADS: usize = 2;
 // limit: connections of one gateway; others wait in the accept queue.
-const CONNECTIONS_MAX: usize = 1024;
+pub(crate) const CONNECTIONS_MAX: usize = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BIND_PAUSE: Duration = Duration::from_millis(200);
 /// How long commands that are being executed may take after a stop.

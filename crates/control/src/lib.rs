@@ -38,5 +38,6 @@ pub use proxy::EngineError;
 pub use sessions::{ChangeView, FilterView, FindingView, MoreView, QuestionView, SessionView, ShowView};
 pub use view::{
     AddressView, CertificateView, CertificatesView, FailureView, GroupView, ListenerTlsView, ListenerView,
-    LoadBalancerView, ProblemView, ReloadView, StatusView, SwapView, TargetView,
+    LoadBalancerView, ProblemView, ReloadView, SessionGatewayView, SessionStoreView, StatusView, SwapView,
+    TargetView,
 };

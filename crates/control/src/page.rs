@@ -7,6 +7,7 @@ mod table;
 
 pub use certificates::certificate_table;
 pub use printable::printable;
+use sessions::{gateway_table, store_table};
 pub use sessions::{session_findings, session_table};
 use table::{span, table};
 
@@ -45,7 +46,8 @@ pub fn status_page(status: &StatusView) -> String {
     let head = ["LISTENER", "ADDRESS", "CONNECTIONS", "TUNNELS", "IN FLIGHT", "REQUESTS", "FAILURES", ""];
     page += &format!("\n{}", table(&head, &status.listeners.iter().map(listener_row).collect::<Vec<_>>()));
     page += &certificates::of_listeners(&status.listeners);
-    page + "\n" + &group_table(status)
+    page += &format!("\n{}", group_table(status));
+    page + &store_table(&status.session_stores) + &gateway_table(&status.session_gateways)
 }
 
 /// What is wrong, before the tables.

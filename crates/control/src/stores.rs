@@ -1,5 +1,7 @@
 //! The session stores that are open, and what goes between them and the tables of the data plane (SP9).
 
+mod watch;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -16,6 +18,9 @@ use store::{Clock, Figures, Guarded, Store, open};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+
+pub(crate) use watch::StoreState;
+use watch::{Watch, watch};
 
 /// The open stores of a process, by name. A store that does not change is kept over a reload.
 pub(crate) struct Stores {
@@ -42,13 +47,16 @@ struct OpenStore {
     table: Arc<SessionTable>,
     /// `None`: a memory store, whose sessions are in the table.
     client: Option<SessionClient>,
+    watch: Arc<Mutex<Watch>>,
     chores: Vec<JoinHandle<()>>,
 }
 
-/// What the metrics say about a store.
+/// What status and metrics say about a store.
 #[derive(Debug)]
 pub(crate) struct StoreFigures {
     pub(crate) name: SessionStoreName,
+    pub(crate) state: StoreState,
+    /// Of calls for sessions and for items of gateways.
     pub(crate) store: Figures,
     pub(crate) sharing: Option<SessionFigures>,
 }
@@ -112,7 +120,8 @@ impl Stores {
         let open = self.lock();
         let figures = |(name, one): (&SessionStoreName, &OpenStore)| StoreFigures {
             name: name.clone(),
-            store: one.store.figures(),
+            state: one.watch.lock().unwrap_or_else(PoisonError::into_inner).state(),
+            store: one.store.figures().and(one.items.figures()),
             sharing: one.client.as_ref().map(SessionClient::figures),
         };
         let mut all: Vec<_> = open.iter().map(figures).collect();
@@ -135,12 +144,17 @@ impl Stores {
         let items = guarded(settings.timeout.max(ITEMS_TIMEOUT));
         let table = live.session_table(Some(&settings.name));
         table.set_capacity(settings.capacity);
-        let mut chores = vec![self.tasks.spawn(sweep(Arc::downgrade(&store)))];
+        let watched = Arc::new(Mutex::new(Watch::default()));
+        let guards = [Arc::downgrade(&store), Arc::downgrade(&items)];
+        let mut chores = vec![
+            self.tasks.spawn(sweep(Arc::downgrade(&store))),
+            self.tasks.spawn(watch(settings.clone(), guards, Arc::clone(&watched))),
+        ];
         let client = self.share(settings, &store, &table, &mut chores);
         let link = client.clone().map(|client| Link { client, timeout: settings.timeout });
         table.set_link(link);
         let config = settings.clone();
-        Ok(OpenStore { config, inner, store, items, table, client, chores })
+        Ok(OpenStore { config, inner, store, items, table, client, watch: watched, chores })
     }
 
     /// Lets the table's sessions be shared through the store. The sessions of a memory store are in the table already.

@@ -23,6 +23,10 @@ pub struct StatusView {
     pub load_balancers: Vec<LoadBalancerView>,
     pub listeners: Vec<ListenerView>,
     pub groups: Vec<GroupView>,
+    #[serde(default)]
+    pub session_stores: Vec<SessionStoreView>,
+    #[serde(default)]
+    pub session_gateways: Vec<SessionGatewayView>,
     /// What needs an operator's attention; empty if all is well.
     #[serde(default)]
     pub problems: Vec<ProblemView>,
@@ -165,6 +169,48 @@ pub struct GroupView {
     pub unchecked: usize,
     /// All targets are unhealthy, so all are used.
     pub fail_open: bool,
+}
+
+/// A `[session_store.NAME]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionStoreView {
+    pub name: String,
+    /// `memory`, `file`, `sql`, `memcached` or `redis`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `serves`, `away`, `refuses` (it is full or read-only) or `not_open`.
+    pub state: String,
+    /// Also if the store has served since; `null`: there was none.
+    pub last_error: Option<String>,
+    pub last_error_seconds_ago: Option<u64>,
+    /// Sessions that this process knows, and has room for.
+    pub sessions: u64,
+    pub sessions_max: u32,
+    /// Calls for sessions and for items of session gateways.
+    pub calls: u64,
+    pub hits: u64,
+    pub misses: u64,
+    /// Calls that failed, or were not made because the store was left alone.
+    pub errors: u64,
+}
+
+/// A `[session_gateway.NAME]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionGatewayView {
+    pub name: String,
+    /// As configured.
+    pub bind: String,
+    /// Where it listens; `null`: it does not.
+    pub address: Option<String>,
+    /// Why it does not listen.
+    pub trouble: Option<String>,
+    pub store: String,
+    pub cache: Option<String>,
+    pub connections_open: u64,
+    pub connections_max: u64,
+    pub commands: u64,
+    /// Commands that its store failed.
+    pub errors: u64,
 }
 
 /// An entry of `GET /targets`.

@@ -42,6 +42,19 @@ pub enum StoreKind {
     },
 }
 
+impl StoreKind {
+    /// Its `type` in the configuration.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::File { .. } => "file",
+            Self::Sql { .. } => "sql",
+            Self::Memcached { .. } => "memcached",
+            Self::Redis { .. } => "redis",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SqlDialect {
     Sqlite,

@@ -100,6 +100,11 @@ impl Breaker {
         }
     }
 
+    /// Whether it rests, and the next call would be the probe.
+    pub fn is_due(&self, now: Duration) -> bool {
+        matches!(self.state, State::Resting { until, .. } if now >= until)
+    }
+
     pub const fn state(&self) -> BreakerState {
         match self.state {
             State::Closed { .. } => BreakerState::Closed,

@@ -23,7 +23,7 @@ pub struct Guarded {
     started: Instant,
     breaker: Mutex<Breaker>,
     counters: Counters,
-    last_error: Mutex<Option<StoreError>>,
+    last_error: Mutex<Option<(StoreError, Instant)>>,
 }
 
 /// What has happened so far, for metrics and status.
@@ -38,6 +38,40 @@ pub struct Figures {
     pub errors: [(&'static str, u64); 7],
     pub state: BreakerState,
     pub last_error: Option<StoreError>,
+    /// How long ago that was.
+    pub last_error_age: Option<Duration>,
+}
+
+impl Figures {
+    /// Those of two guards of one store.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let is_later = match (self.last_error_age, other.last_error_age) {
+            (Some(one), Some(other)) => other < one,
+            (one, _) => one.is_none(),
+        };
+        let (last_error, last_error_age) = if is_later {
+            (other.last_error, other.last_error_age)
+        } else {
+            (self.last_error, self.last_error_age)
+        };
+        let is_closed = self.state == BreakerState::Closed;
+        Self {
+            calls: self.calls + other.calls,
+            hits: self.hits + other.hits,
+            misses: self.misses + other.misses,
+            errors: std::array::from_fn(|at| (REASONS[at], self.errors[at].1 + other.errors[at].1)),
+            state: if is_closed { other.state } else { self.state },
+            last_error,
+            last_error_age,
+        }
+    }
+
+    /// Calls that were refused, because the store is full or does not permit them.
+    pub fn refusals(&self) -> u64 {
+        let of = |&(reason, count): &(&str, u64)| if matches!(reason, "full" | "denied") { count } else { 0 };
+        self.errors.iter().map(of).sum()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -79,18 +113,29 @@ impl Guarded {
 
     pub fn figures(&self) -> Figures {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let last = self.last_error();
         Figures {
             calls: read(&self.counters.calls),
             hits: read(&self.counters.hits),
             misses: read(&self.counters.misses),
             errors: std::array::from_fn(|at| (REASONS[at], read(&self.counters.errors[at]))),
             state: self.breaker().state(),
-            last_error: self.last_error(),
+            last_error_age: last.as_ref().map(|(_, at)| at.elapsed()),
+            last_error: last.map(|(error, _)| error),
         }
     }
 
-    /// What went wrong last, but for the refusals while it rested.
-    pub fn last_error(&self) -> Option<StoreError> {
+    /// Tries a store whose rest is over, so that it is found to be back though no request needs it. Does nothing if it
+    /// does not rest.
+    pub async fn probe(&self) {
+        let Ok(key) = Key::new(PROBE_KEY) else { return };
+        if self.breaker().is_due(self.started.elapsed()) {
+            let _ = self.call(self.inner.get(&key)).await;
+        }
+    }
+
+    /// What went wrong last, but for the refusals while it rested, and when.
+    fn last_error(&self) -> Option<(StoreError, Instant)> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -114,7 +159,8 @@ impl Guarded {
             count(&self.counters.errors[at], 1);
         }
         if *error != StoreError::Resting {
-            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((error.clone(), Instant::now()));
         }
     }
 
@@ -216,3 +262,5 @@ fn count(counter: &AtomicU64, more: u64) {
 }
 
 const REASONS: [&str; 7] = ["away", "late", "full", "denied", "too_large", "garbage", "resting"];
+/// No item has this key.
+const PROBE_KEY: &[u8] = b"evenkeel-probe";

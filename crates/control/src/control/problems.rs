@@ -3,7 +3,10 @@
 use observe::LogTrouble;
 
 use super::recent::Refused;
-use crate::view::{CertificateView, FailureView, ListenerView, ProblemView, StatusView, TargetView};
+use crate::view::{
+    CertificateView, FailureView, ListenerView, ProblemView, SessionGatewayView, SessionStoreView,
+    StatusView, TargetView,
+};
 
 /// What is known beyond the views. Counts are of the last five minutes; those of `lately`, of the last half minute.
 #[derive(Debug, Default)]
@@ -44,6 +47,8 @@ pub(super) fn problems(status: &StatusView, facts: &Facts) -> Vec<ProblemView> {
         problems.extend(out_of_descriptors(listener, *all, *lately));
         problems.extend(full(listener, *all, *lately));
     }
+    problems.extend(status.session_stores.iter().filter_map(troubled_store));
+    problems.extend(status.session_gateways.iter().filter_map(deaf_gateway));
     if facts.panics > 0 {
         let what = format!("a bug of Evenkeel ended {} connections in {WINDOW}", facts.panics);
         problems.push(problem(what, "workers", "please report the log lines with `a panic`"));
@@ -179,6 +184,28 @@ fn full(listener: &ListenerView, refused: Refused, lately: Refused) -> Option<Pr
         &listener_place(listener),
         "raise `max_connections` of the listener or its load balancer, or look for clients that hold connections",
     ))
+}
+
+fn troubled_store(store: &SessionStoreView) -> Option<ProblemView> {
+    let (what, remedy) = match &*store.state {
+        "serves" => return None,
+        "refuses" => {
+            ("it takes nothing", "make room in the store, or let the user that Evenkeel has there write")
+        }
+        "away" => (
+            "it is away, and is tried again all the time",
+            "look at the store and the way to it, and at its user and password; raise its `timeout` if it is only slow",
+        ),
+        _ => ("it cannot be opened", "correct its `url`, see the log"),
+    };
+    let error = store.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    Some(problem(format!("{what}{error}"), &format!("session store {}", store.name), remedy))
+}
+
+fn deaf_gateway(gateway: &SessionGatewayView) -> Option<ProblemView> {
+    let what = format!("it does not listen at {}: {}", gateway.bind, gateway.trouble.as_ref()?);
+    let remedy = "end what uses the address, or change its `bind`; the directory of a Unix socket must exist";
+    Some(problem(what, &format!("session gateway {}", gateway.name), remedy))
 }
 
 fn listener_place(listener: &ListenerView) -> String {

@@ -92,6 +92,8 @@ impl Control {
                 .collect(),
             listeners: snapshot.listeners.iter().map(|plan| listener(plan, &state.serving)).collect(),
             groups: snapshot.groups.iter().map(|plan| group(plan)).collect(),
+            session_stores: self.session_stores(&state.serving.config),
+            session_gateways: self.session_gateways(&state.serving.config, state.stopping),
             problems: Vec::new(),
         }
     }

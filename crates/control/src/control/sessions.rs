@@ -9,7 +9,7 @@ use proxy::SessionMark;
 
 use super::Control;
 use crate::sessions::Directory;
-use crate::stores::StoreFigures;
+use crate::stores::{StoreFigures, StoreState};
 
 impl Control {
     /// The names and tables of the sessions of the generation that is served now.
@@ -113,6 +113,11 @@ impl Control {
 
     fn render_gateways(&self, page: &mut Exposition) {
         let figures = self.gateways.figures();
+        let help = "1 if the session gateway listens at its address.";
+        let mut family = page.family("evenkeel_session_gateway_bound", help, Kind::Gauge);
+        figures.iter().for_each(|(name, figures)| {
+            family.sample(&[("gateway", name.as_str())], u64::from(figures.address().is_some()));
+        });
         let help = "Commands of session gateways, by kind and by how they ended.";
         let mut family = page.family("evenkeel_session_gateway_commands_total", help, Kind::Counter);
         for (name, figures) in &figures {
@@ -139,6 +144,13 @@ impl Control {
 }
 
 fn render_stores(page: &mut Exposition, stores: &[StoreFigures]) {
+    let help = "1 for the store's current state, 0 for the others; `refuses`: it is full or read-only.";
+    let mut family = page.family("evenkeel_session_store_state", help, Kind::Gauge);
+    for StoreFigures { name, state, .. } in stores {
+        for one in StoreState::ALL {
+            family.sample(&[("store", name.as_str()), ("state", one.as_str())], u64::from(*state == one));
+        }
+    }
     let help = "Calls to session stores, for sessions and for items of gateways.";
     let mut family = page.family("evenkeel_session_store_calls_total", help, Kind::Counter);
     stores.iter().for_each(|one| family.sample(&[("store", one.name.as_str())], one.store.calls));

@@ -1,6 +1,7 @@
 //! What a gateway has done.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Counters of one gateway.
 #[derive(Debug, Default)]
@@ -10,6 +11,18 @@ pub struct GatewayFigures {
     pub(super) accepted: AtomicU64,
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
+    place: Mutex<Place>,
+}
+
+/// Whether it listens.
+#[derive(Clone, Debug, Default)]
+enum Place {
+    #[default]
+    NotYet,
+    /// At this address.
+    Bound(String),
+    /// It is tried again all the time.
+    Failed(String),
 }
 
 /// A kind of command, and how it ended.
@@ -58,6 +71,34 @@ impl GatewayFigures {
             })
         })
         .collect()
+    }
+
+    /// The address at which it listens. `None`: it does not.
+    pub fn address(&self) -> Option<String> {
+        match &*self.place() {
+            Place::Bound(address) => Some(address.clone()),
+            Place::NotYet | Place::Failed(_) => None,
+        }
+    }
+
+    /// Why it does not listen.
+    pub fn trouble(&self) -> Option<String> {
+        match &*self.place() {
+            Place::Failed(error) => Some(error.clone()),
+            Place::NotYet | Place::Bound(_) => None,
+        }
+    }
+
+    pub(super) fn bound(&self, address: String) {
+        *self.place() = Place::Bound(address);
+    }
+
+    pub(super) fn not_bound(&self, error: String) {
+        *self.place() = Place::Failed(error);
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn connections_open(&self) -> u64 {

@@ -67,7 +67,7 @@ impl Socket {
 }
 
 /// The address as the configuration has it.
-pub(super) fn name_of(address: &GatewayAddress) -> String {
+pub(crate) fn name_of(address: &GatewayAddress) -> String {
     match address {
         GatewayAddress::Tcp(address) => address.to_string(),
         GatewayAddress::Unix(path) => format!("unix:{}", path.display()),

@@ -1,7 +1,55 @@
-//! Sessions as text.
+//! Sessions, their stores and their gateways as text.
 
 use super::table::{span, table};
 use crate::sessions::{FindingView, SessionView};
+use crate::view::{SessionGatewayView, SessionStoreView};
+
+/// The session stores, if there are any.
+pub(super) fn store_table(stores: &[SessionStoreView]) -> String {
+    let row = |store: &SessionStoreView| {
+        let is_fine = store.state == "serves";
+        let error = store.last_error.as_ref().map(|error| match store.last_error_seconds_ago {
+            Some(seconds) => format!("{} ago: {error}", span(seconds)),
+            None => error.clone(),
+        });
+        vec![
+            store.name.clone(),
+            store.kind.clone(),
+            if is_fine { store.state.clone() } else { store.state.to_uppercase() },
+            store.sessions.to_string(),
+            store.calls.to_string(),
+            store.hits.to_string(),
+            store.misses.to_string(),
+            store.errors.to_string(),
+            error.unwrap_or_default(),
+        ]
+    };
+    let head =
+        ["SESSION STORE", "TYPE", "STATE", "SESSIONS", "CALLS", "HITS", "MISSES", "ERRORS", "LAST ERROR"];
+    optional(&head, &stores.iter().map(row).collect::<Vec<_>>())
+}
+
+/// The session gateways, if there are any.
+pub(super) fn gateway_table(gateways: &[SessionGatewayView]) -> String {
+    let row = |gateway: &SessionGatewayView| {
+        let trouble = gateway.trouble.as_ref().map(|trouble| format!("NOT BOUND: {trouble}"));
+        vec![
+            gateway.name.clone(),
+            gateway.address.clone().unwrap_or_else(|| gateway.bind.clone()),
+            gateway.store.clone(),
+            format!("{} of {}", gateway.connections_open, gateway.connections_max),
+            gateway.commands.to_string(),
+            gateway.errors.to_string(),
+            trouble.unwrap_or_default(),
+        ]
+    };
+    let head = ["SESSION GATEWAY", "ADDRESS", "STORE", "CONNECTIONS", "COMMANDS", "ERRORS", ""];
+    optional(&head, &gateways.iter().map(row).collect::<Vec<_>>())
+}
+
+fn optional(head: &[&str], rows: &[Vec<String>]) -> String {
+    if rows.is_empty() { String::new() } else { format!("\n{}", table(head, rows)) }
+}
 
 /// A line for each session.
 pub fn session_table(sessions: &[SessionView]) -> String {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::view::{AddressView, ReloadView};
+use crate::view::{AddressView, ReloadView, SessionGatewayView, SessionStoreView};
 
 fn status() -> StatusView {
     StatusView {
@@ -36,6 +36,56 @@ app                 2        2          0        0          0
 ";
     assert_eq!(status_page(&status()), expected);
     assert!(status().is_fine());
+}
+
+#[test]
+fn stores_and_gateways_are_shown_if_there_are_any() {
+    let mut with = status();
+    with.session_stores = vec![
+        SessionStoreView {
+            name: "shared".into(),
+            kind: "redis".into(),
+            state: "away".into(),
+            last_error: Some("it did not answer in time".into()),
+            last_error_seconds_ago: Some(61),
+            sessions: 7,
+            calls: 20,
+            hits: 8,
+            misses: 2,
+            errors: 10,
+            ..SessionStoreView::default()
+        },
+        SessionStoreView {
+            name: "near".into(),
+            kind: "memory".into(),
+            state: "serves".into(),
+            ..SessionStoreView::default()
+        },
+    ];
+    let gateway = |name: &str| SessionGatewayView {
+        name: name.into(),
+        bind: "127.0.0.1:0".into(),
+        store: "near".into(),
+        connections_open: 1,
+        connections_max: 1_024,
+        commands: 5,
+        ..SessionGatewayView::default()
+    };
+    with.session_gateways = vec![
+        SessionGatewayView { address: Some("127.0.0.1:11211".into()), ..gateway("php") },
+        SessionGatewayView { trouble: Some("Address already in use".into()), ..gateway("java") },
+    ];
+    let expected = "
+SESSION STORE  TYPE    STATE   SESSIONS  CALLS  HITS  MISSES  ERRORS  LAST ERROR
+shared         redis   AWAY           7     20     8       2      10  1m 1s ago: it did not answer in time
+near           memory  serves         0      0     0       0       0
+
+SESSION GATEWAY  ADDRESS          STORE  CONNECTIONS  COMMANDS  ERRORS
+php              127.0.0.1:11211  near   1 of 1024           5       0
+java             127.0.0.1:0      near   1 of 1024           5       0  NOT BOUND: Address already in use
+";
+    let page = status_page(&with);
+    assert!(page.ends_with(expected), "{page}");
 }
 
 #[test]

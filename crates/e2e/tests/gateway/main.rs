@@ -4,9 +4,11 @@
 
 mod clients_of_memcached_work;
 mod gateway_survives_a_reload;
+mod gateway_without_its_address_is_told;
 mod hostile_clients_harm_only_themselves;
 mod items_survive_a_restart;
 mod store_is_away;
+mod unwritable_store_is_told;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};

@@ -15,5 +15,6 @@ mod lost_store_costs_no_request;
 mod nodes_with_one_key_agree;
 mod nodes_with_one_store_agree;
 mod redis;
+mod store_that_goes_away_is_told;
 mod unused_session_expires;
 mod users;

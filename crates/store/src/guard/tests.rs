@@ -41,6 +41,7 @@ async fn answers_are_counted() {
             ("resting", 0)
         ]
     );
+    assert_eq!(figures.refusals(), 20);
     assert_eq!(figures.state, BreakerState::Closed, "a full store can still be read");
     assert_eq!(figures.last_error, Some(StoreError::Full("no space".to_owned())));
 }
@@ -68,6 +69,43 @@ async fn a_store_that_hangs_is_late_then_left_alone_then_found_again() {
     assert_eq!(figures.state, BreakerState::Closed);
     assert_eq!((figures.errors[1], figures.errors[6]), (("late", 5), ("resting", 100)));
     assert_eq!(figures.last_error, Some(StoreError::Late));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_no_call_needs_is_found_to_be_back() {
+    let (store, script) = guarded();
+    store.probe().await;
+    assert_eq!(script.asked.load(Ordering::Relaxed), 0, "it does not rest");
+    script.set(AWAY);
+    for _ in 0..5 {
+        assert!(store.clear().await.is_err());
+    }
+    script.set(MISSES);
+    store.probe().await;
+    assert_eq!(store.figures().state, BreakerState::Resting, "its rest is not over");
+    tokio::time::advance(Duration::from_millis(500)).await;
+    store.probe().await;
+    let figures = store.figures();
+    assert_eq!((figures.state, figures.errors[6].1), (BreakerState::Closed, 0));
+    assert_eq!(figures.misses, 0, "no item was asked for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn figures_of_two_guards_are_those_of_one_store() {
+    let (one, of_one) = guarded();
+    let (other, of_other) = guarded();
+    of_one.set(AWAY);
+    assert!(one.clear().await.is_err());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    of_other.set(HANGS);
+    for _ in 0..5 {
+        assert!(other.clear().await.is_err());
+    }
+    for both in [one.figures().and(other.figures()), other.figures().and(one.figures())] {
+        assert_eq!((both.calls, both.errors[0].1, both.errors[1].1), (6, 1, 5));
+        assert_eq!((both.state, both.last_error), (BreakerState::Resting, Some(StoreError::Late)));
+        assert_eq!(both.last_error_age, Some(Duration::ZERO));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,6 +65,39 @@ fn failures_are_over_half_a_minute_after_the_last_if_the_target_serves() {
 }
 
 #[test]
+fn stores_that_do_not_serve_and_gateways_that_do_not_listen_are_problems() {
+    let store = |state: &str, error: Option<&str>| SessionStoreView {
+        name: "shared".into(),
+        state: state.into(),
+        last_error: error.map(str::to_owned),
+        ..SessionStoreView::default()
+    };
+    for (state, error, expected) in [
+        ("serves", Some("it did not answer in time"), None),
+        (
+            "away",
+            Some("it did not answer in time"),
+            Some("it is away, and is tried again all the time: it did not answer in time"),
+        ),
+        ("refuses", Some("it has no room: x"), Some("it takes nothing: it has no room: x")),
+        ("not_open", None, Some("it cannot be opened")),
+    ] {
+        let mut status = StatusView::default();
+        status.session_stores.push(store(state, error));
+        let found = problems(&status, &Facts::default());
+        assert_eq!(found.iter().map(|one| &*one.what).next(), expected, "{state}");
+        assert!(found.iter().all(|one| one.place == "session store shared" && !one.remedy.is_empty()));
+    }
+    let mut gateway =
+        SessionGatewayView { name: "php".into(), bind: "unix:/s".into(), ..SessionGatewayView::default() };
+    assert_eq!(deaf_gateway(&gateway), None, "it has not been tried yet, or listens");
+    gateway.trouble = Some("Address already in use".into());
+    let found = deaf_gateway(&gateway).unwrap();
+    assert_eq!(found.what, "it does not listen at unix:/s: Address already in use");
+    assert_eq!(found.place, "session gateway php");
+}
+
+#[test]
 fn refusals_and_lost_lines_are_over_half_a_minute_after_the_last() {
     let refused = |full, descriptors| Refused { full, descriptors };
     let web = |connections_open| ListenerView {

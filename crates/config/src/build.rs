@@ -43,7 +43,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Action, Config, HttpService, Listener, Place, Service};
+use model::{Action, Config, HttpService, Listener, Place, Service, SessionStoreName};
 
 use crate::files::Files;
 use crate::near::nearest;
@@ -66,6 +66,7 @@ struct Build<'b, 't> {
     /// The names of all session stores, including those with errors, and those of them that something uses.
     stores: Vec<&'b str>,
     used_stores: HashSet<String>,
+    store_urls: Vec<StoreUrl>,
     /// Read when it is needed first; empty if the system has none.
     suffixes: Option<PublicSuffixes>,
     /// The Unix sockets and the addresses of `[admin]`.
@@ -76,13 +77,20 @@ struct Build<'b, 't> {
     report: &'b mut Report<'t>,
 }
 
+/// Where the `url` of a session store stands.
+#[derive(Clone, Debug)]
+pub struct StoreUrl {
+    pub store: SessionStoreName,
+    pub place: Place,
+}
+
 pub(crate) fn config(
     root: &Table,
     file_name: &str,
     folder: &Path,
     files: &dyn Files,
     report: &mut Report<'_>,
-) -> Config {
+) -> (Config, Vec<StoreUrl>) {
     let names = |tables| root.tables(tables).into_iter().map(|(name, _)| name).collect();
     let mut build = Build {
         folder,
@@ -92,6 +100,7 @@ pub(crate) fn config(
         access_files: access::FileBudget::default(),
         stores: names("session_store"),
         used_stores: HashSet::new(),
+        store_urls: Vec::new(),
         suffixes: None,
         sockets: Vec::new(),
         admin_addresses: Vec::new(),
@@ -116,7 +125,7 @@ pub(crate) fn config(
     let session_stores = session_store::session_stores(root, &mut build);
     let session_gateways = session_gateway::session_gateways(root, &session_stores, &mut build);
     build.unused_stores(root);
-    Config {
+    let config = Config {
         workers: root.integer("workers"),
         stop_timeout: root.duration("stop_timeout").unwrap_or(STOP_TIMEOUT),
         admin,
@@ -125,7 +134,8 @@ pub(crate) fn config(
         target_groups,
         session_stores,
         session_gateways,
-    }
+    };
+    (config, build.store_urls)
 }
 
 impl Build<'_, '_> {

@@ -23,6 +23,7 @@ mod source;
 mod time;
 mod units;
 
+pub use build::StoreUrl;
 pub use diagnostic::{Diagnostic, Errors, Severity};
 pub use files::{Disk, Files};
 pub use help::{help, nearest_key};

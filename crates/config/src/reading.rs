@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
+use crate::build::StoreUrl;
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::files::{Disk, Files};
 use crate::report::Report;
@@ -25,6 +26,8 @@ pub struct Reading {
     pub config: model::Config,
     pub errors: Errors,
     pub warnings: Vec<Diagnostic>,
+    /// What only the crates that use them can examine.
+    pub store_urls: Vec<StoreUrl>,
     file_name: String,
     text: String,
 }
@@ -105,9 +108,10 @@ fn reading(text: &str, file_name: &str, folder: &Path, files: &dyn Files) -> Res
         // Parts of the tree are missing, so much would be reported that is not so.
         report.keep_only_errors_of_files();
     }
-    let config = build::config(&root, file_name, folder, files, &mut report);
+    let (config, store_urls) = build::config(&root, file_name, folder, files, &mut report);
     let (errors, warnings) = report.finish(file_name);
-    Ok(Reading { config, errors, warnings, file_name: file_name.to_owned(), text: text.to_owned() })
+    let (file_name, text) = (file_name.to_owned(), text.to_owned());
+    Ok(Reading { config, errors, warnings, store_urls, file_name, text })
 }
 
 impl Reading {

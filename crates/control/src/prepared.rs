@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use config::{Diagnostic, Errors, Loaded, Reading, Severity};
-use model::Config;
+use model::{Config, SqlDialect, StoreKind};
 use tls::{Files, Finding, Keeps, Material, TicketKeys};
 
 use crate::contents::Contents;
@@ -93,9 +93,12 @@ pub(crate) fn with_files(
         Ok(material) => (Some(material), refused),
         Err(errors) => (None, errors.0),
     };
+    let of_stores = wrong_stores(&reading);
+    let is_right = reading.errors.is_empty() && of_stores.is_empty();
+    errors.extend(of_stores);
     errors.iter_mut().chain(&mut found).for_each(|diagnostic| reading.quote(diagnostic));
     match material {
-        Some(material) if reading.errors.is_empty() => {
+        Some(material) if is_right => {
             let mut loaded = reading.loaded()?;
             loaded.warnings.extend(found);
             Ok((loaded, material, kept))
@@ -103,6 +106,37 @@ pub(crate) fn with_files(
         _ => {
             let warnings = reading.warnings.into_iter().chain(found).collect();
             Err(Unfit { errors: reading.errors.and(Errors(errors)), warnings })
+        }
+    }
+}
+
+/// The session stores that could not be opened. Nothing is connected for it.
+fn wrong_stores(reading: &Reading) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    for store in &reading.config.session_stores {
+        let place = reading.store_urls.iter().find(|url| url.store == store.name);
+        let (Some(url), Err(error)) = (place, store::check(&store.kind)) else { continue };
+        let message = format!("session store `{}` cannot be opened: {error}", store.name);
+        let hint = url_hint(&store.kind).to_owned();
+        let diagnostic = Diagnostic::about(Severity::Error, &url.place, message, hint);
+        wrong.push(Diagnostic { key: format!("session_store.{}.url", store.name), ..diagnostic });
+    }
+    wrong
+}
+
+fn url_hint(kind: &StoreKind) -> &'static str {
+    match kind {
+        StoreKind::Sql { dialect: SqlDialect::Postgres, .. } => {
+            "`sslmode` is `disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`; other parameters are those of PostgreSQL's own URLs"
+        }
+        StoreKind::Sql { dialect: SqlDialect::Mysql, .. } => {
+            "`ssl-mode` is `DISABLED`, `PREFERRED`, `REQUIRED`, `VERIFY_CA` or `VERIFY_IDENTITY`; `ssl-ca` names a file"
+        }
+        StoreKind::Sql { dialect: SqlDialect::Sqlite, .. } => {
+            "a URL of SQLite is `sqlite://` and a file name, such as `sqlite:///var/lib/evenkeel/sessions.db`"
+        }
+        _ => {
+            "the form is `redis://USER:PASSWORD@HOST:PORT/NUMBER`, with the number of the database; `rediss://` is for TLS"
         }
     }
 }

@@ -30,7 +30,7 @@ pub use item::{Item, Put, SMALL_VALUE_BYTES_MAX, VALUE_BYTES_MAX, Version, When}
 pub use key::{InvalidKey, Key};
 pub use memcached::MemcachedStore;
 pub use memory::{MemoryLimits, MemoryStore};
-pub use open::{OpenError, open};
+pub use open::{OpenError, check, open};
 pub use redis::RedisStore;
 pub use secrets::InvalidUrl;
 pub use sql::SqlStore;

@@ -41,6 +41,20 @@ pub fn open(settings: &SessionStore, clock: Clock, memory_bytes: u64) -> Result<
     })
 }
 
+/// Finds what is wrong with a URL, without a connection.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn check(kind: &StoreKind) -> Result<(), OpenError> {
+    let clock: Clock = Arc::new(|| 0);
+    match kind {
+        StoreKind::Sql { dialect, url } => drop(SqlStore::new(*dialect, &url.0, clock)?),
+        StoreKind::Redis { url } => drop(RedisStore::new(&url.0, clock)?),
+        StoreKind::Memory | StoreKind::File { .. } | StoreKind::Memcached { .. } => {}
+    }
+    Ok(())
+}
+
 /// After what silence a server of a group is ejected. Longer than a call waits, so that a single slow answer ejects none;
 /// short, so that a server that hangs delays few calls.
 fn patience(timeout: Duration) -> Duration {
@@ -95,7 +109,9 @@ mod tests {
             assert_eq!(store.get(&Key::new(b"key").unwrap()).await.is_ok(), is_there, "{name}");
         }
         let redis = |url: &str| StoreKind::Redis { url: SecretUrl(url.to_owned()) };
-        let error = open(&settings(redis("redis://:secret@host/x")), Arc::new(|| 0), 1 << 20).unwrap_err();
+        let wrong = redis("redis://:secret@host/x");
+        let error = open(&settings(wrong.clone()), Arc::new(|| 0), 1 << 20).unwrap_err();
+        assert_eq!(check(&wrong), Err(error.clone()));
         assert!(
             error.to_string().starts_with("invalid URL") && !error.to_string().contains("secret"),
             "{error}"

@@ -7,7 +7,7 @@ use model::{
     MemcachedAddress, MemcachedServer, SecretUrl, SessionStore, SessionStoreName, SqlDialect, StoreKind,
 };
 
-use super::{Build, key_file};
+use super::{Build, StoreUrl, key_file};
 use crate::near::nearest;
 use crate::raw::{Data, Table, Value};
 use crate::report::Locate;
@@ -25,8 +25,13 @@ fn session_store(name: &str, table: &Table, build: &mut Build<'_, '_>) -> Sessio
         let default_path = build.generated_key_path();
         Some(key_file::key_source(table, default_path, build))
     };
+    let store = SessionStoreName::new(name);
+    if let Some(value) = table.value("url") {
+        let place = build.place(value);
+        build.store_urls.push(StoreUrl { store: store.clone(), place });
+    }
     SessionStore {
-        name: SessionStoreName::new(name),
+        name: store,
         kind,
         timeout: table.duration("timeout").unwrap_or(TIMEOUT),
         capacity: table.integer("capacity").unwrap_or(CAPACITY),

@@ -6,6 +6,7 @@ mod admin_over_tcp;
 mod bad_config_changes_nothing;
 mod blocked_stderr_stops_no_traffic;
 mod bytes_are_counted;
+mod check_refuses_bad_store_urls;
 mod check_reports_all_that_run_refuses;
 mod dead_group_is_told;
 mod descriptors_run_out;

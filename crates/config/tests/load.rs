@@ -56,3 +56,20 @@ fn a_text_has_a_limit() {
     let (_folder, main) = folder(&[("main.toml", &vec![b'#'; 16 * 1024 * 1024 + 1])]);
     assert!(load(&main).unwrap_err().0[0].message.contains("larger than"), "the limit");
 }
+
+#[test]
+fn after_an_error_no_store_is_called_unused() {
+    let store = "[session_store.shared]\ntype = \"memory\"\n";
+    for (persistence, used) in [
+        ("{ type = \"source_ip\", store = \"shared\" }", true),
+        ("{ type = \"source_ipp\", store = \"shared\" }", true),
+        ("{ type = \"source_ip\", store = \"shred\" }", true),
+        ("{ type = \"cookie\", store = \"shared\" }", true),
+        ("{ type = \"source_ip\" }", false),
+    ] {
+        let text = format!("{PLAIN}persistence = {persistence}\n{store}");
+        let (_folder, main) = folder(&[("main.toml", text.as_bytes())]);
+        let warnings = config::read(&main).unwrap().warnings;
+        assert_eq!(warnings.is_empty(), used, "{persistence}: {warnings:?}");
+    }
+}

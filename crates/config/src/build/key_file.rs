@@ -68,7 +68,9 @@ fn examine(
     if let Some(mode) = build.files.mode(path).filter(|mode| mode & MODE_OF_OTHERS != 0) {
         let mode = mode & 0o7777;
         let message = format!("others than its owner have access to `{name}`: its mode is {mode:04o}");
-        build.report.file_error(at, message).hint("`chmod 600 FILE` leaves the secrets to the owner");
+        let file = path.display().to_string();
+        let hint = format!("`chmod 600 {}` leaves the secrets to the owner", file.escape_debug());
+        build.report.file_error(at, message).hint(hint);
         return None;
     }
     parse(bytes)

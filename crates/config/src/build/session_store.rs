@@ -233,8 +233,12 @@ impl Build<'_, '_> {
         false
     }
 
-    /// Warns about stores that nothing has asked for with [`Build::store_exists`].
+    /// Warns about stores that nothing has asked for with [`Build::store_exists`]. After an error it is not known what
+    /// would.
     pub(super) fn unused_stores(&mut self, root: &Table) {
+        if self.report.error_count() > 0 {
+            return;
+        }
         for (name, table) in root.tables("session_store") {
             if !self.used_stores.contains(name) {
                 self.report.warning(table, format!("nothing is kept in session store `{name}`"));

@@ -29,6 +29,7 @@ mod rule;
 mod session_gateway;
 mod session_store;
 mod settings;
+mod source_scope;
 mod status;
 mod target_group;
 mod target_tls;
@@ -66,6 +67,8 @@ struct Build<'b, 't> {
     /// The names of all session stores, including those with errors, and those of them that something uses.
     stores: Vec<&'b str>,
     used_stores: HashSet<String>,
+    /// Those of them that keep the sessions of a `persistence`.
+    persistent_stores: HashSet<String>,
     store_urls: Vec<StoreUrl>,
     /// Read when it is needed first; empty if the system has none.
     suffixes: Option<PublicSuffixes>,
@@ -100,6 +103,7 @@ pub(crate) fn config(
         access_files: access::FileBudget::default(),
         stores: names("session_store"),
         used_stores: HashSet::new(),
+        persistent_stores: HashSet::new(),
         store_urls: Vec::new(),
         suffixes: None,
         sockets: Vec::new(),
@@ -117,6 +121,7 @@ pub(crate) fn config(
     connections::check(root, &mut build);
     cookie_scope::check(root, &listeners, &target_groups, &mut build);
     cookie_names::check(root, &listeners, &target_groups, &mut build);
+    source_scope::check(root, &listeners, &target_groups, &mut build);
     build.unused(root, &listeners);
     let admin =
         root.table("admin").map(|table| admin::admin(table, &listeners, &mut build)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Warns where browsers keep one cookie for two groups (SP4).
+//! Warns where browsers keep one cookie for two groups (SP4), and where two groups of a rule keep its sessions apart.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -34,6 +34,7 @@ pub(super) fn check(root: &Table, listeners: &[Listener], groups: &[TargetGroup]
             ))
         })
         .collect();
+    check_weighted(root, listeners, groups, build);
     let mut warned = BTreeSet::new();
     for listener in listeners {
         for (name, routes) in routes(root, listener, &of_groups) {
@@ -48,6 +49,47 @@ pub(super) fn check(root: &Table, listeners: &[Listener], groups: &[TargetGroup]
                 "a response of one replaces the cookie of the other: give this `persistence` or that in line {line} another `name`"
             ));
         }
+    }
+}
+
+/// Warns about groups of one rule that read the same cookie of the application, each for itself.
+fn check_weighted(root: &Table, listeners: &[Listener], groups: &[TargetGroup], build: &mut Build<'_, '_>) {
+    let of_groups: HashMap<_, _> = groups
+        .iter()
+        .zip(root.tables("target_group"))
+        .filter_map(|(group, (_, table))| {
+            let name = of_application(group.persistence.as_deref())?;
+            Some((group.name.as_str(), (name, table.entry("persistence")?)))
+        })
+        .collect();
+    let actions = listeners.iter().flat_map(|listener| {
+        let Service::Http(HttpService { rules, default_action, .. }) = &listener.service;
+        let of_rules = rules.iter().filter(|rule| rule.persistence.is_none()).map(|rule| &rule.action);
+        of_rules.chain(default_action)
+    });
+    let mut warned = BTreeSet::new();
+    for action in actions {
+        let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+        for group in group_names(action) {
+            let Some((name, at)) = of_groups.get(group) else { continue };
+            let other = *first.entry(name).or_insert(group);
+            if other == group || !warned.insert(at.span.start) {
+                continue;
+            }
+            let message =
+                format!("a rule leads here and to target group `{other}`, which also reads `{name}`");
+            build.report.warning(*at, message).hint(
+                "each group keeps its own sessions, and does not know those of the other: the `persistence` of a rule is for all its groups",
+            );
+        }
+    }
+}
+
+/// The name of a cookie that the application sets.
+fn of_application(persistence: Option<&Persistence>) -> Option<&str> {
+    match persistence {
+        Some(Persistence::Cookie(cookie)) if cookie.mode != CookieMode::Insert => Some(&cookie.name),
+        _ => None,
     }
 }
 

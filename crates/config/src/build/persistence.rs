@@ -134,6 +134,7 @@ fn source_ip(table: &Table, build: &mut Build<'_, '_>) -> SourceIpPersistence {
 fn store(table: &Table, build: &mut Build<'_, '_>) -> Option<SessionStoreName> {
     let value = table.value("store")?;
     let name = value.text()?;
+    build.persistent_stores.insert(name.to_owned());
     build.store_exists(name, value).then(|| SessionStoreName::new(name))
 }
 

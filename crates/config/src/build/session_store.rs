@@ -22,6 +22,7 @@ fn session_store(name: &str, table: &Table, build: &mut Build<'_, '_>) -> Sessio
     let key = if kind == StoreKind::Memory {
         None
     } else {
+        warn_of_own_key(name, table, &kind, build);
         let default_path = build.generated_key_path();
         Some(key_file::key_source(table, default_path, build))
     };
@@ -37,6 +38,22 @@ fn session_store(name: &str, table: &Table, build: &mut Build<'_, '_>) -> Sessio
         capacity: table.integer("capacity").unwrap_or(CAPACITY),
         key,
     }
+}
+
+/// Warns about a store that other processes may share, but not its sessions.
+fn warn_of_own_key(name: &str, table: &Table, kind: &StoreKind, build: &mut Build<'_, '_>) {
+    // A file of SQLite is on the disk of one machine.
+    let is_local = matches!(kind, StoreKind::Memory | StoreKind::Sql { dialect: SqlDialect::Sqlite, .. });
+    if is_local || table.has("key_file") || !build.persistent_stores.contains(name) {
+        return;
+    }
+    let path = build.generated_key_path();
+    let at = table.value("type").map_or(table as &dyn Locate, |value| value);
+    let message = format!("no other balancer finds the sessions in `{name}`, which has no `key_file`");
+    build.report.warning(at, message).hint(format!(
+        "they are hashed with a secret that is made at the start, in `{}`: name a copy of it as `key_file` in every balancer",
+        path.display()
+    ));
 }
 
 fn kind(table: &Table, build: &mut Build<'_, '_>) -> StoreKind {

@@ -46,6 +46,7 @@ pub(crate) const CIRCLES: &[CircleException] = &[
             "build::session_gateway",
             "build::session_store",
             "build::settings",
+            "build::source_scope",
             "build::target_group",
             "build::target_tls",
             "build::tls",

@@ -134,15 +134,51 @@ pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
         "clients: `keepalive_timeout`, `header_timeout`, `body_timeout`, `send_timeout` of a listener; targets: `timeouts` of a target group",
     ),
     ("session_affinity", PERSISTENCE),
+    ("session_persistence", PERSISTENCE),
+    ("session_stickiness", PERSISTENCE),
     ("sessions", PERSISTENCE),
     ("stick_table", PERSISTENCE),
+    ("stickiness", PERSISTENCE),
     ("sticky", PERSISTENCE),
+    ("sticky_cookie", PERSISTENCE),
+    ("sticky_session", PERSISTENCE),
+    ("sticky_sessions", PERSISTENCE),
     ("upstream", "a set of targets is a `[target_group.NAME]`"),
     ("upstreams", "a set of targets is a `[target_group.NAME]`"),
 ];
 
 const PERSISTENCE: &str =
     "the `persistence` of a target group or a rule keeps the requests of one client at one target";
+
+/// Words of other products for keys, which are hinted at in tables with such a key.
+pub(crate) const SYNONYMS: &[(&str, &str)] = &[
+    ("cookie_name", "name"),
+    ("cookie_path", "path"),
+    ("cookie_domain", "domain"),
+    ("expires", "ttl"),
+    ("expiry", "ttl"),
+    ("httponly", "http_only"),
+    ("max_age", "ttl"),
+    ("samesite", "same_site"),
+];
+
+/// Words of other products for a `type`, the `type` that is meant, and what is to be written.
+pub(crate) const FOREIGN_TYPES: &[(&str, &str, &str)] = &[
+    ("address", "source_ip", "write `type = \"source_ip\"`"),
+    ("client_ip", "source_ip", "write `type = \"source_ip\"`"),
+    ("ip", "source_ip", "write `type = \"source_ip\"`"),
+    ("ip_hash", "source_ip", "write `type = \"source_ip\"`"),
+    ("source", "source_ip", "write `type = \"source_ip\"`"),
+    ("insert", "cookie", "write `type = \"cookie\"`: `mode = \"insert\"` is its default"),
+    ("rewrite", "cookie", "write `type = \"cookie\", mode = \"rewrite\"`"),
+    ("learn", "cookie", "write `type = \"cookie\", mode = \"learn\"`"),
+    ("sqlite", "sql", "write `type = \"sql\"`: the `url` says which database"),
+    ("postgres", "sql", "write `type = \"sql\"`: the `url` says which database"),
+    ("postgresql", "sql", "write `type = \"sql\"`: the `url` says which database"),
+    ("mysql", "sql", "write `type = \"sql\"`: the `url` says which database"),
+    ("mariadb", "sql", "write `type = \"sql\"`: the `url` says which database"),
+    ("valkey", "redis", "write `type = \"redis\"`, which is for Valkey, too"),
+];
 
 /// Keys that later versions will add.
 pub(crate) const LATER_KEYS: &[&str] = &["acme"];

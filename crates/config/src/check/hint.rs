@@ -1,11 +1,15 @@
 //! Hints for unknown keys: what the operator most likely meant.
 
 use super::elsewhere;
-use crate::keys::{FOREIGN_WORDS, Fields, LATER_KEYS};
+use crate::keys::{FOREIGN_WORDS, Fields, LATER_KEYS, SYNONYMS, find};
 use crate::near::nearest;
 
-/// The key of this table that was most likely misspelt.
+/// The key of this table that was most likely misspelt, or that other products call so.
 pub(super) fn slip(fields: Fields, name: &str) -> Option<&'static str> {
+    let synonym = SYNONYMS.iter().find(|(word, meant)| *word == name && find(fields, meant).is_some());
+    if let Some((_, meant)) = synonym {
+        return Some(meant);
+    }
     let foreign = FOREIGN_WORDS.iter().any(|(word, _)| *word == name) || LATER_KEYS.contains(&name);
     let here = fields.iter().copied().flatten().map(|key| key.name);
     if foreign { None } else { nearest(name, here) }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use crate::keys::{Kind, find};
+use crate::keys::{FOREIGN_TYPES, Kind, find};
 use crate::near::nearest;
 use crate::raw::Data;
 use crate::units::{parse_duration, parse_size, print_duration, print_size};
@@ -66,9 +66,11 @@ fn word(words: &[&str], later: &[&str], name: &str, text: &str) -> Result<Data, 
         let message = format!("`{name} = \"{text}\"` is not available in this version");
         return Err(Wrong { message, hint: Some(format!("available: {}", all.join(", "))) });
     }
-    let hint = match nearest(text, words.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("one of {}", all.join(", ")),
+    let foreign = FOREIGN_TYPES.iter().find(|(word, meant, _)| *word == text && words.contains(meant));
+    let hint = match (foreign, nearest(text, words.iter().copied())) {
+        (Some((_, _, hint)), _) if name == "type" => (*hint).to_owned(),
+        (_, Some(near)) => format!("did you mean `{near}`?"),
+        (_, None) => format!("one of {}", all.join(", ")),
     };
     Err(Wrong { message: format!("`{name}` cannot be `{}`", text.escape_debug()), hint: Some(hint) })
 }

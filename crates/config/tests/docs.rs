@@ -159,6 +159,21 @@ fn every_example_is_accepted() {
     }
 }
 
+#[test]
+fn examples_of_the_pages_about_sessions_are_accepted() {
+    for page in ["sessions.md", "session-gateway.md"] {
+        let text = doc(page);
+        let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+        let examples: Vec<_> = blocks.map(|(example, _)| example).collect();
+        assert!(!examples.is_empty(), "{page}");
+        for example in examples {
+            let loaded = parse(example, "example.toml", &AnyPage);
+            let loaded = loaded.unwrap_or_else(|errors| panic!("{page}: {example}\n{errors}"));
+            assert!(loaded.warnings.is_empty(), "{page}: {example}\n{:?}", loaded.warnings);
+        }
+    }
+}
+
 /// The documented defaults of a chapter, as TOML with dotted keys.
 fn documented_defaults(chapter: &str) -> String {
     let text = reference_markdown();

@@ -1,6 +1,7 @@
 //! A real Prometheus scrapes with the configuration of `docs/prometheus.md`, and `promtool` finds nothing to say about the
-//! page.
+//! page of metrics and the rules.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -14,7 +15,7 @@ use crate::admin_over_tcp::{TOKEN, addresses};
 fn prometheus_scrapes_with_the_configuration_of_the_page() {
     let balancer = balancer();
     let [local, remote] = addresses(&balancer);
-    let config = scrape_config()
+    let config = block(0)
         .replace("127.0.0.1:9900", &local.to_string())
         .replace("192.0.2.10:9900", &SocketAddr::from(([127, 0, 0, 1], remote.port())).to_string())
         .replace("/etc/prometheus/evenkeel.token", balancer.path("token").to_str().unwrap())
@@ -44,6 +45,25 @@ fn promtool_has_nothing_to_say_about_the_page() {
     assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
 }
 
+#[test]
+fn the_rules_of_the_page_are_valid_and_ask_for_metrics_that_exist() {
+    let rules = block(1);
+    let balancer = balancer();
+    balancer.write("rules.yml", rules);
+    let output = Command::new("promtool").arg("check").arg("rules").arg(balancer.path("rules.yml")).output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("SUCCESS: 7 rules found"), "{output:?}");
+
+    let metrics = balancer.metrics();
+    let words = PAGE.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names: BTreeSet<_> = words.filter(|word| word.starts_with("evenkeel_session")).collect();
+    assert!(names.len() > 5, "{names:?}");
+    for name in names {
+        assert!(metrics.contains(&format!("# TYPE {name} ")), "{name}");
+    }
+}
+
 /// One that has served a request.
 fn balancer() -> Balancer {
     let target = Target::named("served");
@@ -53,9 +73,11 @@ fn balancer() -> Balancer {
     balancer
 }
 
-fn scrape_config() -> &'static str {
-    let page = include_str!("../../../../docs/prometheus.md");
-    page.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0
+const PAGE: &str = include_str!("../../../../docs/prometheus.md");
+
+/// A block of YAML of the page: the first is the scrape configuration, the second are the rules.
+fn block(index: usize) -> &'static str {
+    PAGE.split("```yaml\n").nth(index + 1).unwrap().split_once("```").unwrap().0
 }
 
 struct Prometheus {

@@ -73,3 +73,42 @@ fn after_an_error_no_store_is_called_unused() {
         assert_eq!(warnings.is_empty(), used, "{persistence}: {warnings:?}");
     }
 }
+
+#[test]
+fn redis_is_named_by_what_its_users_write() {
+    for url in [
+        "redis://:secret@10.0.0.1:6379/2",
+        "rediss://cache.internal?ssl-ca=/etc/ca.pem",
+        "valkey://10.0.0.1",
+        "valkeys://10.0.0.1",
+        "redis+unix:///run/redis.sock",
+        "redis+sentinel://:secret@10.0.0.1,10.0.0.2:26379/sessions/1",
+        "valkey+sentinel://[::1]:26379/sessions",
+    ] {
+        let store = format!("[session_store.shared]\ntype = \"redis\"\nurl = \"{url}\"\n");
+        let text = format!("{PLAIN}persistence = {{ type = \"source_ip\", store = \"shared\" }}\n{store}");
+        let (_folder, main) = folder(&[("main.toml", text.as_bytes())]);
+        let stores = load(&main).unwrap_or_else(|errors| panic!("{url}: {errors}")).config.session_stores;
+        assert!(matches!(&stores[0].kind, model::StoreKind::Redis { url: known } if known.0 == url), "{url}");
+    }
+}
+
+/// Cookies of a rule's persistence are sealed for this text: another one ends all of its sessions at an upgrade.
+#[test]
+fn the_identity_of_a_rule_does_not_change_with_versions() {
+    let rules = [
+        ("path = \"/shop/\"", r#"Any Prefix("/shop/") []"#),
+        (
+            "host = \"*.example.com\"\npath = \"~ ^/a\"\nmethod = [\"PUT\", \"GET\"]\nsource = [\"10.0.0.0/8\"]\n\
+             header = { X-A = \"1\" }\nquery = { q = \"*\" }\ncookie = { c = \"~ x\" }",
+            r#"LeadingWildcard(".example.com") Regex(Regex("^/a")) ["cookie NamedCondition { name: \"c\", value: Regex(Regex(\"x\")) }", "header FieldCondition { name: \"x-a\", value: Exact(\"1\") }", "method \"GET\"", "method \"PUT\"", "query NamedCondition { name: \"q\", value: Present }", "source Cidr { base: 281470849515520, mask: 340282366920938463463374607431751434240 }"]"#,
+        ),
+    ];
+    for (keys, identity) in rules {
+        let text = format!("{PLAIN}[[listener.web.rule]]\n{keys}\nforward = \"app\"\n");
+        let (_folder, main) = folder(&[("main.toml", text.as_bytes())]);
+        let loaded = load(&main).unwrap_or_else(|errors| panic!("{errors}"));
+        let model::Service::Http(http) = &loaded.config.listeners[0].service;
+        assert_eq!(http.rules[0].identity(), identity);
+    }
+}

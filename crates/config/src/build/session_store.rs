@@ -134,17 +134,25 @@ fn sql(value: &Value, build: &mut Build<'_, '_>) -> Option<StoreKind> {
 fn redis(value: &Value, build: &mut Build<'_, '_>) -> Option<StoreKind> {
     let text = value.text()?;
     let (scheme, rest) = scheme(text);
-    if !matches!(scheme, "redis" | "rediss") {
-        let problem = build.report.error(value, "this is not the URL of a Redis server");
-        problem.hint(match scheme {
-            "sqlite" | "postgres" | "postgresql" | "mysql" | "mariadb" => {
-                "databases are for `type = \"sql\"`"
-            }
-            _ => "it begins with `redis://`, or with `rediss://` for TLS",
-        });
-        return None;
+    match scheme {
+        "redis" | "rediss" | "valkey" | "valkeys" => {
+            has_host(rest, "redis://HOST:PORT/NUMBER", value, build);
+        }
+        "redis+sentinel" | "valkey+sentinel" => {
+            has_host(rest, "redis+sentinel://HOST:PORT,HOST:PORT/MASTER/NUMBER", value, build);
+        }
+        "redis+unix" | "valkey+unix" => {}
+        _ => {
+            let problem = build.report.error(value, "this is not the URL of a Redis server");
+            problem.hint(match scheme {
+                "sqlite" | "postgres" | "postgresql" | "mysql" | "mariadb" => {
+                    "databases are for `type = \"sql\"`"
+                }
+                _ => "it begins with `redis://`, with `rediss://` for TLS, or with `redis+sentinel://`",
+            });
+            return None;
+        }
     }
-    has_host(rest, "redis://HOST:PORT/NUMBER", value, build);
     Some(StoreKind::Redis { url: SecretUrl(text.to_owned()) })
 }
 

@@ -24,7 +24,7 @@ pub(super) const STORE: &[Key] = &[
         name: "url",
         kind: Kind::Text("URL"),
         default: Means("needed with `type = \"sql\"` and `\"redis\"`, not allowed with others"),
-        help: "The database: `sqlite://` and a file, which is made if it is missing (`sqlite:///var/lib/evenkeel/sessions.db`; a relative path is relative to this file), `postgres://USER:PASSWORD@HOST/DATABASE` or `mysql://USER:PASSWORD@HOST/DATABASE`; or the Redis server: `redis://HOST:PORT/NUMBER`, with TLS `rediss://`. The password is never shown.",
+        help: "The database: `sqlite://` and a file, which is made if it is missing (`sqlite:///var/lib/evenkeel/sessions.db`; a relative path is relative to this file), `postgres://USER:PASSWORD@HOST/DATABASE` or `mysql://USER:PASSWORD@HOST/DATABASE`; or the Redis or Valkey server: `redis://HOST:PORT/NUMBER`, with TLS `rediss://`, at a Unix socket `redis+unix:///PATH`, behind sentinels that name the master `redis+sentinel://HOST:PORT,HOST:PORT/MASTER/NUMBER`. The password is never shown.",
         example: "url = \"postgres://evenkeel:secret@db.internal/sessions\"",
     },
     Key {

@@ -3,8 +3,10 @@
 #[cfg(test)]
 mod tests;
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -139,14 +141,19 @@ impl Guarded {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn call<T>(&self, reply: Reply<'_, T>) -> Result<T, StoreError> {
+    async fn call<T>(&self, mut reply: Reply<'_, T>) -> Result<T, StoreError> {
         count(&self.counters.calls, 1);
-        let Some(pass) = self.breaker().admit(self.started.elapsed()) else {
+        let began = Instant::now();
+        let Some(pass) = self.breaker().admit(began - self.started) else {
             self.note(&StoreError::Resting);
             return Err(StoreError::Resting);
         };
-        let call = Call { guard: self, pass: Some(pass), began: Instant::now() };
-        let result = timeout(self.timeout, reply).await.unwrap_or(Err(StoreError::Late));
+        let call = Call { guard: self, pass: Some(pass), began };
+        // A store in memory answers at once, and needs no timer.
+        let result = match poll_fn(|context| Poll::Ready(reply.as_mut().poll(context))).await {
+            Poll::Ready(result) => result,
+            Poll::Pending => timeout(self.timeout, reply).await.unwrap_or(Err(StoreError::Late)),
+        };
         call.finish(outcome(&result));
         if let Err(error) = &result {
             self.note(error);
@@ -185,7 +192,9 @@ impl Call<'_> {
 
     fn end(&mut self, outcome: Outcome) {
         if let Some(pass) = self.pass.take() {
-            self.guard.breaker().finish(pass, outcome, self.guard.started.elapsed());
+            // Only failures begin a rest, which depends on the time.
+            let now = if outcome == Outcome::Answered { self.began } else { Instant::now() };
+            self.guard.breaker().finish(pass, outcome, now - self.guard.started);
         }
     }
 }

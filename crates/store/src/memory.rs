@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use self::lru::Lru;
+use self::lru::{Lru, Place};
 use crate::{Clock, Item, Key, Put, Reply, Store, StoreError, VALUE_BYTES_MAX, Version, When};
 
 /// Evicts the least recently used item when it is full. What has expired is removed when it is read, or evicted.
@@ -73,7 +73,7 @@ impl MemoryStore {
     }
 
     fn read(&self, key: &Key) -> Option<Item> {
-        self.with(key, |items| self.live(items, key).map(|item| item.clone()))
+        self.with(key, |items| self.live(items, key).and_then(|place| items.item(place)).cloned())
     }
 
     fn write(&self, key: &Key, item: &Item, when: When) -> Result<Put, StoreError> {
@@ -81,16 +81,18 @@ impl MemoryStore {
             return Err(StoreError::TooLarge);
         }
         let put = self.with(key, |items| {
-            let present = self.live(items, key);
+            let place = self.live(items, key);
+            let present = place.and_then(|place| items.item(place));
             if !when.holds(present.as_ref().map(|item| item.version)) {
-                return Put::Refused(present.map(|item| item.clone()));
+                return Put::Refused(present.cloned());
             }
             let version = Version(self.versions.fetch_add(1, Ordering::Relaxed) + 1);
             // The value may be a small part of a buffer that would be kept as a whole.
             let item = Item { value: Bytes::copy_from_slice(&item.value), version, ..*item };
             self.add(key, &item);
-            if let Some(before) = items.insert(key.clone(), item, self.use_now()) {
-                self.subtract(key, &before);
+            match present {
+                Some(present) => self.subtract(key, &std::mem::replace(present, item)),
+                None => items.insert(key.clone(), item, self.use_now()),
             }
             Put::Done(version)
         });
@@ -99,7 +101,10 @@ impl MemoryStore {
     }
 
     fn change_end(&self, key: &Key, expires: Option<u64>) -> bool {
-        self.with(key, |items| self.live(items, key).map(|item| item.expires = expires).is_some())
+        self.with(key, |items| {
+            let item = self.live(items, key).and_then(|place| items.item(place));
+            item.map(|item| item.expires = expires).is_some()
+        })
     }
 
     fn remove(&self, key: &Key) -> bool {
@@ -122,15 +127,18 @@ impl MemoryStore {
         }
     }
 
-    /// The item under a key, as used now; removes it if it has expired.
-    fn live<'a>(&self, items: &'a mut Lru, key: &Key) -> Option<&'a mut Item> {
-        let now = (self.clock)();
-        if items.peek(key).is_some_and(|item| item.is_expired(now))
-            && let Some(item) = items.remove(key)
-        {
-            self.subtract(key, &item);
+    /// Where the item under a key is, as used now; removes it if it has expired.
+    fn live(&self, items: &mut Lru, key: &Key) -> Option<Place> {
+        let place = items.find(key)?;
+        let is_expired = |item: &mut Item| item.expires.is_some() && item.is_expired((self.clock)());
+        if items.item(place).is_some_and(is_expired) {
+            if let Some(item) = items.remove(key) {
+                self.subtract(key, &item);
+            }
+            return None;
         }
-        items.touch(key, self.use_now())
+        items.touch(place, self.use_now());
+        Some(place)
     }
 
     /// Removes the least recently used items until the limits are kept.

@@ -15,6 +15,10 @@ pub(super) struct Lru {
     oldest: u32,
 }
 
+/// See [`Lru::find`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(u32);
+
 #[derive(Debug)]
 struct Slot {
     entry: Option<(Key, Item)>,
@@ -30,24 +34,23 @@ impl Default for Lru {
 }
 
 impl Lru {
-    pub(super) fn peek(&self, key: &Key) -> Option<&Item> {
-        let &place = self.places.get(key)?;
-        self.slots[place as usize].entry.as_ref().map(|(_, item)| item)
+    /// Where an item is, until one is inserted or removed: one search serves all that is done with it.
+    pub(super) fn find(&self, key: &Key) -> Option<Place> {
+        self.places.get(key).map(|&place| Place(place))
     }
 
-    /// The item, which is now the most recently used. `now` never goes back.
-    pub(super) fn touch(&mut self, key: &Key, now: u64) -> Option<&mut Item> {
-        let &place = self.places.get(key)?;
-        self.unlink(place);
-        self.link(place, now);
+    pub(super) fn item(&mut self, Place(place): Place) -> Option<&mut Item> {
         self.slots[place as usize].entry.as_mut().map(|(_, item)| item)
     }
 
-    /// Returns the item that was there.
-    pub(super) fn insert(&mut self, key: Key, item: Item, now: u64) -> Option<Item> {
-        if let Some(present) = self.touch(&key, now) {
-            return Some(std::mem::replace(present, item));
-        }
+    /// Makes it the most recently used. `now` never goes back.
+    pub(super) fn touch(&mut self, Place(place): Place, now: u64) {
+        self.unlink(place);
+        self.link(place, now);
+    }
+
+    /// Adds an item under a key that has none.
+    pub(super) fn insert(&mut self, key: Key, item: Item, now: u64) {
         let slot = Slot { entry: Some((key.clone(), item)), used: now, newer: NOWHERE, older: NOWHERE };
         let place = match self.free.pop() {
             Some(place) => {
@@ -61,7 +64,6 @@ impl Lru {
         };
         self.link(place, now);
         self.places.insert(key, place);
-        None
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<Item> {
@@ -145,12 +147,23 @@ mod tests {
                 let before = place.map(|place| model.remove(place).unwrap().1);
                 match step {
                     0 => {
-                        let was = lru.insert(key.clone(), item(now), now);
+                        let place = lru.find(&key);
+                        let was = place.and_then(|place| {
+                            lru.touch(place, now);
+                            lru.item(place).map(|there| std::mem::replace(there, item(now)))
+                        });
                         prop_assert_eq!(was.map(|item| item.version.0), before);
+                        if place.is_none() {
+                            lru.insert(key.clone(), item(now), now);
+                        }
                         model.push_back((key, now));
                     }
                     1 => {
-                        let found = lru.touch(&key, now).map(|item| item.version.0);
+                        let place = lru.find(&key);
+                        if let Some(place) = place {
+                            lru.touch(place, now);
+                        }
+                        let found = place.and_then(|place| lru.item(place)).map(|item| item.version.0);
                         prop_assert_eq!(found, before);
                         model.extend(before.map(|before| (key, before)));
                     }

@@ -62,5 +62,8 @@ pub enum Put {
 pub const VALUE_BYTES_MAX: usize = Limits::ITEM_BYTES_MAX as usize + EXTRA_BYTES;
 /// limit: of the values in SQL databases and in Redis.
 pub const SMALL_VALUE_BYTES_MAX: usize = Limits::SMALL_ITEM_BYTES_MAX as usize + EXTRA_BYTES;
+/// limit: of each value in [`Store::read_many`](crate::Store::read_many), which is for sessions; a server that answers with
+/// larger ones is not read.
+pub const MANY_VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Room for what a session gateway puts in front of an item.
 const EXTRA_BYTES: usize = 64;

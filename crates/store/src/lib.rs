@@ -26,7 +26,7 @@ pub use clock::Clock;
 pub use error::StoreError;
 pub use file::FileStore;
 pub use guard::{Figures, Guarded};
-pub use item::{Item, Put, SMALL_VALUE_BYTES_MAX, VALUE_BYTES_MAX, Version, When};
+pub use item::{Item, MANY_VALUE_BYTES_MAX, Put, SMALL_VALUE_BYTES_MAX, VALUE_BYTES_MAX, Version, When};
 pub use key::{InvalidKey, Key};
 pub use memcached::MemcachedStore;
 pub use memory::{MemoryLimits, MemoryStore};
@@ -68,7 +68,8 @@ pub trait Store: Debug + Send + Sync + 'static {
         Box::pin(async { Ok(0) })
     }
 
-    /// Reads several items, in the order of the keys; one round trip where the store can.
+    /// Reads several items, in the order of the keys; one round trip where the store can. A store that is a server refuses
+    /// values over [`MANY_VALUE_BYTES_MAX`], since it would have to hold all of them.
     fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
         Box::pin(async move {
             let mut items = Vec::with_capacity(keys.len());

@@ -21,7 +21,9 @@ use self::ring::Ring;
 use self::server::{Pending, Server};
 pub use self::wire::Protocol;
 use self::wire::{Answer, Command};
-use crate::{Clock, Item, Key, Put, Reply, Store, StoreError, VALUE_BYTES_MAX, Version, When};
+use crate::{
+    Clock, Item, Key, MANY_VALUE_BYTES_MAX, Put, Reply, Store, StoreError, VALUE_BYTES_MAX, Version, When,
+};
 
 pub struct MemcachedStore {
     ring: Ring,
@@ -66,7 +68,7 @@ impl MemcachedStore {
     }
 
     async fn read(&self, key: &Key) -> Result<Option<Item>, StoreError> {
-        self.found(self.ask(key, Command::Get(key.clone())).await?)
+        self.found(self.ask(key, Command::Get(key.clone(), VALUE_BYTES_MAX)).await?)
     }
 
     fn found(&self, answer: Answer) -> Result<Option<Item>, StoreError> {
@@ -169,7 +171,7 @@ impl Store for MemcachedStore {
             for batch in keys.chunks(BATCH) {
                 let mut pending = Vec::with_capacity(batch.len());
                 for key in batch {
-                    pending.push(self.send(key, Command::Get(key.clone())).await?);
+                    pending.push(self.send(key, Command::Get(key.clone(), MANY_VALUE_BYTES_MAX)).await?);
                 }
                 for pending in pending {
                     items.push(self.found(answer(pending).await?)?);

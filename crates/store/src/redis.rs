@@ -17,7 +17,9 @@ use ::redis::Value;
 use crate::behind::Behind;
 use crate::fresh::Versions;
 use crate::secrets::{InvalidUrl, Secrets};
-use crate::{Clock, Item, Key, Put, Reply, SMALL_VALUE_BYTES_MAX, Store, StoreError, When};
+use crate::{
+    Clock, Item, Key, MANY_VALUE_BYTES_MAX, Put, Reply, SMALL_VALUE_BYTES_MAX, Store, StoreError, When,
+};
 use fault::{Failed, meaning};
 use link::{Connection, Link};
 use record::Record;
@@ -100,7 +102,7 @@ impl RedisStore {
         });
         match put.await? {
             Value::Int(_) => Ok(Put::Done(version)),
-            other => Ok(match item_of(other)? {
+            other => Ok(match item_of(other, SMALL_VALUE_BYTES_MAX)? {
                 // An earlier try has written it, and the answer was lost.
                 Some(there) if there.version == version => Put::Done(version),
                 there => Put::Refused(there),
@@ -108,7 +110,9 @@ impl RedisStore {
         }
     }
 
-    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+    /// Reads no more of a string than an item has: strings of others may be longer. What the server sends all the same is
+    /// held by crate `redis`, which knows no limit.
+    async fn read(&self, keys: &[Key], value_bytes_max: usize) -> Result<Vec<Option<Item>>, StoreError> {
         let now = (self.clock)();
         let keys: Vec<Vec<u8>> = keys.iter().map(stored).collect();
         let items = self.run(move |mut connection| {
@@ -116,10 +120,14 @@ impl RedisStore {
             async move {
                 let mut items = Vec::with_capacity(keys.len());
                 for part in keys.chunks(KEYS_MAX) {
-                    let answer: Vec<Value> =
-                        ::redis::cmd("MGET").arg(part).query_async(&mut connection).await?;
+                    let mut reads = ::redis::pipe();
+                    for key in part {
+                        let last = record::HEADER_BYTES + value_bytes_max;
+                        reads.cmd("GETRANGE").arg(key).arg(0).arg(last);
+                    }
+                    let answer: Vec<Value> = reads.query_async(&mut connection).await?;
                     for value in answer {
-                        items.push(item_of(value).map_err(Failed::Store)?);
+                        items.push(item_of(value, value_bytes_max).map_err(Failed::Store)?);
                     }
                 }
                 Ok(items)
@@ -147,7 +155,9 @@ impl RedisStore {
 
 impl Store for RedisStore {
     fn get<'a>(&'a self, key: &'a Key) -> Reply<'a, Option<Item>> {
-        Box::pin(async move { Ok(self.read(std::slice::from_ref(key)).await?.pop().flatten()) })
+        Box::pin(async move {
+            Ok(self.read(std::slice::from_ref(key), SMALL_VALUE_BYTES_MAX).await?.pop().flatten())
+        })
     }
 
     fn put<'a>(&'a self, key: &'a Key, item: Item, when: When) -> Reply<'a, Put> {
@@ -180,7 +190,9 @@ impl Store for RedisStore {
     }
 
     fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
-        Box::pin(async move { if keys.is_empty() { Ok(Vec::new()) } else { self.read(keys).await } })
+        Box::pin(async move {
+            if keys.is_empty() { Ok(Vec::new()) } else { self.read(keys, MANY_VALUE_BYTES_MAX).await }
+        })
     }
 
     fn touch_many<'a>(&'a self, ends: &'a [(Key, Option<u64>)]) -> Reply<'a, ()> {
@@ -200,9 +212,14 @@ fn stored(key: &Key) -> Vec<u8> {
     [PREFIX, key.as_bytes()].concat()
 }
 
-fn item_of(value: Value) -> Result<Option<Item>, StoreError> {
+fn item_of(value: Value, value_bytes_max: usize) -> Result<Option<Item>, StoreError> {
     match value {
         Value::Nil => Ok(None),
+        // What the range of a string that is not there has.
+        Value::BulkString(bytes) if bytes.is_empty() => Ok(None),
+        Value::BulkString(bytes) if bytes.len() > record::HEADER_BYTES + value_bytes_max => {
+            Err(StoreError::Garbage("it has a longer value than this program writes".to_owned()))
+        }
         Value::BulkString(bytes) => record::item(bytes).map(Some),
         _ => Err(StoreError::Garbage("it answers with another type".to_owned())),
     }

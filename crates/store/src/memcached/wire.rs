@@ -6,7 +6,7 @@ mod tests;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::{Key, StoreError, VALUE_BYTES_MAX, When};
+use crate::{Key, StoreError, When};
 
 /// What a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +18,19 @@ pub enum Protocol {
 /// One command to one server.
 #[derive(Clone, Debug)]
 pub(super) enum Command {
-    Get(Key),
-    Put { key: Key, value: Bytes, flags: u32, end: i64, when: When },
-    Touch { key: Key, end: i64 },
+    /// With the length of value up to which the answer is read.
+    Get(Key, usize),
+    Put {
+        key: Key,
+        value: Bytes,
+        flags: u32,
+        end: i64,
+        when: When,
+    },
+    Touch {
+        key: Key,
+        end: i64,
+    },
     Delete(Key),
     Flush,
 }
@@ -52,6 +62,7 @@ pub(super) struct Expected {
     words: &'static [(&'static str, Word)],
     /// Of a text `gets`, which repeats it.
     key: Option<Key>,
+    value_bytes_max: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,16 +81,16 @@ impl Command {
             Protocol::Meta => self.write_meta(out),
             Protocol::Text => self.write_text(out),
         };
-        let key = match self {
-            Self::Get(key) => Some(key.clone()),
-            _ => None,
+        let (key, value_bytes_max) = match self {
+            Self::Get(key, value_bytes_max) => (Some(key.clone()), *value_bytes_max),
+            _ => (None, 0),
         };
-        Expected { protocol, words, key }
+        Expected { protocol, words, key, value_bytes_max }
     }
 
     fn write_meta(&self, out: &mut Vec<u8>) -> &'static [(&'static str, Word)] {
         match self {
-            Self::Get(key) => {
+            Self::Get(key, _) => {
                 line(out, &[b"mg ", key.as_bytes(), b" v f t c"]);
                 &[("VA", Word::Value), ("EN", Word::Missing)]
             }
@@ -109,7 +120,7 @@ impl Command {
 
     fn write_text(&self, out: &mut Vec<u8>) -> &'static [(&'static str, Word)] {
         match self {
-            Self::Get(key) => {
+            Self::Get(key, _) => {
                 line(out, &[b"gets ", key.as_bytes()]);
                 &[("VALUE", Word::Value), ("END", Word::Missing)]
             }
@@ -175,7 +186,7 @@ impl Expected {
             Protocol::Meta => meta_head(text),
             Protocol::Text => self.text_head(text),
         };
-        let head = head.ok_or_else(bad)?;
+        let head = head.filter(|head| head.bytes <= self.value_bytes_max).ok_or_else(bad)?;
         let trailer: &[u8] = if self.protocol == Protocol::Meta { b"\r\n" } else { b"\r\nEND\r\n" };
         let start = end + LINE_END.len();
         let total = start + head.bytes + trailer.len();
@@ -196,7 +207,7 @@ impl Expected {
         let mut tokens = text.split(' ').skip(1);
         let key = tokens.next()?;
         let flags = tokens.next()?.parse().ok()?;
-        let bytes = size(tokens.next()?)?;
+        let bytes = tokens.next()?.parse().ok()?;
         let version = tokens.next()?.parse().ok()?;
         let is_ours = self.key.as_ref().is_some_and(|ours| ours.as_bytes() == key.as_bytes());
         (is_ours && tokens.next().is_none()).then_some(Head { bytes, flags, left: None, version })
@@ -215,14 +226,10 @@ struct Head {
 /// `VA <bytes> f<flags> t<seconds left, or -1> c<version>`
 fn meta_head(text: &str) -> Option<Head> {
     let mut tokens = text.split_ascii_whitespace().skip(1);
-    let bytes = size(tokens.next()?)?;
+    let bytes = tokens.next()?.parse().ok()?;
     let flags = u32::try_from(flag(tokens.clone(), 'f')?).ok()?;
     let left = flag(tokens.clone(), 't');
     Some(Head { bytes, flags, left, version: flag(tokens, 'c')? })
-}
-
-fn size(token: &str) -> Option<usize> {
-    token.parse().ok().filter(|&bytes| bytes <= VALUE_BYTES_MAX)
 }
 
 fn flag<'a>(mut tokens: impl Iterator<Item = &'a str>, name: char) -> Option<u64> {

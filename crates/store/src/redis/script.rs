@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::link::Connection;
 use super::record::{self, Record};
-use crate::When;
+use crate::{SMALL_VALUE_BYTES_MAX, When};
 
 /// A script with its keys and arguments.
 pub(super) struct Call {
@@ -31,6 +31,8 @@ pub(super) fn put(key: &[u8], record: &Record, when: When, now: u64, time_to_liv
     };
     invocation.key(key).arg(now).arg(condition).arg(&version.to_be_bytes()[..]);
     invocation.arg(&record.0[..]).arg(time_to_live);
+    // The last byte that is answered, one more than an item has.
+    invocation.arg(record::HEADER_BYTES + SMALL_VALUE_BYTES_MAX);
     Call { invocation }
 }
 
@@ -74,9 +76,10 @@ static PUT: LazyLock<Script> = LazyLock::new(|| {
         "local key, when = KEYS[1], ARGV[2] \
          if when ~= 'always' then \
          local head = header(key, ARGV[1]) \
-         if when == 'absent' and head then return redis.call('GET', key) end \
+         if when == 'absent' and head then return redis.call('GETRANGE', key, 0, ARGV[6]) end \
          if when ~= 'absent' and not head then return false end \
-         if when == 'unchanged' and string.sub(head, 2, 9) ~= ARGV[3] then return redis.call('GET', key) end \
+         if when == 'unchanged' and string.sub(head, 2, 9) ~= ARGV[3] then \
+         return redis.call('GETRANGE', key, 0, ARGV[6]) end \
          end \
          if ARGV[5] == '0' then redis.call('SET', key, ARGV[4]) \
          else redis.call('SET', key, ARGV[4], 'PX', ARGV[5]) end \

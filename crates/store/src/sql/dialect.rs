@@ -27,7 +27,8 @@ pub(super) trait Dialect: Debug + Send + Sync + 'static {
     /// What an error that the database itself reports means.
     fn fault(error: &dyn sqlx::error::DatabaseError) -> Fault;
 
-    fn get(keys: &[Key], now: i64) -> Statement;
+    /// A value that is longer is not sent.
+    fn get(keys: &[Key], now: i64, value_bytes_max: usize) -> Statement;
     fn put(write: &Write) -> Statement;
     /// The ends have the order of their keys, so that two of these do not wait for each other.
     fn touch(ends: &[(Key, i64)], now: i64) -> Statement;
@@ -69,11 +70,12 @@ pub(super) struct Answer {
     pub(super) refused: bool,
 }
 
-/// A row of items, in the order of [`COLUMNS`].
+/// A row of items, in the order of [`columns`].
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) key: Vec<u8>,
-    value: Vec<u8>,
+    /// `None`: it is longer than what was asked for.
+    value: Option<Vec<u8>>,
     flags: i64,
     expires: i64,
     pub(super) version: i64,
@@ -108,7 +110,7 @@ impl Argument {
 }
 
 impl Write {
-    /// Key, value, flags, end and version: the order of [`COLUMNS`].
+    /// Key, value, flags, end and version: the order of [`columns`].
     pub(super) fn columns(&self) -> Vec<Argument> {
         vec![
             Argument::key(&self.key),
@@ -121,14 +123,14 @@ impl Write {
 }
 
 impl Row {
-    pub(super) fn new(key: Vec<u8>, value: Vec<u8>, [flags, expires, version]: [i64; 3]) -> Self {
+    pub(super) fn new(key: Vec<u8>, value: Option<Vec<u8>>, [flags, expires, version]: [i64; 3]) -> Self {
         Self { key, value, flags, expires, version }
     }
 
     pub(super) fn into_item(self) -> Result<Item, StoreError> {
         let garbage = || StoreError::Garbage("a row holds what this program does not write".to_owned());
         Ok(Item {
-            value: self.value.into(),
+            value: self.value.ok_or_else(garbage)?.into(),
             flags: u32::try_from(self.flags).map_err(|_| garbage())?,
             expires: (self.expires != NEVER).then_some(u64::try_from(self.expires).unwrap_or(0)),
             version: Version(u64::try_from(self.version).map_err(|_| garbage())?),
@@ -156,7 +158,13 @@ pub(super) fn padded(length: usize) -> usize {
     length.next_power_of_two()
 }
 
-pub(super) const COLUMNS: &str = "item_key, value, flags, expires, version";
+/// The columns of a row, with the value only if it is not longer than that. The server sees to it, as sqlx holds whatever
+/// row it is sent.
+pub(super) fn columns(value_bytes_max: usize) -> String {
+    format!(
+        "item_key, CASE WHEN length(value) <= {value_bytes_max} THEN value END AS value, flags, expires, version"
+    )
+}
 
 /// Compares as later than every time.
 const NEVER: i64 = i64::MAX;
@@ -194,7 +202,7 @@ mod tests {
 
     #[test]
     fn times_fit_into_a_row_and_come_back() {
-        let item = |expires| Row::new(vec![], vec![], [7, expires, 9]).into_item();
+        let item = |expires| Row::new(vec![], Some(vec![]), [7, expires, 9]).into_item();
         for expires in [None, Some(0), Some(1_700_000_000_000)] {
             let item = item(end(expires)).expect("a row");
             assert_eq!((item.expires, item.flags, item.version), (expires, 7, Version(9)));
@@ -206,7 +214,7 @@ mod tests {
     #[test]
     fn a_row_of_another_writer_is_garbage() {
         for numbers in [[-1, 0, 0], [1 << 32, 0, 0], [0, 0, -1]] {
-            let item = Row::new(vec![], vec![], numbers).into_item();
+            let item = Row::new(vec![], Some(vec![]), numbers).into_item();
             assert!(matches!(item, Err(StoreError::Garbage(_))), "{numbers:?}");
         }
     }

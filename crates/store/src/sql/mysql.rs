@@ -5,7 +5,7 @@ use std::str::FromStr;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{Arguments, ConnectOptions, Executor};
 
-use super::dialect::{Answer, Argument, COLUMNS, Dialect, Schema, Statement, Write, number, padded, run};
+use super::dialect::{Answer, Argument, Dialect, Schema, Statement, Write, columns, number, padded, run};
 use super::fault::Fault;
 use crate::{Key, StoreError, When};
 
@@ -57,10 +57,11 @@ impl Dialect for Mysql {
         meaning(number, error.message().to_owned())
     }
 
-    fn get(keys: &[Key], now: i64) -> Statement {
+    fn get(keys: &[Key], now: i64, value_bytes_max: usize) -> Statement {
         let count = padded(keys.len());
         let text = format!(
-            "SELECT {COLUMNS} FROM evenkeel_items WHERE expires > ? AND item_key IN ({})",
+            "SELECT {} FROM evenkeel_items WHERE expires > ? AND item_key IN ({})",
+            columns(value_bytes_max),
             places(count)
         );
         let last = keys.last().into_iter().cycle();

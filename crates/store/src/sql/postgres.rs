@@ -5,7 +5,7 @@ use std::str::FromStr;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Arguments, ConnectOptions};
 
-use super::dialect::{Answer, Argument, Dialect, Schema, Statement, Write, number, run};
+use super::dialect::{Answer, Argument, Dialect, Schema, Statement, Write, columns, number, run};
 use super::fault::Fault;
 use crate::{Key, StoreError, When};
 
@@ -52,10 +52,10 @@ impl Dialect for Postgres {
         meaning(&error.code().unwrap_or_default(), error.message().to_owned())
     }
 
-    fn get(keys: &[Key], now: i64) -> Statement {
+    fn get(keys: &[Key], now: i64, value_bytes_max: usize) -> Statement {
         let keys = keys.iter().map(|key| key.as_bytes().to_vec()).collect();
-        let text = "SELECT item_key, value, flags, expires, version FROM evenkeel_items \
-                    WHERE item_key = ANY($1) AND expires > $2";
+        let columns = columns(value_bytes_max);
+        let text = format!("SELECT {columns} FROM evenkeel_items WHERE item_key = ANY($1) AND expires > $2");
         Statement::read(text, vec![Argument::ManyBytes(keys), Argument::Number(now)])
     }
 
@@ -140,7 +140,8 @@ const ABSENT: &str = "WITH written AS (\
     expires = excluded.expires, version = excluded.version WHERE old.expires <= $6 \
     RETURNING item_key, ''::bytea AS value, flags, expires, version) \
     SELECT item_key, value, flags, expires, version FROM written UNION ALL \
-    SELECT item_key, value, flags, expires, version FROM evenkeel_items \
+    SELECT item_key, CASE WHEN length(value) <= 1048640 THEN value END, flags, expires, version \
+    FROM evenkeel_items \
     WHERE item_key = $1 AND expires > $6 AND NOT EXISTS (SELECT 1 FROM written)";
 const PRESENT: &str = "UPDATE evenkeel_items SET value = $2, flags = $3, expires = $4, version = $5 \
     WHERE item_key = $1 AND expires > $6";
@@ -150,7 +151,8 @@ const UNCHANGED: &str = "WITH written AS (\
     WHERE item_key = $1 AND expires > $6 AND version = $7 \
     RETURNING item_key, ''::bytea AS value, flags, expires, version) \
     SELECT item_key, value, flags, expires, version FROM written UNION ALL \
-    SELECT item_key, value, flags, expires, version FROM evenkeel_items \
+    SELECT item_key, CASE WHEN length(value) <= 1048640 THEN value END, flags, expires, version \
+    FROM evenkeel_items \
     WHERE item_key = $1 AND expires > $6 AND version <> $7 AND NOT EXISTS (SELECT 1 FROM written)";
 const TOUCH: &str = "WITH locked AS (\
     SELECT item_key FROM evenkeel_items WHERE item_key = ANY($1) AND expires > $3 ORDER BY item_key FOR UPDATE) \
@@ -161,6 +163,12 @@ const TOUCH: &str = "WITH locked AS (\
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_the_way_has_a_limit() {
+        let limited = format!("CASE WHEN length(value) <= {} THEN value END", crate::SMALL_VALUE_BYTES_MAX);
+        assert!(ABSENT.contains(&limited) && UNCHANGED.contains(&limited), "{limited}");
+    }
 
     #[test]
     fn codes_have_meanings() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Arguments, ConnectOptions};
 
-use super::dialect::{Answer, Argument, COLUMNS, Dialect, Schema, Statement, Write, number, padded, run};
+use super::dialect::{Answer, Argument, Dialect, Schema, Statement, Write, columns, number, padded, run};
 use super::fault::Fault;
 use crate::{Key, StoreError, When};
 
@@ -92,11 +92,12 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn get(keys: &[Key], now: i64) -> Statement {
+    fn get(keys: &[Key], now: i64, value_bytes_max: usize) -> Statement {
         let count = padded(keys.len());
         let places: Vec<String> = (2..count + 2).map(|place| format!("?{place}")).collect();
         let text = format!(
-            "SELECT {COLUMNS} FROM evenkeel_items WHERE item_key IN ({}) AND expires > ?1",
+            "SELECT {} FROM evenkeel_items WHERE item_key IN ({}) AND expires > ?1",
+            columns(value_bytes_max),
             places.join(", ")
         );
         let last = keys.last().into_iter().cycle();

@@ -9,7 +9,9 @@ use super::dialect::{self, Dialect, Write};
 use super::pool::{Command, Failed, Pool};
 use crate::fresh::Versions;
 use crate::secrets::Secrets;
-use crate::{Clock, Item, Key, Put, Reply, SMALL_VALUE_BYTES_MAX, Store, StoreError, When};
+use crate::{
+    Clock, Item, Key, MANY_VALUE_BYTES_MAX, Put, Reply, SMALL_VALUE_BYTES_MAX, Store, StoreError, When,
+};
 
 /// A store that keeps expired items until they are swept.
 pub(super) trait Sweep: Store {
@@ -91,14 +93,18 @@ impl<D: Dialect> Table<D> {
         self.pool.run(command).await
     }
 
-    async fn read(&self, keys: Vec<Key>) -> Result<HashMap<Vec<u8>, Item>, StoreError> {
+    async fn read(
+        &self,
+        keys: Vec<Key>,
+        value_bytes_max: usize,
+    ) -> Result<HashMap<Vec<u8>, Item>, StoreError> {
         let now = self.now();
         let command: Command<D, HashMap<Vec<u8>, Item>> = Box::new(move |connection| {
             let keys = keys.clone();
             Box::pin(async move {
                 let mut items = HashMap::with_capacity(keys.len());
                 for part in keys.chunks(KEYS_MAX) {
-                    for mut row in D::run(connection, D::get(part, now)).await?.rows {
+                    for mut row in D::run(connection, D::get(part, now, value_bytes_max)).await?.rows {
                         items.insert(std::mem::take(&mut row.key), row.into_item()?);
                     }
                 }
@@ -123,7 +129,9 @@ async fn changed<D: Dialect>(
 
 impl<D: Dialect> Store for Table<D> {
     fn get<'a>(&'a self, key: &'a Key) -> Reply<'a, Option<Item>> {
-        Box::pin(async move { Ok(self.read(vec![key.clone()]).await?.remove(key.as_bytes())) })
+        Box::pin(async move {
+            Ok(self.read(vec![key.clone()], SMALL_VALUE_BYTES_MAX).await?.remove(key.as_bytes()))
+        })
     }
 
     fn put<'a>(&'a self, key: &'a Key, item: Item, when: When) -> Reply<'a, Put> {
@@ -160,7 +168,7 @@ impl<D: Dialect> Store for Table<D> {
             if keys.is_empty() {
                 return Ok(Vec::new());
             }
-            let items = self.read(keys.to_vec()).await?;
+            let items = self.read(keys.to_vec(), MANY_VALUE_BYTES_MAX).await?;
             Ok(keys.iter().map(|key| items.get(key.as_bytes()).cloned()).collect())
         })
     }
@@ -198,7 +206,8 @@ async fn put<D: Dialect>(connection: &mut D::Connection, write: &Write) -> Resul
         if answer.affected > 0 && !answer.refused {
             return Ok(Put::Done(write.version));
         }
-        let there = D::run(connection, D::get(std::slice::from_ref(&write.key), write.now)).await?.rows.pop();
+        let get = D::get(std::slice::from_ref(&write.key), write.now, SMALL_VALUE_BYTES_MAX);
+        let there = D::run(connection, get).await?.rows.pop();
         match there {
             Some(row) => return Ok(outcome(row.into_item()?, write)),
             // What was in the way has vanished.

@@ -253,6 +253,19 @@ async fn values_of_others_are_refused_with_a_hint() {
 }
 
 #[tokio::test]
+async fn a_string_of_another_writer_is_not_read_if_it_is_too_long() {
+    let server = start().await;
+    let url = url(&server);
+    let store = open(&url);
+    execute(&url, &["SETRANGE evk:long 50000000 x", "SETRANGE evk:long 0 aaaaaaaaaaaaaaaaaaaaa"]).await;
+    let error = store.get(&key("long")).await.expect_err("too long").to_string();
+    assert!(error.contains("longer value"), "{error}");
+    let refused = store.put(&key("long"), item("1"), When::Absent).await;
+    assert!(matches!(refused, Err(StoreError::Garbage(_))), "{refused:?}");
+    assert!(store.put(&key("long"), item("1"), When::Always).await.is_ok(), "it is replaced");
+}
+
+#[tokio::test]
 async fn what_is_no_redis_is_refused() {
     outages::refuses_garbage(|port| Box::new(open(&format!("redis://:s3cret@127.0.0.1:{port}/0")))).await;
     let nothing = open("redis://:s3cret@127.0.0.1:1/0");

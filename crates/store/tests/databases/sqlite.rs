@@ -50,6 +50,23 @@ async fn items_outlive_the_process_in_a_file_for_its_user_only() {
 }
 
 #[tokio::test]
+async fn a_row_of_another_writer_is_not_read_if_it_is_too_long() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = url(directory.path());
+    let store = sql(SqlDialect::Sqlite, &url);
+    store.put(&key("a"), item("1"), When::Always).await.expect("put");
+    let mut connection = SqliteConnection::connect(&url).await.expect("a connection");
+    let too_long = store::SMALL_VALUE_BYTES_MAX + 1;
+    let update = format!("UPDATE evenkeel_items SET value = zeroblob({too_long})");
+    connection.execute(sqlx::AssertSqlSafe(update)).await.expect("update");
+    let read = store.get(&key("a")).await;
+    assert!(matches!(read, Err(StoreError::Garbage(_))), "{:?}", read.map(|item| item.is_some()));
+    let put = store.put(&key("a"), item("2"), When::Absent).await;
+    assert!(matches!(put, Err(StoreError::Garbage(_))), "{:?}", put.is_ok());
+    assert!(store.put(&key("a"), item("2"), When::Always).await.is_ok(), "it is replaced");
+}
+
+#[tokio::test]
 async fn a_sweep_removes_what_has_expired_in_bounded_steps() {
     let directory = tempfile::tempdir().expect("a directory");
     let clock = Clock::new();

@@ -1,13 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Version;
+use crate::{MANY_VALUE_BYTES_MAX, VALUE_BYTES_MAX, Version};
 
 #[test]
 fn commands_are_written() {
     let put = |when| Command::Put { key: key(), value: "hi".into(), flags: 7, end: 60, when };
     let table = [
-        (Command::Get(key()), "mg k v f t c\r\n", "gets k\r\n"),
+        (Command::Get(key(), VALUE_BYTES_MAX), "mg k v f t c\r\n", "gets k\r\n"),
         (put(When::Always), "ms k 2 c F7 T60\r\nhi\r\n", "set k 7 60 2\r\nhi\r\n"),
         (put(When::Absent), "ms k 2 c F7 T60 ME\r\nhi\r\n", "add k 7 60 2\r\nhi\r\n"),
         (put(When::Present), "ms k 2 c F7 T60 MR\r\nhi\r\n", "replace k 7 60 2\r\nhi\r\n"),
@@ -97,6 +97,19 @@ fn nonsense_is_refused() {
     }
 }
 
+#[test]
+fn a_value_over_the_limit_of_its_read_is_refused_at_its_head() {
+    let get = Command::Get(key(), MANY_VALUE_BYTES_MAX);
+    for (protocol, head) in [(Protocol::Meta, "VA {} f0 t-1 c1\r\n"), (Protocol::Text, "VALUE k 0 {} 1\r\n")]
+    {
+        for (bytes, is_read) in [(MANY_VALUE_BYTES_MAX, true), (MANY_VALUE_BYTES_MAX + 1, false)] {
+            let mut input = BytesMut::from(head.replace("{}", &bytes.to_string()).as_bytes());
+            let answer = get.write(protocol, &mut Vec::new()).read(&mut input);
+            assert_eq!(answer.is_ok(), is_read, "{answer:?}");
+        }
+    }
+}
+
 proptest! {
     /// Whatever comes, and in whatever pieces: no panic, and what is understood has the length that it says.
     #[test]
@@ -132,7 +145,7 @@ fn key() -> Key {
 }
 
 fn get() -> Command {
-    Command::Get(key())
+    Command::Get(key(), VALUE_BYTES_MAX)
 }
 
 fn put() -> Command {

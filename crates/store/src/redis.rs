@@ -207,9 +207,10 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-/// A key with the prefix by which [`Store::clear`] knows what is ours.
+/// A key with the prefix by which [`Store::clear`] knows what is ours. The keys of sessions and gateways have it already.
 fn stored(key: &Key) -> Vec<u8> {
-    [PREFIX, key.as_bytes()].concat()
+    let prefix = if key.as_bytes().starts_with(PREFIX) { &[] } else { PREFIX };
+    [prefix, key.as_bytes()].concat()
 }
 
 fn item_of(value: Value, value_bytes_max: usize) -> Result<Option<Item>, StoreError> {

@@ -260,9 +260,24 @@ async fn a_string_of_another_writer_is_not_read_if_it_is_too_long() {
     execute(&url, &["SETRANGE evk:long 50000000 x", "SETRANGE evk:long 0 aaaaaaaaaaaaaaaaaaaaa"]).await;
     let error = store.get(&key("long")).await.expect_err("too long").to_string();
     assert!(error.contains("longer value"), "{error}");
-    let refused = store.put(&key("long"), item("1"), When::Absent).await;
+    let refused = store.put(&key("evk:long"), item("1"), When::Absent).await;
     assert!(matches!(refused, Err(StoreError::Garbage(_))), "{refused:?}");
     assert!(store.put(&key("long"), item("1"), When::Always).await.is_ok(), "it is replaced");
+}
+
+#[tokio::test]
+async fn the_prefix_stands_once() {
+    let server = start().await;
+    let url = url(&server);
+    let store = open(&url);
+    for name in ["evk:s:1", "evk:g:shop:cart", "other"] {
+        store.put(&key(name), item(name), When::Always).await.expect("put");
+        assert_eq!(store.get(&key(name)).await.expect("get").expect("an item").value, name);
+    }
+    let mut connection = connection(&url).await;
+    let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("keys");
+    keys.sort();
+    assert_eq!(keys, ["evk:g:shop:cart", "evk:other", "evk:s:1"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! How items stand in stores: their keys, and the number of flushes in front of their values.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::atomic::Ordering;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -13,13 +13,21 @@ use super::{ATTEMPTS_MAX, CACHED_MILLISECONDS, Shelf};
 impl Shelf {
     /// The key in the store. A key that is too long for it, or has bytes that no store takes, is replaced by its hash.
     pub(super) fn key(&self, key: &[u8]) -> Result<Key, StoreError> {
-        let full = [self.prefix.as_slice(), key].concat();
-        if let Ok(key) = Key::new(&full) {
-            return Ok(key);
+        let (mut full, length) = ([0; KEY_BYTES_MAX], self.prefix.len() + key.len());
+        if let Some(full) = full.get_mut(..length) {
+            let (prefix, rest) = full.split_at_mut(self.prefix.len());
+            prefix.copy_from_slice(&self.prefix);
+            rest.copy_from_slice(key);
+            if let Ok(key) = Key::new(full) {
+                return Ok(key);
+            }
         }
-        let hash = digest(&SHA256, &full);
-        let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        Key::new(hex.as_bytes()).map_err(|_| StoreError::TooLarge)
+        let hash = digest(&SHA256, &[self.prefix.as_slice(), key].concat());
+        let mut name = HASHED.to_owned();
+        hash.as_ref().iter().for_each(|byte| {
+            let _ = write!(name, "{byte:02x}");
+        });
+        Key::new(name.as_bytes()).map_err(|_| StoreError::TooLarge)
     }
 
     /// Reads from the truth.
@@ -124,3 +132,7 @@ pub(super) fn number_in(value: &[u8]) -> u64 {
 }
 
 const NUMBER_BYTES: usize = 8;
+/// The longest key that every store takes.
+const KEY_BYTES_MAX: usize = 250;
+/// In front of the hash of a key.
+const HASHED: &str = "evk:h:";

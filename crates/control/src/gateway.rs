@@ -4,6 +4,7 @@
 //! They have a small runtime of their own. The control plane's has a single thread, on which the traffic of applications
 //! would delay reloads, probes and the admin API.
 
+mod budget;
 mod connection;
 mod execute;
 mod figures;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use budget::Budget;
 use connection::{Connection, stopped};
 pub use figures::{Counted, GatewayFigures};
 use shelf::Shelf;
@@ -154,6 +156,7 @@ async fn serve(
     let mut connections = JoinSet::new();
     let of_connections = stopping.clone();
     let item_bytes_max = usize::try_from(config.item_bytes_max).unwrap_or(usize::MAX);
+    let budget = Budget::new(item_bytes_max);
     loop {
         tokio::select! {
             biased;
@@ -161,7 +164,9 @@ async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = socket.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok(stream) => {
-                    let connection = Connection::new(Arc::clone(&shelf), Arc::clone(&figures), item_bytes_max);
+                    let (shelf, figures, budget) =
+                        (Arc::clone(&shelf), Arc::clone(&figures), Arc::clone(&budget));
+                    let connection = Connection::new(shelf, figures, budget, item_bytes_max);
                     connections.spawn(connection.serve(stream, of_connections.clone()));
                 }
                 // Most likely out of file descriptors; the connection stays in the accept queue.

@@ -107,13 +107,12 @@ pub enum Keys {
 }
 
 impl Keys {
-    pub fn iter(&self) -> impl Iterator<Item = Bytes> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let (one, line) = match self {
-            Self::One(key) => (Some(key.clone()), None),
-            Self::Line(line) => (None, Some(line)),
+            Self::One(key) => (Some(&key[..]), &b""[..]),
+            Self::Line(line) => (None, &line[..]),
         };
-        let of_line = line.into_iter().flat_map(|line| text::tokens(line).map(|key| line.slice_ref(key)));
-        one.into_iter().chain(of_line)
+        one.into_iter().chain(text::tokens(line))
     }
 }
 
@@ -127,8 +126,9 @@ pub enum Step {
     Refuse(Bytes),
     /// Nothing after this can be understood: the reply, which may be empty, and the end of the connection.
     Close(Bytes),
-    /// A value larger than the limit. The item that stands under its key must go, so that nothing stale is read.
-    TooLarge {
+    /// A value that is not stored: it is larger than the limit, or there is no memory for it. The item that stands under
+    /// its key must go, so that nothing stale is read.
+    Unstored {
         key: Bytes,
         reply: Bytes,
     },
@@ -145,6 +145,8 @@ pub struct Parser {
     searched: usize,
     /// A store command that waits for its value.
     pending: Option<text::Pending>,
+    /// Bytes of the binary frame that it waits for; 0: it does not know them.
+    frame_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +157,7 @@ enum Protocol {
 
 impl Parser {
     pub fn new(value_bytes_max: usize) -> Self {
-        Self { value_bytes_max, protocol: None, swallow: 0, searched: 0, pending: None }
+        Self { value_bytes_max, protocol: None, swallow: 0, searched: 0, pending: None, frame_bytes: 0 }
     }
 
     /// Takes the next command from the front of `input`.
@@ -176,7 +178,24 @@ impl Parser {
 
     /// How many bytes the command that it waits for needs at least, so that a large value is read at once.
     pub fn wanted(&self) -> usize {
-        self.pending.as_ref().map_or(0, text::Pending::bytes)
+        self.pending.as_ref().map_or(self.frame_bytes, text::Pending::bytes)
+    }
+
+    /// Whether a command has begun whose rest has not come. `input` is what [`Self::next`] has left.
+    pub fn is_within_command(&self, input: &[u8]) -> bool {
+        self.swallow > 0 || self.pending.is_some() || !input.is_empty()
+    }
+
+    /// Refuses the command that it waits for, because there is no memory for it. Its value is dropped as it arrives.
+    pub fn refuse(&mut self, input: &mut BytesMut) -> Step {
+        if let Some(pending) = self.pending.take() {
+            self.swallow = pending.bytes() as u64;
+            return text::no_memory(pending.command);
+        }
+        match self.protocol {
+            Some(Protocol::Binary) => self.refuse_frame(input),
+            _ => Step::Close(Bytes::from_static(b"SERVER_ERROR out of memory reading request\r\n")),
+        }
     }
 
     /// limit: bytes of input that are held while one command is incomplete.

@@ -3,8 +3,9 @@
 use std::io;
 
 use proto::memcached::{Command, Expiry, Form, Keys, Outcome, Reply, Verb};
+use store::Item;
 
-use super::connection::{Connection, OUT_BYTES_MAX};
+use super::connection::{Connection, NoMemory, OUT_BYTES_MAX};
 use super::figures::{self, Result as Ended};
 use super::shelf::Shelf;
 use super::socket::Stream;
@@ -18,10 +19,7 @@ impl Connection {
                 Reply(&mut self.out).version(VERSION, form);
                 return Ok(());
             }
-            Command::Meta(meta) => {
-                self.meta(&meta).await;
-                return Ok(());
-            }
+            Command::Meta(meta) => return self.meta(&meta, stream).await,
             Command::Stats(argument, form) => {
                 self.stats(&argument, form);
                 return Ok(());
@@ -69,18 +67,20 @@ impl Connection {
     ) -> io::Result<()> {
         let is_versioned = !matches!(form, Form::Text { is_versioned: false });
         let expires = touch.map(|expiry| expiry.at(self.shelf.now()));
-        let (mut any, mut last) = (false, bytes::Bytes::new());
+        let (mut any, mut last) = (false, &b""[..]);
         for key in keys.iter() {
             last = key;
             let found = match expires {
-                Some(expires) => self.shelf.read_and_touch(&last, expires).await,
-                None => self.shelf.get(&last, is_versioned).await,
+                Some(expires) => self.shelf.read_and_touch(key, expires).await,
+                None => self.shelf.get(key, is_versioned).await,
             };
             match found {
                 Ok(Some(item)) => {
                     self.figures.count(figures::Command::Get, Ended::Hit);
                     any = true;
-                    Reply(&mut self.out).item(&last, item.flags, &item.value, item.version.0, form);
+                    if self.item(key, &item, form, stream).await?.is_err() {
+                        return Ok(());
+                    }
                 }
                 Ok(None) => self.figures.count(figures::Command::Get, Ended::Miss),
                 Err(error) => {
@@ -94,8 +94,34 @@ impl Connection {
                 self.flush(stream).await?;
             }
         }
-        Reply(&mut self.out).end(&last, any, form);
+        Reply(&mut self.out).end(last, any, form);
         Ok(())
+    }
+
+    /// Adds an item to the replies; `NoMemory`: its refusal, which ends the reply.
+    async fn item(
+        &mut self,
+        key: &[u8],
+        item: &Item,
+        form: Form,
+        stream: &mut dyn Stream,
+    ) -> io::Result<Result<(), NoMemory>> {
+        let version = item.version.0;
+        match self.take_for(&item.value) {
+            Ok(None) => Reply(&mut self.out).item(key, item.flags, &item.value, version, form),
+            Ok(Some(_taken)) => {
+                let length = item.value.len();
+                if Reply(&mut self.out).item_head(key, item.flags, length, version, form) {
+                    self.send_value(&item.value, stream).await?;
+                    Reply(&mut self.out).item_tail(form);
+                }
+            }
+            Err(error) => {
+                Reply(&mut self.out).outcome(Outcome::NoMemory, form);
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
     }
 
     fn stats(&mut self, argument: &[u8], form: Form) {
@@ -135,7 +161,7 @@ pub(super) fn ended(outcome: Outcome) -> Ended {
         }
         Outcome::NotStored | Outcome::NotFound | Outcome::Exists => Ended::Miss,
         Outcome::NotANumber | Outcome::TooLarge => Ended::Refused,
-        Outcome::Away(_) | Outcome::Busy => Ended::Error,
+        Outcome::Away(_) | Outcome::Busy | Outcome::NoMemory => Ended::Error,
     }
 }
 

@@ -1,18 +1,21 @@
 //! What each meta command does.
 
+use std::io;
+
 use proto::memcached::{Meta, MetaItem, MetaVerb, Outcome, Reply, Verb};
 use store::Item;
 
-use super::connection::Connection;
+use super::connection::{Connection, NoMemory};
 use super::execute::ended;
 use super::figures::{self, Result as Ended};
+use super::socket::Stream;
 
 impl Connection {
-    pub(super) async fn meta(&mut self, meta: &Meta) {
+    pub(super) async fn meta(&mut self, meta: &Meta, stream: &mut dyn Stream) -> io::Result<()> {
         let expires = meta.expiry.map(|expiry| expiry.at(self.shelf.now()));
         match &meta.verb {
-            MetaVerb::Get => self.meta_get(meta, expires).await,
-            MetaVerb::Debug => self.meta_get(meta, None).await,
+            MetaVerb::Get => return self.meta_get(meta, expires, stream).await,
+            MetaVerb::Debug => return self.meta_get(meta, None, stream).await,
             MetaVerb::Store { verb, flags, value } => {
                 let (shelf, limit) = (&self.shelf, self.item_bytes_max);
                 // No item has the version 0.
@@ -41,9 +44,15 @@ impl Connection {
                 self.meta_added(meta, outcome, before).await;
             }
         }
+        Ok(())
     }
 
-    async fn meta_get(&mut self, meta: &Meta, expires: Option<Option<u64>>) {
+    async fn meta_get(
+        &mut self,
+        meta: &Meta,
+        expires: Option<Option<u64>>,
+        stream: &mut dyn Stream,
+    ) -> io::Result<()> {
         // A copy has another version, and ends earlier.
         let of_truth = meta.verb == MetaVerb::Debug || meta.has(b'c') || meta.has(b't');
         let is_old = meta.tells_old_end();
@@ -53,11 +62,16 @@ impl Connection {
             }),
             None => self.shelf.get(&meta.key, of_truth).await,
         };
-        let outcome = match &found {
-            Ok(Some(_)) => Outcome::Done,
-            Ok(None) => Outcome::NotFound,
-            Err(error) => Outcome::Away(error.reason()),
-        };
+        let (mut outcome, mut taken) = (Outcome::Done, None);
+        match &found {
+            Ok(Some(item)) if meta.has(b'v') => match self.take_for(&item.value) {
+                Ok(bytes) => taken = bytes,
+                Err(NoMemory) => outcome = Outcome::NoMemory,
+            },
+            Ok(Some(_)) => {}
+            Ok(None) => outcome = Outcome::NotFound,
+            Err(error) => outcome = Outcome::Away(error.reason()),
+        }
         let result = match outcome {
             Outcome::Done => Ended::Hit,
             Outcome::NotFound => Ended::Miss,
@@ -71,7 +85,16 @@ impl Connection {
             version: item.version.0,
             seconds: self.seconds(item),
         });
-        Reply(&mut self.out).meta(meta, outcome, item);
+        match &found {
+            Some(large) if taken.is_some() => {
+                if Reply(&mut self.out).meta_head(meta, outcome, item) {
+                    self.send_value(&large.value, stream).await?;
+                    self.out.extend_from_slice(b"\r\n");
+                }
+            }
+            _ => Reply(&mut self.out).meta(meta, outcome, item),
+        }
+        Ok(())
     }
 
     async fn meta_added(&mut self, meta: &Meta, outcome: Outcome, before: Option<Option<u64>>) {

@@ -1,4 +1,5 @@
 mod differential;
+mod limits;
 
 use std::sync::atomic::AtomicBool;
 
@@ -24,9 +25,13 @@ fn shelf(truth: Arc<dyn Store>, cache: Option<Arc<dyn Store>>) -> Arc<Shelf> {
 
 /// Sends `input` over one connection, and returns all that is answered.
 async fn talk(shelf: &Arc<Shelf>, input: &[u8]) -> Vec<u8> {
+    talk_within(shelf, Budget::new(ITEM_BYTES_MAX), input).await
+}
+
+async fn talk_within(shelf: &Arc<Shelf>, budget: Arc<Budget>, input: &[u8]) -> Vec<u8> {
     let (client, server) = duplex(4096);
     let (_stop, stopping) = watch::channel(false);
-    let connection = Connection::new(Arc::clone(shelf), Arc::default(), ITEM_BYTES_MAX);
+    let connection = Connection::new(Arc::clone(shelf), Arc::default(), budget, ITEM_BYTES_MAX);
     let (mut reader, mut writer) = tokio::io::split(client);
     let send = async move {
         // It may have been closed before everything was sent.
@@ -164,6 +169,10 @@ async fn keys_that_no_store_takes_are_hashed() {
     let input = format!("set {long} 0 0 1\r\nx\r\nset a\tb 0 0 1\r\ny\r\nget {long} a\tb\r\n");
     let expected = format!("STORED\r\nSTORED\r\nVALUE {long} 0 1\r\nx\r\nVALUE a\tb 0 1\r\ny\r\nEND\r\n");
     assert_eq!(says(&shelf, &input).await, expected);
+    // As `sha256sum` says it of `evk:g:test:a<tab>b`.
+    let hash = "d9e663ff28e2e01c856b0792c384095a969e9e1a859e86f039405bfebf62800a";
+    let hashed = Key::new(format!("evk:h:{hash}").as_bytes()).unwrap();
+    assert!(store.get(&hashed).await.unwrap().unwrap().value.ends_with(b"y"));
 }
 
 #[tokio::test]

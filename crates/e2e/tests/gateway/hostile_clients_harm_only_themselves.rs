@@ -1,8 +1,10 @@
 //! Oversized, malformed and deeply pipelined commands: bounded memory, and other clients are served.
 
+use std::io::Write;
+
 use testkit::Balancer;
 
-use crate::{config, talk};
+use crate::{config, connect, talk};
 
 #[test]
 fn what_is_oversized_or_malformed_is_refused() {
@@ -37,4 +39,23 @@ fn a_deep_pipeline_is_answered_in_bounded_memory() {
     assert_eq!(answer.matches("VALUE a 0 10000\r\n").count(), 10_000);
     let grown = balancer.resident_bytes().saturating_sub(before);
     assert!(grown < 20 << 20, "{grown} bytes for 100 MB of replies");
+}
+
+#[test]
+fn half_sent_items_are_held_in_bounded_memory() {
+    let balancer = Balancer::start(config("type = \"memory\""));
+    assert_eq!(talk(&balancer, b"set a 0 0 1\r\nx\r\n"), "STORED\r\n");
+    let before = balancer.resident_bytes();
+    let half = [&b"set big 0 0 1048576\r\n"[..], &vec![b'x'; 1_000_000]].concat();
+    let clients: Vec<_> = (0..150)
+        .map(|_| {
+            let mut client = connect(&balancer);
+            client.write_all(&half).unwrap();
+            client
+        })
+        .collect();
+    let grown = balancer.resident_bytes().saturating_sub(before);
+    assert!(grown < 100 << 20, "{grown} bytes for 150 MB of halves");
+    assert_eq!(talk(&balancer, b"get a\r\nset a 0 0 1\r\ny\r\n"), "VALUE a 0 1\r\nx\r\nEND\r\nSTORED\r\n");
+    drop(clients);
 }

@@ -38,56 +38,98 @@ struct Header {
     opcode: u8,
     key: usize,
     extras: usize,
+    /// Extras, key and value.
+    body: usize,
     opaque: [u8; 4],
     version: u64,
 }
 
 impl Parser {
     pub(super) fn next_binary(&mut self, input: &mut BytesMut) -> Step {
-        if input.len() < HEADER_BYTES {
+        self.frame_bytes = 0;
+        let Some(first) = input.first_chunk::<HEADER_BYTES>() else { return Step::Wait };
+        let Some(header) = Header::read(first) else { return Step::Close(Bytes::new()) };
+        let (plain, is_quiet) = plain(header.opcode);
+        if header.head_bytes() > HEADER_BYTES + header.body || header.key > KEY_BYTES_MAX {
+            return Step::Close(header.refusal(Status::Invalid));
+        }
+        if header.value() > self.value_bytes_max {
+            if !is_store(plain) || header.body > LENGTH_MAX {
+                return Step::Close(header.refusal(Status::Invalid));
+            }
+            if input.len() < header.head_bytes() {
+                return Step::Wait;
+            }
+            return self.drop_value(&header, Status::TooLarge, input);
+        }
+        if input.len() < HEADER_BYTES + header.body {
+            if input.len() >= header.head_bytes() {
+                self.frame_bytes = HEADER_BYTES + header.body;
+            }
             return Step::Wait;
         }
-        let mut at = &input[..HEADER_BYTES];
-        if at.get_u8() != REQUEST {
-            return Step::Close(Bytes::new());
-        }
-        let (opcode, key, extras) = (at.get_u8(), at.get_u16(), at.get_u8());
-        at.advance(3);
-        let body = at.get_u32();
-        let opaque = at.get_u32().to_be_bytes();
-        let version = at.get_u64();
-        let (key, extras, body) = (usize::from(key), usize::from(extras), body as usize);
-        let header = Header { opcode, key, extras, opaque, version };
-        let (plain, is_quiet) = plain(opcode);
         let form = Form::Binary {
-            opcode: Opcode(opcode),
-            opaque,
+            opcode: Opcode(header.opcode),
+            opaque: header.opaque,
             is_quiet,
             has_key: matches!(plain, op::GETK | op::GATK),
         };
-        if key + extras > body || key > KEY_BYTES_MAX {
-            return Step::Close(refusal(Status::Invalid, opcode, opaque));
-        }
-        if body > self.value_bytes_max + key + extras {
-            let is_store = matches!(plain, op::SET | op::ADD | op::REPLACE | op::APPEND | op::PREPEND);
-            if !is_store || body > LENGTH_MAX {
-                return Step::Close(refusal(Status::Invalid, opcode, opaque));
-            }
-            if input.len() < HEADER_BYTES + extras + key {
-                return Step::Wait;
-            }
-            let head = input.split_to(HEADER_BYTES + extras + key).freeze();
-            self.swallow = (body - extras - key) as u64;
-            let key = head.slice(HEADER_BYTES + extras..);
-            let reply = refusal(Status::TooLarge, opcode, opaque);
-            return if plain == op::SET { Step::TooLarge { key, reply } } else { Step::Refuse(reply) };
-        }
-        if input.len() < HEADER_BYTES + body {
-            return Step::Wait;
-        }
-        let frame = input.split_to(HEADER_BYTES + body).freeze().slice(HEADER_BYTES..);
+        let frame = input.split_to(HEADER_BYTES + header.body).freeze().slice(HEADER_BYTES..);
         command(plain, &header, &frame, form)
     }
+
+    /// Refuses the frame of which `input` has the head, for want of memory.
+    pub(super) fn refuse_frame(&mut self, input: &mut BytesMut) -> Step {
+        self.frame_bytes = 0;
+        match input.first_chunk().and_then(Header::read) {
+            Some(header) if is_store(plain(header.opcode).0) && input.len() >= header.head_bytes() => {
+                self.drop_value(&header, Status::OutOfMemory, input)
+            }
+            Some(header) => Step::Close(header.refusal(Status::OutOfMemory)),
+            None => Step::Close(Bytes::new()),
+        }
+    }
+
+    /// Takes the head of a frame; what follows is dropped as it arrives.
+    fn drop_value(&mut self, header: &Header, status: Status, input: &mut BytesMut) -> Step {
+        let head = input.split_to(header.head_bytes()).freeze();
+        self.swallow = header.value() as u64;
+        let (key, reply) = (head.slice(HEADER_BYTES + header.extras..), header.refusal(status));
+        if plain(header.opcode).0 == op::SET { Step::Unstored { key, reply } } else { Step::Refuse(reply) }
+    }
+}
+
+impl Header {
+    /// `None`: it is not that of a request.
+    fn read(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
+        let mut at = &bytes[..];
+        if at.get_u8() != REQUEST {
+            return None;
+        }
+        let (opcode, key, extras) = (at.get_u8(), at.get_u16(), at.get_u8());
+        at.advance(3);
+        let body = at.get_u32() as usize;
+        let opaque = at.get_u32().to_be_bytes();
+        let version = at.get_u64();
+        Some(Self { opcode, key: key.into(), extras: extras.into(), body, opaque, version })
+    }
+
+    /// With extras and key.
+    const fn head_bytes(&self) -> usize {
+        HEADER_BYTES + self.extras + self.key
+    }
+
+    const fn value(&self) -> usize {
+        self.body.saturating_sub(self.extras + self.key)
+    }
+
+    fn refusal(&self, status: Status) -> Bytes {
+        refusal(status, self.opcode, self.opaque)
+    }
+}
+
+const fn is_store(plain: u8) -> bool {
+    matches!(plain, op::SET | op::ADD | op::REPLACE | op::APPEND | op::PREPEND)
 }
 
 fn command(plain: u8, header: &Header, frame: &Bytes, form: Form) -> Step {
@@ -140,7 +182,7 @@ fn command(plain: u8, header: &Header, frame: &Bytes, form: Form) -> Step {
         }
         _ => {
             // memcached does not know the end of a body that it does not understand.
-            let reply = refusal(Status::Unknown, header.opcode, header.opaque);
+            let reply = header.refusal(Status::Unknown);
             return if frame.is_empty() { Step::Refuse(reply) } else { Step::Close(reply) };
         }
     })
@@ -172,6 +214,7 @@ pub(super) fn outcome(out: &mut BytesMut, outcome: Outcome, opcode: Opcode, opaq
         Outcome::NotANumber => Status::NotANumber,
         Outcome::TooLarge => Status::TooLarge,
         Outcome::Away(_) | Outcome::Busy => Status::Busy,
+        Outcome::NoMemory => Status::OutOfMemory,
     };
     if status != Status::Ok {
         out.put_slice(&refusal(status, opcode.0, opaque));
@@ -219,6 +262,22 @@ pub(super) fn write(
     key: &[u8],
     value: &[u8],
 ) {
+    write_head(out, opcode, status, opaque, version, extras, key, value.len());
+    out.put_slice(value);
+}
+
+/// A frame without its value.
+#[expect(clippy::too_many_arguments, reason = "they are the fields of one frame")]
+pub(super) fn write_head(
+    out: &mut BytesMut,
+    opcode: Opcode,
+    status: Status,
+    opaque: [u8; 4],
+    version: u64,
+    extras: &[u8],
+    key: &[u8],
+    value_bytes: usize,
+) {
     // limit: keys have at most 250 bytes, extras 4, and values less than 2³¹.
     let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
     out.put_u8(RESPONSE);
@@ -227,12 +286,11 @@ pub(super) fn write(
     out.put_u8(u8::try_from(extras.len()).unwrap_or(u8::MAX));
     out.put_u8(0);
     out.put_u16(status as u16);
-    out.put_u32(length(extras.len() + key.len() + value.len()));
+    out.put_u32(length(extras.len() + key.len() + value_bytes));
     out.put_slice(&opaque);
     out.put_u64(version);
     out.put_slice(extras);
     out.put_slice(key);
-    out.put_slice(value);
 }
 
 /// The numbers of commands that are not quiet.

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::number::{signed_32, unsigned, unsigned_32};
+use super::number::{put_decimal, signed_32, unsigned, unsigned_32};
 use super::reply::{Outcome, Reply};
 use super::text::{LENGTH_MAX, Pending, bad_line, tokens};
 use super::{Command, Expiry, Form, KEY_BYTES_MAX, Parser, Step, Verb, base64};
@@ -109,7 +109,7 @@ impl Parser {
         if length > self.value_bytes_max {
             self.swallow = length as u64 + 2;
             let reply = Bytes::from_static(b"SERVER_ERROR object too large for cache\r\n");
-            return Step::TooLarge { key: meta.key, reply };
+            return Step::Unstored { key: meta.key, reply };
         }
         if is_store {
             self.pending = Some(Pending { command: Command::Meta(Box::new(meta)), length });
@@ -254,13 +254,31 @@ fn debug(words: &[&[u8]], line: &Bytes) -> Step {
 impl Reply<'_> {
     /// The reply to a meta command. `item` is that which was read, or as it was written.
     pub fn meta(&mut self, meta: &Meta, outcome: Outcome, item: Option<MetaItem<'_>>) {
+        if self.meta_head(meta, outcome, item)
+            && let Some(item) = item
+        {
+            self.0.put_slice(item.value);
+            self.0.put_slice(b"\r\n");
+        }
+    }
+
+    /// The same up to the value of the item; true: the value and the end of a line follow.
+    pub fn meta_head(&mut self, meta: &Meta, outcome: Outcome, item: Option<MetaItem<'_>>) -> bool {
         let status: &[u8; 2] = match (&meta.verb, outcome) {
             (MetaVerb::Get | MetaVerb::Debug, Outcome::NotFound) => b"EN",
             (_, Outcome::NotFound) => b"NF",
             (_, Outcome::Exists) => b"EX",
             (_, Outcome::NotStored) => b"NS",
-            (_, Outcome::NotANumber | Outcome::TooLarge | Outcome::Away(_) | Outcome::Busy) => {
-                return self.outcome(outcome, Form::Text { is_versioned: false });
+            (
+                _,
+                Outcome::NotANumber
+                | Outcome::TooLarge
+                | Outcome::Away(_)
+                | Outcome::Busy
+                | Outcome::NoMemory,
+            ) => {
+                self.outcome(outcome, Form::Text { is_versioned: false });
+                return false;
             }
             _ => b"HD",
         };
@@ -268,33 +286,37 @@ impl Reply<'_> {
             && matches!((&meta.verb, status), (MetaVerb::Get, b"EN") | (_, b"HD"))
             && !(meta.verb == MetaVerb::Get && status == b"HD")
         {
-            return;
+            return false;
         }
         if meta.verb == MetaVerb::Debug {
-            return self.debug(meta, item);
+            self.debug(meta, item);
+            return false;
         }
         let value = item
             .filter(|_| status == b"HD" && meta.has(b'v') && !matches!(meta.verb, MetaVerb::Store { .. }));
         match value {
-            Some(item) => self.0.put_slice(format!("VA {}", item.value.len()).as_bytes()),
+            Some(item) => {
+                self.0.put_slice(b"VA ");
+                put_decimal(self.0, item.value.len() as u64);
+            }
             None => self.0.put_slice(status),
         }
         for word in tokens(&meta.flags) {
             flag(self.0, meta, word, item);
         }
         self.0.put_slice(b"\r\n");
-        if let Some(item) = value {
-            self.0.put_slice(item.value);
-            self.0.put_slice(b"\r\n");
-        }
+        value.is_some()
     }
 
     fn debug(&mut self, meta: &Meta, item: Option<MetaItem<'_>>) {
         let Some(item) = item else { return self.0.put_slice(b"EN\r\n") };
         self.0.put_slice(b"ME ");
         self.0.put_slice(&meta.sent);
-        let tail = format!(" exp={} cas={} size={}\r\n", seconds(item), item.version, item.value.len());
-        self.0.put_slice(tail.as_bytes());
+        self.0.put_slice(b" exp=");
+        put_seconds(self.0, item);
+        put_named(self.0, b" cas=", item.version);
+        put_named(self.0, b" size=", item.value.len() as u64);
+        self.0.put_slice(b"\r\n");
     }
 }
 
@@ -314,18 +336,28 @@ fn flag(out: &mut BytesMut, meta: &Meta, word: &[u8], item: Option<MetaItem<'_>>
                 out.put_slice(b" b");
             }
         }
-        (b'c', Some(item)) if !is_delete => out.put_slice(format!(" c{}", item.version).as_bytes()),
-        (b'f', Some(item)) if is_get => out.put_slice(format!(" f{}", item.flags).as_bytes()),
-        (b's', Some(item)) if is_get => out.put_slice(format!(" s{}", item.value.len()).as_bytes()),
+        (b'c', Some(item)) if !is_delete => put_named(out, b" c", item.version),
+        (b'f', Some(item)) if is_get => put_named(out, b" f", item.flags.into()),
+        (b's', Some(item)) if is_get => put_named(out, b" s", item.value.len() as u64),
         (b't', Some(item)) if !is_store && !is_delete => {
-            out.put_slice(format!(" t{}", seconds(item)).as_bytes());
+            out.put_slice(b" t");
+            put_seconds(out, item);
         }
         _ => {}
     }
 }
 
-fn seconds(item: MetaItem<'_>) -> String {
-    item.seconds.map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string())
+fn put_named(out: &mut BytesMut, name: &[u8], number: u64) {
+    out.put_slice(name);
+    put_decimal(out, number);
+}
+
+/// -1: it does not end.
+fn put_seconds(out: &mut BytesMut, item: MetaItem<'_>) {
+    match item.seconds {
+        Some(seconds) => put_decimal(out, seconds),
+        None => out.put_slice(b"-1"),
+    }
 }
 
 const UNKNOWN: &str = "invalid flag";

@@ -1,5 +1,7 @@
 //! Numbers as memcached reads them (`util.c`): `strtol` and its relatives, which must end at a space or the end.
 
+use bytes::{BufMut, BytesMut};
+
 /// A signed number.
 pub(super) fn signed(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?;
@@ -29,9 +31,37 @@ pub fn numeric(value: &[u8]) -> Option<u64> {
     unsigned(value.get(..end)?)
 }
 
+/// Appends a number in decimal digits, without the detour over a string.
+pub(super) fn put_decimal(out: &mut BytesMut, mut number: u64) {
+    let mut digits = [0; DIGITS_MAX];
+    let mut start = DIGITS_MAX;
+    loop {
+        start -= 1;
+        // A digit.
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.put_slice(&digits[start..]);
+}
+
+/// Of `u64::MAX`.
+const DIGITS_MAX: usize = 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_read() {
+        for number in [0, 1, 9, 10, 99, 100, 1_048_576, u64::MAX - 1, u64::MAX] {
+            let mut out = BytesMut::new();
+            put_decimal(&mut out, number);
+            assert_eq!(out, number.to_string().as_bytes());
+        }
+    }
 
     #[test]
     fn numbers_are_decimal_and_complete() {

@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::binary::{self, Opcode, Status};
+use super::number::put_decimal;
 
 /// How a command wants to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub enum Outcome {
     Away(&'static str),
     /// Other clients write the item all the time.
     Busy,
+    /// There is no memory for the reply.
+    NoMemory,
 }
 
 /// Writes replies into a buffer.
@@ -48,25 +51,46 @@ pub struct Reply<'o>(pub &'o mut BytesMut);
 impl Reply<'_> {
     /// An item. Not the end of the reply: [`Reply::end`] is.
     pub fn item(&mut self, key: &[u8], flags: u32, value: &[u8], version: u64, form: Form) {
+        self.0.reserve(ITEM_HEAD_BYTES_MAX + value.len());
+        if self.item_head(key, flags, value.len(), version, form) {
+            self.0.put_slice(value);
+            self.item_tail(form);
+        }
+    }
+
+    /// What stands in front of an item's value; false: neither the value nor [`Reply::item_tail`] follows. For a value
+    /// that is not copied into the buffer.
+    pub fn item_head(&mut self, key: &[u8], flags: u32, length: usize, version: u64, form: Form) -> bool {
         match form {
-            Form::Silent => {}
+            Form::Silent => false,
             Form::Text { is_versioned } => {
                 self.0.put_slice(b"VALUE ");
                 self.0.put_slice(key);
-                let tail = if is_versioned {
-                    format!(" {flags} {} {version}\r\n", value.len())
-                } else {
-                    format!(" {flags} {}\r\n", value.len())
-                };
-                self.0.put_slice(tail.as_bytes());
-                self.0.put_slice(value);
+                self.0.put_u8(b' ');
+                put_decimal(self.0, flags.into());
+                self.0.put_u8(b' ');
+                put_decimal(self.0, length as u64);
+                if is_versioned {
+                    self.0.put_u8(b' ');
+                    put_decimal(self.0, version);
+                }
                 self.0.put_slice(b"\r\n");
+                true
             }
             Form::Binary { opcode, opaque, has_key, .. } => {
                 let key = if has_key { key } else { b"" };
-                let value = if opcode.is_touch() { b"" } else { value };
-                binary::write(self.0, opcode, Status::Ok, opaque, version, &flags.to_be_bytes(), key, value);
+                let length = if opcode.is_touch() { 0 } else { length };
+                let flags = flags.to_be_bytes();
+                binary::write_head(self.0, opcode, Status::Ok, opaque, version, &flags, key, length);
+                !opcode.is_touch()
             }
+        }
+    }
+
+    /// What stands behind an item's value.
+    pub fn item_tail(&mut self, form: Form) {
+        if matches!(form, Form::Text { .. }) {
+            self.0.put_slice(b"\r\n");
         }
     }
 
@@ -136,12 +160,16 @@ impl Reply<'_> {
             Outcome::Done => "OK",
             Outcome::TooLarge => "SERVER_ERROR object too large for cache",
             Outcome::Busy => "SERVER_ERROR the item changes too often",
+            Outcome::NoMemory => "SERVER_ERROR out of memory writing get response",
             Outcome::Number(number, _) => {
-                self.0.put_slice(format!("{number}\r\n").as_bytes());
+                put_decimal(self.0, number);
+                self.0.put_slice(b"\r\n");
                 return;
             }
             Outcome::Away(reason) => {
-                self.0.put_slice(format!("SERVER_ERROR session store: {reason}\r\n").as_bytes());
+                self.0.put_slice(b"SERVER_ERROR session store: ");
+                self.0.put_slice(reason.as_bytes());
+                self.0.put_slice(b"\r\n");
                 return;
             }
         };
@@ -156,3 +184,6 @@ impl Reply<'_> {
         }
     }
 }
+
+/// More than what stands around a value: a key of 250 bytes, words, numbers and ends of lines.
+const ITEM_HEAD_BYTES_MAX: usize = 320;

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::number::{signed, signed_32, unsigned, unsigned_32};
+use super::number::{signed, signed_32, unsigned};
 use super::{Command, Expiry, Form, KEY_BYTES_MAX, Keys, Parser, Step, Verb};
 
 /// A store command without its value.
@@ -36,8 +36,12 @@ impl Parser {
         if let Some(end) = memchr::memchr(0, &line) {
             line.truncate(end);
         }
-        let words: Vec<_> = tokens(&line).take(WORDS_MAX).collect();
-        match self.command(&words, &line) {
+        let (mut words, mut count) = ([&b""[..]; WORDS_MAX], 0);
+        for (place, word) in words.iter_mut().zip(tokens(&line)) {
+            *place = word;
+            count += 1;
+        }
+        match self.command(&words[..count], &line) {
             Step::Wait => match self.pending.take() {
                 Some(pending) => self.value(pending, input),
                 None => Step::Wait,
@@ -90,7 +94,7 @@ impl Parser {
             (b"delete", 2..=4) => delete(words, line, form),
             (b"flush_all", 1..=3) => flush(words, form),
             (b"verbosity", 2 | 3) if count == 2 && form == Form::Silent => Step::Do(Command::Nothing(form)),
-            (b"verbosity", 2 | 3) => match unsigned_32(words[1]) {
+            (b"verbosity", 2 | 3) => match unsigned(words[1]) {
                 Some(_) => Step::Do(Command::Nothing(form)),
                 None => bad_line(form),
             },
@@ -122,7 +126,7 @@ impl Parser {
         if length > self.value_bytes_max {
             self.swallow = length as u64 + 2;
             return match refuse("SERVER_ERROR object too large for cache\r\n", form) {
-                Step::Refuse(reply) if verb == Verb::Set => Step::TooLarge { key, reply },
+                Step::Refuse(reply) if verb == Verb::Set => Step::Unstored { key, reply },
                 step => step,
             };
         }
@@ -242,6 +246,19 @@ fn flags_of(word: &[u8]) -> Option<u32> {
 
 pub(super) fn bad_line(form: Form) -> Step {
     refuse("CLIENT_ERROR bad command line format\r\n", form)
+}
+
+/// The refusal of a store command whose value does not fit into memory.
+pub(super) fn no_memory(command: Command) -> Step {
+    let reply = "SERVER_ERROR out of memory storing object\r\n";
+    match command {
+        Command::Store { verb, key, form, .. } => match refuse(reply, form) {
+            Step::Refuse(reply) if verb == Verb::Set => Step::Unstored { key, reply },
+            step => step,
+        },
+        Command::Meta(meta) => Step::Unstored { key: meta.key, reply: Bytes::from_static(reply.as_bytes()) },
+        _ => Step::Refuse(Bytes::new()),
+    }
 }
 
 /// With `noreply` errors are not answered either.

@@ -119,7 +119,7 @@ async fn lines_of_every_kind() {
     let k = "k".repeat(250);
     let (long, big) = ("k".repeat(251), "x".repeat(1 << 20));
     let larger = format!("{big}{big}");
-    let mut cases: Vec<String> = LINES.iter().map(|line| (*line).to_owned()).collect();
+    let mut cases: Vec<String> = LINES.iter().chain(ALONE).map(|line| (*line).to_owned()).collect();
     for command in ["set", "add", "replace", "append", "prepend"] {
         for tail in ["", " noreply"] {
             cases.push(format!("{command} c-{command} 7 0 3{tail}\r\nabc\r\nget c-{command}\r\n"));
@@ -171,6 +171,12 @@ async fn lines_of_every_kind() {
             ));
         }
         cases.push(format!("{command} none 1\r\n{command} {long} 1\r\n"));
+    }
+    for command in ["touch {} 5", "gat 5 {}", "gats 5 {}", "get {}", "delete {}", "incr {} 1"] {
+        for tail in ["", " noreply"] {
+            let line = |key: &str| command.replace("{}", key) + tail + "\r\n";
+            cases.push(line(&k) + &line(&long));
+        }
     }
     assert!(cases.len() > 250, "{}", cases.len());
     for case in cases {
@@ -402,6 +408,18 @@ const LINES: &[&str] = &[
     "noreply\r\n",
     "get noreply\r\n",
     "set a 0 0 0\r\n\r\nget a\r\n",
+];
+/// Lines that streams of commands leave out, as they would change what those do.
+const ALONE: &[&str] = &[
+    "cas missing 0 0 1 5\r\nx\r\n",
+    "gat 100 missing\r\ngats 100 missing\r\n",
+    "set t 0 0 1\r\nx\r\ngat -1 t\r\nget t\r\n",
+    "set t 0 0 1\r\nx\r\ntouch t -1\r\nget t\r\n",
+    "set t 0 -2147483648 1\r\nx\r\nget t\r\n",
+    "set t 0 2147483647 1\r\nx\r\nget t\r\ntouch t 2147483647\r\ngat 2147483647 t\r\n",
+    "flush_all 2147483647\r\nflush_all 4294967296\r\nflush_all noreply\r\n",
+    "verbosity 4294967296\r\nverbosity -1\r\n",
+    "incr none -1 noreply\r\ndecr none x noreply\r\ntouch none x noreply\r\nget a\r\n",
 ];
 const META: &[&str] = &[
     " c", " f", " k", " s", " t", " v", " v", " q", " Oabc", " T100", " T0", " F7", " C1", " C0", " ME",

@@ -54,9 +54,9 @@ pub enum Command {
         expiry: Expiry,
         form: Form,
     },
-    /// Removes everything, after so many seconds.
+    /// Removes everything, at a time; 0 is at once.
     Flush {
-        delay: u32,
+        at: Expiry,
         form: Form,
     },
     /// Has one fixed answer.

@@ -49,8 +49,8 @@ impl Connection {
                 let expires = expiry.at(self.shelf.now());
                 (figures::Command::Touch, self.shelf.touch(&key, expires).await, form)
             }
-            Command::Flush { delay, form } => {
-                (figures::Command::Flush, Shelf::flush(&self.shelf, delay).await, form)
+            Command::Flush { at, form } => {
+                (figures::Command::Flush, Shelf::flush(&self.shelf, at).await, form)
             }
         };
         self.figures.count(kind, ended(outcome));

@@ -9,15 +9,16 @@
 
 mod items;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use model::SessionGatewayName;
-use proto::memcached::{Outcome, Verb, numeric};
+use proto::memcached::{Expiry, Outcome, Verb, numeric};
 use store::{Clock, Item, Key, Put, Store, StoreError, Version, When};
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use items::number_in;
@@ -33,8 +34,8 @@ pub(super) struct Shelf {
     flushes: AtomicU64,
     /// When the number was last read; 0: never.
     flushes_read: AtomicU64,
-    /// One of several flushes in the future.
-    flush_is_due: Mutex<()>,
+    /// limit: one flush in the future.
+    planned_flush: std::sync::Mutex<Option<AbortHandle>>,
     turns: Vec<Mutex<()>>,
 }
 
@@ -53,7 +54,7 @@ impl Shelf {
             clock,
             flushes: AtomicU64::new(0),
             flushes_read: AtomicU64::new(0),
-            flush_is_due: Mutex::default(),
+            planned_flush: std::sync::Mutex::default(),
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
         }
     }
@@ -227,19 +228,40 @@ impl Shelf {
         delete.await.unwrap_or_else(|error| failed(&error))
     }
 
-    /// Makes every item absent, after so many seconds. A delayed flush is lost with the process.
-    pub(super) async fn flush(shelf: &Arc<Self>, delay: u32) -> Outcome {
-        if delay == 0 {
-            return shelf.flush_now().await.map_or_else(|error| failed(&error), |()| Outcome::Done);
+    /// Makes every item absent, at once or later. As in memcached, it takes the place of a former one that is not due yet.
+    /// A delayed flush is lost with the process.
+    pub(super) async fn flush(shelf: &Arc<Self>, at: Expiry) -> Outcome {
+        let now = shelf.now();
+        let delay = at.at(now).map_or(0, |at| at.saturating_sub(now));
+        if shelf.plan_flush(delay) {
+            return Outcome::Done;
         }
-        let later = Arc::clone(shelf);
-        tokio::spawn(async move {
-            // limit: one at a time; a second one would hardly differ.
-            let Ok(_due) = later.flush_is_due.try_lock() else { return };
-            sleep(Duration::from_secs(u64::from(delay))).await;
-            let _ = later.flush_now().await;
-        });
-        Outcome::Done
+        shelf.flush_now().await.map_or_else(|error| failed(&error), |()| Outcome::Done)
+    }
+
+    /// Gives up the former flush, and plans one after so many milliseconds; false: it is to be made at once.
+    fn plan_flush(self: &Arc<Self>, delay: u64) -> bool {
+        let mut planned = self.planned_flush.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(former) = planned.take() {
+            former.abort();
+        }
+        if delay == 0 {
+            return false;
+        }
+        let shelf = Arc::downgrade(self);
+        let flush = async move {
+            sleep(Duration::from_millis(delay)).await;
+            for _ in 0..PLANNED_TRIES_MAX {
+                let Some(shelf) = shelf.upgrade() else { return };
+                if shelf.flush_now().await.is_ok() {
+                    return;
+                }
+                // The store is away.
+                sleep(PLANNED_PAUSE).await;
+            }
+        };
+        *planned = Some(tokio::spawn(flush).abort_handle());
+        true
     }
 
     async fn flush_now(&self) -> Result<(), StoreError> {
@@ -336,6 +358,9 @@ fn failed(error: &StoreError) -> Outcome {
 
 // limit: of reads and writes of one change while others write the same item.
 const ATTEMPTS_MAX: usize = 16;
+// limit: of tries of a planned flush, until the store is back.
+const PLANNED_TRIES_MAX: usize = 60;
+const PLANNED_PAUSE: Duration = Duration::from_secs(1);
 /// How long a flush of another process may go unnoticed.
 const FLUSHES_MILLISECONDS: u64 = 1_000;
 /// How long a copy is used at most.

@@ -127,6 +127,47 @@ async fn a_flush_leaves_the_items_of_others() {
     assert_eq!(says(&shelf(store, None), "get n\r\nget a\r\n").await, "END\r\nVALUE a 3 1\r\nz\r\nEND\r\n");
 }
 
+/// As in memcached, the last `flush_all` is the one that counts.
+#[tokio::test(start_paused = true)]
+async fn a_later_flush_takes_the_place_of_the_former() {
+    let shelf = shelf(memory(), None);
+    let (there, gone) = ("VALUE a 0 1\r\nx\r\nEND\r\n", "END\r\n");
+    let unix = clock()() / 1000 + 50;
+    for (flushes, seconds_then_read) in [
+        ("flush_all 100\r\nflush_all 10\r\n".to_owned(), [(9, there), (2, gone)]),
+        ("flush_all 10\r\nflush_all 100\r\n".to_owned(), [(50, there), (51, gone)]),
+        (format!("flush_all {unix}\r\n"), [(40, there), (11, gone)]),
+        ("flush_all 2592000\r\n".to_owned(), [(2_591_999, there), (2, gone)]),
+        // At once.
+        ("flush_all 2592001\r\n".to_owned(), [(0, gone), (1, gone)]),
+        ("flush_all -1\r\n".to_owned(), [(0, gone), (1, gone)]),
+    ] {
+        let input = format!("set a 0 0 1\r\nx\r\n{flushes}");
+        let answer = says(&shelf, &input).await;
+        assert_eq!(answer, "STORED\r\n".to_owned() + &"OK\r\n".repeat(flushes.lines().count()), "{flushes}");
+        for (seconds, expected) in seconds_then_read {
+            sleep(Duration::from_secs(seconds)).await;
+            assert_eq!(says(&shelf, "get a\r\n").await, expected, "{flushes} after {seconds} s more");
+        }
+    }
+    let input = "flush_all 100\r\nflush_all\r\nset a 0 0 1\r\nx\r\n";
+    assert_eq!(says(&shelf, input).await, "OK\r\nOK\r\nSTORED\r\n");
+    sleep(Duration::from_secs(200)).await;
+    assert_eq!(says(&shelf, "get a\r\n").await, there, "a flush at once gives up that in the future");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_planned_flush_waits_for_the_store() {
+    let truth = Weak::new();
+    let shelf = shelf(truth.clone(), None);
+    assert_eq!(says(&shelf, "set a 0 0 1\r\nx\r\nflush_all 5\r\n").await, "STORED\r\nOK\r\n");
+    truth.set_away(true);
+    sleep(Duration::from_secs(10)).await;
+    truth.set_away(false);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(says(&shelf, "get a\r\n").await, "END\r\n");
+}
+
 #[tokio::test]
 async fn a_cache_serves_reads_while_the_truth_is_away() {
     let (truth, cache) = (Weak::new(), Weak::new());

@@ -167,8 +167,8 @@ fn command(plain: u8, header: &Header, frame: &Bytes, form: Form) -> Step {
             let initial = (end != u32::MAX).then(|| (initial, expiry(end)));
             Command::Add { key, delta, is_minus: plain == op::DECREMENT, initial, version, form }
         }
-        (op::FLUSH, (0, false, false)) => Command::Flush { delay: 0, form },
-        (op::FLUSH, (4, false, false)) => Command::Flush { delay: extras.get_u32(), form },
+        (op::FLUSH, (0, false, false)) => Command::Flush { at: Expiry(0), form },
+        (op::FLUSH, (4, false, false)) => Command::Flush { at: expiry(extras.get_u32()), form },
         (op::VERSION, (0, false, false)) => Command::Version(form),
         (op::STAT, (0, _, false)) => Command::Stats(key, form),
         (op::NOOP, (0, false, false)) => Command::Nothing(form),

@@ -231,10 +231,7 @@ fn flush(words: &[&[u8]], form: Form) -> Step {
         _ => signed(words[1]),
     };
     match delay {
-        Some(delay) => {
-            let delay = u32::try_from(delay.max(0)).unwrap_or(u32::MAX);
-            Step::Do(Command::Flush { delay, form })
-        }
+        Some(delay) => Step::Do(Command::Flush { at: Expiry(delay), form }),
         None => refuse("CLIENT_ERROR invalid exptime argument\r\n", form),
     }
 }

@@ -1,7 +1,7 @@
 //! Session gateways: memcached's protocol for the session handlers of applications, with items that are kept in session
 //! stores (SP12).
 //!
-//! They have a small runtime of their own. The control plane's has a single thread, on which the traffic of applications
+//! They have threads of their own. The control plane's runtime has a single thread, on which the traffic of applications
 //! would delay reloads, probes and the admin API.
 
 mod budget;
@@ -13,6 +13,7 @@ mod shelf;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,7 +24,6 @@ use std::time::Duration;
 use model::{SessionGateway, SessionGatewayName, SessionStore, SessionStoreName};
 use observe::Event;
 use store::{Clock, Store};
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -34,12 +34,13 @@ pub use figures::{Counted, GatewayFigures};
 use shelf::Shelf;
 use socket::Socket;
 pub(crate) use socket::name_of;
+use threads::{Threads, Turns};
 
 /// All session gateways of the process. Dropping it closes their connections.
 #[derive(Debug)]
 pub struct Gateways {
     /// `None` until there is a gateway, so that a process without one has no threads for it.
-    runtime: Mutex<Option<Runtime>>,
+    threads: Mutex<Option<Threads>>,
     running: Mutex<HashMap<SessionGatewayName, Running>>,
 }
 
@@ -57,7 +58,7 @@ struct Running {
 
 impl Gateways {
     pub fn new() -> Self {
-        Self { runtime: Mutex::default(), running: Mutex::default() }
+        Self { threads: Mutex::default(), running: Mutex::default() }
     }
 
     /// Starts, keeps and ends gateways, so that those of the configuration run. One that has not changed keeps its socket,
@@ -87,8 +88,9 @@ impl Gateways {
             let shelf = Arc::new(Shelf::new(&gateway.name, truth, cache, Arc::clone(clock)));
             let figures = Arc::new(GatewayFigures::default());
             let (stop, stopping) = watch::channel(false);
-            let serve = serve(gateway.clone(), shelf, Arc::clone(&figures), stopping);
-            self.spawn(serve)?;
+            let turns = self.turns()?;
+            let (config, figures_of) = (gateway.clone(), Arc::clone(&figures));
+            turns.next().clone().spawn(serve(config, shelf, figures_of, turns, stopping));
             let (config, stores) = (gateway.clone(), stores_of(gateway));
             running.insert(gateway.name.clone(), Running { config, stores, figures, stop });
         }
@@ -111,17 +113,13 @@ impl Gateways {
         all
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
-        if runtime.is_none() {
-            let mut builder = Builder::new_multi_thread();
-            *runtime =
-                Some(builder.worker_threads(THREADS).thread_name("session-gateway").enable_all().build()?);
+    /// The threads, which are started when the first gateway needs them.
+    fn turns(&self) -> io::Result<Turns> {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(threads) = &*threads {
+            return Ok(threads.turns());
         }
-        if let Some(runtime) = runtime.as_ref() {
-            runtime.spawn(task);
-        }
-        Ok(())
+        Ok(threads.insert(Threads::start()?).turns())
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<SessionGatewayName, Running>> {
@@ -135,21 +133,12 @@ impl Default for Gateways {
     }
 }
 
-impl Drop for Gateways {
-    fn drop(&mut self) {
-        let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(runtime) = runtime {
-            // Waiting would block the thread of another runtime.
-            runtime.shutdown_background();
-        }
-    }
-}
-
 /// Serves one gateway until it is to stop, and then until its connections have ended, for a limited time.
 async fn serve(
     config: SessionGateway,
     shelf: Arc<Shelf>,
     figures: Arc<GatewayFigures>,
+    turns: Turns,
     mut stopping: watch::Receiver<bool>,
 ) {
     let Some(socket) = bind(&config, &figures, &mut stopping).await else { return };
@@ -163,11 +152,17 @@ async fn serve(
             () = stopped(&mut stopping) => break,
             Some(_) = connections.join_next() => {}
             accepted = socket.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok(stream) => {
+                Ok(accepted) => {
                     let (shelf, figures, budget) =
                         (Arc::clone(&shelf), Arc::clone(&figures), Arc::clone(&budget));
                     let connection = Connection::new(shelf, figures, budget, item_bytes_max);
-                    connections.spawn(connection.serve(stream, of_connections.clone()));
+                    let stopping = of_connections.clone();
+                    let serve = async move {
+                        if let Ok(stream) = accepted.open() {
+                            connection.serve(stream, stopping).await;
+                        }
+                    };
+                    connections.spawn_on(serve, turns.next());
                 }
                 // Most likely out of file descriptors; the connection stays in the accept queue.
                 Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -215,7 +210,6 @@ async fn bind(
     }
 }
 
-const THREADS: usize = 2;
 // limit: connections of one gateway; others wait in the accept queue.
 pub(crate) const CONNECTIONS_MAX: usize = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::net;
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream as StdStream;
 use std::path::Path;
 
 use model::GatewayAddress;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::socket_file::{SocketFile, lock_directory};
 
@@ -16,6 +18,13 @@ use crate::socket_file::{SocketFile, lock_directory};
 pub(super) enum Socket {
     Tcp(TcpListener),
     Unix(SocketFile),
+}
+
+/// A connection that belongs to no runtime yet.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Tcp(net::TcpStream),
+    Unix(StdStream),
 }
 
 /// A connection of an application.
@@ -39,14 +48,14 @@ impl Socket {
         }
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    pub(super) async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
+                Ok(Accepted::Tcp(stream.into_std()?))
             }
-            Self::Unix(file) => Ok(Box::new(file.listener().accept().await?.0)),
+            Self::Unix(file) => Ok(Accepted::Unix(file.listener().accept().await?.0.into_std()?)),
         }
     }
 
@@ -63,6 +72,16 @@ impl Socket {
             Self::Tcp(listener) => listener.local_addr().map(|at| at.to_string()).unwrap_or_default(),
             Self::Unix(file) => format!("unix:{}", file.path().display()),
         }
+    }
+}
+
+impl Accepted {
+    /// Called on the thread that is to serve it.
+    pub(super) fn open(self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Tcp(stream) => Box::new(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Box::new(UnixStream::from_std(stream)?),
+        })
     }
 }
 

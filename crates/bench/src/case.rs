@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Sessions { load: Load, count: usize },
     /// Closed loop: the same in Redis too, compared with memory alone; 1 % of the requests begin a session.
     SharedSessions { load: Load, count: usize },
+    /// Closed loop at ordinary priority: the same with Redis stopped by SIGSTOP, compared with Redis running.
+    StoppedStore { load: Load, count: usize },
     /// Closed loop: gets and sets at the session gateway, compared with a memcached.
     Gateway { connections: usize },
     /// The size of the binary and, with `--cold`, the time of a cold build.
@@ -95,6 +97,8 @@ pub(crate) enum Against {
     Memcached,
     /// Evenkeel with sessions in its own memory.
     OwnMemory,
+    /// Evenkeel while its session store runs.
+    RunningStore,
     /// Evenkeel with few certificates.
     FewCertificates,
     /// Nothing: the figure itself.
@@ -151,6 +155,7 @@ impl Against {
             Self::NoPersistence => "no persistence",
             Self::Memcached => "memcached",
             Self::OwnMemory => "own memory",
+            Self::RunningStore => "running store",
             Self::FewCertificates => "few certificates",
             Self::Nothing => "–",
         }

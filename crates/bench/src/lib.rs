@@ -146,6 +146,7 @@ fn measure(bench: &run::Bench, case: &'static Case, cold: bool) -> Outcome<Findi
         Kind::Persist { load, variant } => bench.persist(case, load, variant),
         Kind::Sessions { load, count } => bench.sessions(case, load, count),
         Kind::SharedSessions { load, count } => bench.shared_sessions(case, load, count),
+        Kind::StoppedStore { load, count } => bench.stopped_store(case, load, count),
         Kind::Gateway { connections } => bench.gateway(case, connections),
         Kind::Build => build::measure(case, &bench.files, cold),
     }

@@ -57,6 +57,7 @@ pub(crate) struct Seen {
 pub(crate) struct Times {
     pub(crate) p50: Duration,
     pub(crate) p90: Duration,
+    pub(crate) p99: Duration,
 }
 
 impl Load {
@@ -160,7 +161,8 @@ fn parse_wrk(text: &str) -> Outcome<Seen> {
     let rate = words("Requests/sec:").and_then(|word| word.parse().ok()).ok_or_else(missing)?;
     let p50 = words("50%").and_then(parse_duration).ok_or_else(missing)?;
     let p90 = words("90%").and_then(parse_duration).ok_or_else(missing)?;
-    Ok(Seen { requests, bytes: read, rate, times: Some(Times { p50, p90 }) })
+    let p99 = words("99%").and_then(parse_duration).ok_or_else(missing)?;
+    Ok(Seen { requests, bytes: read, rate, times: Some(Times { p50, p90, p99 }) })
 }
 
 /// The summary of a run over time.
@@ -247,7 +249,11 @@ Transfer/sec:      9.07MB
             requests: 58_279,
             bytes: 9.11 * 1_048_576.0,
             rate: 58_021.1,
-            times: Some(Times { p50: Duration::from_micros(523), p90: Duration::from_micros(920) }),
+            times: Some(Times {
+                p50: Duration::from_micros(523),
+                p90: Duration::from_micros(920),
+                p99: Duration::from_micros(3_210),
+            }),
         };
         assert_eq!(seen, expected);
     }

@@ -4,16 +4,19 @@ use std::cell::RefCell;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::rc::Rc;
+use std::time::Duration;
 
+use rustix::process::Signal;
 use xtask::Outcome;
 
 use super::case::{Against, Case, Measure};
-use super::contender::{Contender, Running, Variant};
-use super::load::Load;
+use super::contender::{Contender, Running, Variant, start_target};
+use super::load::{Load, Times};
 use super::memcached;
 use super::process::{Placement, Process, READY_TIMEOUT, free_port};
 use super::report::{Finding, Spread};
-use super::run::{Bench, Side, WARM_UP, note};
+use super::run::{Bench, Side, WARM_UP, absolute, note, seconds};
 use super::sessions;
 
 impl Bench {
@@ -50,6 +53,50 @@ impl Bench {
             [Side::evenkeel("memory", Variant::Source), Side::evenkeel("Redis", Variant::Redis(port))];
         let prepare = |_: &Side, running: &Running| sessions::fill(running.port, count);
         self.with_itself(case, load, Against::OwnMemory, &sides, prepare)
+    }
+
+    /// Both samples of a round are of one process: first with Redis running, then with Redis stopped.
+    pub(crate) fn stopped_store(&self, case: &'static Case, load: Load, count: usize) -> Outcome<Finding> {
+        let ordinary = Self { real_time: false, files: Rc::clone(&self.files), only: None, ..*self };
+        let (redis, redis_port) = start_redis(ordinary.placement(0))?;
+        let (target, port) = start_target(ordinary.placement(0), &self.files.binaries)?;
+        let mut finding = Finding::new(case);
+        let (mut running, mut stopped) = (Vec::new(), Vec::new());
+        for _ in 0..self.rounds {
+            let round = || -> Outcome<_> {
+                let evenkeel =
+                    ordinary.start(Contender::Evenkeel, Variant::Redis(redis_port), case.regime, port)?;
+                sessions::fill(evenkeel.port, count)?;
+                let before = ordinary.sample(&evenkeel, load, None)?;
+                redis.signal(Signal::STOP)?;
+                let after = ordinary.sample(&evenkeel, load, None);
+                redis.signal(Signal::CONT)?;
+                Ok((before, after?))
+            };
+            match round() {
+                Ok((before, after)) => {
+                    running.push(before);
+                    stopped.push(after);
+                }
+                Err(error) => note(&mut finding, &error),
+            }
+        }
+        drop(target);
+        finding.absolutes.extend(absolute("running", &running));
+        finding.absolutes.extend(absolute("stopped", &stopped));
+        for (measure, choose) in [
+            (Measure::P50, (|times| times.p50) as fn(&Times) -> Duration),
+            (Measure::P90, |times| times.p90),
+            (Measure::P99, |times| times.p99),
+        ] {
+            let ratio = |(one, other)| seconds(one, choose) / seconds(other, choose);
+            finding.compare(
+                measure,
+                Against::RunningStore,
+                stopped.iter().zip(&running).map(ratio).collect(),
+            );
+        }
+        Ok(finding)
     }
 
     /// The server has core 1, or core 0 with the load, as the regime says.

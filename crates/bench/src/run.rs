@@ -30,7 +30,7 @@ pub(crate) struct Bench {
 
 /// One measurement of one contender.
 #[derive(Clone, Copy, Debug)]
-struct Sample {
+pub(super) struct Sample {
     /// Microseconds per request.
     cpu: f64,
     /// Bytes per response.
@@ -312,7 +312,7 @@ impl Bench {
             .collect()
     }
 
-    fn sample(&self, running: &Running, load: Load, host: Option<&str>) -> Outcome<Sample> {
+    pub(super) fn sample(&self, running: &Running, load: Load, host: Option<&str>) -> Outcome<Sample> {
         let clients = self.placement(0);
         load::closed(load, host, running.port, WARM_UP, clients)?;
         let before = running.process.cpu()?;
@@ -351,7 +351,7 @@ fn samples(rounds: &[Round<Sample>], contender: Contender) -> Vec<Sample> {
 }
 
 /// A line with the medians over the rounds.
-fn absolute(name: &str, samples: &[Sample]) -> Option<String> {
+pub(super) fn absolute(name: &str, samples: &[Sample]) -> Option<String> {
     let median = |value: fn(&Sample) -> f64| Some(Spread::of(samples.iter().map(value).collect())?.median);
     let (cpu, rate) = (median(|s| s.cpu)?, median(|s| s.rate)?);
     let times = samples.iter().all(|sample| sample.times.is_some()).then(|| {
@@ -363,7 +363,7 @@ fn absolute(name: &str, samples: &[Sample]) -> Option<String> {
 }
 
 /// NaN for a sample without times.
-fn seconds(sample: &Sample, choose: fn(&Times) -> Duration) -> f64 {
+pub(super) fn seconds(sample: &Sample, choose: fn(&Times) -> Duration) -> f64 {
     sample.times.as_ref().map_or(f64::NAN, |times| choose(times).as_secs_f64())
 }
 

@@ -49,6 +49,13 @@ pub(super) const CASES: &[Case] = &[
         bars: &[Bar { measure: Measure::Cpu, against: Against::OwnMemory, limit: 1.03 }],
     },
     Case {
+        name: "persist-stopped",
+        regime: OneCore,
+        what: "the same with Redis stopped (SIGSTOP) against Redis running; a failed request would be an error",
+        kind: Kind::StoppedStore { load: Load { sources: SHARED, fresh: true, ..KEEP_ALIVE }, count: SHARED },
+        bars: &[Bar { measure: Measure::P99, against: Against::RunningStore, limit: 2.0 }],
+    },
+    Case {
         name: "gateway-get-set",
         regime: TwoCore,
         what: "16 connections, a set and three gets of 1 KiB in turn, from memory, against memcached",

@@ -94,8 +94,19 @@ pub enum Begin {
 pub struct Known {
     pub target: TargetId,
     pub hold: Hold,
-    /// When it was last known to be in the store; `None`: it never was.
-    pub synced: Option<u64>,
+    pub in_store: InStore,
+}
+
+/// What is known of a session in the store that processes share (SP9). Times are milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InStore {
+    /// The store was never told of it, nor asked.
+    #[default]
+    Unknown,
+    /// The store was told or asked at this time, and has not said yes. It is told again.
+    Owed(u64),
+    /// The store agreed at this time.
+    Synced(u64),
 }
 
 /// Where a request without a session goes.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use balance::Rng;
-use balance::session::{Begin, Hold, SessionKey, SessionSeed, SessionShard, TargetId};
+use balance::session::{Begin, Hold, InStore, SessionKey, SessionSeed, SessionShard, TargetId};
 
 /// Names the seed that fails.
 struct NameOnPanic(u64);
@@ -29,7 +29,7 @@ struct Session {
     timeout: u64,
     /// When its last use ended, as an order among all.
     order: u64,
-    synced: Option<u64>,
+    in_store: InStore,
 }
 
 impl Session {
@@ -110,7 +110,7 @@ impl World {
         self.next += 1;
         if let Some(session) = known {
             let Begin::Known(found) = begun else { panic!("lost {key:?} {session:?}") };
-            assert_eq!((found.target, found.synced), (session.target, session.synced));
+            assert_eq!((found.target, found.in_store), (session.target, session.in_store));
             self.join(key, timeout, found.hold);
             self.count("known");
             if now - session.last >= timeout {
@@ -149,8 +149,14 @@ impl World {
             self.model.remove(&oldest);
             self.count("evicted");
         }
-        let session =
-            Session { target: candidate, open: Vec::new(), last: now, timeout, order: 0, synced: None };
+        let session = Session {
+            target: candidate,
+            open: Vec::new(),
+            last: now,
+            timeout,
+            order: 0,
+            in_store: InStore::Unknown,
+        };
         self.model.insert(key, session);
         self.join(key, timeout, assigned.hold.unwrap());
         self.count("created");
@@ -206,9 +212,13 @@ impl World {
 
     fn sync(&mut self) {
         let key = self.key();
-        self.shard.mark_synced(key, self.now);
+        let is_owed = self.random.below(4) == 0;
+        match is_owed {
+            true => self.shard.mark_owed(key, self.now),
+            false => self.shard.mark_synced(key, self.now),
+        }
         if let Some(session) = self.model.get_mut(&key) {
-            session.synced = Some(self.now);
+            session.in_store = if is_owed { InStore::Owed(self.now) } else { InStore::Synced(self.now) };
         }
     }
 
@@ -219,12 +229,16 @@ impl World {
         touched.sort_unstable();
         let mut expected = Vec::new();
         for (key, session) in &mut self.model {
-            let Some(synced) = session.synced else { continue };
-            let is_used = !session.open.is_empty() || session.last > synced;
-            if self.now - synced >= INTERVAL && is_used && session.is_live(session.timeout, self.now) {
+            let (told, is_owed) = match session.in_store {
+                InStore::Unknown => continue,
+                InStore::Owed(at) => (at, true),
+                InStore::Synced(at) => (at, false),
+            };
+            let is_due = is_owed || !session.open.is_empty() || session.last > told;
+            if self.now - told >= INTERVAL && is_due && session.is_live(session.timeout, self.now) {
                 let idle = if session.open.is_empty() { self.now - session.last } else { 0 };
                 expected.push((*key, session.target, session.timeout - idle));
-                session.synced = Some(self.now);
+                session.in_store = InStore::Owed(self.now);
             }
         }
         assert_eq!(touched, expected);
@@ -264,8 +278,8 @@ impl World {
         for row in rows {
             let session = &self.model[&row.key];
             assert_eq!(
-                (row.target, row.open as usize, row.last, row.timeout_ms, row.synced),
-                (session.target, session.open.len(), session.last, session.timeout, session.synced)
+                (row.target, row.open as usize, row.last, row.timeout_ms, row.in_store),
+                (session.target, session.open.len(), session.last, session.timeout, session.in_store)
             );
         }
         let mut unused: Vec<_> = self.model.iter().filter(|(_, session)| session.open.is_empty()).collect();

@@ -207,9 +207,9 @@ impl Corrections for OfTable {
         }
     }
 
-    fn lost(&self, (scope, client): SessionName) {
+    fn kept(&self, (scope, client): SessionName) {
         if let Some(table) = self.table.upgrade() {
-            table.mark_unsynced(SessionKey { scope, client });
+            table.mark_synced(SessionKey { scope, client }, net::monotonic_millis());
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
-use super::{SessionKey, TargetId};
+use super::{InStore, SessionKey, TargetId};
 
 /// One session. Times are milliseconds of the caller's clock.
 #[derive(Clone, Debug)]
@@ -13,8 +13,8 @@ pub(super) struct Entry {
     pub(super) created: u64,
     /// When the last request ended; before the first has ended, when the session was created.
     pub(super) last: u64,
-    /// When it was last known to be in the store; [`NEVER`].
-    pub(super) synced: u64,
+    /// When the store was last told of it or asked; [`NEVER`].
+    pub(super) told: u64,
     pub(super) timeout_ms: u32,
     /// Requests in flight.
     pub(super) open: u32,
@@ -23,6 +23,8 @@ pub(super) struct Entry {
     /// The number of the window in which `requests` were counted.
     pub(super) window: u32,
     pub(super) requests: u32,
+    /// The store has not agreed when it was told.
+    pub(super) is_owed: bool,
     links: [Links; 2],
 }
 
@@ -35,12 +37,13 @@ impl Entry {
             target,
             created: now,
             last: now,
-            synced: NEVER,
+            told: NEVER,
             timeout_ms: 0,
             open: 0,
             generation,
             window: 0,
             requests: 0,
+            is_owed: false,
             links: [Links::NONE; 2],
         }
     }
@@ -56,6 +59,14 @@ impl Entry {
     /// SP1: an interval strictly less than the timeout keeps the session, and so does an open request.
     pub(super) fn is_live(&self, timeout_ms: u64, now: u64) -> bool {
         self.open > 0 || now.saturating_sub(self.last) < timeout_ms
+    }
+
+    pub(super) fn in_store(&self) -> InStore {
+        match self.told {
+            NEVER => InStore::Unknown,
+            at if self.is_owed => InStore::Owed(at),
+            at => InStore::Synced(at),
+        }
     }
 
     pub(super) fn is_expired(&self, now: u64) -> bool {

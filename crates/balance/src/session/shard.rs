@@ -4,7 +4,9 @@ use hashbrown::HashTable;
 
 use super::entries::{Entries, Entry, Kind, List, NEVER};
 use super::load::{Loads, ScopeLoad};
-use super::{Assigned, Begin, Cursor, Hold, Known, SessionCounts, SessionKey, SessionSeed, TargetId};
+use super::{
+    Assigned, Begin, Cursor, Hold, InStore, Known, SessionCounts, SessionKey, SessionSeed, TargetId,
+};
 
 /// A part of the session table. Times are milliseconds of one clock for all calls; a call with an earlier time
 /// than the one before, from a worker whose clock is behind, counts as simultaneous.
@@ -162,9 +164,9 @@ impl SessionShard {
         entry.open = entry.open.saturating_add(1);
         entry.timeout_ms = u32::try_from(timeout_ms).unwrap_or(u32::MAX);
         self.loads.count(entry, now);
-        let synced = (entry.synced != NEVER).then_some(entry.synced);
-        let known = Known { target: entry.target, hold: Hold(entry.generation), synced };
-        if synced.is_some() && !self.touch.contains(&self.entries, at) {
+        let in_store = entry.in_store();
+        let known = Known { target: entry.target, hold: Hold(entry.generation), in_store };
+        if in_store != InStore::Unknown && !self.touch.contains(&self.entries, at) {
             // It was taken off the list because it was due and unused.
             self.touch.push_first(&mut self.entries, at);
         }
@@ -238,7 +240,7 @@ impl SessionShard {
                 "unused is not the same as closed",
             )?;
             is(
-                entry.synced != NEVER || !self.touch.contains(&self.entries, at),
+                entry.told != NEVER || !self.touch.contains(&self.entries, at),
                 "touched, but not in a store",
             )?;
         }

@@ -179,7 +179,7 @@ fn touches_are_coalesced_and_only_of_sessions_in_use() {
     }
     used(&mut shard, 2, A, 50);
     let Begin::Known(known) = shard.begin(key(4), 100, 20) else { panic!() };
-    assert_eq!(known.synced, Some(0));
+    assert_eq!(known.in_store, InStore::Synced(0));
     shard.end(key(4), known.hold, 20);
     let touch = |client, target, remaining_ms| Touch { key: key(client), target, remaining_ms };
     assert_eq!(
@@ -198,9 +198,32 @@ fn touches_are_coalesced_and_only_of_sessions_in_use() {
     assert_eq!(shard.take_touches(20_000, INTERVAL, 100), [touch(5, A, TIMEOUT - 1_000)]);
     assert_eq!(shard.take_touches(25_000, INTERVAL, 100), [touch(3, B, TIMEOUT - 9_999)]);
     assert_eq!(shard.take_touches(90_000, INTERVAL, 100), []);
-    shard.mark_unsynced(key(3));
-    used(&mut shard, 3, A, 90_001);
-    assert_eq!(shard.take_touches(200_000, INTERVAL, 100), []);
+    shard.check().unwrap();
+}
+
+#[test]
+fn what_the_store_does_not_confirm_is_told_again() {
+    const INTERVAL: u64 = 1_000;
+    let mut shard = shard(100);
+    let touched = |shard: &mut SessionShard, now| -> Vec<_> {
+        shard.take_touches(now, INTERVAL, 100).into_iter().map(|touch| touch.key).collect()
+    };
+    for client in 0..3 {
+        used(&mut shard, client, A, 0);
+    }
+    // 0 is in the store, 1 could not be told of, and 2 needs no store.
+    shard.mark_synced(key(0), 0);
+    shard.mark_owed(key(1), 0);
+    used(&mut shard, 0, A, 1);
+    assert_eq!(touched(&mut shard, 1_000), [key(0), key(1)]);
+    assert_eq!(touched(&mut shard, 1_999), [], "not at once");
+    assert_eq!(touched(&mut shard, 2_000), [key(0), key(1)], "nothing was confirmed");
+    shard.mark_synced(key(1), 2_500);
+    assert_eq!(touched(&mut shard, 3_000), [key(0)]);
+    shard.mark_synced(key(0), 3_000);
+    assert_eq!(touched(&mut shard, 9_000), [], "unused and confirmed");
+    let Begin::Known(known) = shard.begin(key(1), TIMEOUT, 9_000) else { panic!() };
+    assert_eq!(known.in_store, InStore::Synced(2_500));
     shard.check().unwrap();
 }
 

@@ -1,9 +1,8 @@
 //! Which sessions the store must hear of (SP9): it has to keep what is in use, but not to be told of each request.
 
-use super::entries::NEVER;
 use super::{SessionKey, SessionShard, TargetId};
 
-/// A session that has been used since the store last heard of it.
+/// A session that has been used since the store last heard of it, or that it has to be told of again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {
     pub key: SessionKey,
@@ -13,37 +12,40 @@ pub struct Touch {
 }
 
 impl SessionShard {
-    /// Notes that the session is in the store; from now on its use is reported to the store.
+    /// Notes that the store agrees; from now on the session's use is reported to the store.
     pub fn mark_synced(&mut self, key: SessionKey, now: u64) {
+        self.mark(key, now, false);
+    }
+
+    /// Notes that the store was told or asked, without an answer. The session is reported to it until it agrees.
+    pub fn mark_owed(&mut self, key: SessionKey, now: u64) {
+        self.mark(key, now, true);
+    }
+
+    fn mark(&mut self, key: SessionKey, now: u64, is_owed: bool) {
         if let Some(at) = self.find(key) {
-            self.entries[at].synced = now;
+            let entry = &mut self.entries[at];
+            (entry.told, entry.is_owed) = (now, is_owed);
             self.touch.push_last(&mut self.entries, at);
         }
     }
 
-    /// Notes that the session is not in the store, or that this is not known.
-    pub fn mark_unsynced(&mut self, key: SessionKey) {
-        if let Some(at) = self.find(key) {
-            self.entries[at].synced = NEVER;
-            self.touch.unlink(&mut self.entries, at);
-        }
-    }
-
-    /// Sessions that were used, or have an open request, and of which the store has not heard for `interval` ms. They
-    /// count as synced from `now` on. Looks at no more than `most`.
+    /// Sessions that were used, or have an open request, and of which the store has not heard for `interval` ms; and those
+    /// that it is still to be told of. They count as owed until [`mark_synced`](Self::mark_synced), so that what becomes of
+    /// the touch cannot lose them. Looks at no more than `most`.
     pub fn take_touches(&mut self, now: u64, interval: u64, most: usize) -> Vec<Touch> {
         let mut touches = Vec::new();
         for _ in 0..most {
             let Some(at) = self.touch.first() else { break };
             let entry = &mut self.entries[at];
-            if now.saturating_sub(entry.synced) < interval {
+            if now.saturating_sub(entry.told) < interval {
                 break;
             }
             let idle = if entry.open > 0 { 0 } else { now.saturating_sub(entry.last) };
             let remaining_ms = u64::from(entry.timeout_ms).saturating_sub(idle);
-            let is_used = entry.open > 0 || entry.last > entry.synced;
-            if is_used && remaining_ms > 0 {
-                entry.synced = now;
+            let is_due = entry.is_owed || entry.open > 0 || entry.last > entry.told;
+            if is_due && remaining_ms > 0 {
+                (entry.told, entry.is_owed) = (now, true);
                 touches.push(Touch { key: entry.key(), target: entry.target, remaining_ms });
                 self.touch.push_last(&mut self.entries, at);
             } else {

@@ -4,8 +4,7 @@
 //! cursor that entry has been seen, and in front of it it is still to come. So a session that is there from the
 //! start of a walk to its end is seen; it may be seen twice.
 
-use super::entries::NEVER;
-use super::{Cursor, SessionKey, SessionShard, TargetId};
+use super::{Cursor, InStore, SessionKey, SessionShard, TargetId};
 
 /// A slice of a walk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub struct Row {
     /// Requests in flight.
     pub open: u32,
     pub timeout_ms: u64,
-    pub synced: Option<u64>,
+    pub in_store: InStore,
 }
 
 /// What a slice of a walk that changes sessions has done.
@@ -107,7 +106,7 @@ impl SessionShard {
             last: entry.last,
             open: entry.open,
             timeout_ms: entry.timeout_ms.into(),
-            synced: (entry.synced != NEVER).then_some(entry.synced),
+            in_store: entry.in_store(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use balance::session::{Row, SessionKey, TargetId};
+use balance::session::{InStore, Row, SessionKey, TargetId};
 use model::{ClientPrefix, SessionStoreName, TargetGroupName};
 use proxy::{SessionMark, SessionScope, SessionTable, Snapshot};
 
@@ -113,7 +113,8 @@ impl Directory {
             last_used: ago(row.last),
             remaining_ms: remaining_millis(row, now_millis),
             requests_in_flight: row.open,
-            shared: row.synced.is_some() && scope.table().is_some_and(|table| table.link().is_some()),
+            shared: matches!(row.in_store, InStore::Synced(_))
+                && scope.table().is_some_and(|table| table.link().is_some()),
         })
     }
 

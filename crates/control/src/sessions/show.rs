@@ -63,7 +63,8 @@ impl Directory {
         }
     }
 
-    /// The scopes of cookies that the text may be of, and its value: `NAME=VALUE` if a scope has that name.
+    /// The scopes of cookies that the text may be of, and its value. The text is a value, or `NAME=VALUE` if a scope has that
+    /// name; or a whole `Cookie` line, with or without the field's name, of which the first such pair counts.
     pub(super) fn of_cookie<'t>(&self, text: &'t str) -> (Vec<&SessionScope>, &'t [u8]) {
         let cookie_name = |scope: &SessionScope| match scope.mark() {
             SessionMark::Inserted(name) | SessionMark::Rewritten(name) | SessionMark::Learned(name) => {
@@ -79,7 +80,11 @@ impl Directory {
             });
             scopes.collect::<Vec<_>>()
         };
-        if let Some((name, value)) = text.split_once('=') {
+        let line = match text.split_once(':') {
+            Some((field, line)) if field.trim().eq_ignore_ascii_case("cookie") => line,
+            _ => text,
+        };
+        for (name, value) in line.split(';').filter_map(|pair| pair.trim().split_once('=')) {
             let scopes = with_name(Some(name));
             if !scopes.is_empty() {
                 return (scopes, value.as_bytes());
@@ -232,12 +237,13 @@ impl Directory {
                 }
             }
         }
-        let by = algorithms.join(", ");
+        let where_to = match scope.mark() {
+            SessionMark::Learned(_) => "a value that no target has set goes where its hash says".to_owned(),
+            _ => format!("a new one would go where the algorithm says ({})", algorithms.join(", ")),
+        };
         match none.is_empty() {
-            true => format!("a new one would go where the algorithm says ({by})"),
-            false => {
-                format!("a new one would go where the algorithm says ({by}), not to {}", none.join(", "))
-            }
+            true => where_to,
+            false => format!("{where_to}, not to {}", none.join(", ")),
         }
     }
 

@@ -1,4 +1,4 @@
-use balance::session::{SessionKey, TargetId};
+use balance::session::{InStore, SessionKey, TargetId};
 
 use super::directory::Named;
 use super::list::Place;
@@ -33,7 +33,7 @@ fn the_time_left_counts_from_the_end_of_the_last_request() {
         last: 2_000,
         open: 0,
         timeout_ms: 10_000,
-        synced: None,
+        in_store: InStore::Unknown,
     };
     assert_eq!(remaining_millis(&row, 5_000), 7_000);
     assert_eq!(remaining_millis(&row, 20_000), 0);

@@ -47,6 +47,30 @@ fn forged_cookies_steer_nothing() {
     assert_eq!(refused("malformed") + refused("forged"), (bad.len() - 1) as f64);
 }
 
+/// Any host of a domain can set a cookie for the whole domain, and browsers send both.
+#[test]
+fn a_cookie_that_another_host_sets_does_not_end_a_session() {
+    let targets = three();
+    let config = Config::to_all(&targets.each_ref()).group("persistence = { type = \"cookie\" }");
+    let balancer = Balancer::start(config);
+    let mut user = User::default();
+    let home = user.get(balancer.web(), "/").text();
+    let good = user.value("EKSESSION").unwrap().to_owned();
+    let forged = format!("A{}", &good[1..].chars().rev().collect::<String>());
+    let mut client = Client::connect(balancer.web());
+    for cookies in [
+        format!("EKSESSION=tossed; EKSESSION={good}"),
+        format!("EKSESSION={good}; EKSESSION=tossed"),
+        format!("EKSESSION={forged}; a=b; EKSESSION=; EKSESSION={good}"),
+    ] {
+        for _ in 0..3 {
+            client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookies}\r\n\r\n"));
+            let answer = client.response();
+            assert_eq!((answer.text(), answer.field("set-cookie")), (home.clone(), None), "{cookies}");
+        }
+    }
+}
+
 #[test]
 fn a_cookie_of_another_tenant_is_not_understood() {
     let [a, b, c] = three();

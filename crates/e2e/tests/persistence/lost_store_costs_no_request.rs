@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use testkit::{Balancer, Client, Config, wait_until};
 
 use crate::redis::Redis;
-use crate::users::{three, write_key};
+use crate::users::{User, three, with_sessions, write_key};
 
 #[test]
 fn lost_store_costs_no_request() {
@@ -52,6 +52,39 @@ fn lost_store_costs_no_request() {
     for (user, home) in known.iter().chain(&fallback) {
         assert_eq!(ask(*user, 0), *home);
     }
+}
+
+/// Sessions of learned cookies that begin while the store is away are written to it when it is back, used or not.
+#[test]
+fn what_began_without_the_store_is_in_it_later() {
+    let mut redis = Redis::start();
+    let targets = [with_sessions("a"), with_sessions("b"), with_sessions("c")];
+    let config = Config::to_all(&targets.each_ref())
+        .group("persistence = { type = \"cookie\", mode = \"learn\", name = \"SID\", store = \"shared\" }")
+        .text(&format!(
+            "[session_store.shared]\ntype = \"redis\"\nurl = \"redis://127.0.0.1:{}\"\ntimeout = \"100ms\"\nkey_file = \"store.key\"\n",
+            redis.port()
+        ));
+    let start = || {
+        let prepared = Balancer::prepare(&config);
+        write_key(&prepared.path("store.key"));
+        prepared.start()
+    };
+    let nodes = [start(), start()];
+    redis.stop();
+    let mut users: Vec<_> = (0..9)
+        .map(|number| {
+            let mut user = User::default();
+            let home = user.get(nodes[0].web(), &format!("/{number}")).text();
+            (user, home)
+        })
+        .collect();
+    redis.go_on();
+    wait_until("the store has been told", || {
+        let rewritten = [("store", "shared"), ("event", "rewritten")];
+        nodes[0].metric("evenkeel_session_store_sessions_total", &rewritten) >= 1.0
+            && users.iter_mut().all(|(user, home)| user.get(nodes[1].web(), "/").text() == *home)
+    });
 }
 
 /// Another client each time.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use balance::session::SessionKey;
+use balance::session::{InStore, SessionKey};
 use net::{Buffer, Sys};
 use observe::SessionOutcome;
 use proto::cookie::SetCookie;
@@ -58,7 +58,10 @@ pub(super) fn is_to_be_looked_up<S: Sys>(exchange: &Exchange<'_, S>) -> bool {
 pub(super) fn is_to_be_told<S: Sys>(exchange: &Exchange<'_, S>) -> bool {
     exchange.session.as_ref().is_some_and(|session| {
         session.share != Share::Nothing
-            && session.plan.keeper().is_some_and(|keeper| keeper.table.link_for(None, 0).is_some())
+            && session
+                .plan
+                .keeper()
+                .is_some_and(|keeper| keeper.table.link_for(InStore::Unknown, 0).is_some())
     })
 }
 
@@ -141,7 +144,7 @@ pub(super) fn learn<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Optio
         return None;
     }
     keeper.put(key, at, proxy.now_millis());
-    keeper.table.link_for(None, 0).map(|_| key)
+    keeper.table.link_for(InStore::Unknown, 0).map(|_| key)
 }
 
 /// Tells a shared store of a cookie that was learned, before the client can come back with it.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use balance::rendezvous;
-use balance::session::{SessionKey, TargetId};
+use balance::session::{InStore, SessionKey, TargetId};
 use net::{Sys, Worker};
 use observe::SessionOutcome;
 use store::session::Answer;
@@ -28,7 +28,7 @@ pub(super) async fn look<'l, S: Sys>(
     let session = exchange.session.as_mut()?;
     let plan = Arc::clone(&session.plan);
     let (keeper, key) = plan.keeper().zip(session.sight.key)?;
-    let link = keeper.table.link_for(session.sight.synced, proxy.now_millis())?;
+    let link = keeper.table.link_for(session.sight.in_store, proxy.now_millis())?;
     let answer = match session.at {
         Some(at) => link.client.claim(words(key), at.0, keeper.lifetime()),
         None => link.client.find(words(key)),
@@ -54,7 +54,7 @@ pub(super) async fn agree<S: Sys>(
     let plan = Arc::clone(&session.plan);
     let Some((keeper, key)) = plan.keeper().zip(session.sight.key) else { return chosen };
     let share = std::mem::take(&mut session.share);
-    let Some(link) = keeper.table.link_for(None, proxy.now_millis()) else { return chosen };
+    let Some(link) = keeper.table.link_for(InStore::Unknown, proxy.now_millis()) else { return chosen };
     let own = group.plan.ids[chosen];
     let ask = |from: Option<TargetId>| match from {
         None => link.client.claim(words(key), own.0, keeper.lifetime()),
@@ -90,13 +90,13 @@ pub(super) async fn agree<S: Sys>(
         Said::Absent | Said::Nothing if from.is_none() => {
             let target = by_hash(group, hash_of(key), usable).unwrap_or(chosen);
             keeper.table.correct(key, group.plan.ids[target]);
-            keeper.table.mark_asked(key, proxy.now_millis());
+            keeper.table.mark_owed(key, proxy.now_millis());
             session.note(group.plan.ids[target]);
             (session.outcome, session.preferred) = (SessionOutcome::Fallback, Some(target));
             target
         }
         Said::Absent | Said::Nothing => {
-            keeper.table.mark_asked(key, proxy.now_millis());
+            keeper.table.mark_owed(key, proxy.now_millis());
             chosen
         }
     }
@@ -105,7 +105,8 @@ pub(super) async fn agree<S: Sys>(
 /// Puts a session where a target has just begun it, and waits until other processes can know.
 pub(super) async fn put<S: Sys>(worker: &Worker<S>, keeper: &Keeper, key: SessionKey, target: TargetId) {
     let now_millis = worker.now() / 1_000_000;
-    let Some(link) = keeper.table.link_for(None, now_millis) else { return };
+    let Some(link) = keeper.table.link_for(InStore::Unknown, now_millis) else { return };
+    keeper.table.mark_owed(key, now_millis);
     let answer = link.client.put(words(key), target.0, keeper.lifetime());
     if let Said::At { .. } = wait(worker, &link, answer).await {
         keeper.table.mark_synced(key, now_millis);

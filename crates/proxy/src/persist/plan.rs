@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use balance::hash_bytes;
-use balance::session::{SessionKey, TargetId};
+use balance::session::{InStore, SessionKey, TargetId};
 use model::{
     ClientPrefix, CookieMode, CookiePersistence, KeySource, Limits, Persistence, SecretKeys,
     SessionStoreName, SourceFrom, SourceIpPersistence,
@@ -201,7 +201,7 @@ impl Keeper {
     /// Forgets a session, here and in a shared store.
     pub(crate) fn forget(&self, key: SessionKey) {
         self.table.remove(key);
-        if let Some(link) = self.table.link_for(None, 0) {
+        if let Some(link) = self.table.link_for(InStore::Unknown, 0) {
             link.client.forget((key.scope, key.client));
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use balance::hash_bytes;
-use balance::session::{Begin, Hold, Known as InTable, SessionKey, TargetId};
+use balance::session::{Begin, Hold, InStore, Known as InTable, SessionKey, TargetId};
 use model::SourceFrom;
 use observe::CookieRefusal;
 use proto::cookie::{self, Routed};
@@ -35,8 +35,7 @@ pub(crate) struct Sight {
     pub(crate) key: Option<SessionKey>,
     /// The table counts this request.
     pub(crate) hold: Option<Hold>,
-    /// When the store was last known to agree, in the table's milliseconds.
-    pub(crate) synced: Option<u64>,
+    pub(crate) in_store: InStore,
     /// By this it is decided where a session goes that cannot be where it was, or is not known: requests of one session
     /// at the same time, and other processes, find the same target.
     pub(crate) hash: Option<u64>,
@@ -54,32 +53,35 @@ pub(crate) fn see(plan: &PersistencePlan, facts: &Facts<'_>) -> Sight {
 }
 
 fn see_inserted(plan: &CookiePlan, facts: &Facts<'_>) -> Sight {
-    match only_value(facts, &plan.name) {
-        Ok(None) => Sight::default(),
-        Ok(Some(value)) => open(plan, value, facts),
-        Err(refused) => Sight { refused: Some(refused), ..Sight::default() },
-    }
+    open_one(plan, values(facts, &plan.name), facts)
 }
 
+/// A value without a route was set before there was persistence, or by a page. The value of one that is refused stays as it
+/// is until the target sets it again.
 fn see_rewritten(plan: &CookiePlan, facts: &Facts<'_>) -> Sight {
-    match only_value(facts, &plan.name) {
-        // A value without a route was set before there was persistence, or by a page.
-        Ok(value) => match value.and_then(|value| Routed::new(value, ROUTE_BYTES)) {
-            // The value stays as it is until the target sets it again.
-            Some(routed) => open(plan, routed.route(), facts),
-            None => Sight::default(),
-        },
-        Err(refused) => Sight { refused: Some(refused), ..Sight::default() },
-    }
+    let routes = values(facts, &plan.name).filter_map(|value| Routed::new(value, ROUTE_BYTES));
+    open_one(plan, routes.map(|routed| routed.route()), facts)
 }
 
-fn open(plan: &CookiePlan, text: &[u8], facts: &Facts<'_>) -> Sight {
-    match plan.open(text, facts.unix_seconds) {
-        Ok(Route { target, .. }) => {
-            Sight { target: Some(target), hash: Some(hash_bytes(text)), ..Sight::default() }
+/// Opens the one sealed route that is ours: another host of the domain can set a cookie of the same name, which must not
+/// end the session. With two that are ours it is unknown which one counts, so none does.
+fn open_one<'a>(plan: &CookiePlan, texts: impl Iterator<Item = &'a [u8]>, facts: &Facts<'_>) -> Sight {
+    let mut sight = Sight::default();
+    for (index, text) in texts.take(VALUES_MAX).enumerate() {
+        match plan.open(text, facts.unix_seconds) {
+            Ok(_) if sight.target.is_some() => {
+                return Sight { refused: Some(CookieRefusal::Several), ..Sight::default() };
+            }
+            Ok(Route { target, .. }) => {
+                sight = Sight { target: Some(target), hash: Some(hash_bytes(text)), ..Sight::default() };
+            }
+            Err(_) if sight.target.is_some() => {}
+            Err(refused) => {
+                sight.refused = Some(if index == 0 { refused } else { CookieRefusal::Several });
+            }
         }
-        Err(refused) => Sight { refused: Some(refused), ..Sight::default() },
     }
+    sight
 }
 
 fn see_learned(plan: &LearnedPlan, facts: &Facts<'_>) -> Sight {
@@ -103,9 +105,9 @@ fn see_source(plan: &SourcePlan, facts: &Facts<'_>) -> Sight {
 
 fn begin(keeper: &Keeper, key: SessionKey, facts: &Facts<'_>) -> Sight {
     match keeper.table.begin(key, keeper.timeout_millis, facts.now_millis) {
-        Begin::Known(InTable { target, hold, synced }) => {
+        Begin::Known(InTable { target, hold, in_store }) => {
             let hash = Some(hash_of(key));
-            Sight { target: Some(target), key: Some(key), hold: Some(hold), synced, hash, refused: None }
+            Sight { target: Some(target), key: Some(key), hold: Some(hold), in_store, hash, refused: None }
         }
         Begin::Absent => Sight { key: Some(key), hash: Some(hash_of(key)), ..Sight::default() },
     }
@@ -126,17 +128,21 @@ pub(crate) fn learned_key(plan: &LearnedPlan, value: &[u8]) -> SessionKey {
 
 /// The value of the one cookie of this name. With several it is unknown which one counts, so none does.
 fn only_value<'a>(facts: &Facts<'a>, name: &'a str) -> Result<Option<&'a [u8]>, CookieRefusal> {
-    let request = facts.request;
-    let mut found = None;
-    for field in request.head.fields_of(Known::Cookie) {
-        for value in cookie::values(request.text(field.value), name) {
-            if found.replace(value).is_some() {
-                return Err(CookieRefusal::Several);
-            }
-        }
+    let mut values = values(facts, name);
+    match (values.next(), values.next()) {
+        (found, None) => Ok(found),
+        (_, Some(_)) => Err(CookieRefusal::Several),
     }
-    Ok(found)
 }
+
+fn values<'a>(facts: &Facts<'a>, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let request = facts.request;
+    let fields = request.head.fields_of(Known::Cookie);
+    fields.flat_map(move |field| cookie::values(request.text(field.value), name))
+}
+
+// limit: values of one name that are opened.
+const VALUES_MAX: usize = 4;
 
 impl From<Unsealed> for CookieRefusal {
     fn from(unsealed: Unsealed) -> Self {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use balance::session::{
-    Assigned, Begin, Cursor, Hold, Row, Rows, ScopeLoad, SessionCounts, SessionKey, SessionSeed,
+    Assigned, Begin, Cursor, Hold, InStore, Row, Rows, ScopeLoad, SessionCounts, SessionKey, SessionSeed,
     SessionShard, TargetId, Touch,
 };
 use observe::CachePadded;
@@ -43,8 +43,8 @@ impl SessionTable {
         let shards = (capacity / SHARD_SESSIONS).max(SHARDS_MIN);
         let each = capacity.div_ceil(shards);
         let shard = |_| CachePadded(Mutex::new(SessionShard::new(each, seed)));
+        let capacity = AtomicU32::new(each.saturating_mul(shards));
         let shards = (0..shards).map(shard).collect();
-        let capacity = AtomicU32::new(capacity);
         Self { seed, capacity, shards, is_linked: AtomicBool::new(false), link: Mutex::default() }
     }
 
@@ -83,9 +83,14 @@ impl SessionTable {
         *current = link.map(Arc::new);
     }
 
-    /// The way to the store, if there is one, and the session was not known to be there lately.
-    pub(crate) fn link_for(&self, synced: Option<u64>, now_millis: u64) -> Option<Arc<Link>> {
-        let is_fresh = synced.is_some_and(|at| now_millis.saturating_sub(at) < FRESH_MILLIS);
+    /// The way to the store, if there is one, and the store has not been asked about the session lately.
+    pub(crate) fn link_for(&self, in_store: InStore, now_millis: u64) -> Option<Arc<Link>> {
+        let is_fresh = match in_store {
+            InStore::Unknown => false,
+            // Until then a late answer can come.
+            InStore::Owed(at) => now_millis.saturating_sub(at) < ASKED_AGAIN_MILLIS,
+            InStore::Synced(at) => now_millis.saturating_sub(at) < FRESH_MILLIS,
+        };
         if is_fresh || !self.is_linked.load(Ordering::Acquire) {
             return None;
         }
@@ -120,7 +125,8 @@ impl SessionTable {
         self.shards.iter().flat_map(of_shard).collect()
     }
 
-    pub(crate) fn mark_synced(&self, key: SessionKey, now_millis: u64) {
+    /// The store agrees with the session's target.
+    pub fn mark_synced(&self, key: SessionKey, now_millis: u64) {
         self.shard(key).mark_synced(key, now_millis);
     }
 
@@ -128,14 +134,9 @@ impl SessionTable {
         self.shard(key).correct(key, target);
     }
 
-    /// The store has not answered. It is asked again in a second: until then its late answer can come.
-    pub(crate) fn mark_asked(&self, key: SessionKey, now_millis: u64) {
-        self.mark_synced(key, now_millis.saturating_sub(FRESH_MILLIS - ASKED_AGAIN_MILLIS));
-    }
-
-    /// The store has lost the session.
-    pub fn mark_unsynced(&self, key: SessionKey) {
-        self.shard(key).mark_unsynced(key);
+    /// The store has not answered, or not yet. Requests ask it again after a second, and touches tell it.
+    pub(crate) fn mark_owed(&self, key: SessionKey, now_millis: u64) {
+        self.shard(key).mark_owed(key, now_millis);
     }
 
     /// The store names this target, which no request waits for any more.
@@ -145,10 +146,11 @@ impl SessionTable {
         shard.mark_synced(key, now_millis);
     }
 
-    /// How many sessions it may have from now on.
+    /// How many sessions it may have from now on, rounded up to a multiple of its parts.
     pub fn set_capacity(&self, capacity: u32) {
-        self.capacity.store(capacity, Ordering::Relaxed);
-        let each = capacity.div_ceil(u32::try_from(self.shards.len()).unwrap_or(u32::MAX));
+        let shards = u32::try_from(self.shards.len()).unwrap_or(u32::MAX);
+        let each = capacity.div_ceil(shards);
+        self.capacity.store(each.saturating_mul(shards), Ordering::Relaxed);
         self.shards.iter().for_each(|shard| lock(shard).set_capacity(each));
     }
 

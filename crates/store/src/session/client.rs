@@ -114,7 +114,8 @@ impl SessionClient {
     }
 
     /// Keeps sessions alive. What other nodes have changed comes back through [`Corrections`](super::Corrections). If too
-    /// many batches are waiting, this one is dropped; its sessions are to be touched again after the usual interval.
+    /// many batches are waiting, this one is dropped; its sessions are to be touched again, as are all that the store does not
+    /// confirm.
     pub fn touch(&self, batch: Vec<Touched>) {
         if batch.is_empty() {
             return;

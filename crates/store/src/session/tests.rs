@@ -26,32 +26,38 @@ struct Node {
 }
 
 #[derive(Debug, Default)]
-struct Heard(Mutex<Vec<Event>>);
+struct Heard {
+    events: Mutex<Vec<Event>>,
+    kept: Mutex<Vec<SessionName>>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Correct(SessionName, u64, u64),
-    Lost(SessionName),
     Settled(SessionName, u64),
 }
 
 impl Corrections for Heard {
     fn correct(&self, name: SessionName, from: u64, to: u64) {
-        self.0.lock().unwrap().push(Event::Correct(name, from, to));
+        self.events.lock().unwrap().push(Event::Correct(name, from, to));
     }
 
-    fn lost(&self, name: SessionName) {
-        self.0.lock().unwrap().push(Event::Lost(name));
+    fn kept(&self, name: SessionName) {
+        self.kept.lock().unwrap().push(name);
     }
 
     fn settled(&self, name: SessionName, target: u64, _is_ours: bool) {
-        self.0.lock().unwrap().push(Event::Settled(name, target));
+        self.events.lock().unwrap().push(Event::Settled(name, target));
     }
 }
 
 impl Heard {
     fn take(&self) -> Vec<Event> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.events.lock().unwrap())
+    }
+
+    fn take_kept(&self) -> Vec<SessionName> {
+        std::mem::take(&mut *self.kept.lock().unwrap())
     }
 }
 

@@ -20,7 +20,7 @@ impl Sessions {
             self.counters.untouched.add(part.len());
             return;
         };
-        let mut ends = Vec::new();
+        let (mut ends, mut prolonged) = (Vec::new(), Vec::new());
         let mut missing = Vec::new();
         // A store that answers with too few items has answered for these.
         for ((touched, key), item) in part.iter().zip(keys).zip(items) {
@@ -31,24 +31,32 @@ impl Sessions {
                     let expires = self.end(touched.lifetime);
                     if is_earlier(item, expires) {
                         ends.push((key, Some(expires)));
+                        prolonged.push(touched.name);
+                    } else {
+                        self.corrections.kept(touched.name);
                     }
                 }
                 None => missing.push(touched),
             }
         }
-        self.write_ends(&ends).await;
+        if self.write_ends(&ends).await {
+            prolonged.into_iter().for_each(|name| self.corrections.kept(name));
+        }
         for touched in missing {
             self.write_again(touched).await;
         }
     }
 
-    async fn write_ends(&self, ends: &[(Key, Option<u64>)]) {
+    /// False: the store may not have all of them.
+    async fn write_ends(&self, ends: &[(Key, Option<u64>)]) -> bool {
         if ends.is_empty() {
-            return;
+            return true;
         }
-        if !matches!(timeout(REQUEST_LIMIT, self.store.touch_many(ends)).await, Ok(Ok(()))) {
+        let is_done = matches!(timeout(REQUEST_LIMIT, self.store.touch_many(ends)).await, Ok(Ok(())));
+        if !is_done {
             self.counters.untouched.add(ends.len());
         }
+        is_done
     }
 
     /// Writes a session that the store has lost, or that is still under its previous name.
@@ -59,12 +67,10 @@ impl Sessions {
                 if let Answer::Here { target, is_ours } = done.answer {
                     self.counters.rewritten.add(is_ours.into());
                     self.correct(touched, target);
+                    self.corrections.kept(touched.name);
                 }
             }
-            Ok(Err(_)) | Err(_) => {
-                self.counters.untouched.add(1);
-                self.corrections.lost(touched.name);
-            }
+            Ok(Err(_)) | Err(_) => self.counters.untouched.add(1),
         }
     }
 

@@ -227,6 +227,9 @@ impl Table {
         self.node.client.touch(batch.collect());
         // Each of the few sessions takes a read and a write, and each of these four turns at most.
         turn(200).await;
+        for (scope, client) in self.node.heard.take_kept() {
+            self.shard.mark_synced(SessionKey { scope, client }, now);
+        }
         for event in self.node.heard.take() {
             let Event::Correct(name, from, to) = event else { panic!("{event:?}") };
             let key = SessionKey { scope: name.0, client: name.1 };

@@ -53,14 +53,17 @@ async fn what_the_store_has_lost_is_written_again_by_one_node() {
 }
 
 #[tokio::test]
-async fn what_the_store_does_not_take_again_is_lost() {
+async fn what_the_store_does_not_take_is_not_confirmed() {
     let (_, store, node) = node(Fault::Full);
     node.touch(NAME, 1, LIFETIME).await;
-    assert_eq!(node.heard.take(), [Event::Lost(NAME)]);
     *store.fault.lock().unwrap() = Fault::Every(1);
     node.touch(NAME, 1, LIFETIME).await;
-    assert_eq!(node.heard.take(), [], "nothing is known about it");
-    assert_eq!(node.client.figures().untouched, 2);
+    assert_eq!((node.heard.take_kept(), node.client.figures().untouched), (vec![], 2));
+    *store.fault.lock().unwrap() = Fault::None;
+    for lifetime in [LIFETIME, LIFETIME / 2, LIFETIME * 2] {
+        node.touch(NAME, 1, lifetime).await;
+        assert_eq!(node.heard.take_kept(), [NAME], "written, there for longer, and prolonged");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -165,13 +165,19 @@ fn of_two_moves_the_first_decides() {
 #[test]
 fn touches_are_coalesced_and_only_of_sessions_in_use() {
     const INTERVAL: u64 = 10_000;
+    // The store confirms each touch at once.
+    let told = |shard: &mut SessionShard, now, most| {
+        let touches = shard.take_touches(now, INTERVAL, most);
+        touches.iter().for_each(|touch| shard.mark_synced(touch.key, now));
+        touches
+    };
     let mut shard = shard(100);
     for client in 0..6 {
         used(&mut shard, client, A, 0);
     }
     let open = shard.assign(key(5), A, TIMEOUT, 0);
     (1..6).for_each(|client| shard.mark_synced(key(client), 0));
-    assert!(shard.take_touches(INTERVAL - 1, INTERVAL, 100).is_empty());
+    assert!(told(&mut shard, INTERVAL - 1, 100).is_empty());
     // 0 is not in the store; 1 is used often, 2 once, 3 not at all; 4 has expired by then; 5 is open.
     for now in 1..100 {
         used(&mut shard, 0, A, now);
@@ -183,21 +189,21 @@ fn touches_are_coalesced_and_only_of_sessions_in_use() {
     shard.end(key(4), known.hold, 20);
     let touch = |client, target, remaining_ms| Touch { key: key(client), target, remaining_ms };
     assert_eq!(
-        shard.take_touches(INTERVAL, INTERVAL, 100),
+        told(&mut shard, INTERVAL, 100),
         [touch(1, A, TIMEOUT - INTERVAL + 99), touch(2, A, TIMEOUT - INTERVAL + 50), touch(5, A, TIMEOUT)]
     );
     shard.check().unwrap();
     // Session 3 comes back, and the store hears of it at once, but only once.
     assert_eq!(shard.reassign(key(3), A, B), Some(B));
     used(&mut shard, 3, A, 15_000);
-    assert_eq!(shard.take_touches(15_000, INTERVAL, 1), [touch(3, B, TIMEOUT)]);
+    assert_eq!(told(&mut shard, 15_000, 1), [touch(3, B, TIMEOUT)]);
     used(&mut shard, 3, A, 15_001);
-    assert_eq!(shard.take_touches(15_001, INTERVAL, 100), []);
+    assert_eq!(told(&mut shard, 15_001, 100), []);
     // The open one is heard of without a request.
     shard.end(key(5), open.hold.unwrap(), 19_000);
-    assert_eq!(shard.take_touches(20_000, INTERVAL, 100), [touch(5, A, TIMEOUT - 1_000)]);
-    assert_eq!(shard.take_touches(25_000, INTERVAL, 100), [touch(3, B, TIMEOUT - 9_999)]);
-    assert_eq!(shard.take_touches(90_000, INTERVAL, 100), []);
+    assert_eq!(told(&mut shard, 20_000, 100), [touch(5, A, TIMEOUT - 1_000)]);
+    assert_eq!(told(&mut shard, 25_000, 100), [touch(3, B, TIMEOUT - 9_999)]);
+    assert_eq!(told(&mut shard, 90_000, 100), []);
     shard.check().unwrap();
 }
 

@@ -57,7 +57,7 @@ fn lost_store_costs_no_request() {
 /// Sessions of learned cookies that begin while the store is away are written to it when it is back, used or not.
 #[test]
 fn what_began_without_the_store_is_in_it_later() {
-    let mut redis = Redis::start();
+    let redis = Redis::start();
     let targets = [with_sessions("a"), with_sessions("b"), with_sessions("c")];
     let config = Config::to_all(&targets.each_ref())
         .group("persistence = { type = \"cookie\", mode = \"learn\", name = \"SID\", store = \"shared\" }")

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::str::FromStr;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::{Key, StoreError, When};
@@ -162,31 +164,29 @@ impl Expected {
     /// trusted.
     pub(super) fn read(&self, input: &mut BytesMut) -> Result<Option<Answer>, StoreError> {
         let Some(end) = line_end(input)? else { return Ok(None) };
-        let text = std::str::from_utf8(&input[..end]).map_err(|_| garbage(&input[..end]))?;
-        let mut tokens = text.split_ascii_whitespace();
-        let first = tokens.next().unwrap_or_default();
-        let word = self.words.iter().find(|(word, _)| *word == first).map(|&(_, word)| word);
+        let text = &input[..end];
+        let first = tokens(text).next().unwrap_or_default();
+        let word = self.words.iter().find(|(word, _)| word.as_bytes() == first).map(|&(_, word)| word);
         let answer = match word {
             Some(Word::Value) => return self.read_value(end, input),
-            Some(Word::Stored) => Answer::Stored(flag(tokens, 'c').unwrap_or(0)),
+            Some(Word::Stored) => Answer::Stored(flag(tokens(text).skip(1), b'c').unwrap_or(0)),
             Some(Word::Missing) => Answer::Missing,
             Some(Word::Refused) => Answer::Refused,
             Some(Word::Done) => Answer::Done,
-            None if first == "SERVER_ERROR" => Answer::Failed(server_error(text)),
-            None => return Err(garbage(text.as_bytes())),
+            None if first == b"SERVER_ERROR" => Answer::Failed(server_error(text)),
+            None => return Err(garbage(text)),
         };
         input.advance(end + LINE_END.len());
         Ok(Some(answer))
     }
 
     fn read_value(&self, end: usize, input: &mut BytesMut) -> Result<Option<Answer>, StoreError> {
-        let bad = || garbage(&input[..end]);
-        let text = std::str::from_utf8(&input[..end]).map_err(|_| bad())?;
+        let text = &input[..end];
         let head = match self.protocol {
             Protocol::Meta => meta_head(text),
             Protocol::Text => self.text_head(text),
         };
-        let head = head.filter(|head| head.bytes <= self.value_bytes_max).ok_or_else(bad)?;
+        let head = head.filter(|head| head.bytes <= self.value_bytes_max).ok_or_else(|| garbage(text))?;
         let trailer: &[u8] = if self.protocol == Protocol::Meta { b"\r\n" } else { b"\r\nEND\r\n" };
         let start = end + LINE_END.len();
         let total = start + head.bytes + trailer.len();
@@ -202,14 +202,14 @@ impl Expected {
         Ok(Some(Answer::Found { value: answer, flags: head.flags, left: head.left, version: head.version }))
     }
 
-    /// `VALUE <key> <flags> <bytes> <version>`
-    fn text_head(&self, text: &str) -> Option<Head> {
-        let mut tokens = text.split(' ').skip(1);
+    /// `VALUE <key> <flags> <bytes> <version>`. The key need not be text.
+    fn text_head(&self, text: &[u8]) -> Option<Head> {
+        let mut tokens = text.split(|&byte| byte == b' ').skip(1);
         let key = tokens.next()?;
-        let flags = tokens.next()?.parse().ok()?;
-        let bytes = tokens.next()?.parse().ok()?;
-        let version = tokens.next()?.parse().ok()?;
-        let is_ours = self.key.as_ref().is_some_and(|ours| ours.as_bytes() == key.as_bytes());
+        let flags = number(tokens.next()?)?;
+        let bytes = number(tokens.next()?)?;
+        let version = number(tokens.next()?)?;
+        let is_ours = self.key.as_ref().is_some_and(|ours| ours.as_bytes() == key);
         (is_ours && tokens.next().is_none()).then_some(Head { bytes, flags, left: None, version })
     }
 }
@@ -224,16 +224,24 @@ struct Head {
 }
 
 /// `VA <bytes> f<flags> t<seconds left, or -1> c<version>`
-fn meta_head(text: &str) -> Option<Head> {
-    let mut tokens = text.split_ascii_whitespace().skip(1);
-    let bytes = tokens.next()?.parse().ok()?;
-    let flags = u32::try_from(flag(tokens.clone(), 'f')?).ok()?;
-    let left = flag(tokens.clone(), 't');
-    Some(Head { bytes, flags, left, version: flag(tokens, 'c')? })
+fn meta_head(text: &[u8]) -> Option<Head> {
+    let mut tokens = tokens(text).skip(1);
+    let bytes = number(tokens.next()?)?;
+    let flags = u32::try_from(flag(tokens.clone(), b'f')?).ok()?;
+    let left = flag(tokens.clone(), b't');
+    Some(Head { bytes, flags, left, version: flag(tokens, b'c')? })
 }
 
-fn flag<'a>(mut tokens: impl Iterator<Item = &'a str>, name: char) -> Option<u64> {
-    tokens.find_map(|token| token.strip_prefix(name)).and_then(|number| number.parse().ok())
+fn flag<'a>(mut tokens: impl Iterator<Item = &'a [u8]>, name: u8) -> Option<u64> {
+    tokens.find_map(|token| token.strip_prefix(&[name])).and_then(number)
+}
+
+fn number<T: FromStr>(token: &[u8]) -> Option<T> {
+    std::str::from_utf8(token).ok()?.parse().ok()
+}
+
+fn tokens(text: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    text.split(u8::is_ascii_whitespace).filter(|token| !token.is_empty())
 }
 
 /// Where the first line ends. Lines end with CR LF.
@@ -246,18 +254,21 @@ fn line_end(input: &[u8]) -> Result<Option<usize>, StoreError> {
     }
 }
 
-fn server_error(text: &str) -> StoreError {
-    if text.contains("too large") {
+fn server_error(text: &[u8]) -> StoreError {
+    let words = plain(text);
+    if words.contains("too large") {
         StoreError::TooLarge
-    } else if text.contains("out of memory") {
-        StoreError::Full(plain(text.as_bytes()))
+    } else if words.contains("out of memory") {
+        StoreError::Full(words)
     } else {
-        StoreError::Away(plain(text.as_bytes()))
+        StoreError::Away(words)
     }
 }
 
+/// Shows the first word only: what follows may be a key, which is a secret of its client.
 fn garbage(text: &[u8]) -> StoreError {
-    StoreError::Garbage(format!("unexpected answer `{}`", plain(text)))
+    let word = tokens(text).next().unwrap_or_default();
+    StoreError::Garbage(format!("unexpected answer `{}`", plain(word)))
 }
 
 /// What can stand in a log.

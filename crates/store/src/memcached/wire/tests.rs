@@ -61,6 +61,27 @@ fn answers_are_read() {
 }
 
 #[test]
+fn a_key_that_is_no_text_comes_back() {
+    for bytes in [&b"\xff\x80"[..], b"\xc3", "\u{a0}".as_bytes(), "k\u{2003}".as_bytes()] {
+        let command = Command::Get(Key::new(bytes).unwrap(), VALUE_BYTES_MAX);
+        let expected = command.write(Protocol::Text, &mut Vec::new());
+        let answer = [b"VALUE ", bytes, b" 5 2 9\r\nab\r\nEND\r\n"].concat();
+        let found = Answer::Found { value: "ab".into(), flags: 5, left: None, version: 9 };
+        assert_eq!(expected.read(&mut BytesMut::from(&answer[..])), Ok(Some(found)), "{bytes:?}");
+    }
+}
+
+#[test]
+fn an_unexpected_answer_is_told_without_a_key() {
+    for text in ["VALUE secret 0 1 1\r\n", "VALUE secret 0 x 1\r\n", "STORED secret\r\n"] {
+        let answer = get().write(Protocol::Text, &mut Vec::new()).read(&mut BytesMut::from(text));
+        let Err(StoreError::Garbage(detail)) = &answer else { panic!("{text}: {answer:?}") };
+        let first = text.split(' ').next().unwrap();
+        assert_eq!(*detail, format!("unexpected answer `{first}`"));
+    }
+}
+
+#[test]
 fn nonsense_is_refused() {
     let long = "x".repeat(2_000);
     let meta = [

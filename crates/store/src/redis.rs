@@ -67,8 +67,7 @@ impl RedisStore {
                 let (connection, is_new) = link.connection().await?;
                 let error = match command(connection.clone()).await {
                     Ok(value) => return Ok(value),
-                    Err(Failed::Redis(error)) => error,
-                    Err(Failed::Store(error)) => return Err(error),
+                    Err(Failed(error)) => error,
                 };
                 let (error, is_broken) = meaning(&error);
                 if is_broken {
@@ -102,7 +101,7 @@ impl RedisStore {
         });
         match put.await? {
             Value::Int(_) => Ok(Put::Done(version)),
-            other => Ok(match item_of(other, SMALL_VALUE_BYTES_MAX)? {
+            other => Ok(match item_of(other, SMALL_VALUE_BYTES_MAX) {
                 // An earlier try has written it, and the answer was lost.
                 Some(there) if there.version == version => Put::Done(version),
                 there => Put::Refused(there),
@@ -121,13 +120,15 @@ impl RedisStore {
                 let mut items = Vec::with_capacity(keys.len());
                 for part in keys.chunks(KEYS_MAX) {
                     let mut reads = ::redis::pipe();
+                    // Each answer is looked at by itself: a key of another type is no reason to fail the others.
+                    reads.ignore_errors();
                     for key in part {
                         let last = record::HEADER_BYTES + value_bytes_max;
                         reads.cmd("GETRANGE").arg(key).arg(0).arg(last);
                     }
                     let answer: Vec<Value> = reads.query_async(&mut connection).await?;
                     for value in answer {
-                        items.push(item_of(value, value_bytes_max).map_err(Failed::Store)?);
+                        items.push(item_of(known(value)?, value_bytes_max));
                     }
                 }
                 Ok(items)
@@ -213,16 +214,22 @@ fn stored(key: &Key) -> Vec<u8> {
     [prefix, key.as_bytes()].concat()
 }
 
-fn item_of(value: Value, value_bytes_max: usize) -> Result<Option<Item>, StoreError> {
+/// The answer of one read; a key that holds something else than a string has no item.
+fn known(value: Value) -> Result<Value, Failed> {
     match value {
-        Value::Nil => Ok(None),
-        // What the range of a string that is not there has.
-        Value::BulkString(bytes) if bytes.is_empty() => Ok(None),
-        Value::BulkString(bytes) if bytes.len() > record::HEADER_BYTES + value_bytes_max => {
-            Err(StoreError::Garbage("it has a longer value than this program writes".to_owned()))
+        Value::ServerError(error) if error.code() == WRONG_TYPE => Ok(Value::Nil),
+        Value::ServerError(error) => Err(Failed(error.into())),
+        value => Ok(value),
+    }
+}
+
+/// `None`: there is none. What others have written counts as none.
+fn item_of(value: Value, value_bytes_max: usize) -> Option<Item> {
+    match value {
+        Value::BulkString(bytes) if bytes.len() <= record::HEADER_BYTES + value_bytes_max => {
+            record::item(bytes)
         }
-        Value::BulkString(bytes) => record::item(bytes).map(Some),
-        _ => Err(StoreError::Garbage("it answers with another type".to_owned())),
+        _ => None,
     }
 }
 
@@ -240,5 +247,7 @@ async fn clear_some(mut connection: Connection, cursor: u64) -> Result<u64, Fail
 
 /// Of keys on the server.
 const PREFIX: &[u8] = b"evk:";
+/// How the server's error begins if a key holds no string.
+const WRONG_TYPE: &str = "WRONGTYPE";
 // limit: keys of one command, so that the server is not blocked for long.
 const KEYS_MAX: usize = 512;

@@ -5,14 +5,11 @@ use ::redis::{ErrorKind, RedisError};
 use crate::StoreError;
 
 /// Why a command has failed.
-pub(super) enum Failed {
-    Redis(RedisError),
-    Store(StoreError),
-}
+pub(super) struct Failed(pub(super) RedisError);
 
 impl From<RedisError> for Failed {
     fn from(error: RedisError) -> Self {
-        Self::Redis(error)
+        Self(error)
     }
 }
 

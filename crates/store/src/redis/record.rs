@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Item, StoreError, Version};
+use crate::{Item, Version};
 
 /// The string of an item.
 #[derive(Clone, Debug)]
@@ -20,21 +20,16 @@ impl Record {
     }
 }
 
-/// Reads a string.
-pub(super) fn item(bytes: Vec<u8>) -> Result<Item, StoreError> {
-    let format = bytes.first().copied();
-    if format != Some(FORMAT) || bytes.len() < HEADER_BYTES {
-        let format = format.map_or_else(|| "none".to_owned(), |byte| byte.to_string());
-        return Err(StoreError::Garbage(format!(
-            "an item has format {format}, and this program needs format {FORMAT}; let all programs that share the store \
-             be of one version, or delete the keys that begin with `evk:`, which loses the sessions in them"
-        )));
+/// Reads a string. `None`: it is that of another program, or of another format.
+pub(super) fn item(bytes: Vec<u8>) -> Option<Item> {
+    if bytes.first() != Some(&FORMAT) || bytes.len() < HEADER_BYTES {
+        return None;
     }
     let number = |range: std::ops::Range<usize>| {
         bytes[range].iter().fold(0_u64, |number, &byte| (number << 8) | u64::from(byte))
     };
     let (version, flags, expires) = (number(1..9), number(9..13), number(13..21));
-    Ok(Item {
+    Some(Item {
         // Of four bytes.
         flags: u32::try_from(flags).unwrap_or(u32::MAX),
         expires: (expires != NEVER).then_some(expires),
@@ -53,7 +48,7 @@ pub(super) fn time_to_live(expires: Option<u64>, now: u64) -> u64 {
     expires.map_or(0, |expires| expires.saturating_sub(now).clamp(1, TIME_TO_LIVE_MAX))
 }
 
-const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 1;
 pub(super) const HEADER_BYTES: usize = 21;
 const NEVER: u64 = u64::MAX;
 // limit: milliseconds that the server takes without an overflow; a century.
@@ -70,17 +65,19 @@ mod tests {
         {
             let item = Item { value: Bytes::copy_from_slice(value), flags, expires, version: Version(3) };
             let record = Record::new(&item, Version(u64::MAX >> 1));
-            assert_eq!(super::item(record.0.to_vec()), Ok(Item { version: Version(u64::MAX >> 1), ..item }));
+            assert_eq!(
+                super::item(record.0.to_vec()),
+                Some(Item { version: Version(u64::MAX >> 1), ..item })
+            );
         }
     }
 
     #[test]
-    fn strings_of_others_are_refused_with_a_hint() {
+    fn strings_of_others_are_no_items() {
         for bytes in
             [vec![], vec![FORMAT; HEADER_BYTES - 1], vec![7; 100], b"plain text of somewhere else".to_vec()]
         {
-            let error = item(bytes).expect_err("no item").to_string();
-            assert!(error.contains("needs format 1") && error.contains("delete the keys"), "{error}");
+            assert_eq!(item(bytes), None);
         }
     }
 

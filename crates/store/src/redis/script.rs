@@ -52,15 +52,17 @@ pub(super) fn delete(key: &[u8], now: u64) -> Call {
     Call { invocation }
 }
 
-/// Defines `header`, which is false if there is no item or it has expired. A string that is none of ours is left to the
-/// reader, who tells.
+/// Defines `header`, which is false if there is no item or it has expired. What others have written counts as none, of
+/// whatever type it is.
 macro_rules! with_header {
     ($script:literal) => {
         concat!(
             "local function header(key, now) \
-             local head = redis.call('GETRANGE', key, 0, 20) \
-             if #head == 0 then return false end \
-             if #head < 21 then return head end \
+             local head = redis.pcall('GETRANGE', key, 0, 20) \
+             if type(head) == 'table' then \
+             if string.find(head.err, 'WRONGTYPE', 1, true) then return false end \
+             head = redis.call('GETRANGE', key, 0, 20) end \
+             if #head < 21 or string.byte(head, 1) ~= 1 then return false end \
              local ends = 0 \
              for place = 14, 21 do ends = ends * 256 + string.byte(head, place) end \
              if ends <= tonumber(now) then return false end \
@@ -76,7 +78,9 @@ static PUT: LazyLock<Script> = LazyLock::new(|| {
         "local key, when = KEYS[1], ARGV[2] \
          if when ~= 'always' then \
          local head = header(key, ARGV[1]) \
-         if when == 'absent' and head then return redis.call('GETRANGE', key, 0, ARGV[6]) end \
+         if when == 'absent' and head then \
+         local there = redis.call('GETRANGE', key, 0, ARGV[6]) \
+         if #there <= tonumber(ARGV[6]) then return there end end \
          if when ~= 'absent' and not head then return false end \
          if when == 'unchanged' and string.sub(head, 2, 9) ~= ARGV[3] then \
          return redis.call('GETRANGE', key, 0, ARGV[6]) end \
@@ -93,7 +97,7 @@ static TOUCH: LazyLock<Script> = LazyLock::new(|| {
         "local touched = 0 \
          for number, key in ipairs(KEYS) do \
          local head = header(key, ARGV[1]) \
-         if head and #head == 21 then \
+         if head then \
          redis.call('SETRANGE', key, 13, ARGV[2 * number]) \
          local life = ARGV[2 * number + 1] \
          if life == '0' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, life) end \

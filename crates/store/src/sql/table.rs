@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::dialect::{self, Dialect, Write};
+use super::dialect::{self, Dialect, Row, Write};
 use super::pool::{Command, Failed, Pool};
 use crate::fresh::Versions;
 use crate::secrets::Secrets;
 use crate::{
-    Clock, Item, Key, MANY_VALUE_BYTES_MAX, Put, Reply, SMALL_VALUE_BYTES_MAX, Store, StoreError, When,
+    Clock, Item, Key, MANY_VALUE_BYTES_MAX, Put, Reply, SMALL_VALUE_BYTES_MAX, Store, StoreError, Version,
+    When,
 };
 
 /// A store that keeps expired items until they are swept.
@@ -105,7 +106,8 @@ impl<D: Dialect> Table<D> {
                 let mut items = HashMap::with_capacity(keys.len());
                 for part in keys.chunks(KEYS_MAX) {
                     for mut row in D::run(connection, D::get(part, now, value_bytes_max)).await?.rows {
-                        items.insert(std::mem::take(&mut row.key), row.into_item()?);
+                        let key = std::mem::take(&mut row.key);
+                        items.extend(row.into_item().map(|item| (key, item)));
                     }
                 }
                 Ok(items)
@@ -200,18 +202,25 @@ impl<D: Dialect> fmt::Debug for Table<D> {
 async fn put<D: Dialect>(connection: &mut D::Connection, write: &Write) -> Result<Put, Failed> {
     for _ in 0..TRIES_MAX {
         let mut answer = D::run(connection, D::put(write)).await?;
-        if let Some(row) = answer.rows.pop() {
-            return Ok(outcome(row.into_item()?, write));
+        let mut there = answer.rows.pop();
+        if there.is_none() {
+            if answer.affected > 0 && !answer.refused {
+                return Ok(Put::Done(write.version));
+            }
+            let get = D::get(std::slice::from_ref(&write.key), write.now, SMALL_VALUE_BYTES_MAX);
+            there = D::run(connection, get).await?.rows.pop();
         }
-        if answer.affected > 0 && !answer.refused {
-            return Ok(Put::Done(write.version));
-        }
-        let get = D::get(std::slice::from_ref(&write.key), write.now, SMALL_VALUE_BYTES_MAX);
-        let there = D::run(connection, get).await?.rows.pop();
-        match there {
-            Some(row) => return Ok(outcome(row.into_item()?, write)),
-            // What was in the way has vanished.
-            None if write.when == When::Absent => {}
+        let foreign = there.as_ref().map(|row| row.version);
+        match there.and_then(Row::into_item) {
+            Some(item) => return Ok(outcome(item, write)),
+            // What was in the way has vanished, or counts as absent.
+            None if write.when == When::Absent => {
+                if let Some(version) = foreign
+                    && replace::<D>(connection, write, version).await?
+                {
+                    return Ok(Put::Done(write.version));
+                }
+            }
             None => break,
         }
     }
@@ -227,6 +236,17 @@ fn outcome(there: Item, write: &Write) -> Put {
 const KEYS_MAX: usize = 512;
 // limit: rows that one statement removes, so that no lock is held for long.
 const CLEAR_ROWS: i64 = 1000;
+/// Writes over a row of another program, of this version if that is one of ours, so that one writer succeeds.
+async fn replace<D: Dialect>(
+    connection: &mut D::Connection,
+    write: &Write,
+    version: i64,
+) -> Result<bool, Failed> {
+    let when = u64::try_from(version).map_or(When::Always, |version| When::Unchanged(Version(version)));
+    let answer = D::run(connection, D::put(&Write { when, ..write.clone() })).await?;
+    Ok(answer.affected > 0 && !answer.refused)
+}
+
 // limit: expired rows that one sweep removes.
 const SWEEP_ROWS: i64 = 500;
 /// Milliseconds between sweeps that leave nothing.

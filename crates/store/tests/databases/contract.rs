@@ -140,7 +140,7 @@ async fn sizes(store: &dyn Store) {
         );
     }
     let many = store.read_many(std::slice::from_ref(&key)).await;
-    assert!(matches!(many, Err(StoreError::Garbage(_))), "one of many is not that long");
+    assert_eq!(many, Ok(vec![None]), "one of many is not that long");
     let longer = Bytes::from(vec![7; store::SMALL_VALUE_BYTES_MAX + 1]);
     let refused = store.put(&key, Item { value: longer, ..item("") }, When::Always).await;
     assert_eq!(refused, Err(StoreError::TooLarge));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use redis::Client;
-use store::{RedisStore, Store, StoreError, When};
+use store::{Put, RedisStore, Store, StoreError, When};
 
 use crate::server::{self, Kind, Server};
 use crate::world::{Clock, item, key, soon, wait_until_serving, write_error};
@@ -234,22 +234,24 @@ async fn wait_until_writable(store: &dyn Store) {
 }
 
 #[tokio::test]
-async fn values_of_others_are_refused_with_a_hint() {
+async fn values_of_others_are_absent_and_replaced() {
     let server = start().await;
     let url = url(&server);
     let store = open(&url);
-    execute(&url, &["SET evk:text value", "RPUSH evk:list value"]).await;
-    let error = store.get(&key("text")).await.expect_err("no item").to_string();
-    assert!(error.contains("needs format 1"), "{error}");
-    let refused = store.put(&key("text"), item("1"), When::Absent).await;
-    assert!(matches!(refused, Err(StoreError::Garbage(_))), "{refused:?}");
-    assert_eq!(store.touch(&key("text"), None).await, Ok(false));
-    let refused = store.put(&key("list"), item("1"), When::Absent).await;
-    assert!(matches!(&refused, Err(StoreError::Garbage(text)) if text.contains("WRONGTYPE")), "{refused:?}");
-    assert!(
-        store.put(&key("text"), item("1"), When::Always).await.is_ok(),
-        "an unconditional write replaces it"
-    );
+    let long = format!("SET evk:long {}", "7".repeat(30));
+    execute(&url, &["SET evk:text value", &long, "RPUSH evk:list value"]).await;
+    store.put(&key("ours"), item("ours"), When::Always).await.expect("put");
+    let keys = ["text", "ours", "list", "long"].map(key);
+    let many = store.read_many(&keys).await.expect("ours is read");
+    assert_eq!(many.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, false]);
+    for name in ["text", "list", "long"] {
+        assert_eq!(store.get(&key(name)).await, Ok(None), "{name}");
+        assert_eq!(store.touch(&key(name), None).await, Ok(false), "{name}");
+        assert_eq!(store.put(&key(name), item("1"), When::Present).await, Ok(Put::Refused(None)), "{name}");
+        let put = store.put(&key(name), item("1"), When::Absent).await;
+        assert!(matches!(put, Ok(Put::Done(_))), "{name}: {put:?}");
+        assert_eq!(store.get(&key(name)).await.expect("get").expect("an item").value, "1");
+    }
 }
 
 #[tokio::test]
@@ -258,11 +260,11 @@ async fn a_string_of_another_writer_is_not_read_if_it_is_too_long() {
     let url = url(&server);
     let store = open(&url);
     execute(&url, &["SETRANGE evk:long 50000000 x", "SETRANGE evk:long 0 aaaaaaaaaaaaaaaaaaaaa"]).await;
-    let error = store.get(&key("long")).await.expect_err("too long").to_string();
-    assert!(error.contains("longer value"), "{error}");
-    let refused = store.put(&key("evk:long"), item("1"), When::Absent).await;
-    assert!(matches!(refused, Err(StoreError::Garbage(_))), "{refused:?}");
-    assert!(store.put(&key("long"), item("1"), When::Always).await.is_ok(), "it is replaced");
+    // With the header of an item.
+    execute(&url, &["SETRANGE evk:long 0 \u{1}"]).await;
+    assert_eq!(store.get(&key("long")).await, Ok(None));
+    let put = store.put(&key("evk:long"), item("1"), When::Absent).await;
+    assert!(matches!(put, Ok(Put::Done(_))), "it is replaced: {put:?}");
 }
 
 #[tokio::test]

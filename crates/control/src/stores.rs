@@ -14,7 +14,7 @@ use proxy::{Link, Live, SHARED_LONGER, SessionTable};
 use store::session::{
     Corrections, SessionClient, SessionFigures, SessionName, Touched, serve, session_channel,
 };
-use store::{Clock, Figures, Guarded, Store, open};
+use store::{Clock, Figures, Guarded, Store, Swept, open};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -233,7 +233,7 @@ async fn sweep(store: Weak<Guarded>) {
         sleep(SWEEP_INTERVAL).await;
         let Some(store) = store.upgrade() else { return };
         // What goes wrong shows in the next call that a request needs.
-        let _ = store.sweep(SWEPT_AT_ONCE).await;
+        while store.sweep(SWEEP_TIME).await.is_ok_and(Swept::is_much) {}
     }
 }
 
@@ -258,7 +258,8 @@ const MEMORY_BYTES: u64 = 256 << 20;
 /// How long a command of a gateway waits at least; an application waits for it, and has nothing to fall back to.
 const ITEMS_TIMEOUT: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
-const SWEPT_AT_ONCE: usize = 1_000;
+/// limit: how long one sweep takes a thread, unless it finds much that has expired.
+const SWEEP_TIME: Duration = Duration::from_millis(500);
 const TOUCH_LOOK: Duration = Duration::from_secs(1);
 /// With `TOUCH_LOOK` shorter than [`SHARED_LONGER`], and than a worker trusts what it knows.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(4);

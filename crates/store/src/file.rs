@@ -35,7 +35,7 @@ use tokio::sync::{Mutex, Semaphore};
 use self::item_file::{ItemFile, Tried};
 use self::shared::Shared;
 use self::sweep::Cursor;
-use crate::{Clock, Item, Key, Put, Reply, Store, StoreError, VALUE_BYTES_MAX, When};
+use crate::{Clock, Item, Key, Put, Reply, Store, StoreError, Swept, VALUE_BYTES_MAX, When};
 
 pub struct FileStore {
     shared: Arc<Shared>,
@@ -100,8 +100,8 @@ impl FileStore {
 }
 
 impl Store for FileStore {
-    /// Removes what has expired and what dead writers have left, and goes on from there in the next call.
-    fn sweep(&self, most: usize) -> Reply<'_, usize> {
+    /// Removes what has expired, what dead writers have left, and what has an item's name but is none of ours and old.
+    fn sweep(&self, most: Duration) -> Reply<'_, Swept> {
         Box::pin(async move {
             let cursor = Arc::clone(&self.cursor);
             self.run(move |shared| sweep::sweep(shared, &cursor, most)).await

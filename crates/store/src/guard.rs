@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::breaker::{Breaker, BreakerSettings, BreakerState, Outcome, Pass};
-use crate::{Item, Key, Put, Reply, Store, StoreError, When};
+use crate::{Item, Key, Put, Reply, Store, StoreError, Swept, When};
 
 /// A store whose every call ends in time, and which is not called while it rests after failures.
 ///
@@ -216,7 +216,7 @@ impl Drop for Call<'_> {
 
 impl Store for Guarded {
     /// Without the timeout, which is for calls that a request waits for.
-    fn sweep(&self, most: usize) -> Reply<'_, usize> {
+    fn sweep(&self, most: Duration) -> Reply<'_, Swept> {
         self.inner.sweep(most)
     }
 

@@ -38,9 +38,24 @@ pub use sql::SqlStore;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 /// What a store answers.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// What a sweep has looked at, and how much of that it has removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    pub seen: usize,
+    pub removed: usize,
+}
+
+impl Swept {
+    /// More is likely to have expired, so that the next sweep should not wait.
+    pub const fn is_much(self) -> bool {
+        self.removed > 0 && self.removed * 8 >= self.seen
+    }
+}
 
 /// A map from keys to items that expire.
 ///
@@ -62,10 +77,10 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Removes every item that this program has put there.
     fn clear(&self) -> Reply<'_, ()>;
 
-    /// Removes expired items that take room until someone does, from among about `most`; returns how many. Stores that
-    /// remove them by themselves do nothing.
-    fn sweep(&self, _most: usize) -> Reply<'_, usize> {
-        Box::pin(async { Ok(0) })
+    /// Removes expired items that take room until someone does, for about `most`, and goes on from there in the next call.
+    /// Stores that remove them by themselves do nothing.
+    fn sweep(&self, _most: Duration) -> Reply<'_, Swept> {
+        Box::pin(async { Ok(Swept::default()) })
     }
 
     /// Reads several items, in the order of the keys; one round trip where the store can. A store that is a server refuses

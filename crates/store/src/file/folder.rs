@@ -180,8 +180,12 @@ pub(super) fn is_item(name: &str) -> bool {
     name.len() == HASH_LETTERS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+pub(super) fn is_lock(name: &str) -> bool {
+    name.strip_suffix(LOCK).is_some_and(is_item)
+}
+
 pub(super) fn lock_name(hash: &str) -> String {
-    format!("{hash}.lock")
+    format!("{hash}{LOCK}")
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -194,5 +198,6 @@ fn errno(error: &std::io::Error) -> Errno {
 
 /// Of both levels: 16 with 256 each.
 pub(super) const FOLDERS: usize = 4_096;
+const LOCK: &str = ".lock";
 const HASH_LETTERS: usize = 64;
 const STALE_TRIES: usize = 3;

@@ -180,26 +180,28 @@ impl Drop for Lock<'_> {
     }
 }
 
-/// The age is measured by the clock of the file system: against a file that is made now.
-fn remove_if_stale(folder: &Folder, name: &str) -> Result<(), Errno> {
-    let Ok((inode, written)) = folder.identity(name) else { return Ok(()) };
+/// The age is measured by the clock of the file system: against a file that is made now. False: it stays.
+pub(super) fn remove_if_stale(folder: &Folder, name: &str) -> Result<bool, Errno> {
+    let Ok((inode, written)) = folder.identity(name) else { return Ok(false) };
     let probe = temporary_name()?;
     folder.write_new(&probe, b"")?;
     let now = folder.identity(&probe);
     let _ = folder.remove(&probe);
     if now?.1 - written <= LOCK_STALE_SECONDS {
-        return Ok(());
+        return Ok(false);
     }
     // Of several nodes that find it stale one moves it away. If that was a fresh lock by now, it is put back.
     let away = temporary_name()?;
     match folder.rename(name, &away) {
-        Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::NOENT) => return Ok(false),
         moved => moved?,
     }
-    if folder.identity(&away)?.0 != inode {
+    let is_stale = folder.identity(&away)?.0 == inode;
+    if !is_stale {
         let _ = folder.link(&away, name);
     }
-    folder.remove(&away).map(|_| ())
+    folder.remove(&away)?;
+    Ok(is_stale)
 }
 
 fn temporary_name() -> Result<String, Errno> {

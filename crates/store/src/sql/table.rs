@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::dialect::{self, Dialect, Row, Write};
 use super::pool::{Command, Failed, Pool};
@@ -54,7 +57,7 @@ impl<D: Dialect> Table<D> {
         put
     }
 
-    /// Removes some expired rows behind the caller's back: soon again if there are more, else after a while.
+    /// Removes expired rows behind the caller's back, a part at a time, and looks again after a while.
     fn sweep_if_due(&self) {
         let now = (self.clock)();
         let due = self.next_sweep.load(Ordering::Relaxed);
@@ -66,11 +69,19 @@ impl<D: Dialect> Table<D> {
         if !is_due || !claim(&self.next_sweep) {
             return;
         }
-        let (pool, next) = (Arc::clone(&self.pool), Arc::clone(&self.next_sweep));
+        let (pool, next) = (Arc::downgrade(&self.pool), Arc::clone(&self.next_sweep));
+        let clock = Arc::clone(&self.clock);
         tokio::spawn(async move {
-            let swept = changed(&pool, move || D::sweep(dialect::time(now), SWEEP_ROWS)).await;
-            if swept.is_ok_and(|rows| rows >= SWEEP_ROWS.unsigned_abs()) {
-                next.store(now + SWEEP_PAUSE_SHORT, Ordering::Relaxed);
+            while let Some(pool) = pool.upgrade() {
+                let now = clock();
+                // While this one goes on, no other one begins.
+                next.store(now + SWEEP_PAUSE, Ordering::Relaxed);
+                let swept = changed(&pool, move || D::sweep(dialect::time(now), SWEEP_ROWS)).await;
+                if !swept.is_ok_and(|rows| rows >= SWEEP_ROWS.unsigned_abs()) {
+                    return;
+                }
+                drop(pool);
+                sleep(SWEEP_BREATH).await;
             }
         });
     }
@@ -227,15 +238,6 @@ async fn put<D: Dialect>(connection: &mut D::Connection, write: &Write) -> Resul
     Ok(Put::Refused(None))
 }
 
-/// What the item that is there now means: if it is ours, an earlier try has written it.
-fn outcome(there: Item, write: &Write) -> Put {
-    if there.version == write.version { Put::Done(write.version) } else { Put::Refused(Some(there)) }
-}
-
-// limit: keys of one statement.
-const KEYS_MAX: usize = 512;
-// limit: rows that one statement removes, so that no lock is held for long.
-const CLEAR_ROWS: i64 = 1000;
 /// Writes over a row of another program, of this version if that is one of ours, so that one writer succeeds.
 async fn replace<D: Dialect>(
     connection: &mut D::Connection,
@@ -247,11 +249,20 @@ async fn replace<D: Dialect>(
     Ok(answer.affected > 0 && !answer.refused)
 }
 
-// limit: expired rows that one sweep removes.
+/// What the item that is there now means: if it is ours, an earlier try has written it.
+fn outcome(there: Item, write: &Write) -> Put {
+    if there.version == write.version { Put::Done(write.version) } else { Put::Refused(Some(there)) }
+}
+
+// limit: keys of one statement.
+const KEYS_MAX: usize = 512;
+// limit: rows that one statement removes, so that no lock is held for long.
+const CLEAR_ROWS: i64 = 1000;
+// limit: expired rows that one statement of a sweep removes.
 const SWEEP_ROWS: i64 = 500;
-/// Milliseconds between sweeps that leave nothing.
+/// Between these statements, so that writers get their turn.
+const SWEEP_BREATH: Duration = Duration::from_millis(10);
+/// Milliseconds between sweeps.
 const SWEEP_PAUSE: u64 = 60_000;
-/// Milliseconds until the next sweep if one leaves something.
-const SWEEP_PAUSE_SHORT: u64 = 1_000;
 // limit: tries of a write whose obstacle vanishes each time.
 const TRIES_MAX: usize = 3;

@@ -105,13 +105,12 @@ async fn writes_sweep_every_minute() {
         let count = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM evenkeel_items");
         count.fetch_one(&mut connection).await.expect("a number")
     };
-    for (pause, expired_rows) in [(60_000, 700), (1_000, 200), (1_000, 0)] {
-        assert!(rows().await > expired_rows);
-        clock.advance(pause);
-        store.put(&key("kept"), item("x"), When::Always).await.expect("put");
-        while rows().await != expired_rows + 1 {
-            tokio::task::yield_now().await;
-        }
+    assert!(rows().await > 1_000);
+    clock.advance(60_000);
+    store.put(&key("kept"), item("x"), When::Always).await.expect("put");
+    // All of them, though one statement does not remove so many.
+    while rows().await != 1 {
+        tokio::task::yield_now().await;
     }
 }
 

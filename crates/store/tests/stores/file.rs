@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use store::{FileStore, Item, Key, Put, Reply, Store, StoreError, When};
+use store::{FileStore, Item, Key, Put, Reply, Store, StoreError, Swept, When};
 
 use crate::contract::{self, Promises, item};
 
@@ -126,10 +126,35 @@ async fn what_dead_writers_leave_is_removed() {
     assert!(matches!(write().await, Ok(Put::Done(_))));
     assert_eq!(store.get(&key).await.unwrap().unwrap().value, "after");
     assert!(!lock.exists());
-    assert_eq!(store.sweep(1_000).await, Ok(0));
+    let removed = async || store.sweep(Duration::MAX).await.unwrap().removed;
+    assert_eq!(removed().await, 0);
+    // The lock of a writer that nobody came after.
+    let lock = file.with_file_name(format!("{}.lock", "0".repeat(64)));
+    File::create(&lock).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
+    assert_eq!((removed().await, lock.exists()), (1, false));
     now.fetch_add(2 * 3_600_000, Ordering::Relaxed);
-    assert_eq!(store.sweep(1_000).await, Ok(1));
+    assert_eq!(removed().await, 1);
     assert_eq!(files(directory.path()), [file]);
+}
+
+#[tokio::test]
+async fn a_sweep_removes_old_files_that_are_no_items() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = Arc::new(AtomicU64::new(contract::now()));
+    let clock = Arc::clone(&now);
+    let store = FileStore::new(directory.path().to_owned(), Arc::new(move || clock.load(Ordering::Relaxed)));
+    store.put(&contract::key("kept"), item(b"kept"), When::Always).await.unwrap();
+    let file = files(directory.path()).pop().unwrap();
+    let (empty, other) = (file.with_file_name("0".repeat(64)), file.with_file_name("f".repeat(64)));
+    fs::write(&empty, "").unwrap();
+    fs::write(&other, "EVKITEM9 of another version, and longer than the head of an item").unwrap();
+    fs::create_dir(file.with_file_name("a".repeat(64))).unwrap();
+    fs::write(file.with_file_name("README"), "of the operator").unwrap();
+    assert_eq!(store.sweep(Duration::MAX).await.unwrap().removed, 0, "they are fresh");
+    now.fetch_add(7 * 3_600_000, Ordering::Relaxed);
+    assert_eq!(store.sweep(Duration::MAX).await.unwrap().removed, 2);
+    assert!(!empty.exists() && !other.exists() && file.exists());
+    assert!(file.with_file_name("README").exists());
 }
 
 #[tokio::test]
@@ -144,17 +169,38 @@ async fn a_sweep_removes_what_has_expired_a_part_at_a_time() {
         store.put(&contract::key("swept"), item, When::Always).await.unwrap();
     }
     fs::write(directory.path().join("README"), "of the operator").unwrap();
-    assert_eq!(store.sweep(1_000).await, Ok(0));
+    assert_eq!(store.sweep(Duration::MAX).await.unwrap().removed, 0);
     now.fetch_add(400_000, Ordering::Relaxed);
     let (mut removed, mut calls) = (0, 0);
     while removed < 200 {
-        let some = store.sweep(20).await.unwrap();
-        assert!(some <= 20, "{some} in one call");
-        (removed, calls) = (removed + some, calls + 1);
-        assert!(calls < 40, "{removed} removed in {calls} calls");
+        // Each call gets on, and ends when its time has passed.
+        let some = store.sweep(Duration::ZERO).await.unwrap();
+        assert!(some.seen == 1 && some.removed <= 1, "{some:?} in one call");
+        (removed, calls) = (removed + some.removed, calls + 1);
+        assert!(calls <= 400, "{removed} removed in {calls} calls");
     }
     assert_eq!(files(directory.path()).len(), 100);
-    assert_eq!(store.sweep(1_000).await, Ok(0));
+    let last = store.sweep(Duration::MAX).await.unwrap();
+    assert!(last.removed == 0 && !last.is_much(), "{last:?}");
+}
+
+/// However many live items there are before them.
+#[tokio::test]
+async fn one_sweep_removes_all_that_has_expired() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = FileStore::new(directory.path().to_owned(), Arc::new(|| 1_000_000));
+    store.put(&contract::key("live"), item(b"live"), When::Always).await.unwrap();
+    let file = files(directory.path()).pop().unwrap();
+    for number in 0..1_200 {
+        fs::copy(&file, file.with_file_name(format!("{number:064x}"))).unwrap();
+    }
+    for _ in 0..30 {
+        let item = Item { expires: Some(1), ..item(b"value") };
+        store.put(&contract::key("dead"), item, When::Always).await.unwrap();
+    }
+    let swept = store.sweep(Duration::MAX).await.unwrap();
+    assert!(swept == Swept { seen: 1_231, removed: 30 } && !swept.is_much(), "{swept:?}");
+    assert!(Swept { seen: 100, removed: 20 }.is_much());
 }
 
 /// In a mount namespace of its own, with a small file system.
@@ -211,7 +257,7 @@ async fn inside_a_small_file_system() {
     for refused in refused {
         assert_eq!(refused.unwrap_err().reason(), "denied");
     }
-    assert_eq!(store.sweep(100).await, Ok(0));
+    assert_eq!(store.sweep(Duration::MAX).await.map(|swept| swept.removed), Ok(0));
 }
 
 /// Two nodes, of which each call takes the other one.

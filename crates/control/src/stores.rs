@@ -137,6 +137,7 @@ impl Stores {
     ) -> Result<OpenStore, store::OpenError> {
         let new = || open(settings, Arc::clone(&self.clock), MEMORY_BYTES);
         let inner = memory.map_or_else(new, Ok)?;
+        inner.set_capacity(settings.capacity.into());
         let seed =
             balance::hash_bytes(&[&self.seed.to_ne_bytes(), settings.name.as_str().as_bytes()].concat());
         let guarded = |timeout| Arc::new(Guarded::new(Arc::clone(&inner), timeout, seed));

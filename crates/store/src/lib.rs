@@ -83,6 +83,9 @@ pub trait Store: Debug + Send + Sync + 'static {
         Box::pin(async { Ok(Swept::default()) })
     }
 
+    /// Changes how many items are held at most. Only a store in memory limits that by itself.
+    fn set_capacity(&self, _items: u64) {}
+
     /// Reads several items, in the order of the keys; one round trip where the store can. A store that is a server refuses
     /// values over [`MANY_VALUE_BYTES_MAX`], since it would have to hold all of them.
     fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {

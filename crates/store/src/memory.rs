@@ -20,7 +20,8 @@ use crate::{Clock, Item, Key, Put, Reply, Store, StoreError, VALUE_BYTES_MAX, Ve
 pub struct MemoryStore {
     shards: Box<[Shard]>,
     hasher: RandomState,
-    limits: MemoryLimits,
+    bytes_max: u64,
+    items_max: AtomicU64,
     clock: Clock,
     versions: AtomicU64,
     /// Counts uses, so that the least recently used item of all shards can be found.
@@ -49,7 +50,8 @@ impl MemoryStore {
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             hasher: RandomState::new(),
-            limits,
+            bytes_max: limits.bytes,
+            items_max: AtomicU64::new(limits.items),
             clock,
             versions: AtomicU64::new(0),
             uses: AtomicU64::new(0),
@@ -72,12 +74,16 @@ impl MemoryStore {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    fn limits(&self) -> MemoryLimits {
+        MemoryLimits { bytes: self.bytes_max, items: self.items_max.load(Ordering::Relaxed) }
+    }
+
     fn read(&self, key: &Key) -> Option<Item> {
         self.with(key, |items| self.live(items, key).and_then(|place| items.item(place)).cloned())
     }
 
     fn write(&self, key: &Key, item: &Item, when: When) -> Result<Put, StoreError> {
-        if item.value.len() > VALUE_BYTES_MAX || cost(key, item) > self.limits.bytes {
+        if item.value.len() > VALUE_BYTES_MAX || cost(key, item) > self.bytes_max {
             return Err(StoreError::TooLarge);
         }
         let put = self.with(key, |items| {
@@ -143,7 +149,7 @@ impl MemoryStore {
 
     /// Removes the least recently used items until the limits are kept.
     fn evict(&self) {
-        while self.bytes() > self.limits.bytes || self.len() > self.limits.items.max(1) {
+        while self.bytes() > self.bytes_max || self.len() > self.limits().items.max(1) {
             let age = |shard: &&Shard| shard.oldest.load(Ordering::Relaxed);
             let Some(shard) = self.shards.iter().min_by_key(age) else { return };
             let mut items = shard.lock();
@@ -196,6 +202,12 @@ impl Shard {
 }
 
 impl Store for MemoryStore {
+    /// Evicts at once what is too much.
+    fn set_capacity(&self, items: u64) {
+        self.items_max.store(items, Ordering::Relaxed);
+        self.evict();
+    }
+
     fn get<'a>(&'a self, key: &'a Key) -> Reply<'a, Option<Item>> {
         Box::pin(async move { Ok(self.read(key)) })
     }
@@ -223,7 +235,7 @@ impl Store for MemoryStore {
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (items, bytes) = (self.len(), self.bytes());
-        write!(f, "MemoryStore({items} items, {bytes} bytes, {:?})", self.limits)
+        write!(f, "MemoryStore({items} items, {bytes} bytes, {:?})", self.limits())
     }
 }
 

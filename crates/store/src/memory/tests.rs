@@ -22,6 +22,20 @@ async fn the_least_recently_used_item_is_evicted() {
 }
 
 #[tokio::test]
+async fn a_new_capacity_holds_at_once() {
+    let (store, _) = store(MemoryLimits { bytes: u64::MAX, items: 10 });
+    for (capacity, kept) in [(10, 10), (4, 4), (20, 20)] {
+        store.set_capacity(capacity);
+        assert!(store.len() <= kept, "{store:?}");
+        for number in 0..30 {
+            put(&store, number, 10).await;
+        }
+        assert_eq!(store.len(), kept);
+        assert!(store.get(&key(29)).await.unwrap().is_some(), "the last one used");
+    }
+}
+
+#[tokio::test]
 async fn bytes_are_limited() {
     let (store, _) = store(MemoryLimits { bytes: 100_000, items: u64::MAX });
     for number in 0..1_000 {

@@ -1,5 +1,7 @@
 //! The session stores that are open, and what goes between them and the tables of the data plane (SP9).
 
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::HashMap;
@@ -136,13 +138,14 @@ impl Stores {
         live: &Live,
     ) -> Result<OpenStore, store::OpenError> {
         let new = || open(settings, Arc::clone(&self.clock), MEMORY_BYTES);
-        let inner = memory.map_or_else(new, Ok)?;
-        inner.set_capacity(settings.capacity.into());
+        let inner = memory.map_or_else(&new, Ok)?;
         let seed =
             balance::hash_bytes(&[&self.seed.to_ne_bytes(), settings.name.as_str().as_bytes()].concat());
-        let guarded = |timeout| Arc::new(Guarded::new(Arc::clone(&inner), timeout, seed));
-        let store = guarded(settings.timeout);
-        let items = guarded(settings.timeout.max(ITEMS_TIMEOUT));
+        inner.set_capacity(settings.capacity.into());
+        let for_items = client_for_items(&settings.kind, &inner, new)?;
+        let guarded = |client, timeout| Arc::new(Guarded::new(client, timeout, seed));
+        let store = guarded(Arc::clone(&inner), settings.timeout);
+        let items = guarded(for_items, settings.timeout.max(ITEMS_TIMEOUT));
         let table = live.session_table(Some(&settings.name));
         table.set_capacity(settings.capacity);
         let watched = Arc::new(Mutex::new(Watch::default()));
@@ -184,6 +187,18 @@ impl Stores {
 impl OpenStore {
     fn close(&self) {
         self.chores.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Sessions do not wait behind large items: these have connections of their own, which are made when they are needed.
+fn client_for_items<E>(
+    kind: &StoreKind,
+    of_sessions: &Arc<dyn Store>,
+    new: impl FnOnce() -> Result<Arc<dyn Store>, E>,
+) -> Result<Arc<dyn Store>, E> {
+    match kind {
+        StoreKind::Memory | StoreKind::File { .. } => Ok(Arc::clone(of_sessions)),
+        StoreKind::Memcached { .. } | StoreKind::Redis { .. } | StoreKind::Sql { .. } => new(),
     }
 }
 

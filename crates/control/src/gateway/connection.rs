@@ -64,10 +64,9 @@ impl Connection {
 
     pub(super) async fn serve(mut self, mut stream: Box<dyn Stream>, mut stopping: watch::Receiver<bool>) {
         self.figures.accepted.fetch_add(1, Ordering::Relaxed);
-        self.figures.open.fetch_add(1, Ordering::Relaxed);
+        let _open = Open::new(Arc::clone(&self.figures));
         // Errors are not reported: the client disconnected.
         let _ = self.exchange(&mut *stream, &mut stopping).await;
-        self.figures.open.fetch_sub(1, Ordering::Relaxed);
     }
 
     async fn exchange(
@@ -209,6 +208,22 @@ impl Connection {
             large if large >= LARGE_BYTES => self.budget.take(large).map(Some).ok_or(NoMemory),
             _ => Ok(None),
         }
+    }
+}
+
+/// Counts a connection while it is open, also if its task panics.
+struct Open(Arc<GatewayFigures>);
+
+impl Open {
+    fn new(figures: Arc<GatewayFigures>) -> Self {
+        figures.open.fetch_add(1, Ordering::Relaxed);
+        Self(figures)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

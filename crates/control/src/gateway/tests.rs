@@ -232,3 +232,51 @@ async fn concurrent_counters_lose_nothing() {
 }
 
 const ITEM_BYTES_MAX: usize = 1 << 20;
+
+/// A stream of a connection whose task ends by a defect.
+struct Panics;
+
+impl tokio::io::AsyncRead for Panics {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        _: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        panic!("a defect")
+    }
+}
+
+impl tokio::io::AsyncWrite for Panics {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        std::task::Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_panics_is_not_open() {
+    let (figures, (_stop, stopping)) = (Arc::<GatewayFigures>::default(), watch::channel(false));
+    let shelf = shelf(memory(), None);
+    let connection =
+        Connection::new(shelf, Arc::clone(&figures), Budget::new(ITEM_BYTES_MAX), ITEM_BYTES_MAX);
+    let task = tokio::spawn(connection.serve(Box::new(Panics), stopping));
+    assert!(task.await.unwrap_err().is_panic());
+    assert_eq!((figures.connections_accepted(), figures.connections_open()), (1, 0));
+}

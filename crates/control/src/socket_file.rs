@@ -1,16 +1,17 @@
 //! Files of Unix sockets: never open to more than their mode says, never taken from another process, removed by the process
 //! that made them.
 
-use std::fs::{self, File, Metadata, Permissions, TryLockError};
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustix::fs::{Mode, fchmod};
+use aws_lc_rs::rand;
+use rustix::fs::{Mode, OFlags, fchmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::UnixListener;
 use tokio::time::{sleep, timeout};
@@ -25,19 +26,18 @@ pub(crate) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Listens at a file beside `path`. The caller holds the lock of its directory.
+    /// Listens at a file beside `path`.
     ///
     /// # Errors
     /// Those of the system.
     pub(crate) fn beside(path: &Path, mode: u32, backlog: i32) -> io::Result<Self> {
-        let path = beside(path);
-        fs::remove_file(&path).or_else(gone)?;
+        let path = beside(path)?;
         let listener = listen(&path, mode, backlog)?;
         let identity = identity(&fs::symlink_metadata(&path)?);
         Ok(Self { listener: UnixListener::from_std(listener)?, path, identity })
     }
 
-    /// Gives the file its name, in the place of a file that has it. The caller holds the lock of its directory.
+    /// Gives the file its name, in the place of a file that has it. The caller has the turn there.
     ///
     /// # Errors
     /// Those of the system.
@@ -47,9 +47,9 @@ impl SocketFile {
         Ok(())
     }
 
-    /// Removes the file when it is this one's turn in the directory. A drop does not wait for the turn.
+    /// Removes the file when it is this one's turn. A drop does not wait for the turn.
     pub(crate) async fn remove(self) {
-        if let Ok(_turn) = lock_directory(&self.path).await {
+        if let Ok(_turn) = turn(&self.path).await {
             self.unlink();
         }
     }
@@ -72,9 +72,9 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // The process that has the turn replaces the file.
-        let turn = File::open(directory(&self.path)).map(|file| file.try_lock().map(|()| file));
-        let Ok(Ok(_turn)) = turn else { return };
-        self.unlink();
+        if let Ok(Some(_turn)) = Turn::take(&self.path) {
+            self.unlink();
+        }
     }
 }
 
@@ -82,38 +82,82 @@ pub(crate) fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Serialises processes that make a file of this directory at the same time, so that neither removes the socket that the
-/// other just made. Waits for a limited time: any user who can read the directory can hold the lock.
+/// Lets one process at a time make or remove the file of a socket, so that none removes what another just made. Dropping it
+/// ends the turn.
+///
+/// It is a lock of a file beside the socket that only this user can open. A lock of the directory could be taken by every
+/// user who can read it.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    path: PathBuf,
+    /// Locked as long as it is open.
+    _file: File,
+}
+
+impl Turn {
+    /// `None`: another process has it.
+    fn take(path: &Path) -> io::Result<Option<Self>> {
+        let path = lock_path(path);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+        let file = options.open(&path)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => {}
+        }
+        let ours = identity(&file.metadata()?);
+        match fs::symlink_metadata(&path) {
+            Ok(there) if identity(&there) == ours => Ok(Some(Self { path, _file: file })),
+            // The process that had the turn has removed it.
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // While it is locked: who opens it now finds out that it is not the file there any more.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Waits for the turn, for a limited time.
 ///
 /// # Errors
-/// Those of the system, and if the lock is held for too long.
-pub(crate) async fn lock_directory(path: &Path) -> io::Result<File> {
-    let file = File::open(directory(path))?;
-    let locked = async {
+/// Those of the system, and if another process has the turn for too long.
+pub(crate) async fn turn(path: &Path) -> io::Result<Turn> {
+    let taken = async {
         loop {
-            match file.try_lock() {
-                Err(TryLockError::WouldBlock) => sleep(TURN_LOOK).await,
-                Err(TryLockError::Error(error)) => return Err(error),
-                Ok(()) => return Ok(()),
+            if let Some(turn) = Turn::take(path)? {
+                return Ok(turn);
             }
+            sleep(TURN_LOOK).await;
         }
     };
-    timeout(TURN_PATIENCE, locked)
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("another process holds a lock of its directory")))?;
-    Ok(file)
+    let late = || {
+        let message = format!("another process holds the lock {}", lock_path(path).display());
+        Err(io::Error::other(message))
+    };
+    timeout(TURN_PATIENCE, taken).await.unwrap_or_else(|_| late())
 }
 
-/// Where the socket is until it has its name: a short one, since the length of a path is limited.
-fn beside(path: &Path) -> PathBuf {
-    static MADE: AtomicUsize = AtomicUsize::new(0);
-    let number = MADE.fetch_add(1, Ordering::Relaxed);
-    directory(path).join(format!(".{:x}.{number}", std::process::id()))
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".lock");
+    directory(path).join(name)
 }
 
-/// Its owner has removed it.
-fn gone(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+/// Where the socket is until it has its name: a short one, since the length of a path is limited. Process numbers repeat in
+/// containers, which may share a directory.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let mut random = [0; 4];
+    rand::fill(&mut random).map_err(|_| io::Error::other("the system gave no random bytes"))?;
+    Ok(directory(path).join(format!(".{:08x}", u32::from_ne_bytes(random))))
 }
 
 fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<StdListener> {

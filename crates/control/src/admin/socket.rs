@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::socket_file::{SocketFile, directory, lock_directory};
+use crate::socket_file::{SocketFile, directory, turn};
 use crate::{AdminAddress, Client, StatusView};
 
 /// The listening socket. Dropping it removes the file.
@@ -43,7 +43,7 @@ impl AdminSocket {
         if *address == AdminAddress::default_place() {
             make_directory(address.path())?;
         }
-        let _turn = lock_directory(address.path()).await.map_err(failed)?;
+        let _turn = turn(address.path()).await.map_err(failed)?;
         check_owner(address).await?;
         let file = SocketFile::beside(address.path(), 0o600, BACKLOG).map_err(failed)?;
         Ok(Self { address: address.clone(), file })
@@ -55,7 +55,7 @@ impl AdminSocket {
     /// If another instance has started there meanwhile.
     pub async fn started(&mut self) -> Result<(), SocketError> {
         let failed = |error| SocketError::Io { address: self.address.clone(), error };
-        let _turn = lock_directory(self.address.path()).await.map_err(failed)?;
+        let _turn = turn(self.address.path()).await.map_err(failed)?;
         check_owner(&self.address).await?;
         self.file.rename(self.address.path()).map_err(failed)
     }

@@ -11,7 +11,7 @@ use model::GatewayAddress;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
-use crate::socket_file::{SocketFile, lock_directory};
+use crate::socket_file::{SocketFile, turn};
 
 /// Dropping it removes the file of a Unix socket.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Socket {
         match address {
             GatewayAddress::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
             GatewayAddress::Unix(path) => {
-                let _turn = lock_directory(path).await?;
+                let _turn = turn(path).await?;
                 check_stale(path).await?;
                 let mut file = SocketFile::beside(path, MODE, BACKLOG)?;
                 file.rename(path)?;
@@ -141,6 +141,34 @@ mod tests {
         UnixStream::connect(&path).await.unwrap();
         drop(socket);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "no file is left");
+    }
+
+    /// As any user can lock a directory that it can read.
+    #[tokio::test]
+    async fn a_lock_of_the_directory_is_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.sock");
+        let directory = fs::File::open(dir.path()).unwrap();
+        directory.lock().unwrap();
+        let socket = Socket::bind(&GatewayAddress::Unix(path.clone())).await.unwrap();
+        UnixStream::connect(&path).await.unwrap();
+        socket.close().await;
+        drop(Socket::bind(&GatewayAddress::Unix(path)).await.unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "no file is left");
+    }
+
+    /// A lock is a file of this user; a link is not followed, and what it leads to stays.
+    #[tokio::test]
+    async fn a_turn_is_taken_by_a_file_that_no_other_user_can_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, lock) = (dir.path().join("s.sock"), dir.path().join(".s.sock.lock"));
+        let held = turn(&path).await.unwrap();
+        assert_eq!(fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(held);
+        assert!(!lock.exists());
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), &lock).unwrap();
+        Socket::bind(&GatewayAddress::Unix(path)).await.unwrap_err();
+        assert!(!dir.path().join("elsewhere").exists());
     }
 
     #[tokio::test]

@@ -21,6 +21,12 @@ pub trait Files {
         None
     }
 
+    /// The number of the user who owns the file; `None`: it is not known.
+    fn owner(&self, path: &Path) -> Option<u32> {
+        let _ = path;
+        None
+    }
+
     /// Whether lines can be appended to the file, which may not exist yet. It is not created.
     ///
     /// # Errors
@@ -58,6 +64,10 @@ impl Files for Disk {
 
     fn mode(&self, path: &Path) -> Option<u32> {
         std::fs::metadata(path).ok().map(|metadata| metadata.mode())
+    }
+
+    fn owner(&self, path: &Path) -> Option<u32> {
+        std::fs::metadata(path).ok().map(|metadata| metadata.uid())
     }
 
     fn appendable(&self, path: &Path) -> io::Result<()> {

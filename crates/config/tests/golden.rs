@@ -24,7 +24,7 @@ impl Files for Pages {
             }
             Some("bad.txt") => Ok(b"192.0.2.1\n10.0.0.1/8\n192.0.2.2 until tomorrow\n".to_vec()),
             Some("html.txt") => Ok("<p>\n".repeat(12).into_bytes()),
-            Some("good.key" | "open.key") => Ok("0f".repeat(32).into_bytes()),
+            Some("good.key" | "open.key" | "other.key") => Ok("0f".repeat(32).into_bytes()),
             Some("short.key") => Ok("0f".repeat(16).into_bytes()),
             Some("session_store_generated.toml.key") => Ok(b"garbage".to_vec()),
             Some(SUFFIXES) if self.has_suffixes => Ok(b"// a\ncom\nuk\nco.uk\n".to_vec()),
@@ -39,6 +39,11 @@ impl Files for Pages {
 
     fn mode(&self, path: &Path) -> Option<u32> {
         Some(if path == Path::new("open.key") { 0o100_640 } else { 0o100_600 })
+    }
+
+    /// No program of tests runs as the user of `other.key`.
+    fn owner(&self, path: &Path) -> Option<u32> {
+        (path == Path::new("other.key")).then_some(4_000_000_000)
     }
 }
 

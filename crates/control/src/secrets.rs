@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::iter;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::rand;
 use model::{Config, KeySource, Persistence, SecretKeys, Service};
 use observe::Event;
+use rustix::fs::OFlags;
 
 /// Fills in the secrets that are missing. A file that cannot be written is no failure: the secret then lasts as long as the
 /// process, which the operators' log says.
@@ -60,13 +61,17 @@ fn complete_source(source: &mut KeySource) -> io::Result<()> {
 fn made_at(path: &Path) -> io::Result<SecretKeys> {
     let mut made = made();
     let keys = made.get(path).cloned().map_or_else(fresh, Ok)?;
-    let keys = match write(path, &keys) {
+    let kept = match write(path, &keys) {
         Ok(()) => {
             observe::event(Event::SecretMade, &[("file", &path.display())]);
-            keys
+            Ok(keys.clone())
         }
         // Another process has made one at the same moment.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path).unwrap_or(keys),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path),
+        Err(error) => Err(error),
+    };
+    let keys = match kept {
+        Ok(keys) => keys,
         Err(error) => {
             observe::event(Event::SecretNotKept, &[("file", &path.display()), ("error", &error)]);
             keys
@@ -86,11 +91,24 @@ fn made() -> MutexGuard<'static, BTreeMap<PathBuf, SecretKeys>> {
     MADE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn read(path: &Path) -> Option<SecretKeys> {
-    let text = std::fs::read_to_string(path).ok()?;
+/// As the configuration reads such a file.
+fn read(path: &Path) -> io::Result<SecretKeys> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let about = file.metadata()?;
+    let is_own = [0, rustix::process::geteuid().as_raw()].contains(&about.uid());
+    if !about.is_file() || !is_own || about.mode() & 0o077 != 0 {
+        let message = "a file is there that belongs to another user, or that others have access to";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     let mut lines = text.trim_end().lines();
-    let current = secret(lines.next()?)?;
-    Some(SecretKeys { current, previous: lines.next().and_then(secret) })
+    let keys = lines
+        .next()
+        .and_then(secret)
+        .map(|current| SecretKeys { current, previous: lines.next().and_then(secret) });
+    keys.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a file is there that has no secret in it"))
 }
 
 fn secret(line: &str) -> Option<[u8; 32]> {
@@ -129,6 +147,9 @@ fn write(path: &Path, keys: &SecretKeys) -> io::Result<()> {
     linked
 }
 
+// limit: two lines with white space around them.
+const FILE_BYTES_MAX: u64 = 1024;
+
 /// The secrets in use, so that a reload makes no others where a file cannot be kept, or is gone.
 // limit: one for each path that a configuration has had.
 static MADE: Mutex<BTreeMap<PathBuf, SecretKeys>> = Mutex::new(BTreeMap::new());
@@ -154,7 +175,7 @@ mod tests {
             write(&path, &SecretKeys { current: [1; 32], previous: None }).is_err(),
             "it is not replaced"
         );
-        assert_eq!(read(&path), Some(keys.clone()), "another process finds it");
+        assert_eq!(read(&path).unwrap(), keys, "another process finds it");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -166,14 +187,32 @@ mod tests {
         let mut source = KeySource::Generated { path: path.clone(), keys: Some(rotated.clone()) };
         complete_source(&mut source).unwrap();
         assert_eq!(
-            read(&path),
-            None,
+            read(&path).unwrap_err().kind(),
+            io::ErrorKind::NotFound,
             "only a missing file is written, and the configuration has read this one"
         );
         let mut source = KeySource::Generated { path: path.clone(), keys: None };
         complete_source(&mut source).unwrap();
         let KeySource::Generated { keys, .. } = source else { panic!("another source") };
-        assert_eq!((keys, read(&path)), (Some(rotated.clone()), Some(rotated)));
+        assert_eq!((keys, read(&path).ok()), (Some(rotated.clone()), Some(rotated)));
+    }
+
+    #[test]
+    fn a_file_of_others_is_not_taken_for_that_of_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.key");
+        let planted = SecretKeys { current: [7; 32], previous: None };
+        write(&path, &planted).unwrap();
+        assert_eq!(read(&path).unwrap(), planted);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(read(&path).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        let made = made_at(&path).unwrap();
+        assert_ne!(made, planted);
+        if rustix::process::geteuid().is_root() {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
+            assert_eq!(read(&path).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn generated(table: &Table, path: &Path, build: &mut Build<'_, '_>) -> Option<Se
     }
 }
 
-/// Reports a file that others can read, and one that has something else than secrets. Its content is never shown.
+/// Reports a file that others can read or write, and one that has something else than secrets. Its content is never shown.
 fn examine(
     bytes: &[u8],
     at: &dyn Locate,
@@ -65,6 +65,18 @@ fn examine(
     build: &mut Build<'_, '_>,
 ) -> Option<SecretKeys> {
     let name = name.escape_debug();
+    let user = rustix::process::geteuid().as_raw();
+    if let Some(owner) = build.files.owner(path).filter(|&owner| owner != ROOT && owner != user) {
+        let message =
+            format!("`{name}` belongs to another user, who knows its secrets: the one with number {owner}");
+        let file = path.display().to_string();
+        let hint = format!(
+            "`chown` it to the user that runs Evenkeel, or to root: `chown root {}`",
+            file.escape_debug()
+        );
+        build.report.file_error(at, message).hint(hint);
+        return None;
+    }
     if let Some(mode) = build.files.mode(path).filter(|mode| mode & MODE_OF_OTHERS != 0) {
         let mode = mode & 0o7777;
         let message = format!("others than its owner have access to `{name}`: its mode is {mode:04o}");
@@ -122,6 +134,7 @@ fn hex(line: &str) -> Option<[u8; 32]> {
 
 /// Stands in the place of secrets that cannot be read; the configuration is refused.
 const NONE: SecretKeys = SecretKeys { current: [0; 32], previous: None };
+const ROOT: u32 = 0;
 const KEYS_MAX: usize = 2;
 const MODE_OF_OTHERS: u32 = 0o077;
 // limit: two lines with white space around them.

@@ -89,8 +89,8 @@ fn examine(
         .map_err(|wrong| {
             let problem = build.report.file_error(at, format!("`{name}` {wrong}"));
             problem.hint(
-            "the first line is the current secret, such as `openssl rand -hex 32` makes one, and the second, \
-             which may be missing, the previous one",
+                "the first line is the secret in use, such as `openssl rand -hex 32` makes one, and the second, which \
+                 may be missing, another one, the previous or the next",
         );
         })
         .ok()
@@ -116,7 +116,11 @@ fn parse(bytes: &[u8]) -> Result<SecretKeys, String> {
     }
     let mut keys = keys.into_iter();
     let current = keys.next().ok_or_else(|| "is empty".to_owned())?;
-    Ok(SecretKeys { current, previous: keys.next() })
+    let previous = keys.next();
+    if previous == Some(current) {
+        return Err("has the same secret in both lines".to_owned());
+    }
+    Ok(SecretKeys { current, previous })
 }
 
 fn hex(line: &str) -> Option<[u8; 32]> {
@@ -172,6 +176,7 @@ mod tests {
             (format!("{key}\n0x{}", &key[2..]), "has something else than hexadecimal digits in line 2"),
             (format!(" {}", &key[1..]), "has something else than hexadecimal digits in line 1"),
             (format!("{key}\n{key}\n{key}"), "has more than two lines"),
+            (format!("{key}\n{}\n", key.to_uppercase()), "has the same secret in both lines"),
         ] {
             assert_eq!(parse(text.as_bytes()), Err(reason.to_owned()), "{text:?}");
         }

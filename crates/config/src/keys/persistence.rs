@@ -22,7 +22,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "name",
         kind: Kind::Text("cookie"),
         default: Means("`\"EKSESSION\"`; needed with `mode = \"rewrite\"` and `\"learn\"`"),
-        help: "The cookie's name. For `rewrite` and `learn` that of the application. Groups between which the requests of one client go need different names. A name that begins with `__Host-` or `__Secure-` makes an inserted cookie `Secure`.",
+        help: "The cookie's name. For `rewrite` and `learn` that of the application. Groups between which the requests of one client go need different names. With a name that begins with `__Host-` or `__Secure-` browsers take an inserted cookie only if it is `Secure`, which it is not on a listener without TLS, unless `secure = true` says so.",
         example: "persistence = { type = \"cookie\", name = \"SHOPROUTE\" }",
     },
     Key {
@@ -73,7 +73,7 @@ pub(super) const KEYS: &[Key] = &[
         default: Means(
             "a secret that is made at the start, in a file beside this one, with `.key` after its name",
         ),
-        help: "A file with the secret that seals the cookie, so that clients can neither read nor make one; 64 hexadecimal digits such as `openssl rand -hex 32` makes them, and in a second line the previous secret, whose cookies are still accepted. Only the owner may have access (mode 0600). All processes behind which clients move need the same. Only with `mode = \"insert\"` and `\"rewrite\"`.",
+        help: "A file with the secret that seals the cookie, so that clients can neither read nor make one; 64 hexadecimal digits such as `openssl rand -hex 32` makes them, and perhaps a second line with another secret, which only opens cookies: the previous one, or the next one. Only the owner may have access (mode 0600). All processes behind which clients move need the same. Only with `mode = \"insert\"` and `\"rewrite\"`.",
         example: "persistence = { type = \"cookie\", key_file = \"/etc/evenkeel/cookies.key\" }",
     },
     Key {

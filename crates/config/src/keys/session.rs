@@ -57,7 +57,7 @@ pub(super) const STORE: &[Key] = &[
         default: Means(
             "a secret that is made at the start, in a file beside this one, with `.key` after its name",
         ),
-        help: "A file with a secret by which the names of sessions are hashed, so that no client's address stands in the store; 64 hexadecimal digits such as `openssl rand -hex 32` makes them, and in a second line the previous secret, if there was one. Only the owner may have access (mode 0600). All processes that share the store need the same. Not for `type = \"memory\"`.",
+        help: "A file with a secret by which the names of sessions are hashed, so that no client's address stands in the store; 64 hexadecimal digits such as `openssl rand -hex 32` makes them, and perhaps a second line with another secret, by which sessions are also found: the previous one, or the next one. Only the owner may have access (mode 0600). All processes that share the store need the same. Not for `type = \"memory\"`.",
         example: "key_file = \"/etc/evenkeel/sessions.key\"",
     },
 ];

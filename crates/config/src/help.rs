@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::keys::{self, Default, Key, Kind};
+use crate::keys::{self, Default, Key, Kind, foreign};
 use crate::near::nearest;
 use crate::units::{print_duration, print_size};
 
@@ -20,6 +20,11 @@ pub fn help(key: &str) -> Option<String> {
 pub fn nearest_key(key: &str) -> Option<&'static str> {
     let name = key.rsplit('.').next().unwrap_or(key);
     nearest(name, keys::all().into_iter().map(|(_, key)| key.name))
+}
+
+/// What is written here for another product's word for a key.
+pub fn foreign_word(word: &str) -> Option<&'static str> {
+    foreign::hint(&word.replace('-', "_"))
 }
 
 /// Whether `wanted` names the end of a key's path. Operator-chosen names may be given, left out or `*`.
@@ -130,5 +135,13 @@ mod tests {
         assert_eq!(nearest_key("keepalive_timout"), Some("keepalive_timeout"));
         assert_eq!(nearest_key("listener.web.forwrad"), Some("forward"));
         assert_eq!(nearest_key("zzzzzzzz"), None);
+    }
+
+    #[test]
+    fn words_of_other_products_are_known() {
+        for word in ["sticky", "stick-table", "affinity", "ip_hash"] {
+            assert!(foreign_word(word).unwrap().contains("persistence"), "{word}");
+        }
+        assert_eq!(foreign_word("persistence"), None);
     }
 }

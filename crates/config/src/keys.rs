@@ -7,6 +7,7 @@ mod access;
 mod client_auth;
 mod compression;
 mod connections;
+pub(crate) mod foreign;
 mod http;
 mod http2;
 mod listener;
@@ -108,81 +109,6 @@ fn collect(prefix: &str, fields: Fields, found: &mut Vec<(String, &'static Key)>
     }
 }
 
-/// Words of other products, with a hint to the matching key.
-pub(crate) const FOREIGN_WORDS: &[(&str, &str)] = &[
-    ("acl", "conditions are keys of a `[[listener.NAME.rule]]`; `access` allows and denies clients"),
-    ("affinity", PERSISTENCE),
-    ("backend", "a set of targets is a `[target_group.NAME]`"),
-    ("backends", "a set of targets is a `[target_group.NAME]`"),
-    ("balance", "the `algorithm` of a target group is how a target is chosen"),
-    ("cluster", "a set of targets is a `[target_group.NAME]`"),
-    ("entrypoint", "an address to listen on is the `bind` of a `[listener.NAME]`"),
-    ("frontend", "an address to listen on is the `bind` of a `[listener.NAME]`"),
-    ("listen", "an address to listen on is the `bind` of a `[listener.NAME]`"),
-    ("location", "a path is a condition of a `[[listener.NAME.rule]]`"),
-    ("pool", "a set of targets is a `[target_group.NAME]`"),
-    ("proxy_pass", "`forward` names the target group that gets the requests"),
-    ("route", "a `[[listener.NAME.rule]]` says which requests go where"),
-    ("routes", "a `[[listener.NAME.rule]]` says which requests go where"),
-    (
-        "server",
-        "an address to listen on is a `[listener.NAME]`, a backend server is one of the `targets` of a `[target_group.NAME]`",
-    ),
-    ("servers", "backend servers are the `targets` of a `[target_group.NAME]`"),
-    (
-        "timeout",
-        "clients: `keepalive_timeout`, `header_timeout`, `body_timeout`, `send_timeout` of a listener; targets: `timeouts` of a target group",
-    ),
-    ("session_affinity", PERSISTENCE),
-    ("session_persistence", PERSISTENCE),
-    ("session_stickiness", PERSISTENCE),
-    ("sessions", PERSISTENCE),
-    ("stick_table", PERSISTENCE),
-    ("stickiness", PERSISTENCE),
-    ("sticky", PERSISTENCE),
-    ("sticky_cookie", PERSISTENCE),
-    ("sticky_session", PERSISTENCE),
-    ("sticky_sessions", PERSISTENCE),
-    ("upstream", "a set of targets is a `[target_group.NAME]`"),
-    ("upstreams", "a set of targets is a `[target_group.NAME]`"),
-];
-
-const PERSISTENCE: &str =
-    "the `persistence` of a target group or a rule keeps the requests of one client at one target";
-
-/// Words of other products for keys, which are hinted at in tables with such a key.
-pub(crate) const SYNONYMS: &[(&str, &str)] = &[
-    ("cookie_name", "name"),
-    ("cookie_path", "path"),
-    ("cookie_domain", "domain"),
-    ("expires", "ttl"),
-    ("expiry", "ttl"),
-    ("httponly", "http_only"),
-    ("max_age", "ttl"),
-    ("samesite", "same_site"),
-];
-
-/// Words of other products for a `type`, the `type` that is meant, and what is to be written.
-pub(crate) const FOREIGN_TYPES: &[(&str, &str, &str)] = &[
-    ("address", "source_ip", "write `type = \"source_ip\"`"),
-    ("client_ip", "source_ip", "write `type = \"source_ip\"`"),
-    ("ip", "source_ip", "write `type = \"source_ip\"`"),
-    ("ip_hash", "source_ip", "write `type = \"source_ip\"`"),
-    ("source", "source_ip", "write `type = \"source_ip\"`"),
-    ("insert", "cookie", "write `type = \"cookie\"`: `mode = \"insert\"` is its default"),
-    ("rewrite", "cookie", "write `type = \"cookie\", mode = \"rewrite\"`"),
-    ("learn", "cookie", "write `type = \"cookie\", mode = \"learn\"`"),
-    ("sqlite", "sql", "write `type = \"sql\"`: the `url` says which database"),
-    ("postgres", "sql", "write `type = \"sql\"`: the `url` says which database"),
-    ("postgresql", "sql", "write `type = \"sql\"`: the `url` says which database"),
-    ("mysql", "sql", "write `type = \"sql\"`: the `url` says which database"),
-    ("mariadb", "sql", "write `type = \"sql\"`: the `url` says which database"),
-    ("valkey", "redis", "write `type = \"redis\"`, which is for Valkey, too"),
-];
-
-/// Keys that later versions will add.
-pub(crate) const LATER_KEYS: &[&str] = &["acme"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,15 +130,5 @@ mod tests {
         paths.sort();
         paths.dedup();
         assert_eq!(paths.len(), count);
-    }
-
-    #[test]
-    fn hints_do_not_hide_keys() {
-        let names: Vec<_> = all().into_iter().map(|(_, key)| key.name).collect();
-        for word in FOREIGN_WORDS.iter().map(|(word, _)| word).chain(LATER_KEYS) {
-            // They are keys of a health check and of a session store, whose tables are searched first.
-            let elsewhere = ["timeout", "servers"].contains(word);
-            assert!(elsewhere || !names.contains(word), "{word}");
-        }
     }
 }

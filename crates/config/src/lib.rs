@@ -26,7 +26,7 @@ mod units;
 pub use build::StoreUrl;
 pub use diagnostic::{Diagnostic, Errors, Severity};
 pub use files::{Disk, Files};
-pub use help::{help, nearest_key};
+pub use help::{foreign_word, help, nearest_key};
 pub use near::nearest;
 pub use reading::{Loaded, Reading, can_be_read_again, load, name, parse, read, read_again};
 pub use reference::reference_markdown;

@@ -14,12 +14,21 @@ pub(crate) fn help(name: Option<&str>) -> ExitCode {
     match parts.join("\n\nAs a key of the configuration:\n\n") {
         text if !text.is_empty() => done(&text),
         _ => {
-            let near =
-                config::nearest_key(name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            tell(&format!("error: `{name}` is neither a command nor a key of the configuration{near}\n"));
+            tell(&format!(
+                "error: `{name}` is neither a command nor a key of the configuration{}\n",
+                meant(name)
+            ));
             ExitCode::from(2)
         }
     }
+}
+
+/// What was most likely meant by a name that is unknown here.
+fn meant(name: &str) -> String {
+    if let Some(hint) = config::foreign_word(name) {
+        return format!(": {hint}");
+    }
+    config::nearest_key(name).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 /// What `--help` prints for the command at the end of this path.
@@ -48,5 +57,11 @@ mod tests {
         assert!(command_help(&["run"]).unwrap().contains("--config"));
         assert!(command_help(&["keepalive_timeout"]).is_none());
         assert!(config::help("keepalive_timeout").is_some());
+    }
+
+    #[test]
+    fn unknown_names_lead_to_known_ones() {
+        assert_eq!(meant("keepalive_timout"), "; did you mean `keepalive_timeout`?");
+        assert!(meant("sticky").starts_with(": the `persistence` of a target group"), "{}", meant("sticky"));
     }
 }

@@ -19,6 +19,17 @@ pub(super) fn socket_address(value: &Value, report: &mut Report<'_>) -> Option<S
     parsed
 }
 
+/// Reports a path that lacks `unix:`, where the path of a Unix socket may stand. `false`: it is none.
+pub(super) fn without_unix(value: &Value, report: &mut Report<'_>) -> bool {
+    let Some(text) = value.text().filter(|text| text.starts_with('/') || text.ends_with(".sock")) else {
+        return false;
+    };
+    let shown = text.escape_debug();
+    let problem = report.error(value, format!("`{shown}` is not an address with a port"));
+    problem.hint(format!("a Unix socket is written `\"unix:{shown}\"`"));
+    true
+}
+
 /// Reads address ranges in CIDR form.
 pub(super) fn ranges(values: &[Value], report: &mut Report<'_>) -> Vec<Cidr> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use model::{Admin, AdminToken, Listener};
 
-use super::address::socket_address;
+use super::address::{socket_address, without_unix};
 use super::{Build, bind};
 use crate::raw::{Table, Value};
 
@@ -47,6 +47,9 @@ fn address(
     listeners: &[Listener],
     build: &mut Build<'_, '_>,
 ) -> Option<SocketAddr> {
+    if without_unix(value, build.report) {
+        return None;
+    }
     let address = socket_address(value, build.report)?;
     let overlaps = |other: &&SocketAddr| bind::overlap(**other, address);
     if let Some(other) = admin.addresses.iter().find(overlaps) {

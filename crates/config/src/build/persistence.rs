@@ -23,7 +23,11 @@ pub(super) fn persistence(table: &Table, build: &mut Build<'_, '_>) -> Option<Ar
 
 fn cookie(table: &Table, build: &mut Build<'_, '_>) -> CookiePersistence {
     for name in OF_SOURCE_IP {
-        build.ineffective(table, name, "it is only for `type = \"source_ip\"`");
+        let why = match *name {
+            "timeout" => "it is only for `type = \"source_ip\"`; of a cookie it is `ttl`",
+            _ => "it is only for `type = \"source_ip\"`",
+        };
+        build.ineffective(table, name, why);
     }
     let mode = mode(table);
     // With an invalid mode it is unknown which keys have an effect.
@@ -114,7 +118,11 @@ fn cookie_path(value: &Value, build: &mut Build<'_, '_>) -> Option<String> {
 
 fn source_ip(table: &Table, build: &mut Build<'_, '_>) -> SourceIpPersistence {
     for name in OF_COOKIES {
-        build.ineffective(table, name, "it is only for `type = \"cookie\"`");
+        let why = match *name {
+            "ttl" => "it is only for `type = \"cookie\"`; of an address it is `timeout`",
+            _ => "it is only for `type = \"cookie\"`",
+        };
+        build.ineffective(table, name, why);
     }
     SourceIpPersistence {
         timeout: table.duration("timeout").unwrap_or(TIMEOUT),

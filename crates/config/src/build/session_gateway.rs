@@ -4,7 +4,7 @@ use model::{
     GatewayAddress, Limits, SessionGateway, SessionGatewayName, SessionStore, SessionStoreName, StoreKind,
 };
 
-use super::address::socket_address;
+use super::address::{socket_address, without_unix};
 use super::{Build, bind};
 use crate::raw::{Table, Value};
 
@@ -91,6 +91,9 @@ fn address(value: &Value, others: &[SessionGateway], build: &mut Build<'_, '_>) 
             build.report.error(value, message);
         }
         return Some(address);
+    }
+    if without_unix(value, build.report) {
+        return None;
     }
     let address = socket_address(value, build.report)?;
     if !address.ip().to_canonical().is_loopback() {

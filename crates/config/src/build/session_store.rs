@@ -7,6 +7,7 @@ use model::{
     MemcachedAddress, MemcachedServer, SecretUrl, SessionStore, SessionStoreName, SqlDialect, StoreKind,
 };
 
+use super::address::without_unix;
 use super::{Build, StoreUrl, key_file};
 use crate::near::nearest;
 use crate::raw::{Data, Table, Value};
@@ -210,6 +211,7 @@ fn server(value: &Value, build: &mut Build<'_, '_>) -> Option<MemcachedServer> {
     let text = at.text()?;
     let address = match text.strip_prefix("unix:") {
         Some(path) => MemcachedAddress::Unix(build.socket_path(path, "/run/memcached.sock", at)?),
+        None if without_unix(at, build.report) => return None,
         None => match host_and_port(text) {
             Ok((host, port)) => MemcachedAddress::Tcp { host, port },
             Err(hint) => {

@@ -1,7 +1,8 @@
 //! Hints for unknown keys: what the operator most likely meant.
 
 use super::elsewhere;
-use crate::keys::{FOREIGN_WORDS, Fields, LATER_KEYS, SYNONYMS, find};
+use crate::keys::foreign::{self, LATER_KEYS, SYNONYMS};
+use crate::keys::{Fields, find};
 use crate::near::nearest;
 
 /// The key of this table that was most likely misspelt, or that other products call so.
@@ -10,15 +11,15 @@ pub(super) fn slip(fields: Fields, name: &str) -> Option<&'static str> {
     if let Some((_, meant)) = synonym {
         return Some(meant);
     }
-    let foreign = FOREIGN_WORDS.iter().any(|(word, _)| *word == name) || LATER_KEYS.contains(&name);
+    let foreign = foreign::hint_in(fields, name).is_some() || LATER_KEYS.contains(&name);
     let here = fields.iter().copied().flatten().map(|key| key.name);
     if foreign { None } else { nearest(name, here) }
 }
 
 /// The hint for another product's word, a key of a later version, a misspelling, or a key of another table.
 pub(super) fn unknown(fields: Fields, name: &str) -> Option<String> {
-    if let Some((_, hint)) = FOREIGN_WORDS.iter().find(|(word, _)| *word == name) {
-        return Some((*hint).to_owned());
+    if let Some(hint) = foreign::hint_in(fields, name) {
+        return Some(hint.to_owned());
     }
     if LATER_KEYS.contains(&name) {
         return Some("it is not available in this version".to_owned());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use crate::keys::{FOREIGN_TYPES, Kind, find};
+use crate::keys::{Fields, Kind, find, foreign};
 use crate::near::nearest;
 use crate::raw::Data;
 use crate::units::{parse_duration, parse_size, print_duration, print_size};
@@ -66,9 +66,8 @@ fn word(words: &[&str], later: &[&str], name: &str, text: &str) -> Result<Data, 
         let message = format!("`{name} = \"{text}\"` is not available in this version");
         return Err(Wrong { message, hint: Some(format!("available: {}", all.join(", "))) });
     }
-    let foreign = FOREIGN_TYPES.iter().find(|(word, meant, _)| *word == text && words.contains(meant));
-    let hint = match (foreign, nearest(text, words.iter().copied())) {
-        (Some((_, _, hint)), _) if name == "type" => (*hint).to_owned(),
+    let hint = match (foreign::value(name, text, words), nearest(text, words.iter().copied())) {
+        (Some(foreign), _) => foreign.hint(),
         (_, Some(near)) => format!("did you mean `{near}`?"),
         (_, None) => format!("one of {}", all.join(", ")),
     };
@@ -78,7 +77,7 @@ fn word(words: &[&str], later: &[&str], name: &str, text: &str) -> Result<Data, 
 fn duration(first: u64, last: u64, name: &str, text: &str) -> Result<Data, Wrong> {
     let Some(found) = parse_duration(text) else {
         let message = format!("`{}` is not a duration", text.escape_debug());
-        return Err(Wrong { message, hint: Some(duration_hint(text)) });
+        return Err(Wrong { message, hint: Some(duration_hint(first, last, text)) });
     };
     let (first, last) = (Duration::from_millis(first), Duration::from_millis(last));
     if (first..=last).contains(&found) {
@@ -88,15 +87,25 @@ fn duration(first: u64, last: u64, name: &str, text: &str) -> Result<Data, Wrong
     Err(Wrong { message: format!("`{name}` must be from {first} to {last}, not {text}"), hint: None })
 }
 
-fn duration_hint(text: &str) -> String {
+fn duration_hint(first: u64, last: u64, text: &str) -> String {
     if text.starts_with('-') {
         return "a duration cannot be negative".to_owned();
     }
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return format!("a duration needs a unit: `\"{text}s\"` is seconds");
+        let (unit, word) = unit(first, last, text);
+        return format!("a duration needs a unit: `\"{text}{unit}\"` is {word}");
     }
     "a duration is a whole number and one of the units `ms`, `s`, `m`, `h` and `d`, such as `\"75s\"`"
         .to_owned()
+}
+
+/// The unit that was most likely meant, and a word for it: seconds, unless only milliseconds are in the range.
+fn unit(first: u64, last: u64, number: &str) -> (&'static str, &'static str) {
+    let is_inside = |unit: &str| {
+        let found = parse_duration(&format!("{number}{unit}"));
+        found.is_some_and(|found| (first.into()..=last.into()).contains(&found.as_millis()))
+    };
+    if is_inside("ms") && !is_inside("s") { ("ms", "milliseconds") } else { ("s", "seconds") }
 }
 
 fn size(first: u64, last: u64, name: &str, text: &str) -> Result<Data, Wrong> {
@@ -123,8 +132,9 @@ fn type_hint(kind: &Kind, name: &str, written: &DeValue<'_>) -> Option<String> {
         (Kind::Duration(..), DeValue::Integer(number)) if number.as_str().starts_with('-') => {
             Some("a duration cannot be negative".to_owned())
         }
-        (Kind::Duration(..), DeValue::Integer(number)) => {
-            Some(format!("a duration needs a unit: `{name} = \"{number}s\"` is seconds"))
+        (Kind::Duration(first, last), DeValue::Integer(number)) => {
+            let (unit, word) = unit(*first, *last, number.as_str());
+            Some(format!("a duration needs a unit: `{name} = \"{number}{unit}\"` is {word}"))
         }
         (Kind::Size(..), DeValue::Integer(number)) => {
             Some(format!("a size needs a unit: `{name} = \"{number}B\"` is bytes"))
@@ -141,15 +151,25 @@ fn type_hint(kind: &Kind, name: &str, written: &DeValue<'_>) -> Option<String> {
         (Kind::Tables(_), DeValue::Table(_)) => {
             Some(format!("each `{name}` opens with double brackets: `[[….{name}]]`"))
         }
-        (Kind::Table(fields), DeValue::String(text)) => {
-            let has_type =
-                matches!(find(fields, "type")?.kind, Kind::Word(words, _) if words.contains(&text.as_ref()));
-            has_type.then(|| format!("`{name} = {{ type = \"{text}\" }}`"))
-        }
+        (Kind::Table(fields), written) => table_hint(fields, name, written),
         (Kind::Text(_), DeValue::Float(number)) => Some(format!("`{name} = \"{number}\"`, with quotes")),
         (Kind::List(_), DeValue::String(text)) => Some(format!("`{name} = [\"{}\"]`", text.escape_debug())),
         _ => None,
     }
+}
+
+/// What a table with a `type` looks like, if possible with the type that was written in its place.
+fn table_hint(fields: Fields, name: &str, written: &DeValue<'_>) -> Option<String> {
+    let key = find(fields, "type")?;
+    let Kind::Word(words, _) = key.kind else { return None };
+    let text = written.as_str().unwrap_or_default();
+    if words.contains(&text) {
+        return Some(format!("`{name} = {{ type = \"{text}\" }}`"));
+    }
+    Some(match foreign::value("type", text, words) {
+        Some(foreign) => format!("`{name} = {}`", foreign.table()),
+        None => format!("for example `{}`", key.example),
+    })
 }
 
 /// The name of the kind in "must be …".

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum StoreError {
     /// It cannot be reached, or the connection broke.
     Away(String),
+    /// It refuses our login, or wants one.
+    Login(String),
     /// It did not answer in time.
     Late,
     /// It has no room for the item.
@@ -25,7 +27,7 @@ impl StoreError {
     /// The word in metrics and logs.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Away(_) => "away",
+            Self::Away(_) | Self::Login(_) => "away",
             Self::Late => "late",
             Self::Full(_) => "full",
             Self::Denied(_) => "denied",
@@ -40,6 +42,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Away(detail) => write!(f, "it cannot be reached: {detail}"),
+            Self::Login(detail) => write!(f, "the login is refused: {detail}"),
             Self::Late => f.write_str("it did not answer in time"),
             Self::Full(detail) => write!(f, "it has no room: {detail}"),
             Self::Denied(detail) => write!(f, "it does not permit this: {detail}"),

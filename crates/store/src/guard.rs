@@ -260,9 +260,13 @@ impl Store for Guarded {
 fn outcome<T>(result: &Result<T, StoreError>) -> Outcome {
     match result {
         Ok(_) | Err(StoreError::Full(_) | StoreError::Denied(_) | StoreError::TooLarge) => Outcome::Answered,
-        Err(StoreError::Away(_) | StoreError::Late | StoreError::Garbage(_) | StoreError::Resting) => {
-            Outcome::Failed
-        }
+        Err(
+            StoreError::Away(_)
+            | StoreError::Login(_)
+            | StoreError::Late
+            | StoreError::Garbage(_)
+            | StoreError::Resting,
+        ) => Outcome::Failed,
     }
 }
 

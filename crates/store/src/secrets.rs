@@ -38,6 +38,7 @@ impl Secrets {
     pub(crate) fn clean_error(&self, error: StoreError) -> StoreError {
         match error {
             StoreError::Away(text) => StoreError::Away(self.clean(&text)),
+            StoreError::Login(text) => StoreError::Login(self.clean(&text)),
             StoreError::Full(text) => StoreError::Full(self.clean(&text)),
             StoreError::Denied(text) => StoreError::Denied(self.clean(&text)),
             StoreError::Garbage(text) => StoreError::Garbage(self.clean(&text)),

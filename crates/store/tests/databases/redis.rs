@@ -98,6 +98,28 @@ async fn outages_cost_what_happens_during_them() {
     outages::gives_up_a_silent_connection(&server, &store).await;
 }
 
+/// Each call of a store says so with the same word, the first one and the later ones.
+#[tokio::test]
+async fn a_refused_login_is_told_as_one() {
+    let server = start().await;
+    for url in [server.url_of("", "wrong-s3cret", "0"), format!("redis://127.0.0.1:{}/0", server.port)] {
+        let store = open(&url);
+        for _ in 0..2 {
+            let errors = [
+                soon(store.get(&key("a"))).await.map(drop),
+                soon(store.put(&key("a"), item("1"), When::Always)).await.map(drop),
+                soon(store.read_many(&[key("a"), key("b")])).await.map(drop),
+            ];
+            for error in errors {
+                let error = error.expect_err("no login");
+                assert!(matches!(&error, StoreError::Login(_)) && error.reason() == "away", "{error:?}");
+                let text = error.to_string();
+                assert!(text.starts_with("the login is refused: ") && !text.contains("s3cret"), "{text}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn errors_say_what_an_operator_can_do() {
     let server = start().await;
@@ -105,8 +127,6 @@ async fn errors_say_what_an_operator_can_do() {
     let store = open(&url);
     store.put(&key("a"), item("1"), When::Always).await.expect("put");
 
-    let error = write_error(&open(&server.url_of("", "wrong-s3cret", "0"))).await;
-    outages::assert_away(&error, "assword");
     let error = write_error(&open(&server.url_of("", "s3cret", "99"))).await;
     assert!(error.to_string().contains("out of range") && !error.to_string().contains("s3cret"), "{error:?}");
     execute(&url, &["ACL SETUSER reader on >s3cret ~* +@read +@connection +@scripting"]).await;

@@ -149,10 +149,11 @@ impl Stores {
         let table = live.session_table(Some(&settings.name));
         table.set_capacity(settings.capacity);
         let watched = Arc::new(Mutex::new(Watch::default()));
-        let guards = [Arc::downgrade(&store), Arc::downgrade(&items)];
+        let guards = [&items, &store].map(Arc::downgrade);
+        let clock = Arc::clone(&self.clock);
         let mut chores = vec![
             self.tasks.spawn(sweep(Arc::downgrade(&store))),
-            self.tasks.spawn(watch(settings.clone(), guards, Arc::clone(&watched))),
+            self.tasks.spawn(watch(settings.clone(), guards, Arc::clone(&watched), clock)),
         ];
         let client = self.share(settings, &store, &table, &mut chores);
         let link = client.clone().map(|client| Link { client, timeout: settings.timeout });

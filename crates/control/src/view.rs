@@ -180,6 +180,9 @@ pub struct SessionStoreView {
     pub kind: String,
     /// `serves`, `away`, `refuses` (it is full or read-only) or `not_open`.
     pub state: String,
+    /// The last writes failed, though other calls succeed.
+    #[serde(default)]
+    pub writes_fail: bool,
     /// Also if the store has served since; `null`: there was none.
     pub last_error: Option<String>,
     pub last_error_seconds_ago: Option<u64>,

@@ -4,15 +4,16 @@
 mod tests;
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 
 use crate::breaker::{Breaker, BreakerSettings, BreakerState, Outcome, Pass};
-use crate::{Item, Key, Put, Reply, Store, StoreError, Swept, When};
+use crate::{Item, Key, PROBE_KEY, Put, Reply, Store, StoreError, Swept, Version, When};
 
 /// A store whose every call ends in time, and which is not called while it rests after failures.
 ///
@@ -26,6 +27,22 @@ pub struct Guarded {
     breaker: Mutex<Breaker>,
     counters: Counters,
     last_error: Mutex<Option<(StoreError, Instant)>>,
+    /// A call has succeeded.
+    has_served: AtomicBool,
+    writes: Mutex<Writes>,
+}
+
+/// How the last writes went, which may all fail while reads succeed.
+#[derive(Debug, Default)]
+struct Writes {
+    failed_in_a_row: u32,
+    error: Option<StoreError>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Read,
+    Write,
 }
 
 /// What has happened so far, for metrics and status.
@@ -42,6 +59,10 @@ pub struct Figures {
     pub last_error: Option<StoreError>,
     /// How long ago that was.
     pub last_error_age: Option<Duration>,
+    /// A call has succeeded.
+    pub has_served: bool,
+    /// Why the last writes failed, if several in a row did.
+    pub writes_error: Option<StoreError>,
 }
 
 impl Figures {
@@ -66,6 +87,8 @@ impl Figures {
             state: if is_closed { other.state } else { self.state },
             last_error,
             last_error_age,
+            has_served: self.has_served || other.has_served,
+            writes_error: self.writes_error.or(other.writes_error),
         }
     }
 
@@ -89,6 +112,7 @@ struct Call<'a> {
     guard: &'a Guarded,
     pass: Option<Pass>,
     began: Instant,
+    kind: Kind,
 }
 
 impl Guarded {
@@ -110,6 +134,8 @@ impl Guarded {
             breaker: Mutex::new(Breaker::new(settings, seed)),
             counters: Counters::default(),
             last_error: Mutex::new(None),
+            has_served: AtomicBool::new(false),
+            writes: Mutex::default(),
         }
     }
 
@@ -124,15 +150,40 @@ impl Guarded {
             state: self.breaker().state(),
             last_error_age: last.as_ref().map(|(_, at)| at.elapsed()),
             last_error: last.map(|(error, _)| error),
+            has_served: self.has_served.load(Ordering::Relaxed),
+            writes_error: self.writes_error(),
         }
     }
 
-    /// Tries a store whose rest is over, so that it is found to be back though no request needs it. Does nothing if it
-    /// does not rest.
-    pub async fn probe(&self) {
-        let Ok(key) = Key::new(PROBE_KEY) else { return };
-        if self.breaker().is_due(self.started.elapsed()) {
-            let _ = self.call(self.inner.get(&key)).await;
+    /// Tries a store whose rest is over, which has only failed so far, or whose writes fail: so it is found to be back though
+    /// no request needs it. Else does nothing. `now` is in milliseconds since 1970.
+    pub async fn probe(&self, now: u64) {
+        // What goes wrong shows in the figures.
+        let (is_due, state) = {
+            let breaker = self.breaker();
+            (breaker.is_due(self.started.elapsed()), breaker.state())
+        };
+        let has_failed = self.last_error().is_some();
+        let is_unproven = has_failed && !self.has_served.load(Ordering::Relaxed);
+        if is_due || is_unproven && state == BreakerState::Closed {
+            let _ = self.check().await;
+        } else if state == BreakerState::Closed && self.writes_error().is_some() {
+            let Ok(key) = Key::new(PROBE_KEY) else { return };
+            let expires = Some(now.saturating_add(PROBE_MILLISECONDS));
+            let item = Item { value: Bytes::new(), flags: 0, expires, version: Version::default() };
+            let _ = self.put(&key, item, When::Always).await;
+        }
+    }
+
+    fn writes_error(&self) -> Option<StoreError> {
+        let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        writes.error.clone().filter(|_| writes.failed_in_a_row >= WRITES_FAILED_MIN)
+    }
+
+    /// After a write, or several at once; false: it has perhaps written nothing, and tells nothing.
+    fn has_written(&self, is_written: bool) {
+        if is_written {
+            *self.writes.lock().unwrap_or_else(PoisonError::into_inner) = Writes::default();
         }
     }
 
@@ -141,27 +192,34 @@ impl Guarded {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn call<T>(&self, mut reply: Reply<'_, T>) -> Result<T, StoreError> {
+    async fn call<T>(&self, kind: Kind, mut reply: Reply<'_, T>) -> Result<T, StoreError> {
         count(&self.counters.calls, 1);
         let began = Instant::now();
         let Some(pass) = self.breaker().admit(began - self.started) else {
-            self.note(&StoreError::Resting);
+            self.note(Kind::Read, &StoreError::Resting);
             return Err(StoreError::Resting);
         };
-        let call = Call { guard: self, pass: Some(pass), began };
+        let call = Call { guard: self, pass: Some(pass), began, kind };
         // A store in memory answers at once, and needs no timer.
         let result = match poll_fn(|context| Poll::Ready(reply.as_mut().poll(context))).await {
             Poll::Ready(result) => result,
             Poll::Pending => timeout(self.timeout, reply).await.unwrap_or(Err(StoreError::Late)),
         };
         call.finish(outcome(&result));
-        if let Err(error) = &result {
-            self.note(error);
+        match &result {
+            Ok(_) => self.has_served.store(true, Ordering::Relaxed),
+            Err(error) => self.note(kind, error),
         }
         result
     }
 
-    fn note(&self, error: &StoreError) {
+    fn note(&self, kind: Kind, error: &StoreError) {
+        // That an item is too large says nothing about the next one.
+        if kind == Kind::Write && *error != StoreError::TooLarge {
+            let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+            writes.failed_in_a_row = writes.failed_in_a_row.saturating_add(1);
+            writes.error = Some(error.clone());
+        }
         if let Some(at) = REASONS.iter().position(|reason| *reason == error.reason()) {
             count(&self.counters.errors[at], 1);
         }
@@ -206,7 +264,7 @@ impl Drop for Call<'_> {
         }
         // Callers with a timeout of their own, which is shorter by an instant, must not hide that the store hangs.
         if self.began.elapsed() >= self.guard.timeout / 2 {
-            self.guard.note(&StoreError::Late);
+            self.guard.note(self.kind, &StoreError::Late);
             self.end(Outcome::Failed);
         } else {
             self.end(Outcome::Abandoned);
@@ -222,38 +280,62 @@ impl Store for Guarded {
 
     fn get<'a>(&'a self, key: &'a Key) -> Reply<'a, Option<Item>> {
         Box::pin(async move {
-            let found = self.call(self.inner.get(key)).await?;
+            let found = self.call(Kind::Read, self.inner.get(key)).await?;
             self.count_found([&found]);
             Ok(found)
         })
     }
 
     fn put<'a>(&'a self, key: &'a Key, item: Item, when: When) -> Reply<'a, Put> {
-        Box::pin(self.call(self.inner.put(key, item, when)))
+        Box::pin(async move {
+            let put = self.call(Kind::Write, self.inner.put(key, item, when)).await?;
+            self.has_written(matches!(put, Put::Done(_)));
+            Ok(put)
+        })
     }
 
     fn touch<'a>(&'a self, key: &'a Key, expires: Option<u64>) -> Reply<'a, bool> {
-        Box::pin(self.call(self.inner.touch(key, expires)))
+        Box::pin(async move {
+            let is_there = self.call(Kind::Write, self.inner.touch(key, expires)).await?;
+            self.has_written(is_there);
+            Ok(is_there)
+        })
     }
 
     fn delete<'a>(&'a self, key: &'a Key) -> Reply<'a, bool> {
-        Box::pin(self.call(self.inner.delete(key)))
+        Box::pin(async move {
+            let was_there = self.call(Kind::Write, self.inner.delete(key)).await?;
+            self.has_written(was_there);
+            Ok(was_there)
+        })
+    }
+
+    fn check(&self) -> Reply<'_, ()> {
+        Box::pin(self.call(Kind::Read, self.inner.check()))
     }
 
     fn clear(&self) -> Reply<'_, ()> {
-        Box::pin(self.call(self.inner.clear()))
+        Box::pin(async move {
+            self.call(Kind::Write, self.inner.clear()).await?;
+            self.has_written(true);
+            Ok(())
+        })
     }
 
     fn read_many<'a>(&'a self, keys: &'a [Key]) -> Reply<'a, Vec<Option<Item>>> {
         Box::pin(async move {
-            let found = self.call(self.inner.read_many(keys)).await?;
+            let found = self.call(Kind::Read, self.inner.read_many(keys)).await?;
             self.count_found(&found);
             Ok(found)
         })
     }
 
     fn touch_many<'a>(&'a self, ends: &'a [(Key, Option<u64>)]) -> Reply<'a, ()> {
-        Box::pin(self.call(self.inner.touch_many(ends)))
+        Box::pin(async move {
+            self.call(Kind::Write, self.inner.touch_many(ends)).await?;
+            self.has_written(true);
+            Ok(())
+        })
     }
 }
 
@@ -275,5 +357,7 @@ fn count(counter: &AtomicU64, more: u64) {
 }
 
 const REASONS: [&str; 7] = ["away", "late", "full", "denied", "too_large", "garbage", "resting"];
-/// No item has this key.
-const PROBE_KEY: &[u8] = b"evenkeel-probe";
+/// As many writes that fail in a row are no accident. As of [`BreakerSettings::failures`].
+const WRITES_FAILED_MIN: u32 = 5;
+/// How long the item of a write that is a probe lives.
+const PROBE_MILLISECONDS: u64 = 1_000;

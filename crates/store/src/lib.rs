@@ -74,6 +74,15 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// False: there was none.
     fn delete<'a>(&'a self, key: &'a Key) -> Reply<'a, bool>;
 
+    /// Finds out whether it serves, as far as that costs little and changes nothing.
+    fn check(&self) -> Reply<'_, ()> {
+        Box::pin(async move {
+            // No item has this key, which every store takes.
+            let Ok(key) = Key::new(PROBE_KEY) else { return Ok(()) };
+            self.get(&key).await.map(drop)
+        })
+    }
+
     /// Removes every item that this program has put there.
     fn clear(&self) -> Reply<'_, ()>;
 
@@ -108,3 +117,6 @@ pub trait Store: Debug + Send + Sync + 'static {
         })
     }
 }
+
+/// Of no item but one that [`Guarded::probe`] writes.
+const PROBE_KEY: &[u8] = b"evenkeel-probe";

@@ -192,6 +192,10 @@ fn troubled_store(store: &SessionStoreView) -> Option<ProblemView> {
         "refuses" => {
             ("it takes nothing", "make room in the store, or let the user that Evenkeel has there write")
         }
+        "away" if store.writes_fail => (
+            "its writes fail",
+            "look for what holds a lock in the store, or makes it slow; raise its `timeout` if it is only slow",
+        ),
         "away" => (
             "it is away, and is tried again all the time",
             "look at the store and the way to it, and at its user and password; raise its `timeout` if it is only slow",

@@ -2,6 +2,8 @@
 
 use model::{Config, SessionGateway, SessionStore};
 
+use store::breaker::BreakerState;
+
 use super::Control;
 use crate::gateway::{CONNECTIONS_MAX, Counted, name_of};
 use crate::view::{SessionGatewayView, SessionStoreView};
@@ -23,6 +25,7 @@ impl Control {
             let Some(one) = figures.iter().find(|one| one.name == store.name) else { return view };
             SessionStoreView {
                 state: one.state.as_str().to_owned(),
+                writes_fail: one.store.writes_error.is_some() && one.store.state == BreakerState::Closed,
                 last_error: one.store.last_error.as_ref().map(ToString::to_string),
                 last_error_seconds_ago: one.store.last_error_age.map(|age| age.as_secs()),
                 calls: one.store.calls,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::SessionStore;
 use observe::Event;
 use store::breaker::BreakerState;
-use store::{Figures, Guarded};
+use store::{Clock, Figures, Guarded, Store, StoreError};
 use tokio::time::sleep;
 
 /// Whether a store serves.
@@ -64,14 +64,14 @@ impl Watch {
         self.state
     }
 
-    /// The new state, if it has changed. `refusals` are all there were.
-    fn look(&mut self, breaker: BreakerState, refusals: u64) -> Option<StoreState> {
-        let is_refused = refusals > self.refusals;
-        self.refusals = refusals;
-        let now = match breaker {
+    /// The new state, if it has changed.
+    fn look(&mut self, figures: &Figures) -> Option<StoreState> {
+        let is_refused = figures.refusals() > self.refusals;
+        self.refusals = figures.refusals();
+        let now = match figures.state {
             BreakerState::Resting | BreakerState::Probing => StoreState::Away,
             BreakerState::Closed if is_refused => StoreState::Refuses,
-            BreakerState::Closed => StoreState::Serves,
+            BreakerState::Closed => lasting(figures),
         };
         if now == StoreState::Serves && self.state != now {
             self.calm += 1;
@@ -84,20 +84,40 @@ impl Watch {
     }
 }
 
-/// Probes a store while it rests, and tells when its state changes.
-pub(super) async fn watch(settings: SessionStore, guards: [Weak<Guarded>; 2], watch: Arc<Mutex<Watch>>) {
+/// The state of a store that is not left alone: what its calls say until one of them succeeds.
+fn lasting(figures: &Figures) -> StoreState {
+    let has_only_failed = figures.last_error.is_some() && !figures.has_served;
+    let error = if has_only_failed { &figures.last_error } else { &figures.writes_error };
+    match error {
+        None => StoreState::Serves,
+        Some(StoreError::Full(_) | StoreError::Denied(_)) => StoreState::Refuses,
+        Some(StoreError::Late) => StoreState::Away,
+        Some(_) if has_only_failed => StoreState::Away,
+        Some(_) => StoreState::Refuses,
+    }
+}
+
+/// Checks a store once, probes it while it fails, and tells when its state changes. The first guard is the most patient one.
+pub(super) async fn watch(
+    settings: SessionStore,
+    guards: [Weak<Guarded>; 2],
+    watch: Arc<Mutex<Watch>>,
+    clock: Clock,
+) {
+    if let Some(patient) = guards[0].upgrade() {
+        // What goes wrong shows in the figures.
+        let _ = patient.check().await;
+    }
     loop {
-        sleep(LOOK).await;
-        let [Some(store), Some(items)] = guards.each_ref().map(Weak::upgrade) else { return };
-        tokio::join!(store.probe(), items.probe());
-        let figures = store.figures().and(items.figures());
-        let changed = {
-            let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-            watch.look(figures.state, figures.refusals())
-        };
+        let [Some(items), Some(store)] = guards.each_ref().map(Weak::upgrade) else { return };
+        let figures = items.figures().and(store.figures());
+        let changed = watch.lock().unwrap_or_else(PoisonError::into_inner).look(&figures);
         if let Some(state) = changed {
             tell(&settings, state, &figures);
         }
+        sleep(LOOK).await;
+        let now = clock();
+        tokio::join!(items.probe(now), store.probe(now));
     }
 }
 
@@ -115,31 +135,76 @@ const LOOK: Duration = Duration::from_secs(1);
 mod tests {
     use super::*;
 
+    fn figures(state: BreakerState, refusals: u64) -> Figures {
+        Figures {
+            calls: 0,
+            hits: 0,
+            misses: 0,
+            errors: ["full", "away", "late", "denied", "too_large", "garbage", "resting"]
+                .map(|reason| (reason, if reason == "full" { refusals } else { 0 })),
+            state,
+            last_error: None,
+            last_error_age: None,
+            has_served: true,
+            writes_error: None,
+        }
+    }
+
     #[test]
     fn a_store_that_fails_again_and_again_is_away_once() {
         use BreakerState::{Closed, Probing, Resting};
         let mut watch = Watch::default();
         let told: Vec<_> = [Closed, Resting, Probing, Closed, Resting, Closed, Closed, Resting, Resting]
             .into_iter()
-            .filter_map(|breaker| watch.look(breaker, 0))
+            .filter_map(|breaker| watch.look(&figures(breaker, 0)))
             .collect();
         assert_eq!(told, [StoreState::Away]);
-        assert_eq!([(); 4].map(|()| watch.look(Closed, 0)), [None, None, Some(StoreState::Serves), None]);
+        let ends = [(); 4].map(|()| watch.look(&figures(Closed, 0)));
+        assert_eq!(ends, [None, None, Some(StoreState::Serves), None]);
     }
 
     #[test]
     fn a_store_that_refuses_some_writes_is_told_once() {
         let mut watch = Watch::default();
-        assert_eq!(watch.look(BreakerState::Closed, 0), None);
-        assert_eq!(watch.look(BreakerState::Closed, 1), Some(StoreState::Refuses));
+        let mut look = |breaker, refusals| watch.look(&figures(breaker, refusals));
+        assert_eq!(look(BreakerState::Closed, 0), None);
+        assert_eq!(look(BreakerState::Closed, 1), Some(StoreState::Refuses));
         for refusals in 1..=50 {
             for _ in 0..50 {
-                assert_eq!(watch.look(BreakerState::Closed, refusals), None);
+                assert_eq!(look(BreakerState::Closed, refusals), None);
             }
         }
-        let ends = (0..20).map(|_| watch.look(BreakerState::Closed, 50)).position(|told| told.is_some());
-        assert_eq!((ends, watch.state()), (Some(10), StoreState::Serves));
-        assert_eq!(watch.look(BreakerState::Resting, 51), Some(StoreState::Away));
-        assert_eq!(watch.look(BreakerState::Closed, 52), Some(StoreState::Refuses));
+        let ends = (0..20).map(|_| look(BreakerState::Closed, 50)).position(|told| told.is_some());
+        assert_eq!(ends, Some(10));
+        assert_eq!(look(BreakerState::Resting, 51), Some(StoreState::Away));
+        assert_eq!(look(BreakerState::Closed, 52), Some(StoreState::Refuses));
+    }
+
+    #[test]
+    fn a_store_that_has_only_failed_or_takes_no_writes_does_not_serve() {
+        let error = |error: StoreError| Some(error);
+        let (away, late) = (StoreError::Away(String::new()), StoreError::Late);
+        let denied = StoreError::Denied(String::new());
+        for (has_served, last, writes, expected) in [
+            (false, None, None, StoreState::Serves),
+            (true, error(late.clone()), None, StoreState::Serves),
+            (false, error(away.clone()), None, StoreState::Away),
+            (false, error(late.clone()), None, StoreState::Away),
+            (false, error(StoreError::Login(String::new())), None, StoreState::Away),
+            (false, error(denied.clone()), None, StoreState::Refuses),
+            (true, error(late.clone()), error(late.clone()), StoreState::Away),
+            (true, error(late), error(away), StoreState::Refuses),
+            (true, None, error(denied), StoreState::Refuses),
+        ] {
+            let figures = Figures {
+                has_served,
+                last_error: last,
+                writes_error: writes,
+                ..figures(BreakerState::Closed, 0)
+            };
+            let mut watch = Watch::default();
+            watch.look(&figures);
+            assert_eq!(watch.state(), expected, "{figures:?}");
+        }
     }
 }

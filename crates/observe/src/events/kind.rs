@@ -189,9 +189,9 @@ events! {
     StoreNotOpened => Error Own "a session store cannot be opened" ["store", "error"],
         "At the start or after a reload. Sessions are kept in this process instead; session gateways on it do not serve.", "Correct `url` of the session store.";
     StoreAway => Error Own "a session store is away" ["store", "type", "error"],
-        "Its calls fail or come too late, so that it is left alone and tried again all the time. Sessions that are known here go on, and new ones go where a hash says; session gateways on it answer with errors.", "Look at the store and the way to it, and at its user and password; raise its `timeout` if it is only slow.";
+        "Its calls fail or come too late, so that it is left alone and tried again all the time; or it has not served yet, and its first call failed; or its last five writes came too late. Sessions that are known here go on, and new ones go where a hash says; session gateways on it answer with errors.", "Look at the store and the way to it, and at its user and password; raise its `timeout` if it is only slow.";
     StoreRefuses => Error Own "a session store takes nothing" ["store", "type", "error"],
-        "It is full, or does not permit what is asked. What it holds can still be read.", "Make room in the store, or let the user that Evenkeel has there write.";
+        "It is full, or does not permit what is asked, or its last five writes failed. What it holds can still be read.", "Make room in the store, or let the user that Evenkeel has there write.";
     StoreBack => Info Own "a session store serves again" ["store", "type"],
         "After one of the two lines before: it has answered for some seconds, or has taken all writes for a minute.", "";
     LeftOut => Info Own "lines were left out" ["reason", "of"],

@@ -16,6 +16,8 @@ const HANGS: u8 = 1;
 const AWAY: u8 = 2;
 const FULL: u8 = 3;
 const MISSES: u8 = 4;
+/// Reads find items, puts hang, and touches find nothing.
+const NO_WRITES: u8 = 5;
 
 #[tokio::test(start_paused = true)]
 async fn answers_are_counted() {
@@ -74,20 +76,56 @@ async fn a_store_that_hangs_is_late_then_left_alone_then_found_again() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_no_call_needs_is_found_to_be_back() {
     let (store, script) = guarded();
-    store.probe().await;
+    store.probe(NOW).await;
     assert_eq!(script.asked.load(Ordering::Relaxed), 0, "it does not rest");
     script.set(AWAY);
     for _ in 0..5 {
         assert!(store.clear().await.is_err());
     }
     script.set(MISSES);
-    store.probe().await;
+    store.probe(NOW).await;
     assert_eq!(store.figures().state, BreakerState::Resting, "its rest is not over");
     tokio::time::advance(Duration::from_millis(500)).await;
-    store.probe().await;
+    store.probe(NOW).await;
     let figures = store.figures();
     assert_eq!((figures.state, figures.errors[6].1), (BreakerState::Closed, 0));
     assert_eq!(figures.misses, 0, "no item was asked for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_all_fail_are_told_though_reads_succeed() {
+    let (store, script) = guarded();
+    let put = async || store.put(&key(), item(), When::Always).await;
+    put().await.unwrap();
+    script.set(NO_WRITES);
+    for number in 1..=5 {
+        assert_eq!(store.figures().writes_error, None, "before failure {number}");
+        assert_eq!(put().await, Err(StoreError::Late));
+        assert!(store.get(&key()).await.unwrap().is_some());
+        assert_eq!(store.touch(&key(), None).await, Ok(false), "what is not there needs no write");
+    }
+    let figures = store.figures();
+    assert_eq!((figures.state, figures.writes_error), (BreakerState::Closed, Some(StoreError::Late)));
+    store.probe(NOW).await;
+    assert_eq!(store.figures().writes_error, Some(StoreError::Late), "a write is tried, and fails");
+    script.set(HITS);
+    store.probe(NOW).await;
+    assert_eq!(store.figures().writes_error, None, "no request was needed");
+    let asked = script.asked.load(Ordering::Relaxed);
+    store.probe(NOW).await;
+    assert_eq!(script.asked.load(Ordering::Relaxed), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_has_only_failed_is_tried_again() {
+    let (store, script) = guarded();
+    script.set(AWAY);
+    assert!(store.check().await.is_err());
+    assert!(!store.figures().has_served);
+    script.set(MISSES);
+    store.probe(NOW).await;
+    assert!(store.figures().has_served);
+    assert_eq!(store.figures().misses, 0, "no item was asked for");
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,10 +194,16 @@ impl Scripted {
 
 impl Store for Scripted {
     fn get<'a>(&'a self, _: &'a Key) -> Reply<'a, Option<Item>> {
+        if self.mode.load(Ordering::Relaxed) == NO_WRITES {
+            return Box::pin(async { Ok(Some(item())) });
+        }
         self.answer(Some(item()), None)
     }
 
     fn put<'a>(&'a self, _: &'a Key, _: Item, _: When) -> Reply<'a, Put> {
+        if self.mode.load(Ordering::Relaxed) == NO_WRITES {
+            return Box::pin(pending());
+        }
         self.answer(Put::Done(Version(1)), Put::Refused(None))
     }
 
@@ -189,4 +233,5 @@ fn item() -> Item {
     Item { value: "value".into(), flags: 0, expires: None, version: Version(1) }
 }
 
+const NOW: u64 = 1_700_000_000_000;
 const TIMEOUT: Duration = Duration::from_millis(10);

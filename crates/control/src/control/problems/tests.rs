@@ -88,6 +88,8 @@ fn stores_that_do_not_serve_and_gateways_that_do_not_listen_are_problems() {
         assert_eq!(found.iter().map(|one| &*one.what).next(), expected, "{state}");
         assert!(found.iter().all(|one| one.place == "session store shared" && !one.remedy.is_empty()));
     }
+    let slow = SessionStoreView { writes_fail: true, ..store("away", Some("it did not answer in time")) };
+    assert_eq!(troubled_store(&slow).unwrap().what, "its writes fail: it did not answer in time");
     let mut gateway =
         SessionGatewayView { name: "php".into(), bind: "unix:/s".into(), ..SessionGatewayView::default() };
     assert_eq!(deaf_gateway(&gateway), None, "it has not been tried yet, or listens");

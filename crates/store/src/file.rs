@@ -91,11 +91,11 @@ impl FileStore {
             Arc::clone(&self.threads).acquire_owned().await.map_err(|error| ended(error.to_string()))?;
         let shared = Arc::clone(&self.shared);
         let task = tokio::task::spawn_blocking(move || {
-            let result = work(&shared);
+            let result = work(&shared).map_err(|error| shared.meaning(error));
             drop(permit);
             result
         });
-        task.await.map_err(|error| ended(error.to_string()))?.map_err(store_error)
+        task.await.map_err(|error| ended(error.to_string()))?
     }
 }
 
@@ -130,6 +130,11 @@ impl Store for FileStore {
         Box::pin(self.change(key, |file: &ItemFile<'_>| file.delete()))
     }
 
+    /// A directory that is not there is made by the first write.
+    fn check(&self) -> Reply<'_, ()> {
+        Box::pin(self.run(Shared::check))
+    }
+
     fn clear(&self) -> Reply<'_, ()> {
         Box::pin(self.run(sweep::clear))
     }
@@ -144,15 +149,6 @@ impl Store for FileStore {
 impl std::fmt::Debug for FileStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "FileStore({})", self.shared.root.display())
-    }
-}
-
-fn store_error(error: Errno) -> StoreError {
-    let detail = std::io::Error::from(error).to_string();
-    match error {
-        Errno::NOSPC | Errno::DQUOT => StoreError::Full(detail),
-        Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::FBIG => StoreError::Denied(detail),
-        _ => StoreError::Away(detail),
     }
 }
 

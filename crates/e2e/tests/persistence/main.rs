@@ -16,5 +16,6 @@ mod nodes_with_one_key_agree;
 mod nodes_with_one_store_agree;
 mod redis;
 mod store_that_goes_away_is_told;
+mod store_that_never_served_is_told;
 mod unused_session_expires;
 mod users;

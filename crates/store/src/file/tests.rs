@@ -42,6 +42,20 @@ fn errors_have_reasons() {
         (Errno::STALE, "away"),
     ];
     for (error, reason) in table {
-        assert_eq!(store_error(error).reason(), reason, "{error}");
+        assert_eq!(shared::meaning(std::path::Path::new("/"), error, false).reason(), reason, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_makes_nothing_and_names_what_is_in_the_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |path: &str| FileStore::new(directory.path().join(path), Arc::new(|| 0));
+    assert_eq!(open("a/b/c").check().await, Ok(()));
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0, "nothing was made");
+    std::fs::write(directory.path().join("file"), "").unwrap();
+    for path in ["file", "file/b"] {
+        let error = open(path).check().await.unwrap_err().to_string();
+        let expected = format!("it cannot be reached: {}: Not a dir", directory.path().join(path).display());
+        assert!(error.starts_with(&expected), "{error}");
     }
 }

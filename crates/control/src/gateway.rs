@@ -9,6 +9,7 @@ mod connection;
 mod execute;
 mod figures;
 mod meta;
+mod patience;
 mod shelf;
 mod socket;
 #[cfg(test)]
@@ -45,7 +46,19 @@ pub struct Gateways {
 }
 
 /// Opens a session store by its name, or gives the one that is open.
-pub type OpenStores<'o> = &'o dyn Fn(&SessionStoreName) -> Option<(SessionStore, Arc<dyn Store>)>;
+pub type OpenStores<'o> = &'o dyn Fn(&SessionStoreName) -> Option<GatewayStore>;
+
+/// An open store.
+#[derive(Debug)]
+pub struct GatewayStore {
+    pub config: SessionStore,
+    /// For a gateway whose items it has.
+    pub items: Arc<dyn Store>,
+    /// For a gateway whose cache it is.
+    pub copies: Arc<dyn Store>,
+    /// How long a command takes at most where it has the items.
+    pub limit: Duration,
+}
 
 #[derive(Debug)]
 struct Running {
@@ -68,7 +81,7 @@ impl Gateways {
     /// If the threads cannot be started.
     pub fn adopt(&self, wanted: &[SessionGateway], stores: OpenStores<'_>, clock: &Clock) -> io::Result<()> {
         let mut running = self.running();
-        let config_of = |name: &SessionStoreName| stores(name).map(|(config, _)| config);
+        let config_of = |name: &SessionStoreName| stores(name).map(|store| store.config);
         let stores_of = |gateway: &SessionGateway| -> Vec<_> {
             std::iter::once(&gateway.store).chain(&gateway.cache).filter_map(config_of).collect()
         };
@@ -83,9 +96,9 @@ impl Gateways {
             if running.contains_key(&gateway.name) {
                 continue;
             }
-            let Some((_, truth)) = stores(&gateway.store) else { continue };
-            let cache = gateway.cache.as_ref().and_then(stores).map(|(_, cache)| cache);
-            let shelf = Arc::new(Shelf::new(&gateway.name, truth, cache, Arc::clone(clock)));
+            let Some(GatewayStore { items, limit, .. }) = stores(&gateway.store) else { continue };
+            let cache = gateway.cache.as_ref().and_then(stores).map(|store| store.copies);
+            let shelf = Arc::new(Shelf::new(&gateway.name, items, cache, Arc::clone(clock), limit));
             let figures = Arc::new(GatewayFigures::default());
             let (stop, stopping) = watch::channel(false);
             let turns = self.turns()?;

@@ -29,7 +29,7 @@ pub use admin::{AdminEndpoint, AdminSocket, EndpointError, SocketError};
 pub use client::{Client, ClientError, Reply};
 pub use control::{Control, ReloadError, Reloaded, Setup, Successor, Swapped};
 pub use demo::Demo;
-pub use gateway::{Counted, GatewayFigures, Gateways, OpenStores};
+pub use gateway::{Counted, GatewayFigures, GatewayStore, Gateways, OpenStores};
 pub use hint::start_error;
 pub use notify::{Notice, notify};
 pub use page::{certificate_table, printable, session_findings, session_table, status_page, target_table};

@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::gateway::GatewayStore;
 pub(crate) use watch::StoreState;
 use watch::{Watch, watch};
 
@@ -46,6 +47,8 @@ struct OpenStore {
     store: Arc<Guarded>,
     /// For the items of gateways, which are larger and wait longer than sessions do.
     items: Arc<Guarded>,
+    /// For copies of such items, where this store is the cache of a gateway.
+    copies: Arc<Guarded>,
     table: Arc<SessionTable>,
     /// `None`: a memory store, whose sessions are in the table.
     client: Option<SessionClient>,
@@ -110,12 +113,16 @@ impl Stores {
         }
     }
 
-    /// A store by its name, for the items of session gateways.
-    pub(crate) fn by_name(&self, name: &SessionStoreName) -> Option<(SessionStore, Arc<dyn Store>)> {
+    /// A store by its name, for session gateways.
+    pub(crate) fn by_name(&self, name: &SessionStoreName) -> Option<GatewayStore> {
         let open = self.lock();
         let one = open.get(name)?;
-        let store: Arc<dyn Store> = Arc::<Guarded>::clone(&one.items);
-        Some((one.config.clone(), store))
+        Some(GatewayStore {
+            config: one.config.clone(),
+            items: Arc::<Guarded>::clone(&one.items),
+            copies: Arc::<Guarded>::clone(&one.copies),
+            limit: items_timeout(&one.config),
+        })
     }
 
     pub(crate) fn figures(&self) -> Vec<StoreFigures> {
@@ -123,7 +130,7 @@ impl Stores {
         let figures = |(name, one): (&SessionStoreName, &OpenStore)| StoreFigures {
             name: name.clone(),
             state: one.watch.lock().unwrap_or_else(PoisonError::into_inner).state(),
-            store: one.store.figures().and(one.items.figures()),
+            store: one.store.figures().and(one.items.figures()).and(one.copies.figures()),
             sharing: one.client.as_ref().map(SessionClient::figures),
         };
         let mut all: Vec<_> = open.iter().map(figures).collect();
@@ -143,13 +150,15 @@ impl Stores {
             balance::hash_bytes(&[&self.seed.to_ne_bytes(), settings.name.as_str().as_bytes()].concat());
         inner.set_capacity(settings.capacity.into());
         let for_items = client_for_items(&settings.kind, &inner, new)?;
-        let guarded = |client, timeout| Arc::new(Guarded::new(client, timeout, seed));
-        let store = guarded(Arc::clone(&inner), settings.timeout);
-        let items = guarded(for_items, settings.timeout.max(ITEMS_TIMEOUT));
+        let guarded =
+            |client: &Arc<dyn Store>, timeout| Arc::new(Guarded::new(Arc::clone(client), timeout, seed));
+        let store = guarded(&inner, settings.timeout);
+        let items = guarded(&for_items, items_timeout(settings));
+        let copies = guarded(&for_items, settings.timeout.clamp(COPIES_TIMEOUT_MIN, COPIES_TIMEOUT_MAX));
         let table = live.session_table(Some(&settings.name));
         table.set_capacity(settings.capacity);
         let watched = Arc::new(Mutex::new(Watch::default()));
-        let guards = [&items, &store].map(Arc::downgrade);
+        let guards = [&items, &store, &copies].map(Arc::downgrade);
         let clock = Arc::clone(&self.clock);
         let mut chores = vec![
             self.tasks.spawn(sweep(Arc::downgrade(&store))),
@@ -159,7 +168,7 @@ impl Stores {
         let link = client.clone().map(|client| Link { client, timeout: settings.timeout });
         table.set_link(link);
         let config = settings.clone();
-        Ok(OpenStore { config, inner, store, items, table, client, watch: watched, chores })
+        Ok(OpenStore { config, inner, store, items, copies, table, client, watch: watched, chores })
     }
 
     /// Lets the table's sessions be shared through the store. The sessions of a memory store are in the table already.
@@ -201,6 +210,10 @@ fn client_for_items<E>(
         StoreKind::Memory | StoreKind::File { .. } => Ok(Arc::clone(of_sessions)),
         StoreKind::Memcached { .. } | StoreKind::Redis { .. } | StoreKind::Sql { .. } => new(),
     }
+}
+
+fn items_timeout(settings: &SessionStore) -> Duration {
+    settings.timeout.max(ITEMS_TIMEOUT)
 }
 
 fn secrets(settings: &SessionStore) -> Option<SecretKeys> {
@@ -274,6 +287,9 @@ async fn touch(table: Weak<SessionTable>, client: SessionClient) {
 const MEMORY_BYTES: u64 = 256 << 20;
 /// How long a command of a gateway waits at least; an application waits for it, and has nothing to fall back to.
 const ITEMS_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a gateway waits for a copy. It asks the truth in its stead, within the same second.
+const COPIES_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+const COPIES_TIMEOUT_MAX: Duration = Duration::from_millis(200);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// limit: how long one sweep takes a thread, unless it finds much that has expired.
 const SWEEP_TIME: Duration = Duration::from_millis(500);

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::budget::{Budget, Taken};
 use super::figures::{self, GatewayFigures};
+use super::patience::Patience;
 use super::shelf::Shelf;
 use super::socket::Stream;
 
@@ -25,6 +26,8 @@ pub(super) struct Connection {
     pub(super) figures: Arc<GatewayFigures>,
     pub(super) budget: Arc<Budget>,
     pub(super) item_bytes_max: usize,
+    /// With the stores.
+    pub(super) patience: Patience,
     parser: Parser,
     input: BytesMut,
     /// What `input` takes, if that is more than usual.
@@ -43,7 +46,7 @@ enum Came {
 }
 
 /// Until when the client may take.
-struct Patience {
+struct Waiting {
     /// When bytes last came.
     last: Instant,
     /// When the command began that is not complete.
@@ -58,8 +61,8 @@ impl Connection {
         item_bytes_max: usize,
     ) -> Self {
         let parser = Parser::new(item_bytes_max);
-        let (input, out) = (BytesMut::new(), BytesMut::new());
-        Self { shelf, figures, budget, item_bytes_max, parser, input, taken: None, out }
+        let (input, out, patience) = (BytesMut::new(), BytesMut::new(), Patience::new(shelf.limit()));
+        Self { shelf, figures, budget, item_bytes_max, patience, parser, input, taken: None, out }
     }
 
     pub(super) async fn serve(mut self, mut stream: Box<dyn Stream>, mut stopping: watch::Receiver<bool>) {
@@ -74,7 +77,7 @@ impl Connection {
         stream: &mut dyn Stream,
         stopping: &mut watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let mut patience = Patience { last: Instant::now(), began: None };
+        let mut patience = Waiting { last: Instant::now(), began: None };
         // Both are made once, and not for each command.
         let (mut stop, mut timer) = (pin!(stopped(stopping)), pin!(sleep_until(patience.end())));
         loop {
@@ -158,6 +161,7 @@ impl Connection {
     }
 
     async fn step(&mut self, step: Step, stream: &mut dyn Stream) -> io::Result<Came> {
+        self.patience.renew();
         match step {
             Step::Wait => return Ok(Came::Nothing),
             Step::Do(Command::Quit(form)) => {
@@ -171,7 +175,7 @@ impl Connection {
             }
             Step::Unstored { key, reply } => {
                 self.figures.count(figures::Command::Store, figures::Result::Refused);
-                let _ = self.shelf.delete(&key, 0).await;
+                self.patience.outcome(self.shelf.delete(&key, 0)).await;
                 self.out.extend_from_slice(&reply);
             }
             Step::Close(reply) => {
@@ -230,7 +234,7 @@ impl Drop for Open {
 /// See [`Connection::take_for`].
 pub(super) struct NoMemory;
 
-impl Patience {
+impl Waiting {
     fn end(&self) -> Instant {
         self.began.map_or(self.last + IDLE_TIMEOUT, |began| began + COMMAND_TIMEOUT)
     }

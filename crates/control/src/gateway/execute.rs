@@ -27,30 +27,34 @@ impl Connection {
             Command::Nothing(form) | Command::Quit(form) => (figures::Command::Other, Outcome::Done, form),
             Command::Store { verb, key, flags, expiry, value, version, form } => {
                 let expires = expiry.at(self.shelf.now());
-                let (shelf, limit) = (&self.shelf, self.item_bytes_max);
+                let (shelf, limit, patience) = (&self.shelf, self.item_bytes_max, &mut self.patience);
                 let outcome = match verb {
                     Verb::Append | Verb::Prepend => {
-                        shelf.extend(&key, &value, verb == Verb::Prepend, version, limit).await
+                        let is_front = verb == Verb::Prepend;
+                        patience.outcome(shelf.extend(&key, &value, is_front, version, limit)).await
                     }
-                    _ => shelf.put(verb, &key, &value, flags, expires, version).await,
+                    _ => patience.outcome(shelf.put(verb, &key, &value, flags, expires, version)).await,
                 };
                 (figures::Command::Store, outcome, form)
             }
             Command::Delete { key, version, form } => {
-                (figures::Command::Delete, self.shelf.delete(&key, version).await, form)
+                let delete = self.shelf.delete(&key, version);
+                (figures::Command::Delete, self.patience.outcome(delete).await, form)
             }
             Command::Add { key, delta, is_minus, initial, version, form } => {
                 let now = self.shelf.now();
                 let initial = initial.map(|(number, expiry)| (number, expiry.at(now)));
-                let outcome = self.shelf.add(&key, delta, is_minus, initial, version, None).await;
-                (figures::Command::Add, outcome, form)
+                let add = self.shelf.add(&key, delta, is_minus, initial, version, None);
+                (figures::Command::Add, self.patience.outcome(add).await, form)
             }
             Command::Touch { key, expiry, form } => {
                 let expires = expiry.at(self.shelf.now());
-                (figures::Command::Touch, self.shelf.touch(&key, expires).await, form)
+                let touch = self.shelf.touch(&key, expires);
+                (figures::Command::Touch, self.patience.outcome(touch).await, form)
             }
             Command::Flush { at, form } => {
-                (figures::Command::Flush, Shelf::flush(&self.shelf, at).await, form)
+                let flush = Shelf::flush(&self.shelf, at);
+                (figures::Command::Flush, self.patience.outcome(flush).await, form)
             }
         };
         self.figures.count(kind, ended(outcome));
@@ -71,8 +75,8 @@ impl Connection {
         for key in keys.iter() {
             last = key;
             let found = match expires {
-                Some(expires) => self.shelf.read_and_touch(key, expires).await,
-                None => self.shelf.get(key, is_versioned).await,
+                Some(expires) => self.patience.found(self.shelf.read_and_touch(key, expires)).await,
+                None => self.patience.found(self.shelf.get(key, is_versioned)).await,
             };
             match found {
                 Ok(Some(item)) => {

@@ -17,14 +17,18 @@ impl Connection {
             MetaVerb::Get => return self.meta_get(meta, expires, stream).await,
             MetaVerb::Debug => return self.meta_get(meta, None, stream).await,
             MetaVerb::Store { verb, flags, value } => {
-                let (shelf, limit) = (&self.shelf, self.item_bytes_max);
+                let (shelf, limit, patience) = (&self.shelf, self.item_bytes_max, &mut self.patience);
                 // No item has the version 0.
                 let version = meta.version.unwrap_or(0);
                 let outcome = match verb {
                     Verb::Append | Verb::Prepend => {
-                        shelf.extend(&meta.key, value, *verb == Verb::Prepend, version, limit).await
+                        let is_front = *verb == Verb::Prepend;
+                        patience.outcome(shelf.extend(&meta.key, value, is_front, version, limit)).await
                     }
-                    _ => shelf.put(*verb, &meta.key, value, *flags, expires.flatten(), version).await,
+                    _ => {
+                        let put = shelf.put(*verb, &meta.key, value, *flags, expires.flatten(), version);
+                        patience.outcome(put).await
+                    }
                 };
                 let version = if let Outcome::Stored(version) = outcome { version } else { 0 };
                 let item = MetaItem { version, ..MetaItem::default() };
@@ -32,7 +36,7 @@ impl Connection {
             }
             MetaVerb::Delete => {
                 let version = meta.version.map_or(0, |version| if version == 0 { NONE } else { version });
-                let outcome = self.shelf.delete(&meta.key, version).await;
+                let outcome = self.patience.outcome(self.shelf.delete(&meta.key, version)).await;
                 self.meta_end(meta, figures::Command::Delete, outcome, None);
             }
             MetaVerb::Add { delta, is_minus, initial } => {
@@ -40,7 +44,8 @@ impl Connection {
                 let initial = initial.map(|(number, expiry)| (number, expiry.at(now)));
                 let version = meta.version.unwrap_or(0);
                 let before = if meta.tells_old_end() { Some(self.end_of(meta).await) } else { None };
-                let outcome = self.shelf.add(&meta.key, *delta, *is_minus, initial, version, expires).await;
+                let add = self.shelf.add(&meta.key, *delta, *is_minus, initial, version, expires);
+                let outcome = self.patience.outcome(add).await;
                 self.meta_added(meta, outcome, before).await;
             }
         }
@@ -57,10 +62,13 @@ impl Connection {
         let of_truth = meta.verb == MetaVerb::Debug || meta.has(b'c') || meta.has(b't');
         let is_old = meta.tells_old_end();
         let found = match expires {
-            Some(end) => self.shelf.read_and_touch(&meta.key, end).await.map(|found| {
-                found.map(|item| Item { expires: if is_old { item.expires } else { end }, ..item })
-            }),
-            None => self.shelf.get(&meta.key, of_truth).await,
+            Some(end) => {
+                let read = self.patience.found(self.shelf.read_and_touch(&meta.key, end)).await;
+                read.map(|found| {
+                    found.map(|item| Item { expires: if is_old { item.expires } else { end }, ..item })
+                })
+            }
+            None => self.patience.found(self.shelf.get(&meta.key, of_truth)).await,
         };
         let (mut outcome, mut taken) = (Outcome::Done, None);
         match &found {
@@ -122,8 +130,8 @@ impl Connection {
         Reply(&mut self.out).meta(meta, outcome, item);
     }
 
-    async fn end_of(&self, meta: &Meta) -> Option<u64> {
-        let item = self.shelf.get(&meta.key, true).await;
+    async fn end_of(&mut self, meta: &Meta) -> Option<u64> {
+        let item = self.patience.found(self.shelf.get(&meta.key, true)).await;
         item.ok().flatten().and_then(|item| self.seconds(&item))
     }
 

@@ -19,7 +19,7 @@ use proto::memcached::{Expiry, Outcome, Verb, numeric};
 use store::{Clock, Item, Key, Put, Store, StoreError, Version, When};
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use items::number_in;
 
@@ -31,6 +31,7 @@ pub(super) struct Shelf {
     truth: Arc<dyn Store>,
     cache: Option<Arc<dyn Store>>,
     clock: Clock,
+    limit: Duration,
     flushes: AtomicU64,
     /// When the number was last read; 0: never.
     flushes_read: AtomicU64,
@@ -40,11 +41,13 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
+    /// `limit` is how long the stores may take for one command.
     pub(super) fn new(
         name: &SessionGatewayName,
         truth: Arc<dyn Store>,
         cache: Option<Arc<dyn Store>>,
         clock: Clock,
+        limit: Duration,
     ) -> Self {
         Self {
             prefix: format!("evk:g:{name}:").into_bytes(),
@@ -52,11 +55,16 @@ impl Shelf {
             truth,
             cache,
             clock,
+            limit,
             flushes: AtomicU64::new(0),
             flushes_read: AtomicU64::new(0),
             planned_flush: std::sync::Mutex::default(),
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
         }
+    }
+
+    pub(super) const fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// Milliseconds since 1970.
@@ -72,8 +80,8 @@ impl Shelf {
             let _turn = self.turn(&key).await;
             return self.read(&key).await;
         };
-        // What cannot be refreshed is used as it is.
-        let _ = self.refresh().await;
+        // What cannot be refreshed is used as it is. A truth that hangs must leave time for the copy.
+        let _ = timeout(self.limit / 2, self.refresh()).await;
         if let Ok(Some(copy)) = cache.get(&key).await
             && let Some(copy) = self.open(copy)
         {

@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::*;
 
+const LIMIT: Duration = Duration::from_secs(1);
+
 fn clock() -> Clock {
     Arc::new(|| {
         let now = std::time::UNIX_EPOCH.elapsed().unwrap();
@@ -20,7 +22,7 @@ fn memory() -> Arc<MemoryStore> {
 }
 
 fn shelf(truth: Arc<dyn Store>, cache: Option<Arc<dyn Store>>) -> Arc<Shelf> {
-    Arc::new(Shelf::new(&SessionGatewayName::new("test"), truth, cache, clock()))
+    Arc::new(Shelf::new(&SessionGatewayName::new("test"), truth, cache, clock(), LIMIT))
 }
 
 /// Sends `input` over one connection, and returns all that is answered.
@@ -113,7 +115,7 @@ async fn a_flush_leaves_the_items_of_others() {
     let store = memory();
     let (mine, other) = (shelf(store.clone(), None), {
         let name = SessionGatewayName::new("other");
-        Arc::new(Shelf::new(&name, store.clone(), None, clock()))
+        Arc::new(Shelf::new(&name, store.clone(), None, clock(), LIMIT))
     });
     assert_eq!(says(&mine, "set a 1 0 1\r\nx\r\nset n 0 0 1\r\n5\r\n").await, "STORED\r\nSTORED\r\n");
     assert_eq!(says(&other, "set a 2 0 1\r\ny\r\n").await, "STORED\r\n");

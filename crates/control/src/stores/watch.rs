@@ -100,7 +100,7 @@ fn lasting(figures: &Figures) -> StoreState {
 /// Checks a store once, probes it while it fails, and tells when its state changes. The first guard is the most patient one.
 pub(super) async fn watch(
     settings: SessionStore,
-    guards: [Weak<Guarded>; 2],
+    guards: [Weak<Guarded>; 3],
     watch: Arc<Mutex<Watch>>,
     clock: Clock,
 ) {
@@ -109,15 +109,15 @@ pub(super) async fn watch(
         let _ = patient.check().await;
     }
     loop {
-        let [Some(items), Some(store)] = guards.each_ref().map(Weak::upgrade) else { return };
-        let figures = items.figures().and(store.figures());
+        let [Some(items), Some(store), Some(copies)] = guards.each_ref().map(Weak::upgrade) else { return };
+        let figures = items.figures().and(store.figures()).and(copies.figures());
         let changed = watch.lock().unwrap_or_else(PoisonError::into_inner).look(&figures);
         if let Some(state) = changed {
             tell(&settings, state, &figures);
         }
         sleep(LOOK).await;
         let now = clock();
-        tokio::join!(items.probe(now), store.probe(now));
+        tokio::join!(items.probe(now), store.probe(now), copies.probe(now));
     }
 }
 

@@ -3,6 +3,11 @@
 use tokio::io::DuplexStream;
 use tokio::time::sleep;
 
+use std::sync::atomic::Ordering;
+
+use store::Guarded;
+use store::breaker::BreakerSettings;
+
 use super::*;
 
 /// A connection that is served in a task of its own.
@@ -153,4 +158,86 @@ async fn each_command_has_its_own_time() {
     let began = tokio::time::Instant::now();
     client.read_to_end(&mut rest).await.unwrap();
     assert_eq!(began.elapsed().as_secs(), 3_600, "an idle connection is closed");
+}
+
+/// However many calls a command needs, also with a cache that hangs.
+#[tokio::test(start_paused = true)]
+async fn a_command_ends_in_time_if_the_stores_hang() {
+    let seconds = Arc::new(std::sync::atomic::AtomicU64::new(1_000));
+    let clock: Clock = {
+        let seconds = Arc::clone(&seconds);
+        Arc::new(move || seconds.load(Ordering::Relaxed) * 1_000)
+    };
+    let is_hanging = Arc::new(AtomicBool::new(false));
+    let guarded = |timeout| {
+        let settings = BreakerSettings { failures: u32::MAX, ..BreakerSettings::default() };
+        let inner = Hanging { inner: memory(), is_hanging: Arc::clone(&is_hanging) };
+        Arc::new(Guarded::with_settings(Arc::new(inner), timeout, settings, 1))
+    };
+    for has_cache in [false, true] {
+        let cache = has_cache.then(|| guarded(LIMIT / 5) as Arc<dyn Store>);
+        let name = SessionGatewayName::new("test");
+        let shelf = Arc::new(Shelf::new(&name, guarded(LIMIT), cache, Arc::clone(&clock), LIMIT));
+        is_hanging.store(false, Ordering::Relaxed);
+        assert_eq!(says(&shelf, "set a 0 0 1\r\n5\r\n").await, "STORED\r\n");
+        is_hanging.store(true, Ordering::Relaxed);
+        for command in [
+            "get a\r\n",
+            "gets a b c\r\n",
+            "gat 9 a b\r\n",
+            "set a 0 0 1\r\n6\r\n",
+            "append a 0 0 1\r\n6\r\n",
+            "incr a 1\r\n",
+            "touch a 9\r\n",
+            "delete a\r\n",
+            "flush_all\r\n",
+            "mg a c v\r\n",
+            "ms a 1\r\n6\r\n",
+            "ma a T9 t v\r\n",
+            "md a\r\n",
+            "set a 0 0 99999999\r\n",
+        ] {
+            // The number of flushes is to be read again.
+            seconds.fetch_add(2, Ordering::Relaxed);
+            let began = tokio::time::Instant::now();
+            let answer = says(&shelf, command).await;
+            assert!(answer.starts_with("SERVER_ERROR "), "{command}: {answer}");
+            assert!(began.elapsed() <= LIMIT + Duration::from_millis(2), "{command}: {:?}", began.elapsed());
+        }
+    }
+}
+
+/// A store that does not answer while it hangs.
+#[derive(Debug)]
+struct Hanging {
+    inner: Arc<MemoryStore>,
+    is_hanging: Arc<AtomicBool>,
+}
+
+impl Hanging {
+    fn or_hang<'a, T: Send + 'a>(&self, reply: Reply<'a, T>) -> Reply<'a, T> {
+        if self.is_hanging.load(Ordering::Relaxed) { Box::pin(std::future::pending()) } else { reply }
+    }
+}
+
+impl Store for Hanging {
+    fn get<'a>(&'a self, key: &'a Key) -> Reply<'a, Option<Item>> {
+        self.or_hang(self.inner.get(key))
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, item: Item, when: When) -> Reply<'a, Put> {
+        self.or_hang(self.inner.put(key, item, when))
+    }
+
+    fn touch<'a>(&'a self, key: &'a Key, expires: Option<u64>) -> Reply<'a, bool> {
+        self.or_hang(self.inner.touch(key, expires))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key) -> Reply<'a, bool> {
+        self.or_hang(self.inner.delete(key))
+    }
+
+    fn clear(&self) -> Reply<'_, ()> {
+        self.or_hang(self.inner.clear())
+    }
 }

@@ -113,7 +113,7 @@ impl Directory {
             let rows = table.rows(place.shard, place.cursor, SLICE, net::monotonic_millis());
             let mut steps = Vec::new();
             for row in &rows.rows {
-                match self.step_of(row, filter, change) {
+                match self.step_of((row, table), filter, change) {
                     Some(Ok(step)) if step.to == Some(step.from) => {}
                     Some(Ok(step)) => steps.push(step),
                     Some(Err(_)) => elsewhere += 1,
@@ -138,8 +138,13 @@ impl Directory {
         Ok(done)
     }
 
-    fn step_of(&self, row: &Row, filter: &Filter, change: Change) -> Option<Result<Step, Unanswered>> {
-        let (scope, _) = self.describe(row)?;
+    fn step_of(
+        &self,
+        (row, table): (&Row, &Arc<SessionTable>),
+        filter: &Filter,
+        change: Change,
+    ) -> Option<Result<Step, Unanswered>> {
+        let (scope, _) = self.describe(row, table)?;
         self.matches(filter, scope, row)
             .then(|| self.step(&Candidate { scope, key: row.key }, row.target, change))
     }

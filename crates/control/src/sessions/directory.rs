@@ -78,10 +78,12 @@ impl Directory {
         self.scopes.iter().find(|scope| scope.id == id)
     }
 
-    /// The scope and the words for a row; `None`: it is of no scope any more, so no request finds it, and it expires.
-    pub(super) fn describe(&self, row: &Row) -> Option<(&SessionScope, String)> {
+    /// The scope and the words for a row of a table; `None`: its scope is gone, or uses another table now, so no request finds
+    /// it, and it expires.
+    pub(super) fn describe(&self, row: &Row, table: &Arc<SessionTable>) -> Option<(&SessionScope, String)> {
         let scope = self.scope(row.key.scope)?;
-        Some((scope, key_text(scope, row.key)?))
+        let is_used = scope.table().is_some_and(|used| Arc::ptr_eq(used, table));
+        is_used.then(|| key_text(scope, row.key)).flatten().map(|key| (scope, key))
     }
 
     pub(super) fn matches(&self, filter: &Filter, scope: &SessionScope, row: &Row) -> bool {
@@ -97,10 +99,10 @@ impl Directory {
     pub(super) fn view(
         &self,
         row: &Row,
-        store: Option<&SessionStoreName>,
+        (store, table): (Option<&SessionStoreName>, &Arc<SessionTable>),
         now_millis: u64,
     ) -> Option<SessionView> {
-        let (scope, key) = self.describe(row)?;
+        let (scope, key) = self.describe(row, table)?;
         let place = self.targets.get(&row.target);
         let ago = |at: u64| rfc3339((self.wall)() - Duration::from_millis(now_millis.saturating_sub(at)));
         Some(SessionView {

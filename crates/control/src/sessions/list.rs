@@ -86,7 +86,7 @@ impl Listing {
         let now_millis = net::monotonic_millis();
         let rows = table.rows(self.place.shard, self.place.cursor, SLICE, now_millis);
         for row in &rows.rows {
-            let Some((scope, _)) = self.directory.describe(row) else { continue };
+            let Some((scope, _)) = self.directory.describe(row, table) else { continue };
             if !self.directory.matches(&self.filter, scope, row) {
                 continue;
             }
@@ -94,7 +94,7 @@ impl Listing {
                 self.more += 1;
                 continue;
             }
-            if let Some(view) = self.directory.view(row, store.as_ref(), now_millis) {
+            if let Some(view) = self.directory.view(row, (store.as_ref(), table), now_millis) {
                 self.most -= 1;
                 write_line(&view, &mut text);
             }

@@ -116,7 +116,7 @@ impl Directory {
         let now_millis = net::monotonic_millis();
         if let Some(row) = table.peek(*key, now_millis) {
             let why = self.why_here(scope, &row);
-            let session = self.view(&row, self.store_of(scope), now_millis);
+            let session = self.view(&row, (self.store_of(scope), table), now_millis);
             return FindingView { session, ..finding("here", Some(row.target), why) };
         }
         let new = format!("this process has no session: {}", self.new_ones(scope));

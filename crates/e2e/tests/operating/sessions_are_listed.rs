@@ -277,3 +277,23 @@ fn two_processes_that_share_a_store_agree_on_a_move() {
     let gone = sessions(&two, &["delete", "192.0.2.1"]);
     assert_eq!((gone.code, sessions(&two, &["show", "192.0.2.1"]).code), (0, 1), "{}", gone.err);
 }
+
+#[test]
+fn sessions_of_a_store_that_is_used_no_more_are_not_listed() {
+    let target = Target::named("a");
+    let config = |store: &str| {
+        Config::to(&target)
+            .listener(TRUST)
+            .group(&SOURCE.replace("from", &format!("store = \"{store}\", from")))
+            .text("[session_store.old]\ntype = \"memory\"\n[session_store.new]\ntype = \"memory\"\n")
+    };
+    let balancer = Balancer::start(config("old"));
+    from(&mut Client::connect(balancer.web()), "192.0.2.1");
+    assert_eq!(lines(&balancer, &[])[0]["store"], "old");
+    balancer.reload(config("new")).unwrap();
+    assert_eq!(lines(&balancer, &[]), [Value::Null; 0], "no request finds it");
+    assert_eq!(sessions(&balancer, &["delete", "--group", "app"]).code, 1, "nor is it deleted");
+    from(&mut Client::connect(balancer.web()), "192.0.2.1");
+    let listed = lines(&balancer, &[]);
+    assert_eq!((listed.len(), &listed[0]["store"]), (1, &"new".into()));
+}

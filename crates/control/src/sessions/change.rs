@@ -104,7 +104,7 @@ impl Directory {
         Ok(Step { key: *key, from, to, lifetime: scope.lifetime() })
     }
 
-    /// Walks until all are done or the time is over.
+    /// Walks until all are done, or counted after a failure, or the time is over.
     async fn change_all(&self, filter: &Filter, change: Change) -> Result<ChangeView, Unanswered> {
         let mut done = ChangeView::default();
         self.mind_cookies(filter, &mut done)?;
@@ -120,11 +120,13 @@ impl Directory {
                     None => {}
                 }
             }
-            self.apply(table, steps, &mut done).await;
-            place.advance(rows.next, table.shards());
-            if done.failed > 0 {
-                break;
+            if done.failed == 0 {
+                self.apply(table, steps, &mut done).await;
+            } else {
+                // The store is not asked again, but the operator is told how many there are.
+                done.failed += steps.len() as u64;
             }
+            place.advance(rows.next, table.shards());
             if began.elapsed() > TURN {
                 done.more = self.tables.get(place.table).is_some();
                 break;

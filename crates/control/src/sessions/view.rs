@@ -121,7 +121,7 @@ pub struct FindingView {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeView {
     pub changed: u64,
-    /// Sessions that stay as they are, because a store did not take the change.
+    /// Sessions that stay as they are, because a store did not take the change, or was not asked after that.
     pub failed: u64,
     /// There may be more: repeat the request.
     pub more: bool,

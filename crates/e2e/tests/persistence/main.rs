@@ -15,6 +15,7 @@ mod lost_store_costs_no_request;
 mod nodes_with_one_key_agree;
 mod nodes_with_one_store_agree;
 mod redis;
+mod sessions_stay_if_the_store_is_away;
 mod store_that_goes_away_is_told;
 mod store_that_never_served_is_told;
 mod unused_session_expires;

@@ -1,0 +1,29 @@
+//! Sessions that a store cannot change stay as they are, and all of them are counted.
+
+use testkit::{Balancer, Client, Config};
+
+use crate::redis::Redis;
+use crate::users::{three, write_key};
+
+#[test]
+fn sessions_stay_if_the_store_is_away() {
+    let redis = Redis::start();
+    let targets = three();
+    let config = Config::to_all(&targets.each_ref())
+        .group("persistence = { type = \"source_ip\", timeout = \"5m\", store = \"shared\" }")
+        .text(&format!(
+            "[session_store.shared]\ntype = \"redis\"\nurl = \"redis://127.0.0.1:{}\"\nkey_file = \"store.key\"\n",
+            redis.port()
+        ));
+    let prepared = Balancer::prepare(&config);
+    write_key(&prepared.path("store.key"));
+    let balancer = prepared.start();
+    for user in 1..=9 {
+        assert_eq!(Client::connect_from([127, 0, 6, user], balancer.web()).get("/").status(), 200);
+    }
+    redis.stop();
+    let output = balancer.run(&["sessions", "delete", "--group", "app"]);
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!((output.status.code(), &*out), (Some(1), "0 sessions deleted\n"), "{err}");
+    assert!(err.contains("9 sessions not deleted"), "{err}");
+}

@@ -3,12 +3,14 @@
 //! The store comes first: what it does not take stays as it is here, too, or the next exchange with it would undo the
 //! change.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use balance::session::{Row, SessionKey, TargetId};
 use model::TargetGroupName;
+use observe::Event;
 use proxy::{Link, SessionMark, SessionScope, SessionTable};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::Instant;
@@ -64,6 +66,7 @@ impl Directory {
                 self.change_all(&filter, change).await?
             }
         };
+        tell(question, change, &done);
         if let Change::Move(to) = change {
             done.notes.extend(self.not_taking(to));
         }
@@ -259,6 +262,27 @@ async fn in_store(link: Arc<Link>, table: Arc<SessionTable>, step: Step) -> Resu
     let winner = winner.map_or(to, TargetId);
     table.settle(key, winner, net::monotonic_millis());
     Ok(winner == to)
+}
+
+/// Says in the operators' log what was changed. That of one session says neither its key nor its cookie.
+fn tell(question: &QuestionView, change: Change, done: &ChangeView) {
+    if done.changed == 0 && done.failed == 0 {
+        return;
+    }
+    let named = [("group", &question.group), ("target", &question.target)];
+    let named = named.iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
+    let filter = match &question.what {
+        Some(_) => "one session".to_owned(),
+        None => named.collect::<Vec<_>>().join(", "),
+    };
+    let (word, to) = match change {
+        Change::Delete => ("delete", None),
+        Change::Move(to) => ("move", Some(to)),
+    };
+    let mut fields: Vec<(_, &dyn fmt::Display)> =
+        vec![("change", &word), ("sessions", &done.changed), ("failed", &done.failed), ("filter", &filter)];
+    fields.extend(to.as_ref().map(|to| ("to", to as &dyn fmt::Display)));
+    observe::event(Event::SessionsChanged, &fields);
 }
 
 fn at_clients(scopes: &str) -> Unanswered {

@@ -297,3 +297,23 @@ fn sessions_of_a_store_that_is_used_no_more_are_not_listed() {
     let listed = lines(&balancer, &[]);
     assert_eq!((listed.len(), &listed[0]["store"]), (1, &"new".into()));
 }
+
+#[test]
+fn a_change_is_told_without_a_cookie() {
+    let targets = [Target::named("a"), Target::named("b")];
+    let balancer = Balancer::start(Config::to_all(&targets.each_ref()).listener(TRUST).group(SOURCE));
+    for number in 1..=4 {
+        from(&mut Client::connect(balancer.web()), &format!("192.0.2.{number}"));
+    }
+    let [a, b] = [&targets[0], &targets[1]].map(|target| target.address().to_string());
+    assert_eq!(sessions(&balancer, &["move", "--from", &a, "--to", &b]).code, 0);
+    assert_eq!(sessions(&balancer, &["delete", "192.0.2.1"]).code, 0);
+    assert_eq!(sessions(&balancer, &["delete", "192.0.2.1"]).code, 1, "nothing is changed, nothing is told");
+    let log = balancer.stderr();
+    let told: Vec<_> = log.lines().filter_map(|line| line.split_once(" changed by a command ")).collect();
+    let expected = [
+        format!("change=move sessions=2 failed=0 filter=\"target {a}\" to={b}"),
+        "change=delete sessions=1 failed=0 filter=\"one session\"".to_owned(),
+    ];
+    assert_eq!(told.iter().map(|(_, fields)| *fields).collect::<Vec<_>>(), expected, "{log}");
+}

@@ -26,4 +26,7 @@ fn sessions_stay_if_the_store_is_away() {
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!((output.status.code(), &*out), (Some(1), "0 sessions deleted\n"), "{err}");
     assert!(err.contains("9 sessions not deleted"), "{err}");
+    let told =
+        " info sessions were changed by a command change=delete sessions=0 failed=9 filter=\"group app\"\n";
+    assert!(balancer.stderr().contains(told), "{}", balancer.stderr());
 }

@@ -192,6 +192,8 @@ events! {
         "Its calls fail or come too late, so that it is left alone and tried again all the time; or it has not served yet, and its first call failed; or its last five writes came too late. Sessions that are known here go on, and new ones go where a hash says; session gateways on it answer with errors.", "Look at the store and the way to it, and at its user and password; raise its `timeout` if it is only slow.";
     StoreRefuses => Error Own "a session store takes nothing" ["store", "type", "error"],
         "It is full, or does not permit what is asked, or its last five writes failed. What it holds can still be read.", "Make room in the store, or let the user that Evenkeel has there write.";
+    SessionsChanged => Info Own "sessions were changed by a command" ["change", "sessions", "failed", "filter", "to"],
+        "`evenkeel sessions move` or `delete`, or the admin API. `failed` counts those that stay as they are because their store is away; `filter` says which were meant. A change of many sessions has several lines.", "";
     StoreBack => Info Own "a session store serves again" ["store", "type"],
         "After one of the two lines before: it has answered for some seconds, or has taken all writes for a minute.", "";
     LeftOut => Info Own "lines were left out" ["reason", "of"],

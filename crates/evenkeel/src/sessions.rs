@@ -29,7 +29,7 @@ enum Sessions {
     Export(Filter),
     /// Show what an address, a cookie or a key of the list maps to, and why
     Show {
-        /// An address, a cookie (its value, or NAME=VALUE), or a key as in the list. `-` reads it from standard input, where
+        /// An address, a cookie (its value, NAME=VALUE, or a whole Cookie line), or a key as in the list. `-` reads it from standard input, where
         /// other users cannot see it
         #[arg(value_name = "KEY|ADDRESS|COOKIE")]
         what: String,
@@ -37,7 +37,8 @@ enum Sessions {
         #[arg(long)]
         json: bool,
     },
-    /// Delete sessions, here and in the store: their clients' next requests begin new ones
+    /// Delete sessions, here and in the store: their clients' next requests begin new ones. Another balancer that uses a
+    /// session writes it again: delete it in each
     Delete {
         #[command(flatten)]
         which: Which,

@@ -120,7 +120,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // While it is locked: who opens it now finds out that it is not the file there any more.
+        // While it is locked: a process that opens it now finds out that it is not the file there any more.
         let _ = fs::remove_file(&self.path);
     }
 }

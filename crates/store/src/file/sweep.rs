@@ -134,5 +134,5 @@ fn is_older(shared: &Shared, folder: &Folder, name: &str, seconds: i64) -> bool 
 
 /// The age from which on a lock, or a file that was never given an item's name, counts as left behind.
 const LEFT_SECONDS: i64 = 3_600;
-/// The age from which on a file counts as of no use to whoever has written it.
+/// The age from which on a file counts as of no use to the program that has written it.
 const FOREIGN_SECONDS: i64 = 6 * 3_600;

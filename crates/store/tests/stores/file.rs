@@ -128,7 +128,7 @@ async fn what_dead_writers_leave_is_removed() {
     assert!(!lock.exists());
     let removed = async || store.sweep(Duration::MAX).await.unwrap().removed;
     assert_eq!(removed().await, 0);
-    // The lock of a writer that nobody came after.
+    // The lock of a writer that no other writer came after.
     let lock = file.with_file_name(format!("{}.lock", "0".repeat(64)));
     File::create(&lock).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
     assert_eq!((removed().await, lock.exists()), (1, false));

@@ -63,8 +63,18 @@ async fn a_stopped_server_is_ejected_and_found_again() {
     servers[0].signal(rustix::process::Signal::STOP);
     // Its threads stop an instant after the signal was sent.
     wait_until("it is late", || async { store.read_many(&keys).await == Err(StoreError::Late) }).await;
-    let left = store.read_many(&keys).await.unwrap().into_iter().flatten().count();
-    assert!((1..40).contains(&left));
+    // On a busy machine the server is tried again before the next call, which is late then.
+    let mut left = None;
+    for _ in 0..20 {
+        match store.read_many(&keys).await {
+            Ok(found) => left = Some(found.into_iter().flatten().count()),
+            Err(error) => assert_eq!(error, StoreError::Late),
+        }
+        if left.is_some() {
+            break;
+        }
+    }
+    assert!(left.is_some_and(|left| (1..40).contains(&left)), "{left:?}");
     servers[0].signal(rustix::process::Signal::CONT);
     wait_until("it has kept what it held", || async {
         store.read_many(&keys).await.is_ok_and(|found| found.iter().all(Option::is_some))

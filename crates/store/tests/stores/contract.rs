@@ -132,7 +132,8 @@ async fn ends_are_kept(store: &dyn Store, promises: Promises) {
         let found = store.get(key).await.unwrap().expect("it has not expired");
         assert_eq!(found.expires.is_some(), promises.says_ends);
         let off = found.expires.unwrap_or(end).abs_diff(end);
-        assert!(off <= 2_000, "off by {off} ms");
+        // memcached counts whole seconds, and its own clock may be one behind.
+        assert!(off <= 3_000, "off by {off} ms");
     }
     wait_until("the item expires", || async {
         let before = now();

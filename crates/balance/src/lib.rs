@@ -8,6 +8,7 @@
 mod access;
 mod algorithm;
 pub mod connection_limit;
+pub mod connection_table;
 mod hash;
 mod health;
 mod idle_limit;

@@ -11,7 +11,7 @@ impl SessionSeed {
         Self(random)
     }
 
-    pub(super) fn hash(self, words: [u64; 3]) -> u64 {
+    pub(crate) fn hash<const N: usize>(self, words: [u64; N]) -> u64 {
         let [key0, key1] = self.0;
         let mut state = State([
             key0 ^ 0x736f_6d65_7073_6575,
@@ -22,7 +22,7 @@ impl SessionSeed {
         for word in words {
             state.absorb(word);
         }
-        state.absorb((size_of::<[u64; 3]>() as u64) << 56);
+        state.absorb((size_of::<[u64; N]>() as u64) << 56);
         state.0[2] ^= 0xff;
         for _ in 0..3 {
             state.round();

@@ -1,11 +1,18 @@
-//! Receiver for the PROXY protocol, versions 1 and 2 (haproxy.org, `proxy-protocol.txt`, §2).
+//! The PROXY protocol, versions 1 and 2 (haproxy.org, `proxy-protocol.txt`, §2): [`parse`] reads a header, [`write_v1`] and
+//! [`write_v2`] make one.
 //!
 //! A proxy sends this header before the first byte of a TCP connection to say where the connection came from. A
 //! receiver must be told which senders use the header; it must never guess. Where a header is required, anything else
 //! is refused.
 
 mod binary;
+mod checksum;
 mod text;
+mod values;
+mod write;
+
+pub use values::{Ssl, Values};
+pub use write::{TooLong, Transport, write_v1, write_v2};
 
 use std::net::SocketAddr;
 
@@ -52,6 +59,16 @@ pub fn parse(bytes: &[u8]) -> Result<Progress, HeaderError> {
         binary::parse(bytes).map_err(HeaderError::Malformed)
     } else {
         Err(HeaderError::Missing)
+    }
+}
+
+/// The values of a header, without the bytes behind it. A header that [`parse`] does not accept has none.
+pub fn values(header: &[u8]) -> Values<'_> {
+    match parse(header) {
+        Ok(Progress::Complete { header_bytes, .. }) if header_bytes == header.len() => {
+            values::checked(binary::rest(header))
+        }
+        _ => Values::default(),
     }
 }
 

@@ -1,7 +1,8 @@
-//! Version 2: a block of known length with the addresses, followed by extensions as type, length and value.
+//! Version 2: a block of known length with the addresses, followed by values as type, length and content.
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::values;
 use super::{Ends, HEADER_BYTES_MAX, Progress, Told};
 
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -37,14 +38,29 @@ fn told(family: u8, block: &[u8], header: &[u8]) -> Result<Told, &'static str> {
     let (ends, rest) = match family >> 4 {
         // The format of the block is unspecified, including where the addresses end.
         UNSPEC => return Ok(Told::Unknown),
-        INET => take::<4, 12>(block)?,
-        INET6 => take::<16, 36>(block)?,
+        INET => take::<4, INET_BYTES>(block)?,
+        INET6 => take::<16, INET6_BYTES>(block)?,
         UNIX => (None, block.get(UNIX_BYTES..).ok_or(SHORT)?),
         _ => return Err("unknown address family"),
     };
-    check_values(rest, header)?;
+    values::check(rest, header)?;
     // A TCP connection cannot have arrived as anything else.
     Ok(ends.filter(|_| family & 15 == STREAM).map_or(Told::Unknown, Told::Ends))
+}
+
+/// The values of a complete header that [`parse`] has accepted.
+pub(super) fn rest(header: &[u8]) -> &[u8] {
+    let addresses = match header.strip_prefix(SIGNATURE) {
+        // Those of a connection of the sender's own do not count.
+        Some([version, family, ..]) if version & 15 == PROXY => match family >> 4 {
+            INET => INET_BYTES,
+            INET6 => INET6_BYTES,
+            UNIX => UNIX_BYTES,
+            _ => return &[],
+        },
+        _ => return &[],
+    };
+    header.get(SIGNATURE.len() + 4 + addresses..).unwrap_or_default()
 }
 
 /// Two addresses of `N` bytes and two ports, `ALL` bytes in total; and the bytes after them.
@@ -60,54 +76,22 @@ where
     Ok((Some(Ends { source: end(*source, [a, b]), destination: end(*destination, [c, d]) }), rest))
 }
 
-/// Walks through the extensions; only the checksum is used.
-fn check_values(mut rest: &[u8], header: &[u8]) -> Result<(), &'static str> {
-    let mut is_sealed = false;
-    while let Some((&kind, after)) = rest.split_first() {
-        let (&length, after) = after.split_first_chunk().ok_or(CUT)?;
-        let (value, after) = after.split_at_checked(u16::from_be_bytes(length).into()).ok_or(CUT)?;
-        if kind == CRC32C {
-            // limit: one walk over the header.
-            if std::mem::replace(&mut is_sealed, true) {
-                return Err("several checksums");
-            }
-            let sum = <[u8; 4]>::try_from(value).map_err(|_| "checksum of another length")?;
-            let place = header.len() - after.len() - sum.len();
-            if crc32c(header, place) != u32::from_be_bytes(sum) {
-                return Err("wrong checksum");
-            }
-        }
-        rest = after;
-    }
-    Ok(())
-}
-
-/// CRC-32C (RFC 9260 appendix A) of `header`, with zeros for the four bytes of the checksum at `place`.
-fn crc32c(header: &[u8], place: usize) -> u32 {
-    let mut crc = u32::MAX;
-    for (at, &byte) in header.iter().enumerate() {
-        crc ^= if (place..place + 4).contains(&at) { 0 } else { u32::from(byte) };
-        for _ in 0..8 {
-            crc = (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 };
-        }
-    }
-    !crc
-}
-
-const PROXY: u8 = 1;
-const UNSPEC: u8 = 0;
-const INET: u8 = 1;
-const INET6: u8 = 2;
+pub(super) const PROXY: u8 = 1;
+pub(super) const UNSPEC: u8 = 0;
+pub(super) const INET: u8 = 1;
+pub(super) const INET6: u8 = 2;
 const UNIX: u8 = 3;
+const INET_BYTES: usize = 12;
+const INET6_BYTES: usize = 36;
 const UNIX_BYTES: usize = 216;
-const STREAM: u8 = 1;
-const DATAGRAM: u8 = 2;
-const CRC32C: u8 = 3;
+pub(super) const STREAM: u8 = 1;
+pub(super) const DATAGRAM: u8 = 2;
 const SHORT: &str = "addresses shorter than their family";
-const CUT: &str = "value beyond the header's end";
 
 #[cfg(test)]
 mod tests {
+    use super::super::checksum::crc32c;
+    use super::super::values::{CRC32C, CUT};
     use super::*;
 
     const V4: &[u8] = &[192, 0, 2, 1, 198, 51, 100, 7, 0xdc, 4, 1, 187];
@@ -143,12 +127,6 @@ mod tests {
         let sum = crc32c(&bytes, place).to_be_bytes();
         bytes[place..].copy_from_slice(&sum);
         bytes
-    }
-
-    #[test]
-    fn the_checksum_matches_the_known_value() {
-        assert_eq!(crc32c(b"123456789", 100), 0xe306_9283);
-        assert_eq!(crc32c(&[0; 32], 3), 0x8a91_36aa);
     }
 
     #[test]

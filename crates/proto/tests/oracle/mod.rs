@@ -7,10 +7,12 @@
 mod cookies;
 mod frames;
 mod memcached;
+mod proxy_header;
 
 pub(crate) use cookies::cookies;
 pub(crate) use frames::frames;
 pub(crate) use memcached::{memcached, memcached_steps};
+pub(crate) use proxy_header::proxy_header;
 
 use model::HttpLimits;
 use proto::client_hello::{Peek, peek};
@@ -18,7 +20,6 @@ use proto::http1::{
     BodyLength, Chunks, Field, HeadError, Known, Method, Progress, RequestHead, ResponseBody, ResponseHead,
     path,
 };
-use proto::proxy_protocol;
 
 /// Limits that even short inputs reach.
 pub(crate) const TIGHT: HttpLimits = HttpLimits {
@@ -153,25 +154,6 @@ pub(crate) fn path(bytes: &[u8]) {
             let is_seen = |path: &Vec<u8>| servlet_decode(path, decodes_slash, b'\\') == seen;
             assert!(sent.iter().any(is_seen), "{seen:?} {sent:?}");
         }
-    }
-}
-
-/// A PROXY header: once there is a result, more bytes do not change it; and the header ends where it says.
-pub(crate) fn proxy_header(bytes: &[u8]) {
-    use proxy_protocol::{HEADER_BYTES_MAX, Progress, parse};
-    let whole = parse(bytes);
-    for end in 0..bytes.len() {
-        let part = parse(&bytes[..end]);
-        assert!(part == Ok(Progress::NeedMore) || part == whole, "{end}: {part:?} {whole:?}");
-    }
-    match whole {
-        Ok(Progress::NeedMore) => assert!(bytes.len() < HEADER_BYTES_MAX),
-        Ok(Progress::Complete { header_bytes, .. }) => {
-            assert!(header_bytes <= HEADER_BYTES_MAX);
-            assert_eq!(parse(&bytes[..header_bytes]), whole);
-            assert_eq!(parse(&bytes[..header_bytes - 1]), Ok(Progress::NeedMore));
-        }
-        Err(_) => {}
     }
 }
 

@@ -36,6 +36,11 @@ fn proxy_headers() {
 }
 
 #[test]
+fn quic_packets() {
+    replay("quic", oracle::quic);
+}
+
+#[test]
 fn frames() {
     replay("frames", oracle::frames);
 }

@@ -8,11 +8,13 @@ mod cookies;
 mod frames;
 mod memcached;
 mod proxy_header;
+mod quic;
 
 pub(crate) use cookies::cookies;
 pub(crate) use frames::frames;
 pub(crate) use memcached::{memcached, memcached_steps};
 pub(crate) use proxy_header::proxy_header;
+pub(crate) use quic::quic;
 
 use model::HttpLimits;
 use proto::client_hello::{Peek, peek};

@@ -1,5 +1,5 @@
 //! Reads the ClientHello that opens a TLS connection (RFC 8446 §4.1.2) before any state is made for it: the requested
-//! name and the offered versions. It checks nothing else, because the TLS stack reads the same bytes again.
+//! name, the offered versions and protocols. It checks nothing else, because the TLS stack reads the same bytes again.
 
 /// What a ClientHello says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,16 @@ pub struct ClientHello {
     pub has_other_name: bool,
     pub offers_tls12: bool,
     pub offers_tls13: bool,
+    /// The protocols that it offers (RFC 7301 §3.1), each with a one-byte length prefix.
+    alpn: Vec<u8>,
+}
+
+impl ClientHello {
+    /// The protocols that the client offers, the most wanted first, such as `h2`. Empty: it does not use ALPN.
+    pub fn protocols(&self) -> impl Iterator<Item = &[u8]> {
+        let mut list = Reader(&self.alpn);
+        std::iter::from_fn(move || list.vector8())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +116,7 @@ fn hello(body: &mut Reader<'_>) -> Option<Result<ClientHello, &'static str>> {
         // Without `supported_versions` this is the highest version that the client offers.
         offers_tls12: legacy_version >= TLS12,
         offers_tls13: false,
+        alpn: Vec::new(),
     };
     // RFC 5246 §7.4.1.2: the extensions may be absent.
     if body.0.is_empty() {
@@ -132,10 +143,22 @@ fn hello(body: &mut Reader<'_>) -> Option<Result<ClientHello, &'static str>> {
                     |version: u16| versions.chunks_exact(2).any(|pair| pair == version.to_be_bytes());
                 (found.offers_tls12, found.offers_tls13) = (offers(TLS12), offers(TLS13));
             }
+            ALPN if !found.alpn.is_empty() => return Some(Err("two lists of protocols")),
+            ALPN => found.alpn.extend_from_slice(protocol_list(&mut Reader(data))?),
             _ => {}
         }
     }
     body.0.is_empty().then_some(Ok(found))
+}
+
+/// RFC 7301 §3.1: a list of names, none of which is empty.
+fn protocol_list<'a>(data: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let list = data.vector16()?;
+    let mut names = Reader(list);
+    while !names.0.is_empty() {
+        names.vector8().filter(|name| !name.is_empty())?;
+    }
+    (data.0.is_empty() && !list.is_empty()).then_some(list)
 }
 
 /// RFC 6066 §3: a list. Only one kind of name was ever defined, and only one name of a kind may be in it.
@@ -217,6 +240,7 @@ const CLIENT_HELLO: u8 = 1;
 const TLS12: u16 = 0x0303;
 const TLS13: u16 = 0x0304;
 const SERVER_NAME: u16 = 0;
+const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
 const HOST_NAME: u8 = 0;
 const RANDOM_BYTES: usize = 32;

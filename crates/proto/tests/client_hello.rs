@@ -45,6 +45,37 @@ fn hello(name: &[u8]) -> Vec<u8> {
     records(&message(0x0303, Some(&extensions)), &[1 << 14])
 }
 
+fn alpn(names: &[&[u8]]) -> (u16, Vec<u8>) {
+    let list: Vec<u8> =
+        names.iter().flat_map(|name| [&[u8::try_from(name.len()).unwrap()][..], name].concat()).collect();
+    (16, vector16(&list))
+}
+
+#[test]
+fn protocols_are_found() {
+    let of = |extensions: &[_]| peek(&records(&message(0x0303, Some(extensions)), &[1 << 14]));
+    let found = |extensions: &[_]| match of(extensions) {
+        Peek::Complete(hello) => hello.protocols().map(<[u8]>::to_vec).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(found(&[alpn(&[b"h2", b"http/1.1"])]), [&b"h2"[..], b"http/1.1"]);
+    assert_eq!(found(&[(0, name_list(&[(0, b"a")])), alpn(&[&[7; 255]])]), [&[7; 255][..]]);
+    assert!(found(&[]).is_empty());
+    for wrong in [
+        alpn(&[]),
+        alpn(&[b"h2", b""]),
+        (16, Vec::new()),
+        (16, vec![0, 2, 2, b'h']),
+        (16, vec![0, 2, 1, b'a', 0]),
+        (16, vec![0, 9, 1, b'a']),
+    ] {
+        let refused = Peek::Refused(Alert::DecodeError, "a ClientHello that cannot be read");
+        assert_eq!(of(std::slice::from_ref(&wrong)), refused, "{wrong:?}");
+    }
+    let twice = of(&[alpn(&[b"h2"]), alpn(&[b"h2"])]);
+    assert_eq!(twice, Peek::Refused(Alert::IllegalParameter, "two lists of protocols"));
+}
+
 #[test]
 fn names_and_versions_are_found() {
     let found = |bytes: &[u8]| match peek(bytes) {

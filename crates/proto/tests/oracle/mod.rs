@@ -426,5 +426,6 @@ pub(crate) fn client_hello(bytes: &[u8]) {
         let is_name =
             |name: &String| !name.is_empty() && name.is_ascii() && *name == name.to_ascii_lowercase();
         assert!(hello.server_name.as_ref().is_none_or(is_name), "{hello:?}");
+        assert!(hello.protocols().all(|protocol| !protocol.is_empty()), "{hello:?}");
     }
 }

@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Action, Config, HttpService, Listener, Place, Service, SessionStoreName};
+use model::{Action, Config, Listener, Place, SessionStoreName};
 
 use crate::files::Files;
 use crate::near::nearest;
@@ -259,8 +259,8 @@ impl Build<'_, '_> {
 }
 
 fn actions(listener: &Listener) -> impl Iterator<Item = &Action> {
-    let Service::Http(HttpService { rules, default_action, .. }) = &listener.service;
-    rules.iter().map(|rule| &rule.action).chain(default_action)
+    let service = &listener.service;
+    service.rules().iter().map(|rule| &rule.action).chain(service.default_action())
 }
 
 fn group_names(action: &Action) -> impl Iterator<Item = &str> {

@@ -11,7 +11,7 @@ use model::{
     Action, Algorithm, CheckKind, ClientPrefix, CompressionLevels, Config, ConnectionLimits, ContentCoding,
     CookieAttributes, CookieMode, CookiePersistence, GatewayAddress, HashKey, HostPattern, HttpService,
     KeySource, Listener, LogFormat, LogPath, MemcachedAddress, MemcachedServer, OriginPattern, PathPattern,
-    PathRewrite, Persistence, SameSite, SecretKeys, SecretUrl, Service, SessionStoreName, SourceFrom,
+    PathRewrite, Persistence, SameSite, SecretKeys, SecretUrl, SessionStoreName, SourceFrom,
     SourceIpPersistence, SqlDialect, StoreKind, TemplatePiece, ValuePattern, WebSocket, WhenFull,
 };
 
@@ -38,8 +38,7 @@ fn config(text: &str) -> Config {
 }
 
 fn http(listener: &Listener) -> &HttpService {
-    let Service::Http(http) = &listener.service;
-    http
+    listener.service.http().unwrap()
 }
 
 fn full() -> Config {

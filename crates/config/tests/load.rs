@@ -22,7 +22,7 @@ fn pages_are_relative_to_the_file() {
     let text = PLAIN.replace("[target_group", "error_pages = { 503 = \"sorry.txt\" }\n[target_group");
     let (_folder, main) = folder(&[("main.toml", text.as_bytes()), ("sorry.txt", b"Sorry")]);
     let loaded = load(&main).unwrap();
-    let model::Service::Http(http) = &loaded.config.listeners[0].service;
+    let http = loaded.config.listeners[0].service.http().unwrap();
     assert_eq!(&*http.settings.error_pages[0].body, b"Sorry");
 }
 
@@ -108,7 +108,7 @@ fn the_identity_of_a_rule_does_not_change_with_versions() {
         let text = format!("{PLAIN}[[listener.web.rule]]\n{keys}\nforward = \"app\"\n");
         let (_folder, main) = folder(&[("main.toml", text.as_bytes())]);
         let loaded = load(&main).unwrap_or_else(|errors| panic!("{errors}"));
-        let model::Service::Http(http) = &loaded.config.listeners[0].service;
+        let http = loaded.config.listeners[0].service.http().unwrap();
         assert_eq!(http.rules[0].identity(), identity);
     }
 }

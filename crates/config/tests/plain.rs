@@ -8,7 +8,7 @@ use std::time::Duration;
 use config::{Disk, parse};
 use model::{
     Action, Admin, Algorithm, ClientPrefix, CookieAttributes, CookieMode, CookiePersistence, KeySource,
-    Persistence, Service, SourceFrom, SourceIpPersistence,
+    Persistence, SourceFrom, SourceIpPersistence,
 };
 
 const PLAIN: &str = r#"
@@ -30,7 +30,7 @@ fn the_plain_example_is_the_defaults() {
     let [listener] = config.listeners.as_slice() else { panic!("{config:?}") };
     assert_eq!(listener.name.as_str(), "web");
     assert_eq!(listener.bind, ["0.0.0.0:8080".parse().unwrap()]);
-    let Service::Http(service) = &listener.service;
+    let service = listener.service.http().unwrap();
     let Some(Action::Forward(groups)) = &service.default_action else { panic!("{listener:?}") };
     assert_eq!((groups[0].group.as_str(), groups[0].weight), ("app", 1));
     let http = &service.settings;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use config::{Disk, Loaded, parse};
 use model::{
     Action, CertificateFiles, CipherSuite, Config, ExpiredCrl, Http2, HttpService, IdentityPattern, Listener,
-    ListenerTls, Place, Service, TargetGroup, TargetProtocol, TargetTls, TemplatePiece, TlsVersion,
+    ListenerTls, Place, TargetGroup, TargetProtocol, TargetTls, TemplatePiece, TlsVersion,
 };
 
 const TEXT: &str = include_str!("tls.toml");
@@ -25,8 +25,7 @@ fn listener(name: &str) -> Listener {
 }
 
 fn http(listener: &Listener) -> &HttpService {
-    let Service::Http(http) = &listener.service;
-    http
+    listener.service.http().unwrap()
 }
 
 fn tls(name: &str) -> ListenerTls {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::rand;
-use model::{Config, KeySource, Persistence, SecretKeys, Service};
+use model::{Config, KeySource, Persistence, SecretKeys};
 use observe::Event;
 use rustix::fs::OFlags;
 
@@ -24,8 +24,7 @@ pub(crate) fn complete(config: &mut Config) -> io::Result<()> {
         complete_persistence(&mut group.persistence)?;
     }
     for listener in &mut config.listeners {
-        let Service::Http(http) = &mut listener.service;
-        for rule in &mut http.rules {
+        for rule in listener.service.rules_mut() {
             complete_persistence(&mut rule.persistence)?;
         }
     }

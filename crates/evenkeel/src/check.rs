@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use config::Diagnostic;
 use control::{Prepared, Unfit};
-use model::{Listener, Service};
+use model::Listener;
 
 use crate::output::{failed_with, say, stdout_colors};
 use crate::start::wall_clock;
@@ -53,8 +53,7 @@ fn fine(file: &Path, loaded: &Prepared) -> String {
 }
 
 fn rules(listener: &Listener) -> usize {
-    let Service::Http(http) = &listener.service;
-    http.rules.len()
+    listener.service.rules().len()
 }
 
 fn count(number: usize, noun: &str) -> String {

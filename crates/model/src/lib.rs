@@ -22,6 +22,7 @@ mod persistence;
 mod rule;
 mod session_store;
 mod status;
+mod tcp;
 mod tls;
 mod websocket;
 
@@ -54,6 +55,7 @@ pub use session_store::{
     StoreKind,
 };
 pub use status::{StatusSet, status_phrase};
+pub use tcp::{TcpService, TcpSettings};
 pub use tls::{
     CertificateEntry, CertificateFiles, CipherSuite, ClientAuth, ExpiredCrl, Http2, IdentityHeaders,
     IdentityPattern, ListenerTls, Place, TargetProtocol, TargetTls, TlsVersion,

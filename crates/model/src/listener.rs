@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::{
-    AccessLists, Cidr, ConnectionLimits, HttpService, ListenerName, ListenerTls, LoadBalancerName,
-    TcpKeepalive, WhenFull,
+    AccessLists, Action, Cidr, ConnectionLimits, HttpService, ListenerName, ListenerTls, LoadBalancerName,
+    Rule, TcpKeepalive, TcpService, WhenFull,
 };
 
 #[derive(Clone, Debug)]
@@ -17,16 +17,50 @@ pub struct Listener {
     pub connections: ConnectionLimits,
     /// At least one; no address is bound twice in one config.
     pub bind: Vec<SocketAddr>,
-    /// `protocol = "https"`.
+    /// `protocol = "https"` and `"tcp_ssl"`.
     pub tls: Option<ListenerTls>,
     pub settings: ListenerSettings,
     pub service: Service,
 }
 
-/// What a listener does with its connections. TCP and UDP will be variants of their own.
+/// What a listener does with its connections.
 #[derive(Clone, Debug)]
 pub enum Service {
     Http(HttpService),
+    Tcp(TcpService),
+}
+
+impl Service {
+    /// In the order of the file.
+    pub fn rules(&self) -> &[Rule] {
+        match self {
+            Self::Http(http) => &http.rules,
+            Self::Tcp(tcp) => &tcp.rules,
+        }
+    }
+
+    pub fn rules_mut(&mut self) -> &mut [Rule] {
+        match self {
+            Self::Http(http) => &mut http.rules,
+            Self::Tcp(tcp) => &mut tcp.rules,
+        }
+    }
+
+    /// What happens when no rule matches.
+    pub fn default_action(&self) -> Option<&Action> {
+        match self {
+            Self::Http(http) => http.default_action.as_ref(),
+            Self::Tcp(tcp) => tcp.default_action.as_ref(),
+        }
+    }
+
+    /// `None`: it is another service.
+    pub fn http(&self) -> Option<&HttpService> {
+        match self {
+            Self::Http(http) => Some(http),
+            Self::Tcp(_) => None,
+        }
+    }
 }
 
 /// Settings of any service that a listener inherits from its load balancer and may override.

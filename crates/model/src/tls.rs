@@ -201,6 +201,8 @@ pub enum TargetProtocol {
     /// HTTP/2 without TLS, by prior knowledge.
     H2c,
     H2,
+    /// Bytes, whatever they mean: for listeners with the service [`Tcp`](crate::Service::Tcp), and only for them.
+    Tcp,
 }
 
 impl TargetProtocol {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use balance::{AddressTable, RuleTable};
 use model::{
     Cidr, Config, ConnectionLimits, HttpLimits, HttpSettings, Listener, ListenerName, LoadBalancerName,
-    Service, TargetGroupName, TcpKeepalive, TlsVersion, WhenFull,
+    MinRate, Service, TargetGroupName, TcpKeepalive, TcpSettings, TlsVersion, WhenFull,
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 use tls::{Acceptor, Material};
@@ -66,6 +66,9 @@ pub struct ListenerPlan {
     pub(crate) when_full: WhenFull,
     /// Peers that must send a PROXY header.
     pub(crate) proxy_protocol: Vec<Cidr>,
+    pub(crate) edge: EdgeSettings,
+    pub(crate) service: ServicePlan,
+    /// Those of a listener with another service are the defaults, and nothing depends on them.
     pub(crate) http: HttpSettings,
     pub(crate) tls: Option<TlsPlan>,
     /// The address lists that are checked before the rules.
@@ -80,6 +83,23 @@ pub struct ListenerPlan {
     /// The names of fields about which conditions of the rules are asked.
     pub(crate) condition_fields: Vec<String>,
     pub(crate) log: Option<LogHandle>,
+}
+
+/// What a listener does with its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ServicePlan {
+    Http,
+    Tcp(TcpSettings),
+}
+
+/// How long clients are waited for before and after they are served, whatever the service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EdgeSettings {
+    /// For a PROXY header, and for a request's head.
+    pub(crate) first_timeout: Duration,
+    /// A client that takes nothing for so long while its connection closes has stopped reading.
+    pub(crate) send_timeout: Duration,
+    pub(crate) min_rate: Option<MinRate>,
 }
 
 /// The TLS settings of a listener.
@@ -222,12 +242,12 @@ impl ListenerPlan {
     ) -> Result<Arc<Self>, LogError> {
         let log = listener.settings.access_log.as_ref().map(|log| logs.open(log)).transpose();
         let log = log.map_err(|error| LogError { listener: listener.name.clone(), error })?;
-        let Service::Http(http) = &listener.service;
-        let (rules, groups) = compile_rules(&listener.name, http, tables, live);
-        let has_default = http.default_action.is_some();
+        let service = &listener.service;
+        let (rules, groups) = compile_rules(&listener.name, service, tables, live);
+        let has_default = service.default_action().is_some();
         let (table, rules) = match previous.filter(|previous| previous.has_rules(&rules, has_default)) {
             Some(previous) => (Arc::clone(&previous.table), Arc::clone(&previous.rules)),
-            None => (Arc::new(RuleTable::compile(&http.rules)), rules.into()),
+            None => (Arc::new(RuleTable::compile(service.rules())), rules.into()),
         };
         let plan = Self {
             name: listener.name.clone(),
@@ -244,7 +264,9 @@ impl ListenerPlan {
                 load_balancer: tables.table(listener.settings.access.load_balancer.as_ref()),
                 listener: tables.table(listener.settings.access.listener.as_ref()),
             },
-            http: http.settings.clone(),
+            edge: EdgeSettings::of(service),
+            service: ServicePlan::of(service),
+            http: service.http().map(|http| http.settings.clone()).unwrap_or_default(),
             groups,
             table,
             condition_fields: condition_fields(&rules),
@@ -276,6 +298,8 @@ impl ListenerPlan {
             tcp_keepalive,
             when_full,
             proxy_protocol,
+            edge,
+            service,
             http,
             tls,
             access,
@@ -293,6 +317,8 @@ impl ListenerPlan {
             && *tcp_keepalive == other.tcp_keepalive
             && *when_full == other.when_full
             && *proxy_protocol == other.proxy_protocol
+            && *edge == other.edge
+            && *service == other.service
             && *http == other.http
             && same(tls.as_ref(), other.tls.as_ref(), TlsPlan::is_same)
             && access.is_same(&other.access)
@@ -301,6 +327,33 @@ impl ListenerPlan {
             && same(log.as_ref(), other.log.as_ref(), LogHandle::is_same)
     }
 }
+
+impl ServicePlan {
+    fn of(service: &Service) -> Self {
+        match service {
+            Service::Http(_) => Self::Http,
+            Service::Tcp(tcp) => Self::Tcp(tcp.settings),
+        }
+    }
+}
+
+impl EdgeSettings {
+    fn of(service: &Service) -> Self {
+        match service {
+            Service::Http(http) => Self {
+                first_timeout: http.settings.header_timeout,
+                send_timeout: http.settings.send_timeout,
+                min_rate: http.settings.min_rate,
+            },
+            Service::Tcp(_) => {
+                Self { first_timeout: HEADER_WITHIN, send_timeout: HEADER_WITHIN, min_rate: None }
+            }
+        }
+    }
+}
+
+// limit: the whole PROXY header of a TCP connection, which its sender has at hand.
+const HEADER_WITHIN: Duration = Duration::from_secs(10);
 
 fn condition_fields(rules: &[RulePlan]) -> Vec<String> {
     let conditions = rules.iter().flat_map(|rule| &rule.conditions.headers);

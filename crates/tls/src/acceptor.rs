@@ -67,7 +67,8 @@ pub struct Setting<'a> {
     pub tls: &'a ListenerTls,
     /// Binds the listener's tickets.
     pub listener: &'a str,
-    pub offers_http2: bool,
+    /// What is offered by ALPN; nothing is agreed on if it is empty.
+    pub protocols: &'a [&'a [u8]],
     /// Hosts that its rules name, to warn about those that no certificate covers.
     pub hosts: &'a [String],
     pub tickets: &'a Arc<TicketKeys>,
@@ -330,8 +331,7 @@ fn server_config(
     config.ignore_client_order = true;
     config.max_early_data_size = 0;
     config.max_fragment_size = Some(FRAGMENT_BYTES);
-    config.alpn_protocols = if setting.offers_http2 { vec![H2.to_vec()] } else { Vec::new() };
-    config.alpn_protocols.push(HTTP1.to_vec());
+    config.alpn_protocols = setting.protocols.iter().map(|protocol| protocol.to_vec()).collect();
     match &first.policy {
         // A resumed session does not call the verifier again: a revoked client would still get in.
         Some(_) => without_resumption(&mut config),

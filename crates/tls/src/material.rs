@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::{Config, HostPattern, HttpService, ListenerName, Service, TargetGroupName};
+use model::{Config, HostPattern, ListenerName, Service, TargetGroupName};
 
-use crate::acceptor::{Acceptor, Setting};
+use crate::acceptor::{Acceptor, H2, HTTP1, Setting};
 use crate::connector::Connector;
 use crate::files::{Files, Parts};
 use crate::in_use::Ended;
@@ -27,12 +27,11 @@ impl Material {
         let mut is_complete = true;
         for listener in &config.listeners {
             let Some(tls) = &listener.tls else { continue };
-            let Service::Http(http) = &listener.service;
             let setting = Setting {
                 tls,
                 listener: listener.name.as_str(),
-                offers_http2: http.settings.http2.is_enabled,
-                hosts: &hosts(http),
+                protocols: protocols(&listener.service),
+                hosts: &hosts(&listener.service),
                 tickets,
             };
             match Acceptor::build(&setting, files) {
@@ -67,10 +66,19 @@ impl Material {
     }
 }
 
+/// What a listener offers by ALPN: what it speaks itself. What the bytes of a TCP service mean is not known here.
+fn protocols(service: &Service) -> &'static [&'static [u8]] {
+    match service {
+        Service::Http(http) if http.settings.http2.is_enabled => &[H2, HTTP1],
+        Service::Http(_) => &[HTTP1],
+        Service::Tcp(_) => &[],
+    }
+}
+
 /// Hosts of rules that a certificate can name.
-fn hosts(service: &HttpService) -> Vec<String> {
+fn hosts(service: &Service) -> Vec<String> {
     let mut hosts: Vec<_> = service
-        .rules
+        .rules()
         .iter()
         .filter_map(|rule| match &rule.host {
             HostPattern::Exact(host) => Some(host.clone()),

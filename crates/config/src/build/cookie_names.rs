@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use model::{
-    Action, CookieMode, CookiePersistence, HostPattern, HttpService, Listener, Persistence, Rule, Service,
-    TargetGroup,
-};
+use model::{Action, CookieMode, CookiePersistence, HostPattern, Listener, Persistence, Rule, TargetGroup};
 
 use super::cookie_scope::covers_path;
 use super::{Build, group_names};
@@ -63,9 +60,8 @@ fn check_weighted(root: &Table, listeners: &[Listener], groups: &[TargetGroup], 
         })
         .collect();
     let actions = listeners.iter().flat_map(|listener| {
-        let Service::Http(HttpService { rules, default_action, .. }) = &listener.service;
-        let of_rules = rules.iter().filter(|rule| rule.persistence.is_none()).map(|rule| &rule.action);
-        of_rules.chain(default_action)
+        let rules = listener.service.rules().iter().filter(|rule| rule.persistence.is_none());
+        rules.map(|rule| &rule.action).chain(listener.service.default_action())
     });
     let mut warned = BTreeSet::new();
     for action in actions {
@@ -106,16 +102,15 @@ fn routes<'a>(
     listener: &'a Listener,
     of_groups: &HashMap<&'a str, (&'a CookiePersistence, &'a Entry)>,
 ) -> BTreeMap<&'a str, Vec<Route<'a>>> {
-    let Service::Http(HttpService { rules, default_action, .. }) = &listener.service;
     let tables = root.tables("listener");
     let table = tables.iter().find(|(name, _)| *name == listener.name.as_str());
     let tables = table.map(|(_, table)| table.tables("rule")).unwrap_or_default();
     let mut found = BTreeMap::new();
-    for (rule, (_, table)) in rules.iter().zip(tables) {
+    for (rule, (_, table)) in listener.service.rules().iter().zip(tables) {
         let own = rule.persistence.is_some().then(|| of_rule(rule, table));
         add(&rule.host, &rule.action, own, of_groups, &mut found);
     }
-    if let Some(action) = default_action {
+    if let Some(action) = listener.service.default_action() {
         add(&HostPattern::Any, action, None, of_groups, &mut found);
     }
     found

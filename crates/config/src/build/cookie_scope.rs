@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use model::{
-    Action, CookieMode, CookiePersistence, HostPattern, HttpService, Listener, PathPattern, Persistence,
-    Rule, SameSite, Service, TargetGroup,
+    Action, CookieMode, CookiePersistence, HostPattern, Listener, PathPattern, Persistence, Rule, SameSite,
+    TargetGroup,
 };
 
 use super::{Build, group_names, pattern};
@@ -70,17 +70,16 @@ pub(super) fn check(root: &Table, listeners: &[Listener], groups: &[TargetGroup]
     let tables = root.tables("listener");
     let mut of_groups: HashMap<&str, Vec<Use<'_>>> = HashMap::new();
     for listener in listeners {
-        let Service::Http(HttpService { rules, default_action, .. }) = &listener.service;
         let table = tables.iter().find(|(name, _)| *name == listener.name.as_str());
         let rule_tables = table.map(|(_, table)| table.tables("rule")).unwrap_or_default();
-        for (rule, (_, table)) in rules.iter().zip(rule_tables) {
+        for (rule, (_, table)) in listener.service.rules().iter().zip(rule_tables) {
             let found = Use { listener, rule: Some((rule, table)) };
             match rule.persistence.as_deref() {
                 Some(persistence) => check_uses(table, persistence, &[found], build),
                 None => add_use(&rule.action, &found, &mut of_groups),
             }
         }
-        if let Some(action) = default_action {
+        if let Some(action) = listener.service.default_action() {
             add_use(action, &Use { listener, rule: None }, &mut of_groups);
         }
     }

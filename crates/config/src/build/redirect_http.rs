@@ -10,7 +10,7 @@ use crate::raw::Table;
 /// The listener that redirects to `https`. It has the same settings.
 pub(super) fn listener(https: &Listener, table: &Table, build: &mut Build<'_, '_>) -> Option<Listener> {
     https.tls.as_ref()?;
-    let Service::Http(HttpService { settings, .. }) = &https.service;
+    let settings = &https.service.http()?.settings;
     let value = table.value("redirect_http")?;
     let bind = addresses(table);
     let port = port_of(&https.bind)?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use model::{HttpService, Listener, Persistence, Service, SourceFrom, TargetGroup};
+use model::{HttpService, Listener, Persistence, SourceFrom, TargetGroup};
 
 use super::{Build, group_names};
 use crate::raw::{Table, Value};
@@ -20,7 +20,7 @@ pub(super) fn check(root: &Table, listeners: &[Listener], groups: &[TargetGroup]
     // By their places in the text, so that each is warned about once.
     let mut found: BTreeMap<usize, (&Value, &str)> = BTreeMap::new();
     for listener in listeners {
-        let Service::Http(HttpService { settings, rules, default_action }) = &listener.service;
+        let Some(HttpService { settings, rules, default_action }) = listener.service.http() else { continue };
         if !settings.trusted_proxies.is_empty() {
             continue;
         }

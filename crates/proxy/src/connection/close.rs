@@ -71,8 +71,8 @@ async fn run_stages<S: Sys>(client: &Client<S>, expected: Expected) {
     let Some(wire) = client.stream.wire() else { return };
     let (socket, worker) = (wire.socket(), &client.proxy.worker);
     let (send_timeout, pace) = {
-        let http = &client.bound.listener.borrow().plan.http;
-        (http.send_timeout, Pace::new(http.min_rate))
+        let edge = client.bound.listener.borrow().plan.edge;
+        (edge.send_timeout, Pace::new(edge.min_rate))
     };
     socket.set_write_deadline(worker.after(send_timeout));
     if finish(wire).await.is_err() {

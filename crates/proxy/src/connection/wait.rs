@@ -50,7 +50,7 @@ pub(super) fn first_timeout<S: Sys>(client: &Client<S>) -> Duration {
     let listener = client.bound.listener.borrow();
     let timeout = match &listener.plan.tls {
         Some(tls) if client.tls().is_none() => tls.handshake_timeout,
-        _ => listener.plan.http.header_timeout,
+        _ => listener.plan.edge.first_timeout,
     };
     // A new connection may have a request on the way.
     if client.bound.closing.get() { timeout.min(FIRST_REQUEST_WHEN_CLOSING) } else { timeout }

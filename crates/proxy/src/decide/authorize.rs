@@ -8,7 +8,7 @@ use model::Failure;
 use super::question::Question;
 use crate::arrival::Security;
 use crate::failed::Failed;
-use crate::snapshot::TlsPlan;
+use crate::snapshot::{ServicePlan, TlsPlan};
 use crate::stream::TlsFacts;
 
 /// The proof that the request may come over its connection.
@@ -16,6 +16,10 @@ use crate::stream::TlsFacts;
 pub(super) struct Authorized(());
 
 pub(super) fn authorize(question: &Question<'_>) -> Result<Authorized, Failed> {
+    if question.plan.service != ServicePlan::Http {
+        // A reload has given the address to TCP, whose rules say nothing about requests.
+        return Err(Failed { failure: Failure::NoRule, detail: "the listener does not serve HTTP any more" });
+    }
     match (&question.plan.tls, &question.arrival.security) {
         // A reload may have taken TLS off the listener: connections that have it are served until they close.
         (None, _) => Ok(Authorized(())),

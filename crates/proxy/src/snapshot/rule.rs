@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use balance::AddressTable;
 use model::{
-    Action, Conditions, FieldEdits, FixedResponse, HostPattern, HttpService, ListenerName, PathPattern,
-    PathRewrite, Redirect, Rule, TargetGroupName, WebSocket, WeightedGroup,
+    Action, Conditions, FieldEdits, FixedResponse, HostPattern, ListenerName, PathPattern, PathRewrite,
+    Redirect, Rule, Service, TargetGroupName, WebSocket, WeightedGroup,
 };
 
 use super::same::same_arc;
@@ -54,14 +54,14 @@ struct Groups {
 /// that their actions refer to.
 pub(super) fn compile_rules(
     listener: &ListenerName,
-    service: &HttpService,
+    service: &Service,
     tables: &mut TableCompiler<'_>,
     live: &Live,
 ) -> (Vec<RulePlan>, Vec<TargetGroupName>) {
     let mut groups = Groups::default();
     let compile = |rule| RulePlan::compile(rule, listener, &mut groups, tables, live);
-    let mut rules: Vec<_> = service.rules.iter().map(compile).collect();
-    rules.extend(service.default_action.as_ref().map(|action| RulePlan::of_default(action, &mut groups)));
+    let mut rules: Vec<_> = service.rules().iter().map(compile).collect();
+    rules.extend(service.default_action().map(|action| RulePlan::of_default(action, &mut groups)));
     (rules, groups.names)
 }
 

@@ -13,6 +13,17 @@ pub enum Side {
     Local,
 }
 
+impl Side {
+    /// The word in log and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Target => "target",
+            Self::Local => "evenkeel",
+        }
+    }
+}
+
 /// The phase of a request in which the failure happens; the names are the steps of `proxy::http`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {

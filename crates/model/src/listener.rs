@@ -54,6 +54,10 @@ impl Service {
         }
     }
 
+    pub fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
     /// `None`: it is another service.
     pub fn http(&self) -> Option<&HttpService> {
         match self {

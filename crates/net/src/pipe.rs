@@ -56,11 +56,12 @@ impl<S: Sys> Pipe<S> {
         Ok(Self { worker: worker.clone(), ends, held: 0 })
     }
 
-    pub(crate) fn capacity(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.ends.capacity
     }
 
-    pub(crate) fn held(&self) -> usize {
+    /// How many bytes are in it.
+    pub fn held(&self) -> usize {
         self.held
     }
 

@@ -337,6 +337,18 @@ impl<S: Sys> TcpStream<S> {
         Ok(count as u64)
     }
 
+    /// Moves as many bytes as are there into the empty `pipe`, at most as many as it holds; returns their number, 0 at the end
+    /// of the stream. The first half of [`Self::splice_to`].
+    pub async fn splice_in(&self, pipe: &mut Pipe<S>) -> io::Result<usize> {
+        let room = pipe.capacity();
+        poll_fn(|context| self.poll_splice_in(context, pipe, room)).await
+    }
+
+    /// Moves bytes out of `pipe`, at least one. `more`: others will follow at once.
+    pub async fn splice_out(&self, pipe: &mut Pipe<S>, more: bool) -> io::Result<()> {
+        poll_fn(|context| self.poll_splice_out(context, pipe, more)).await
+    }
+
     fn poll_splice_in(
         &self,
         context: &mut Context<'_>,
@@ -393,9 +405,17 @@ impl<S: Sys> TcpStream<S> {
         self.worker.0.sys.abort_on_close(self.fd);
     }
 
-    /// Waits until a write would take bytes or fail; on a new connection, until it is established or has failed.
+    /// Waits until a write would take bytes or fail.
     pub async fn writable(&self) -> io::Result<()> {
         poll_fn(|context| self.poll_ready(context, Direction::Write)).await
+    }
+
+    /// Waits until a new connection is established, and returns the error if it cannot be. [`Self::writable`] does not wait
+    /// before the first write, which is tried at once.
+    pub async fn established(&self) -> io::Result<()> {
+        self.worker.0.reactor.borrow_mut().blocked(self.id, Direction::Write);
+        self.writable().await?;
+        self.take_error().map_or(Ok(()), Err)
     }
 
     /// Whether a read deadline is set and has not passed. If a wait ended with `TimedOut` nevertheless, it was roused.

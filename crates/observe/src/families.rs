@@ -1,8 +1,10 @@
 //! The metrics of workers, listeners and targets.
 
-use model::{ContentCoding, Failure};
+use model::{ConnectionEnd, ContentCoding, Failure};
 
-use crate::{Counter, Gauge, Handshakes, Histogram, Http2Faults, SessionCells, SessionOutcome, TunnelCells};
+use crate::{
+    Counter, Gauge, Handshakes, Histogram, Http2Faults, SessionCells, SessionOutcome, TcpCells, TunnelCells,
+};
 
 /// The cells of one worker, for what does not belong to a listener or target.
 #[derive(Debug, Default)]
@@ -67,6 +69,7 @@ pub struct ListenerCells {
     /// Idle connections that were closed because the client did not answer keepalive probes.
     pub dead_peers: Counter,
     pub tunnels: TunnelCells,
+    pub tcp: TcpCells,
     pub proxy_headers: ProxyHeaders,
     pub handshakes: Handshakes,
     /// Connections that use HTTP/2.
@@ -105,6 +108,35 @@ impl ListenerCells {
             self.compression_output_bytes.add(request.response_body_bytes);
         }
     }
+}
+
+impl ListenerCells {
+    /// Counts a TCP connection that has ended.
+    pub fn count_connection(&self, connection: &EndedConnection) {
+        self.tcp.count(connection.end);
+        if let Some(failure) = connection.end.failure() {
+            self.failures.count(failure);
+        }
+        self.retries.add(u64::from(connection.attempts.saturating_sub(1)));
+        let phases =
+            PhaseTimes { connect: connection.connect, total: connection.total, ..PhaseTimes::default() };
+        self.phases.record(&phases);
+        if let Some(session) = connection.session {
+            self.sessions.count(session);
+        }
+    }
+}
+
+/// What the metrics count about a TCP connection that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct EndedConnection {
+    pub end: ConnectionEnd,
+    pub attempts: u32,
+    /// In microseconds, as all phases.
+    pub connect: Option<u64>,
+    pub total: u64,
+    /// `None`: there is no persistence.
+    pub session: Option<SessionOutcome>,
 }
 
 /// The cells of one target on one worker.

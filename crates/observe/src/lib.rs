@@ -16,6 +16,7 @@ mod prometheus;
 mod record;
 mod render;
 mod session;
+mod tcp;
 mod timestamp;
 mod tunnel;
 
@@ -24,8 +25,8 @@ pub use events::{
     Cause, Event, EventLog, EventRow, EventTotals, Fields, event, event_and_flush, failure_event, tell,
 };
 pub use families::{
-    Compressed, Failures, Finished, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes, ProxyHeader,
-    ProxyHeaders, Refusal, Refusals, Responses, StatusClasses, TargetCells, WorkerCells,
+    Compressed, EndedConnection, Failures, Finished, ListenerCells, MadeBy, PhaseHistograms, PhaseTimes,
+    ProxyHeader, ProxyHeaders, Refusal, Refusals, Responses, StatusClasses, TargetCells, WorkerCells,
 };
 pub use handshake::{Handshake, Handshakes};
 pub use histogram::{Histogram, HistogramTotals};
@@ -33,11 +34,12 @@ pub use http2::{HTTP2_FAULTS, Http2Faults};
 pub use log::{AccessLogs, LogBuffer, LogHandle, LogTotals, LogTrouble, Reopened};
 pub use per_worker::PerWorker;
 pub use prometheus::{Exposition, Family, Kind, Value};
-pub use record::AccessRecord;
+pub use record::{AccessRecord, ConnectionRecord};
 pub use render::{
     render_events, render_listener_limits, render_listeners, render_load_balancers, render_logs,
     render_targets, render_workers,
 };
 pub use session::{CookieRefusal, SessionCells, SessionOutcome};
+pub use tcp::{TCP_ENDS, TcpCells};
 pub use timestamp::Timestamp;
 pub use tunnel::{TUNNEL_FRAMES, TunnelCells, TunnelEnd, TunnelFrames};

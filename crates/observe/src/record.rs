@@ -1,23 +1,18 @@
 //! The access record: one finished request, written as one line. `proxy::http` fills it in `finish`, the only
 //! place where a request is logged and counted. `docs/access-log.md` describes the fields.
 
+mod connection;
+mod fields;
+
 use std::net::{IpAddr, SocketAddr};
 
 use model::{ContentCoding, Failure, ListenerName, LogFormat, TargetGroupName};
 
-use crate::escape::{push_address, push_ip, push_json, push_number, push_quoted, push_token};
+use crate::escape::{push_number, push_token};
 use crate::{MadeBy, PhaseTimes, SessionOutcome, Timestamp};
+use fields::{Fields, Json, Text, key};
 
-macro_rules! key {
-    ($name:literal) => {
-        Key {
-            json: concat!(",\"", $name, "\":"),
-            json_string: concat!(",\"", $name, "\":\""),
-            text: concat!(" ", $name, "="),
-            text_quoted: concat!(" ", $name, "=\""),
-        }
-    };
-}
+pub use connection::ConnectionRecord;
 
 /// The fields of one request. All are borrowed or copied, so that writing a record allocates nothing.
 #[derive(Clone, Copy, Debug)]
@@ -166,130 +161,6 @@ impl AccessRecord<'_> {
         fields.flag(key!("reused"), self.reused);
         if let Some(session) = self.session {
             fields.token(key!("session"), session.as_str().as_bytes());
-        }
-    }
-}
-
-/// A field's name with its punctuation in each format, built by `key!` at compile time. A field is then written
-/// by one copy instead of three.
-#[derive(Clone, Copy)]
-struct Key {
-    json: &'static str,
-    json_string: &'static str,
-    text: &'static str,
-    text_quoted: &'static str,
-}
-
-/// Writes named values in one format. A value that is absent, empty or false is not written.
-trait Fields {
-    fn number(&mut self, key: Key, value: u64);
-    /// A value that rarely contains spaces.
-    fn token(&mut self, key: Key, value: &[u8]);
-    /// A value that is free text.
-    fn quoted(&mut self, key: Key, value: &[u8]);
-    fn ip(&mut self, key: Key, value: IpAddr);
-    fn address(&mut self, key: Key, value: SocketAddr);
-    fn flag(&mut self, key: Key, value: bool);
-
-    fn number_if(&mut self, key: Key, value: Option<u64>) {
-        if let Some(value) = value {
-            self.number(key, value);
-        }
-    }
-}
-
-struct Json<'o>(&'o mut Vec<u8>);
-
-impl Json<'_> {
-    #[inline]
-    fn string(&mut self, key: Key, write: impl FnOnce(&mut Vec<u8>)) {
-        self.0.extend_from_slice(key.json_string.as_bytes());
-        write(self.0);
-        self.0.push(b'"');
-    }
-}
-
-impl Fields for Json<'_> {
-    #[inline]
-    fn number(&mut self, key: Key, value: u64) {
-        self.0.extend_from_slice(key.json.as_bytes());
-        push_number(self.0, value);
-    }
-
-    #[inline]
-    fn token(&mut self, key: Key, value: &[u8]) {
-        self.quoted(key, value);
-    }
-
-    #[inline]
-    fn quoted(&mut self, key: Key, value: &[u8]) {
-        if !value.is_empty() {
-            self.string(key, |out| push_json(out, value));
-        }
-    }
-
-    #[inline]
-    fn ip(&mut self, key: Key, value: IpAddr) {
-        self.string(key, |out| push_ip(out, value));
-    }
-
-    #[inline]
-    fn address(&mut self, key: Key, value: SocketAddr) {
-        self.string(key, |out| push_address(out, value));
-    }
-
-    #[inline]
-    fn flag(&mut self, key: Key, value: bool) {
-        if value {
-            self.0.extend_from_slice(key.json.as_bytes());
-            self.0.extend_from_slice(b"true");
-        }
-    }
-}
-
-struct Text<'o>(&'o mut Vec<u8>);
-
-impl Fields for Text<'_> {
-    #[inline]
-    fn number(&mut self, key: Key, value: u64) {
-        self.0.extend_from_slice(key.text.as_bytes());
-        push_number(self.0, value);
-    }
-
-    #[inline]
-    fn token(&mut self, key: Key, value: &[u8]) {
-        if !value.is_empty() {
-            self.0.extend_from_slice(key.text.as_bytes());
-            push_token(self.0, value);
-        }
-    }
-
-    #[inline]
-    fn quoted(&mut self, key: Key, value: &[u8]) {
-        if !value.is_empty() {
-            self.0.extend_from_slice(key.text_quoted.as_bytes());
-            push_quoted(self.0, value);
-            self.0.push(b'"');
-        }
-    }
-
-    #[inline]
-    fn ip(&mut self, key: Key, value: IpAddr) {
-        self.0.extend_from_slice(key.text.as_bytes());
-        push_ip(self.0, value);
-    }
-
-    #[inline]
-    fn address(&mut self, key: Key, value: SocketAddr) {
-        self.0.extend_from_slice(key.text.as_bytes());
-        push_address(self.0, value);
-    }
-
-    #[inline]
-    fn flag(&mut self, key: Key, value: bool) {
-        if value {
-            self.0.extend_from_slice(key.text.as_bytes());
-            self.0.push(b'1');
         }
     }
 }

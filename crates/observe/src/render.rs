@@ -6,7 +6,7 @@ use model::{ContentCoding, Failure, ListenerName, LoadBalancerName, TargetKey};
 use crate::{
     CookieRefusal, Counter, EventTotals, Exposition, Gauge, HTTP2_FAULTS, Handshake, Histogram, Kind,
     ListenerCells, LogTotals, MadeBy, PerWorker, ProxyHeader, Refusal, SessionOutcome, StatusClasses,
-    TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
+    TCP_ENDS, TUNNEL_FRAMES, TargetCells, TunnelEnd, WorkerCells,
 };
 
 /// Writes one sample per worker.
@@ -39,6 +39,7 @@ pub fn render_listeners(page: &mut Exposition, listeners: &[(ListenerName, &PerW
     render_sessions(page, listeners);
     render_phases(page, listeners);
     render_tunnels(page, listeners);
+    render_tcp(page, listeners);
 }
 
 /// Writes the connections of each load balancer: how many are open, and the limit. A load balancer without a
@@ -265,6 +266,19 @@ fn render_tunnels(page: &mut Exposition, listeners: &Listeners<'_>) {
             let sent_by = |from| [("listener", name.as_str()), ("from", from), ("kind", kind)];
             family.sample(&sent_by("client"), cells.sum(|c| c.tunnels.frames_from_client[place].read()));
             family.sample(&sent_by("target"), cells.sum(|c| c.tunnels.frames_from_target[place].read()));
+        }
+    }
+}
+
+fn render_tcp(page: &mut Exposition, listeners: &Listeners<'_>) {
+    let help = "TCP connections that ended, by how and by whom.";
+    let mut family = page.family("evenkeel_listener_tcp_connections_ended_total", help, Kind::Counter);
+    for (name, cells) in listeners {
+        for (place, (end, sides)) in TCP_ENDS.into_iter().enumerate() {
+            for &side in sides {
+                let labels = [("listener", name.as_str()), ("end", end), ("ended_by", side.as_str())];
+                family.sample(&labels, cells.sum(|c| c.tcp.read(place, side)));
+            }
         }
     }
 }

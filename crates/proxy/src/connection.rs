@@ -1,7 +1,8 @@
 //! A client's connection, from accept to close.
 //!
 //! [`accept()`] takes a permit, accepts a connection and spawns [`serve`]. That reads the PROXY header, if one is due, makes
-//! the TLS handshake, finds out which protocol the client speaks, and serves requests. Between requests the connection is
+//! the TLS handshake, finds out which protocol the client speaks, and serves requests; or it passes the bytes on, if the
+//! listener's service is TCP. Between requests the connection is
 //! idle: then it holds its socket, the future of `serve` and nothing else, and may be evicted for another connection.
 
 mod accept;
@@ -22,6 +23,8 @@ mod tls;
 mod wait;
 pub(crate) mod waiters;
 
+use std::pin::Pin;
+
 use net::{Buffer, Sys};
 use observe::Refusal;
 
@@ -36,6 +39,7 @@ pub(crate) use self::wait::is_empty_line;
 use self::wait::{first_timeout, wait_for_request};
 use crate::http::Next;
 use crate::http2::serve_http2;
+use crate::tcp;
 
 /// Serves a connection until it closes.
 // limit: this future and its box are what an idle connection holds. Larger futures are boxed apart, and at most one
@@ -45,12 +49,13 @@ pub(crate) async fn serve<S: Sys>(client: Box<Client<S>>) {
     let is_open_due = is_header_due || client.bound.listener.borrow().plan.tls.is_some();
     let mut served = match is_open_due {
         true => Box::pin(open(client, is_header_due)).await,
-        false => Served::Idle(client),
+        false => Served::new(client, Buffer::new()),
     };
-    let closing = loop {
+    let rest = loop {
         let client = match served {
             Served::Idle(client) => client,
             Served::Ends(client, expected) => break close(client, expected),
+            Served::Apart(story) => break Some(*story),
             Served::Closed => break None,
         };
         let Some(input) = wait_for_request(&client).await else { break close(client, Expected::Nothing) };
@@ -61,8 +66,8 @@ pub(crate) async fn serve<S: Sys>(client: Box<Client<S>>) {
             Box::pin(serve_first(client, input)).await
         };
     };
-    if let Some(closing) = closing {
-        closing.await;
+    if let Some(rest) = rest {
+        rest.await;
     }
 }
 
@@ -70,13 +75,26 @@ pub(crate) async fn serve<S: Sys>(client: Box<Client<S>>) {
 enum Served<S: Sys> {
     /// It waits for a request.
     Idle(Box<Client<S>>),
+    /// Another story serves it to its end. Boxed twice for a moment: a wider variant would make every idle connection larger.
+    Apart(Box<Story>),
     /// It is to be closed.
     Ends(Box<Client<S>>, Expected),
     /// It is closed, or nothing has been sent that a reset could destroy.
     Closed,
 }
 
+type Story = Pin<Box<dyn Future<Output = ()>>>;
+
 impl<S: Sys> Served<S> {
+    /// A connection that begins. `input` is what the client has sent of its bytes, if they are to be passed on.
+    fn new(client: Box<Client<S>>, input: Buffer) -> Self {
+        if !is_tcp(&client) {
+            return Self::Idle(client);
+        }
+        client.stream.count_for(client.permit().traffic(), input.len());
+        Self::Apart(Box::new(Box::pin(tcp::serve(client, input))))
+    }
+
     fn after((client, next): (Box<Client<S>>, Next)) -> Self {
         match next {
             Next::Idle => Self::Idle(client),
@@ -97,6 +115,9 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Served
         let peer = client.peer.ip();
         if !client.is_nameless() && client.count(peer).is_err() {
             refused(client.cells(), &client.bound, client.peer, Refusal::ClientLimit);
+            if is_tcp(&client) {
+                client.stream.abort_on_close();
+            }
             return Served::Closed;
         }
     }
@@ -114,6 +135,7 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Served
                 return Served::Closed;
             }
             Opened::Secure { is_http2: false } => Buffer::new(),
+            Opened::Plain(_) if is_tcp(&client) => return Served::Closed,
             Opened::Plain(input) => {
                 client.is_plain = true;
                 input
@@ -122,7 +144,16 @@ async fn open<S: Sys>(mut client: Box<Client<S>>, is_header_due: bool) -> Served
             Opened::Ended { is_told: false } => return Served::Closed,
         };
     }
-    if input.is_empty() { Served::Idle(client) } else { serve_first(client, input).await }
+    if input.is_empty() || is_tcp(&client) {
+        Served::new(client, input)
+    } else {
+        serve_first(client, input).await
+    }
+}
+
+/// Whether the bytes of a connection that begins now are passed on as they are.
+fn is_tcp<S: Sys>(client: &Client<S>) -> bool {
+    client.bound.listener.borrow().plan.is_tcp()
 }
 
 /// Serves a connection by its first bytes, until it is idle between requests or ends.

@@ -21,6 +21,7 @@ mod ready;
 mod route;
 mod source;
 mod steps;
+mod tcp;
 mod websocket;
 
 pub(crate) use decision::{Decision, Forward, Verdict};
@@ -30,6 +31,7 @@ pub(crate) use question::Question;
 pub(crate) use ready::{Ready, ready};
 pub(crate) use source::find_source;
 pub(crate) use steps::decide;
+pub(crate) use tcp::{TcpQuestion, decide_tcp};
 pub(crate) use websocket::may_switch;
 
 #[cfg(test)]

@@ -75,8 +75,15 @@ pub(crate) fn tls_arrival(plan: &ListenerPlan, name: &str, identity: Option<Iden
         panic!("{name}")
     };
     let (version, suite) = ("TLSv1.3", "TLS_AES_128_GCM_SHA256");
-    let facts =
-        TlsFacts { host: host.clone(), has_sent_name: true, identity, version, suite, _watch_guard: None };
+    let facts = TlsFacts {
+        host: host.clone(),
+        has_sent_name: true,
+        server_name: None,
+        identity,
+        version,
+        suite,
+        _watch_guard: None,
+    };
     Arrival { security: Security::Tls(Rc::new(facts)), ..arrival("192.0.2.7:4711") }
 }
 

@@ -27,7 +27,6 @@ mod record;
 mod request_id;
 mod respond;
 mod session;
-mod sharing;
 mod state;
 mod tell;
 mod transfer;
@@ -38,8 +37,7 @@ use net::{Buffer, Sys};
 
 use crate::connection::{Client, is_empty_line};
 use crate::decide::{Verdict, decide};
-use crate::relay::Meter;
-use crate::stream::Stream;
+use crate::relay::{CutOff, Meter};
 use exchange::Exchange;
 use outcome::Stop;
 
@@ -64,18 +62,8 @@ async fn serve_request<S: Sys>(client: &mut Client<S>, input: &mut Buffer) -> Ne
     let mut exchange = Exchange::begin(client, &meter);
     let stop = answer(&mut exchange, input).await.err();
     let next = finish::finish(&mut exchange, input, stop).await;
-    std::mem::forget(cut_off);
+    cut_off.disarm();
     next
-}
-
-/// Resets the client's connection if a request is dropped before its end, by the deadline of a stop or by a panic: the
-/// client must not take a part of the response for the whole.
-struct CutOff<'a, S: Sys>(&'a Stream<S>);
-
-impl<S: Sys> Drop for CutOff<'_, S> {
-    fn drop(&mut self) {
-        self.0.abort_on_close();
-    }
 }
 
 /// The steps. `Ok`: the target's response has gone to the client, or there was no request.

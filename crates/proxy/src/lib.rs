@@ -1,7 +1,8 @@
 //! The data plane: what happens to a connection and to a request.
 //!
 //! [`Engine`] is the interface for `control`: it starts the workers, hands them a new [`Snapshot`] and stops them. Inside
-//! a worker, `connection` takes what a listener accepts, and `http` tells the story of a request.
+//! a worker, `connection` takes what a listener accepts, `http` tells the story of a request, and `tcp` that of a connection
+//! whose bytes are passed on.
 
 mod arrival;
 mod compose;
@@ -22,11 +23,13 @@ mod local;
 mod nonces;
 mod persist;
 mod relay;
+mod session;
 #[cfg(test)]
 mod sim;
 mod snapshot;
 mod stream;
 mod target;
+mod tcp;
 mod traffic;
 mod worker;
 mod worker_thread;

@@ -4,6 +4,7 @@
 //! are counted in the exchange's [`Meter`].
 
 mod body;
+mod cut_off;
 mod end;
 mod flow;
 mod meter;
@@ -14,9 +15,10 @@ mod tests;
 mod tunnel;
 
 pub(crate) use body::{BodyFault, BodyReader, BodyWriter, write_chunk};
+pub(crate) use cut_off::CutOff;
 pub(crate) use end::End;
 pub(crate) use flow::{Flow, FlowError};
 pub(crate) use meter::{Meter, TunnelMeter};
 pub(crate) use pace::Pace;
 pub(crate) use send::{coalesce, send, send_now, send_rest, send_scratch};
-pub(crate) use tunnel::{Attendance, Tunnel, relay_bytes, relay_frames};
+pub(crate) use tunnel::{Attendance, Broken, Tunnel, relay_both, relay_bytes, relay_frames};

@@ -278,6 +278,15 @@ impl ListenerPlan {
         Ok(kept.unwrap_or_else(|| Arc::new(plan)))
     }
 
+    pub(crate) fn is_tcp(&self) -> bool {
+        matches!(self.service, ServicePlan::Tcp(_))
+    }
+
+    /// The number of this rule in the file, from 0; `None`: it is the default action.
+    pub(crate) fn number_of(&self, rule: Option<usize>) -> Option<u32> {
+        rule.filter(|&rule| !self.has_default || rule + 1 < self.rules.len())?.try_into().ok()
+    }
+
     fn has_rules(&self, rules: &[RulePlan], has_default: bool) -> bool {
         self.has_default == has_default
             && self.rules.len() == rules.len()

@@ -126,6 +126,9 @@ impl Connection {
 
     /// Takes at most `len` inbound bytes, for a splice; see [`Self::read`].
     pub(super) fn take(&mut self, len: usize) -> io::Result<Vec<u8>> {
+        if self.flooding && !self.reset {
+            return Ok(vec![FLOOD; len]);
+        }
         let count = len.min(self.inbound.len());
         if count == 0 {
             return self.end_of_inbound().map(|_| Vec::new());

@@ -130,6 +130,8 @@ events! {
     // Requests and targets.
     RequestFailed => Error Peer "a request failed" ["reason", "status", "listener", "group", "target", "attempts", "client", "request_id", "detail"],
         "A request failed for a [reason](status-codes.md) that its table below calls a warning or an error. Each reason has its own level, limit and hint.", "";
+    ConnectionFailed => Error Peer "a connection failed" ["reason", "listener", "group", "target", "attempts", "client", "detail"],
+        "A connection to a listener with `protocol = \"tcp\"` or `\"tcp_ssl\"` was reset for a [reason](status-codes.md) that its table calls a warning or an error. Each reason has its own level and hint.", "";
     AttemptFailed => Warning Peer "an attempt failed, and the request goes to another target" ["reason", "group", "target", "detail"],
         "A target closed a new connection without a response to a request that can be repeated.", "";
     TargetDown => Error Peer "a target cannot be connected" ["reason", "group", "target", "detail"],

@@ -9,7 +9,7 @@ use model::LogFormat;
 
 use super::writer::{Lines, Order};
 use super::{LogHandle, Queue, Sink};
-use crate::{AccessRecord, Event, Timestamp, event};
+use crate::{AccessRecord, ConnectionRecord, Event, Timestamp, event};
 
 /// The lines of one worker for one log. Dropping it hands over the lines that are left.
 pub struct LogBuffer {
@@ -41,6 +41,12 @@ impl LogBuffer {
 
     /// Adds the line of one request in the log's format.
     pub fn record(&mut self, record: &AccessRecord<'_>) {
+        let format = self.format;
+        self.push(|timestamp, out| record.write(format, timestamp, out));
+    }
+
+    /// Adds the line of one connection.
+    pub fn record_connection(&mut self, record: &ConnectionRecord<'_>) {
         let format = self.format;
         self.push(|timestamp, out| record.write(format, timestamp, out));
     }

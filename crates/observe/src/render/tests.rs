@@ -1,11 +1,11 @@
 //! Tests of the metrics page: a golden file, the strict parser, and a check that every cell has a row.
 
-use model::TargetGroupName;
+use model::{ConnectionEnd, Side, TargetGroupName};
 
 use super::*;
 use crate::prometheus::parser::{Sample, parse};
 use crate::record::tests::example;
-use crate::{Finished, PhaseTimes};
+use crate::{EndedConnection, Finished, PhaseTimes};
 
 fn key(group: &str, address: &str) -> TargetKey {
     TargetKey { group: TargetGroupName::new(group), address: address.parse().unwrap() }
@@ -39,6 +39,13 @@ fn page() -> String {
     web.of(1).accepts_waiting.add(1);
     web.of(1).proxy_headers.count(ProxyHeader::TimedOut);
     web.of(0).http2_faults.count("ping_flood");
+    quiet.of(1).count_connection(&EndedConnection {
+        end: ConnectionEnd::Reset(Side::Target),
+        attempts: 2,
+        connect: Some(310),
+        total: 4_250,
+        session: None,
+    });
     web.of(0).tunnels.opened.add(2);
     web.of(0).tunnels.open.add(2);
     web.of(0).tunnels.count_end(TunnelEnd::Idle);
@@ -119,6 +126,11 @@ fn a_strict_parser_reads_every_number() {
         ("evenkeel_listener_tunnel_frames_total", &[web, ("from", "client"), ("kind", "text")], 7.0),
         ("evenkeel_listener_tunnel_frames_total", &[web, ("from", "target"), ("kind", "ping")], 1.0),
         ("evenkeel_listener_requests_total", &[("listener", "a \"quiet\\\none")], 0.0),
+        (
+            "evenkeel_listener_tcp_connections_ended_total",
+            &[("listener", "a \"quiet\\\none"), ("end", "reset"), ("ended_by", "target")],
+            1.0,
+        ),
         ("evenkeel_target_requests_total", &[("group", "app"), ("target", "10.0.0.9:8080")], 2.0),
         ("evenkeel_target_failures_total", &[("target", "10.0.0.9:8080"), ("reason", "target_refused")], 1.0),
         ("evenkeel_target_responses_total", &[("target", "[2001:db8::1]:80"), ("class", "2xx")], 1.0),
@@ -178,6 +190,7 @@ fn every_cell_has_a_row() {
         + size_of::<crate::Refusals>()
         + size_of::<crate::Compressed>()
         + size_of::<crate::SessionCells>()
+        + size_of::<crate::TcpCells>()
         + PHASES.len() * size_of::<Histogram>()
         + (TunnelEnd::ALL.len() + 2 * TUNNEL_FRAMES.len()) * cell;
     assert_eq!(size_of::<ListenerCells>(), LISTENER_ROWS.len() * cell + arrays);

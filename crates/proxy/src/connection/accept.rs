@@ -237,6 +237,10 @@ fn admit<S: Sys>(
 
 fn refuse<S: Sys>(cells: &ListenerCells, bound: &BoundListener<S>, accepted: Accepted<S>, reason: Refusal) {
     refused(cells, bound, accepted.peer, reason);
+    if bound.listener.borrow().plan.is_tcp() {
+        // An end of stream would be an answer.
+        accepted.stream.abort_on_close();
+    }
     drop(accepted);
 }
 

@@ -118,8 +118,12 @@ async fn handshake<S: Sys>(
     match Tls::handshake(tcp, session, input, false).await {
         Ok(mut session) => {
             let (key, name) = (tcp.key(), &listener.plan.name);
+            // A request names its host itself.
+            let logged = hello.server_name.as_deref().filter(|_| has_sent_name && listener.plan.is_tcp());
             let watch = |chain: &[_]| client.proxy.revocation_watch.watch(key, name, host, chain);
-            session.record_facts(host, has_sent_name, watch).map_err(|_| Handshake::ClientCertificate)?;
+            session
+                .record_facts(host, has_sent_name, logged, watch)
+                .map_err(|_| Handshake::ClientCertificate)?;
             check_again(client, listener, host, &session)?;
             Ok(session)
         }

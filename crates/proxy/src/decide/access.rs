@@ -7,8 +7,9 @@ use balance::AddressTable;
 use model::Failure;
 
 use super::authorize::Authorized;
-use super::question::Question;
+use crate::arrival::Source;
 use crate::failed::Failed;
+use crate::snapshot::ListenerPlan;
 
 /// The proof that load balancer and listener let the client pass.
 #[derive(Clone, Copy, Debug)]
@@ -20,28 +21,32 @@ pub(super) struct Permitted {
     pub(super) rule: usize,
 }
 
-pub(super) fn screen(question: &Question<'_>, _authorized: Authorized) -> Result<Screened, Failed> {
-    let access = &question.plan.access;
+/// Who wants to come in, where, and when.
+#[derive(Clone, Copy)]
+pub(super) struct Caller<'a> {
+    pub(super) plan: &'a ListenerPlan,
+    pub(super) source: Source,
+    pub(super) unix_seconds: u64,
+}
+
+pub(super) fn screen(caller: Caller<'_>, _authorized: Authorized) -> Result<Screened, Failed> {
+    let access = &caller.plan.access;
     let load_balancer = access.load_balancer.as_deref();
-    check(question, load_balancer, ["by the load balancer", "unknown, by the load balancer"])?;
-    check(question, access.listener.as_deref(), ["by the listener", "unknown, by the listener"])?;
+    check(caller, load_balancer, ["by the load balancer", "unknown, by the load balancer"])?;
+    check(caller, access.listener.as_deref(), ["by the listener", "unknown, by the listener"])?;
     Ok(Screened(()))
 }
 
-pub(super) fn permit(question: &Question<'_>, rule: usize) -> Result<Permitted, Failed> {
-    let table = question.plan.rules[rule].access.as_deref();
-    check(question, table, ["by the rule", "unknown, by the rule"])?;
+pub(super) fn permit(caller: Caller<'_>, rule: usize) -> Result<Permitted, Failed> {
+    let table = caller.plan.rules[rule].access.as_deref();
+    check(caller, table, ["by the rule", "unknown, by the rule"])?;
     Ok(Permitted { rule })
 }
 
 /// Asks the table, if there is one. `details` are for the access log: where the address is known, and where it is not.
-fn check(
-    question: &Question<'_>,
-    table: Option<&AddressTable>,
-    details: [&'static str; 2],
-) -> Result<(), Failed> {
+fn check(caller: Caller<'_>, table: Option<&AddressTable>, details: [&'static str; 2]) -> Result<(), Failed> {
     let Some(table) = table else { return Ok(()) };
-    let (source, now) = (question.source, question.unix_seconds);
+    let (source, now) = (caller.source, caller.unix_seconds);
     let [known, unknown] = details;
     let (is_allowed, detail) = if source.is_known {
         (table.allows(source.address, now), known)

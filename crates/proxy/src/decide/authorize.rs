@@ -8,7 +8,7 @@ use model::Failure;
 use super::question::Question;
 use crate::arrival::Security;
 use crate::failed::Failed;
-use crate::snapshot::{ServicePlan, TlsPlan};
+use crate::snapshot::{ListenerPlan, ServicePlan, TlsPlan};
 use crate::stream::TlsFacts;
 
 /// The proof that the request may come over its connection.
@@ -18,7 +18,7 @@ pub(super) struct Authorized(());
 pub(super) fn authorize(question: &Question<'_>) -> Result<Authorized, Failed> {
     if question.plan.service != ServicePlan::Http {
         // A reload has given the address to TCP, whose rules say nothing about requests.
-        return Err(Failed { failure: Failure::NoRule, detail: "the listener does not serve HTTP any more" });
+        return Err(Failed { failure: Failure::NoRule, detail: "the listener does not serve HTTP" });
     }
     match (&question.plan.tls, &question.arrival.security) {
         // A reload may have taken TLS off the listener: connections that have it are served until they close.
@@ -39,6 +39,21 @@ fn check_host_and_client(
     if !plan.acceptor.may_serve(&in_lower_case(name), &tls_facts.host, tls_facts.has_sent_name) {
         return Err(Failure::Misdirected.into());
     }
+    check_client(tls_facts)
+}
+
+/// Whether a TCP connection may come in as it did.
+pub(super) fn authorize_connection(plan: &ListenerPlan, security: &Security) -> Result<Authorized, Failed> {
+    match (&plan.tls, security) {
+        (None, _) => Ok(Authorized(())),
+        (Some(_), Security::Tls(tls_facts)) => check_client(tls_facts),
+        // A reload has put TLS on the listener in the meantime.
+        (Some(_), Security::Plain | Security::PlainOnTls) => Err(Failure::PlainHttp.into()),
+    }
+}
+
+/// Whether the client's certificate is allowed.
+fn check_client(tls_facts: &TlsFacts) -> Result<Authorized, Failed> {
     let Some(rules) = &tls_facts.host.client else { return Ok(Authorized(())) };
     if rules.auth.allow.is_empty() {
         return Ok(Authorized(()));

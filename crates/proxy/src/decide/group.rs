@@ -15,10 +15,12 @@ pub(crate) fn choose_group(action: &ActionPlan, turn: &mut SmoothWeighted) -> Op
 }
 
 /// The key for algorithms that hash: of the header that the group names if the request has it, else of the source.
-pub(crate) fn choice_key(algorithm: &Algorithm, request: RequestText<'_>, source: Source) -> u64 {
+pub(crate) fn choice_key(algorithm: &Algorithm, request: Option<RequestText<'_>>, source: Source) -> u64 {
     let value = match algorithm {
         Algorithm::WeightedRoundRobin | Algorithm::LeastConnections | Algorithm::RandomTwo => return 0,
-        Algorithm::Hash(HashKey::Header(name)) => request.values(name.as_bytes()).next(),
+        Algorithm::Hash(HashKey::Header(name)) => {
+            request.and_then(|request| request.values(name.as_bytes()).next())
+        }
         Algorithm::SourceIpHash => None,
     };
     value.map_or_else(|| hash_source(source.address), hash_bytes)

@@ -2,6 +2,7 @@
 
 use balance::RuleTable;
 
+use super::access::Caller;
 use crate::arrival::{Arrival, Source};
 use crate::head::RequestText;
 use crate::snapshot::ListenerPlan;
@@ -18,4 +19,10 @@ pub(crate) struct Question<'a> {
     pub(crate) source: Source,
     /// Entries of access lists expire by it.
     pub(crate) unix_seconds: u64,
+}
+
+impl Question<'_> {
+    pub(super) fn caller(&self) -> Caller<'_> {
+        Caller { plan: self.plan, source: self.source, unix_seconds: self.unix_seconds }
+    }
 }

@@ -21,13 +21,13 @@ fn judge(
     found: &mut Option<usize>,
 ) -> Result<Verdict, Failed> {
     let authorized = authorize::authorize(question)?;
-    let screened = access::screen(question, authorized)?;
+    let screened = access::screen(question.caller(), authorized)?;
     let route::NormalPath { path, doubts } = route::normalize(question)?;
     *normal_path = path;
     let path = normal_path.as_deref().unwrap_or(question.request.path());
     let rule = route::route(question, doubts, path, screened)?;
     *found = Some(rule);
-    let permitted = access::permit(question, rule)?;
+    let permitted = access::permit(question.caller(), rule)?;
     if let Some(ready) = ready(&question.plan.rules[rule], path, question.request) {
         return check_host(question, ready).map(|()| Verdict::Reply { rule });
     }

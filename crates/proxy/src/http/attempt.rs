@@ -16,10 +16,11 @@ use super::exchange::Exchange;
 use super::forward::{self, Begun, SendError};
 use super::state::RequestBody;
 use super::upload::Upload;
-use super::{failure, persist, sharing, tell, transfer, tunnel};
+use super::{failure, persist, transfer, tunnel};
 use crate::decide::{Forward, choice_key};
 use crate::failed::Failed;
 use crate::io_error;
+use crate::session;
 use crate::target::{
     self, Ask, Attempts, InFlight, LocalGroup, Missed, Repeatable, TargetConnection, choose, connect,
     connect_http2, make_room, on_connect,
@@ -38,8 +39,10 @@ pub(super) async fn forward_and_respond<S: Sys>(
         exchange.tunnel = Some(live.lease(max_connections).ok_or(Failure::WebSocketFull)?);
     }
     let (index, group) = persist::begin(exchange, &listener, admitted.rule).ok_or(Failure::NoTarget)?;
-    let (index, group) = if persist::is_to_be_looked_up(exchange) {
-        Box::pin(sharing::look(exchange, &listener, admitted.rule)).await.unwrap_or((index, group))
+    let worker = &exchange.client.proxy.worker;
+    let (index, group) = if session::is_to_be_looked_up(worker, exchange.session.as_ref()) {
+        let looked = session::look(worker, &mut exchange.session, &listener, admitted.rule);
+        Box::pin(looked).await.unwrap_or((index, group))
     } else {
         (index, group)
     };
@@ -60,7 +63,7 @@ async fn try_targets<S: Sys>(
     admitted: &Forward,
     upload: &mut Upload<'_>,
 ) -> Result<(), Failed> {
-    let key = choice_key(&group.plan.group.algorithm, exchange.request(), exchange.source);
+    let key = choice_key(&group.plan.group.algorithm, Some(exchange.request()), exchange.source);
     let (mut attempts, mut last) = (Attempts::default(), Failed::from(Failure::NoTarget));
     let (client, watch) = (exchange.client, ClientWatch::new(exchange));
     // Told when there is another attempt, which is known only then.
@@ -81,11 +84,12 @@ async fn try_targets<S: Sys>(
         let choice = choose(&group.plan, &group.cursor, &ask, &mut client.proxy.random.borrow_mut());
         let Some(choice) = choice else { break };
         if let Some((live, failed)) = untold.take() {
-            tell::attempt_failed(live, Event::AttemptFailed, failed);
+            target::attempt_failed(live, Event::AttemptFailed, failed);
         }
-        let mut chosen = persist::settle(exchange, group, choice, &attempts.tried);
-        if persist::is_to_be_told(exchange) {
-            chosen = Box::pin(sharing::agree(exchange, group, chosen, &attempts.tried)).await;
+        let (worker, session) = (&client.proxy.worker, &mut exchange.session);
+        let mut chosen = session::settle(worker, session, group, choice, &attempts.tried);
+        if session::is_to_be_told(session.as_ref()) {
+            chosen = Box::pin(session::agree(worker, session, group, chosen, &attempts.tried)).await;
         }
         let target = &group.targets[chosen];
         exchange.route.attempts = attempts.begin();
@@ -257,11 +261,8 @@ fn count_connect<S: Sys>(
     began: u64,
 ) {
     if !connection.is_reused() {
-        if to.target.live.connect_succeeded() {
-            tell::target_is_back(&to.target.live);
-        }
         let connect = exchange.micros_since(began);
-        to.target.cells().connect.record(connect);
+        target::note_connected(to.target, connect);
         let phases = &mut exchange.record.phases;
         phases.connect = Some(phases.connect.unwrap_or(0) + connect);
     }
@@ -300,14 +301,10 @@ fn is_not_http2<S: Sys>(connection: &TargetConnection<S>, error: &io::Error) -> 
     connection.stream.as_http2_target().is_some() && error.kind() == io::ErrorKind::InvalidData
 }
 
-/// Lets other requests pass a target over after a failed connect, unless the reason lies with us.
+/// See [`target::note_not_connected`].
 fn pass_over<S: Sys>(exchange: &Exchange<'_, S>, to: Destination<'_, S>, began: u64, failed: Failed) {
-    if failed.failure != Failure::LocalResources {
-        let now_millis = exchange.client.proxy.now_millis();
-        if to.target.live.connect_failed(began / 1_000_000, now_millis) {
-            tell::attempt_failed(&to.target.live, Event::TargetDown, failed);
-        }
-    }
+    let now_millis = exchange.client.proxy.now_millis();
+    target::note_not_connected(&to.target.live, began / 1_000_000, now_millis, failed);
 }
 
 /// Learns from a reused connection that was closed. A target that vanished has not closed it.

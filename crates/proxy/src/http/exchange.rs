@@ -10,7 +10,6 @@ use proto::http1::{Known, Span, Version};
 use super::heads::HeadLease;
 use super::record::{Record, Route};
 use super::request_id::RequestId;
-use super::session::Session;
 use super::state::{RequestBody, ResponseState};
 use super::tell::{self, FailedRequest};
 use crate::arrival::{Arrival, Security, Source};
@@ -23,6 +22,7 @@ use crate::head::{RequestText, ResponseText};
 use crate::live::TunnelLease;
 use crate::local::LocalListener;
 use crate::relay::Meter;
+use crate::session::Session;
 
 pub(super) struct Exchange<'c, S: Sys> {
     pub(super) client: &'c Client<S>,
@@ -220,10 +220,7 @@ impl<'c, S: Sys> Exchange<'c, S> {
             made_by: record.made_by,
             failure: record.failure,
             detail: record.detail,
-            rule: route
-                .rule
-                .filter(|&rule| !plan.has_default || rule + 1 < plan.rules.len())
-                .and_then(|rule| rule.try_into().ok()),
+            rule: plan.number_of(route.rule),
             group: route.group.and_then(|group| self.listener.group_name(group)),
             target: route.target,
             attempts: route.attempts,

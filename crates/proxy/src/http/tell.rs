@@ -1,4 +1,4 @@
-//! The lines about requests and targets in the operators' log. Only what fails comes here.
+//! The lines about requests in the operators' log. Only what fails comes here.
 
 use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +7,6 @@ use model::{ListenerName, TargetGroupName};
 use observe::{Event, Fields};
 
 use crate::failed::Failed;
-use crate::live::TargetLive;
 
 /// What is told of a request that failed.
 pub(super) struct FailedRequest<'r> {
@@ -34,20 +33,6 @@ pub(super) fn request_failed(request: &FailedRequest<'_>) {
         ("detail", &request.failed.detail),
     ];
     observe::failure_event(Event::RequestFailed, request.failed.failure, fields);
-}
-
-/// Tells of an attempt that failed; `event` says what that means.
-#[cold]
-pub(super) fn attempt_failed(target: &TargetLive, event: Event, failed: Failed) {
-    let key = target.key();
-    let fields: Fields<'_> = &[("group", &key.group), ("target", &key.address), ("detail", &failed.detail)];
-    observe::failure_event(event, failed.failure, fields);
-}
-
-#[cold]
-pub(super) fn target_is_back(target: &TargetLive) {
-    let key = target.key();
-    observe::event(Event::TargetBack, &[("group", &key.group), ("target", &key.address)]);
 }
 
 /// Nothing where there is none.

@@ -25,10 +25,11 @@ pub(super) async fn tunnel<S: Sys>(attempt: Attempt<'_, '_, S>, from_client: Buf
         target,
         from_client,
         from_target,
-        up: TunnelMeter { bytes: &meter.up, counter: &cells.received_bytes },
-        down: TunnelMeter { bytes: &meter.down, counter: &cells.sent_bytes },
+        up: TunnelMeter { bytes: &meter.up, counter: Some(&cells.received_bytes) },
+        down: TunnelMeter { bytes: &meter.down, counter: Some(&cells.sent_bytes) },
         idle_timeout: websocket.idle_timeout,
         max_lifetime: websocket.max_lifetime,
+        descriptors: client.proxy.live.descriptors(),
     };
     let ended = if websocket.follows_frames() {
         let [mask @ .., _, _, _, _, _, _, _, _, _, _, _, _] =

@@ -19,7 +19,8 @@ use crate::head::RequestText;
 /// What a session is read from.
 #[derive(Clone, Copy)]
 pub(crate) struct Facts<'a> {
-    pub(crate) request: RequestText<'a>,
+    /// `None`: there is none, as on a TCP connection.
+    pub(crate) request: Option<RequestText<'a>>,
     pub(crate) arrival: &'a Arrival,
     pub(crate) source: Source,
     pub(crate) unix_seconds: u64,
@@ -136,9 +137,10 @@ fn only_value<'a>(facts: &Facts<'a>, name: &'a str) -> Result<Option<&'a [u8]>, 
 }
 
 fn values<'a>(facts: &Facts<'a>, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    let request = facts.request;
-    let fields = request.head.fields_of(Known::Cookie);
-    fields.flat_map(move |field| cookie::values(request.text(field.value), name))
+    facts.request.into_iter().flat_map(move |request| {
+        let fields = request.head.fields_of(Known::Cookie);
+        fields.flat_map(move |field| cookie::values(request.text(field.value), name))
+    })
 }
 
 // limit: values of one name that are opened.

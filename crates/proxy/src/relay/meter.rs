@@ -18,17 +18,17 @@ pub(crate) struct Meter {
     pub(crate) plain: Cell<u64>,
 }
 
-/// Counts one direction of a tunnel, for its exchange and for the metrics.
+/// Counts one direction of a tunnel, for its exchange and, if it is one of a WebSocket, for the metrics of those.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TunnelMeter<'a> {
     pub(crate) bytes: &'a Cell<u64>,
-    pub(crate) counter: &'a Counter,
+    pub(crate) counter: Option<&'a Counter>,
 }
 
 impl TunnelMeter<'_> {
     pub(crate) fn add(&self, count: usize) {
         add(self.bytes, count as u64);
-        self.counter.add(count as u64);
+        self.counter.iter().for_each(|counter| counter.add(count as u64));
     }
 }
 

@@ -12,6 +12,6 @@ mod state;
 mod tests;
 
 pub(crate) use attend::Attendance;
-pub(crate) use bytes::relay_bytes;
-pub(crate) use ends::Tunnel;
+pub(crate) use bytes::{relay_both, relay_bytes};
+pub(crate) use ends::{Broken, Tunnel};
 pub(crate) use frames::relay_frames;

@@ -35,6 +35,8 @@ pub(crate) struct TlsFacts {
     pub(crate) host: Arc<Host>,
     /// The client asked for a name: another connection for another name would get another certificate.
     pub(crate) has_sent_name: bool,
+    /// The name, where it is logged.
+    pub(crate) server_name: Option<Box<str>>,
     /// The identity in the client's certificate; `None`: it sent none.
     pub(crate) identity: Option<Identity>,
     /// For the access log.
@@ -135,6 +137,7 @@ impl Tls {
         &mut self,
         host: &Arc<Host>,
         has_sent_name: bool,
+        server_name: Option<&str>,
         watch: impl FnOnce(&[CertificateDer<'static>]) -> WatchGuard,
     ) -> Result<(), tls::Unreadable> {
         let session = &self.inner.get_mut().session;
@@ -148,6 +151,7 @@ impl Tls {
         self.facts = Some(Rc::new(TlsFacts {
             host: Arc::clone(host),
             has_sent_name,
+            server_name: server_name.map(Box::from),
             identity,
             version,
             suite,

@@ -71,6 +71,25 @@ fn open<S: Sys>(worker: &Worker<S>, target: &LocalTarget<S>) -> Result<TcpStream
     Ok(stream)
 }
 
+/// Opens a connection and waits until it is established, for at most `timeout`: for bytes that may be sent once only, so
+/// that none is sent before there is somewhere for all of them to go.
+pub(crate) async fn establish<S: Sys>(
+    worker: &Worker<S>,
+    target: &Rc<LocalTarget<S>>,
+    timeout: Duration,
+) -> Result<TargetConnection<S>, Failed> {
+    let stream = match open(worker, target) {
+        Err(failed) if make_room(worker, &target.live, failed).await => open(worker, target)?,
+        opened => opened?,
+    };
+    let connection = target.opened(Stream::plain(stream), None);
+    let tcp = connection.stream.as_plain().ok_or(Failure::Internal)?;
+    set_deadline(tcp, timeout);
+    tcp.established().await.map_err(|error| on_connect(&error))?;
+    tcp.set_read_deadline(Ticks::NEVER);
+    Ok(connection)
+}
+
 /// After a failed connect: has something idle closed if that may help another try. False: it fails for good.
 pub(crate) async fn make_room<S: Sys>(worker: &Worker<S>, live: &TargetLive, failed: Failed) -> bool {
     let is_made =

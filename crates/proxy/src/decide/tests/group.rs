@@ -65,7 +65,7 @@ fn a_key_is_made_from_the_header_if_it_is_there_else_from_the_source() {
         let request = Request::new(&format!("GET / HTTP/1.1\nHost: a\n{fields}"));
         for address in ["192.0.2.7", "::ffff:192.0.2.7"] {
             let source = Source { address: address.parse().unwrap(), is_known: true, is_trusted: false };
-            let key = choice_key(algorithm, request.text(), source);
+            let key = choice_key(algorithm, Some(request.text()), source);
             assert_eq!(key, expected, "{algorithm:?} {fields} {address}");
         }
     }

@@ -6,9 +6,10 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use model::Failure;
+use model::{Failure, Side};
 use net::{Buffer, Sys};
 
+use crate::descriptors::Descriptors;
 use crate::failed::Failed;
 use crate::io_error;
 use crate::relay::end::End;
@@ -25,6 +26,25 @@ pub(crate) struct Tunnel<'a, S: Sys> {
     /// A byte in either direction restarts it for both.
     pub(crate) idle_timeout: Duration,
     pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) descriptors: &'a Descriptors,
+}
+
+/// An error on one side of a tunnel.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) side: Side,
+    pub(crate) error: io::Error,
+}
+
+impl Broken {
+    /// Whether the connection of this side is lost, and not only late, or in want of a buffer.
+    pub(crate) fn is_loss(&self) -> bool {
+        !io_error::is_deadline(&self.error) && self.error.kind() != io::ErrorKind::OutOfMemory
+    }
+
+    pub(crate) fn failed(&self) -> Failed {
+        on_error(&self.error)
+    }
 }
 
 /// Restarts the idle timeout of both ends: a byte in either direction keeps both alive.
@@ -50,10 +70,10 @@ pub(super) async fn write<S: Sys>(
 }
 
 /// Runs both directions until both have ended. The first error ends both.
-pub(super) async fn both(
-    one: impl Future<Output = io::Result<()>>,
-    other: impl Future<Output = io::Result<()>>,
-) -> Result<(), Failed> {
+pub(super) async fn both<E>(
+    one: impl Future<Output = Result<(), E>>,
+    other: impl Future<Output = Result<(), E>>,
+) -> Result<(), E> {
     let (mut one, mut other) = (pin!(one), pin!(other));
     let (mut one_ended, mut other_ended) = (false, false);
     poll_fn(|context| {
@@ -68,11 +88,10 @@ pub(super) async fn both(
         if one_ended && other_ended { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
     .await
-    .map_err(|error: io::Error| on_error(&error))
 }
 
 /// What an I/O error on either end of a tunnel means.
-fn on_error(error: &io::Error) -> Failed {
+pub(super) fn on_error(error: &io::Error) -> Failed {
     match error.kind() {
         _ if io_error::is_dead(error) => Failure::PeerDead.into(),
         _ if io_error::is_deadline(error) => Failure::TunnelIdle.into(),

@@ -12,7 +12,7 @@ use observe::{TUNNEL_FRAMES, TunnelCells};
 use proto::websocket::{FrameKind, Frames, Sender, Step};
 
 use super::attend::{Attendance, attend};
-use super::ends::{Tunnel, both, keep_alive, write};
+use super::ends::{Tunnel, both, keep_alive, on_error, write};
 use super::state::{Control, DirectionState};
 use crate::failed::Failed;
 use crate::relay::end::End;
@@ -26,7 +26,8 @@ pub(crate) async fn relay_frames<S: Sys>(
     drained: impl Future<Output = ()>,
     cells: &TunnelCells,
 ) -> Result<(), Failed> {
-    let Tunnel { client, target, from_client, from_target, up, down, idle_timeout, max_lifetime } = tunnel;
+    let Tunnel { client, target, from_client, from_target, up, down, idle_timeout, max_lifetime, .. } =
+        tunnel;
     let worker = client.stream.worker();
     let states = [DirectionState::new(worker.now()), DirectionState::new(worker.now())];
     let [up_state, down_state] = &states;
@@ -37,7 +38,8 @@ pub(crate) async fn relay_frames<S: Sys>(
     let up = direction(Sender::Client, client, target, up, up_state);
     let down = direction(Sender::Server, target, client, down, down_state);
     let ending = Cell::new(None);
-    let relayed = both(up.run(from_client), down.run(from_target));
+    let relayed =
+        async { both(up.run(from_client), down.run(from_target)).await.map_err(|error| on_error(&error)) };
     let attended = attend(worker, &states, attendance, max_lifetime, drained, &ending);
     // On the heap: few tunnels need it, and every request would reserve space for it.
     let ended = Box::pin(async {

@@ -8,6 +8,7 @@ use net::sim::{Act, End as PeerEnd, Peer, Report, Rng, Sim, for_seeds};
 use observe::TunnelCells;
 
 use super::*;
+use crate::descriptors::Descriptors;
 use crate::failed::Failed;
 use crate::relay::end::End;
 use crate::relay::meter::TunnelMeter;
@@ -85,15 +86,17 @@ pub(super) fn run(sim: &Sim, setup: Setup) -> Ended {
             async move {
                 let (client, target, began) = (Stream::plain(client), Stream::plain(target), worker.now());
                 let (up, down, cells) = (Cell::new(0), Cell::new(0), TunnelCells::default());
+                let descriptors = Descriptors::unlimited();
                 let tunnel = Tunnel {
                     client: End::new(&client),
                     target: End::new(&target),
                     from_client: buffer(&setup.from_client),
                     from_target: buffer(&setup.from_target),
-                    up: TunnelMeter { bytes: &up, counter: &cells.received_bytes },
-                    down: TunnelMeter { bytes: &down, counter: &cells.sent_bytes },
+                    up: TunnelMeter { bytes: &up, counter: Some(&cells.received_bytes) },
+                    down: TunnelMeter { bytes: &down, counter: Some(&cells.sent_bytes) },
                     idle_timeout: setup.idle_timeout,
                     max_lifetime: setup.max_lifetime,
+                    descriptors: &descriptors,
                 };
                 let sleep = |after: Option<Duration>| {
                     let worker = worker.clone();

@@ -1,4 +1,4 @@
-//! What a request asks a shared session store, and how long it waits (SP9). A store that is late or away costs a request no
+//! What a request or connection asks a shared session store, and how long it waits (SP9). A store that is late or away costs a request no
 //! more than the store's timeout: what this process knows goes on, and a new session goes where a hash of its key says,
 //! which is the same target in every process.
 
@@ -11,30 +11,30 @@ use observe::SessionOutcome;
 use store::session::Answer;
 use tokio::sync::oneshot;
 
-use super::exchange::Exchange;
-use super::session::Share;
+use super::{Session, Share};
 use crate::local::LocalListener;
 use crate::persist::{Keeper, Link, hash_of};
 use crate::target::{LocalGroup, Tried};
 
 /// Looks up a session about which this process knows nothing, or has not heard for long. Returns the group of the target
 /// that the store names, if the rule has it.
-pub(super) async fn look<'l, S: Sys>(
-    exchange: &mut Exchange<'_, S>,
+pub(crate) async fn look<'l, S: Sys>(
+    worker: &Worker<S>,
+    session: &mut Option<Session<S>>,
     listener: &'l LocalListener<S>,
     rule: usize,
 ) -> Option<(usize, &'l LocalGroup<S>)> {
-    let proxy = &exchange.client.proxy;
-    let session = exchange.session.as_mut()?;
+    let now_millis = worker.now() / 1_000_000;
+    let session = session.as_mut()?;
     let plan = Arc::clone(&session.plan);
     let (keeper, key) = plan.keeper().zip(session.sight.key)?;
-    let link = keeper.table.link_for(session.sight.in_store, proxy.now_millis())?;
+    let link = keeper.table.link_for(session.sight.in_store, now_millis)?;
     let answer = match session.at {
         Some(at) => link.client.claim(words(key), at.0, keeper.lifetime()),
         None => link.client.find(words(key)),
     };
-    let Said::At { target, .. } = wait(&proxy.worker, &link, answer).await else { return None };
-    session.found(keeper, key, target, proxy.now_millis(), &proxy.worker);
+    let Said::At { target, .. } = wait(worker, &link, answer).await else { return None };
+    session.found(keeper, key, target, worker.now() / 1_000_000, worker);
     let of_target = |group: &LocalGroup<S>| group.plan.index_of(target);
     let mut groups = listener.groups_of(rule);
     let (index, group) = groups.find(|(_, group)| of_target(group).is_some())?;
@@ -43,18 +43,19 @@ pub(super) async fn look<'l, S: Sys>(
 }
 
 /// Tells the store where the session goes, and returns where it is: at `chosen`, or where another process has put it.
-pub(super) async fn agree<S: Sys>(
-    exchange: &mut Exchange<'_, S>,
+pub(crate) async fn agree<S: Sys>(
+    worker: &Worker<S>,
+    session: &mut Option<Session<S>>,
     group: &LocalGroup<S>,
     chosen: usize,
     tried: &Tried,
 ) -> usize {
-    let proxy = &exchange.client.proxy;
-    let Some(session) = &mut exchange.session else { return chosen };
+    let now_millis = || worker.now() / 1_000_000;
+    let Some(session) = session else { return chosen };
     let plan = Arc::clone(&session.plan);
     let Some((keeper, key)) = plan.keeper().zip(session.sight.key) else { return chosen };
     let share = std::mem::take(&mut session.share);
-    let Some(link) = keeper.table.link_for(InStore::Unknown, proxy.now_millis()) else { return chosen };
+    let Some(link) = keeper.table.link_for(InStore::Unknown, now_millis()) else { return chosen };
     let own = group.plan.ids[chosen];
     let ask = |from: Option<TargetId>| match from {
         None => link.client.claim(words(key), own.0, keeper.lifetime()),
@@ -66,13 +67,13 @@ pub(super) async fn agree<S: Sys>(
         Share::Moved { from } => Some(from),
     };
     let usable = |target: usize| is_usable(group, target, tried);
-    let mut said = wait(&proxy.worker, &link, ask(from)).await;
+    let mut said = wait(worker, &link, ask(from)).await;
     if let Said::At { target: winner, .. } = said
         && winner != own
         && !group.plan.index_of(winner).is_some_and(usable)
     {
         // Where the store has it, it cannot stay.
-        said = wait(&proxy.worker, &link, ask(Some(winner))).await;
+        said = wait(worker, &link, ask(Some(winner))).await;
     }
     match said {
         Said::At { target: winner, is_ours } => {
@@ -81,7 +82,7 @@ pub(super) async fn agree<S: Sys>(
                 session.sight.target = Some(winner);
             }
             keeper.table.correct(key, winner);
-            keeper.table.mark_synced(key, proxy.now_millis());
+            keeper.table.mark_synced(key, now_millis());
             let target = group.plan.index_of(winner).filter(|&target| usable(target)).unwrap_or(chosen);
             session.note(group.plan.ids[target]);
             session.preferred = Some(target);
@@ -90,20 +91,20 @@ pub(super) async fn agree<S: Sys>(
         Said::Absent | Said::Nothing if from.is_none() => {
             let target = by_hash(group, hash_of(key), usable).unwrap_or(chosen);
             keeper.table.correct(key, group.plan.ids[target]);
-            keeper.table.mark_owed(key, proxy.now_millis());
+            keeper.table.mark_owed(key, now_millis());
             session.note(group.plan.ids[target]);
             (session.outcome, session.preferred) = (SessionOutcome::Fallback, Some(target));
             target
         }
         Said::Absent | Said::Nothing => {
-            keeper.table.mark_owed(key, proxy.now_millis());
+            keeper.table.mark_owed(key, now_millis());
             chosen
         }
     }
 }
 
 /// Puts a session where a target has just begun it, and waits until other processes can know.
-pub(super) async fn put<S: Sys>(worker: &Worker<S>, keeper: &Keeper, key: SessionKey, target: TargetId) {
+pub(crate) async fn put<S: Sys>(worker: &Worker<S>, keeper: &Keeper, key: SessionKey, target: TargetId) {
     let now_millis = worker.now() / 1_000_000;
     let Some(link) = keeper.table.link_for(InStore::Unknown, now_millis) else { return };
     keeper.table.mark_owed(key, now_millis);

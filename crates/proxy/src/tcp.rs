@@ -1,0 +1,45 @@
+//! The story of a TCP connection whose bytes are passed on as they are (L41).
+//!
+//! ```text
+//! decide → (persist) → choose → connect → relay → finish
+//! ```
+//!
+//! `connection` accepts it, reads a PROXY header and makes the TLS handshake as it does for HTTP, then comes here.
+//! [`serve`] begins a [`TcpExchange`], tells the steps in their order, and always ends in `finish`.
+
+mod exchange;
+mod finish;
+mod reach;
+mod relay;
+#[cfg(test)]
+mod tests;
+
+use model::ConnectionEnd;
+use net::{Buffer, Sys};
+
+use crate::connection::Client;
+use crate::decide::decide_tcp;
+use crate::failed::Failed;
+use crate::relay::{CutOff, Meter};
+use exchange::TcpExchange;
+
+/// Serves a connection until it closes. `input` is what has been read from the client.
+pub(crate) async fn serve<S: Sys>(client: Box<Client<S>>, input: Buffer) {
+    client.permit().stay();
+    let meter = Meter::default();
+    let cut_off = CutOff(&client.stream);
+    let mut exchange = TcpExchange::begin(&client, &meter);
+    let ended = answer(&mut exchange, input).await;
+    finish::finish(&mut exchange, ended);
+    cut_off.disarm();
+}
+
+/// The steps. `Err`: no byte has gone to a target.
+async fn answer<S: Sys>(exchange: &mut TcpExchange<'_, S>, input: Buffer) -> Result<ConnectionEnd, Failed> {
+    let decision = decide_tcp(&exchange.question());
+    exchange.route.rule = decision.rule;
+    let rule = decision.verdict?;
+    // On the heap, as long as it takes: the connection may then last for days.
+    let reached = Box::pin(reach::reach(exchange, rule)).await?;
+    Ok(relay::relay(exchange, reached, input).await)
+}

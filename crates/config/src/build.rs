@@ -33,6 +33,7 @@ mod source_scope;
 mod status;
 mod target_group;
 mod target_tls;
+mod tcp;
 mod template;
 mod tls;
 mod websocket;
@@ -117,7 +118,7 @@ pub(crate) fn config(
         listener.bind.iter().map(move |&address| (address, name.clone())).collect::<Vec<_>>()
     };
     build.binds = listeners.iter().flat_map(binds_of).collect();
-    let target_groups = target_group::target_groups(root, &mut build);
+    let target_groups = target_group::target_groups(root, &listeners, &mut build);
     connections::check(root, &mut build);
     cookie_scope::check(root, &listeners, &target_groups, &mut build);
     cookie_names::check(root, &listeners, &target_groups, &mut build);

@@ -7,6 +7,7 @@ mod access;
 mod client_auth;
 mod compression;
 mod connections;
+mod every;
 pub(crate) mod foreign;
 mod http;
 mod http2;
@@ -15,6 +16,7 @@ mod persistence;
 mod rule;
 mod session;
 mod target_group;
+mod tcp;
 mod tls;
 mod top;
 mod websocket;
@@ -90,6 +92,22 @@ impl Kind {
 
 pub(crate) fn find(fields: Fields, name: &str) -> Option<&'static Key> {
     fields.iter().copied().flatten().find(|key| key.name == name)
+}
+
+/// Whether only listeners that serve HTTP have a key of this name.
+pub(crate) fn is_only_http(name: &str) -> bool {
+    find(&[http::KEYS], name).is_some()
+}
+
+/// Whether only listeners with TCP have a key of this name.
+pub(crate) fn is_only_tcp(name: &str) -> bool {
+    find(&[tcp::KEYS], name).is_some()
+}
+
+/// The keys of a listener with TCP, without those of TLS.
+pub(crate) fn of_tcp() -> impl Iterator<Item = &'static str> {
+    let tables = [listener::KEYS, tcp::KEYS, every::KEYS, connections::OF_LISTENER, connections::INHERITED];
+    tables.into_iter().flatten().map(|key| key.name)
 }
 
 /// Every key with its path (`listener.*.rule[].path`), a table before its keys.

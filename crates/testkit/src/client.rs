@@ -79,6 +79,12 @@ impl Client {
         thread::spawn(move || while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {});
     }
 
+    /// Another handle to the connection, for a thread that reads while this one sends. Not for TLS.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self::over(Stream::plain(self.wire.stream.socket.try_clone().unwrap()))
+    }
+
     /// Sends `GET path` and reads the response.
     #[track_caller]
     pub fn get(&mut self, path: &str) -> Message {

@@ -47,6 +47,11 @@ pub(super) fn when_full(inherited: WhenFull, table: &Table) -> WhenFull {
     }
 }
 
+/// Whether `when_full` is set for this listener.
+pub(super) fn says_when_full(table: &Table, root: &Table) -> bool {
+    [table].into_iter().chain(load_balancer_of(table, root)).any(|table| table.has("when_full"))
+}
+
 fn load_balancer_of<'r>(table: &Table, root: &'r Table) -> Option<&'r Table> {
     let wanted = listener::load_balancer_name(table);
     root.tables("load_balancer").into_iter().find(|(name, _)| *name == wanted).map(|(_, table)| table)

@@ -1,9 +1,9 @@
 //! One listener with its rules.
 
-use model::{HttpService, Listener, ListenerName, LoadBalancerName, Service};
+use model::{HttpService, Listener, ListenerName, LoadBalancerName, Service, TcpService, WhenFull};
 
 use super::settings::{Settings, settings};
-use super::{Build, DEFAULT_LOAD_BALANCER, access, action, bind, connections, rule, tls};
+use super::{Build, DEFAULT_LOAD_BALANCER, access, action, bind, connections, rule, tcp, tls};
 use crate::near::nearest;
 use crate::raw::Table;
 
@@ -18,6 +18,10 @@ pub(super) fn listener(
     let rules = rule::rules(table, build);
     let Settings { listener: mut settings, http } = settings(inherited, table, build);
     settings.access.listener = access::list(table, build);
+    if tcp::is_tcp(table) && !connections::says_when_full(table, root) {
+        settings.when_full = WhenFull::Refuse;
+    }
+    tcp::check_keys(table, build);
     let default_action = table.value("forward").and_then(|value| action::forward(value, build));
     if !table.has("forward") && !table.has("rule") {
         let message = format!("listener `{name}` has no `forward` and no rule");
@@ -30,7 +34,10 @@ pub(super) fn listener(
         bind: bind::addresses(table, build.report),
         tls: tls::listener_tls(table, build),
         settings,
-        service: Service::Http(HttpService { settings: http, rules, default_action }),
+        service: match tcp::is_tcp(table) {
+            true => Service::Tcp(TcpService { settings: tcp::settings(table), rules, default_action }),
+            false => Service::Http(HttpService { settings: http, rules, default_action }),
+        },
     }
 }
 

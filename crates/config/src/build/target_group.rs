@@ -4,25 +4,32 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use model::{
-    Algorithm, HashKey, Limits, Target, TargetGroup, TargetGroupName, TargetKeepalive, TargetTimeouts,
-    TcpKeepalive,
+    Algorithm, HashKey, Limits, Listener, Target, TargetGroup, TargetGroupName, TargetKeepalive,
+    TargetProtocol, TargetTimeouts, TcpKeepalive,
 };
 
-use super::{Build, address, bind, connections, edits, health_check, persistence, target_tls};
+use super::{Build, address, bind, connections, edits, health_check, persistence, target_tls, tcp};
 use crate::raw::{Table, Value};
 
-pub(super) fn target_groups(root: &Table, build: &mut Build<'_, '_>) -> Vec<TargetGroup> {
+pub(super) fn target_groups(
+    root: &Table,
+    listeners: &[Listener],
+    build: &mut Build<'_, '_>,
+) -> Vec<TargetGroup> {
     let tables = root.tables("target_group");
-    tables.into_iter().map(|(name, table)| target_group(name, table, build)).collect()
+    tables.into_iter().map(|(name, table)| target_group(name, table, listeners, build)).collect()
 }
 
-fn target_group(name: &str, table: &Table, build: &mut Build<'_, '_>) -> TargetGroup {
-    let protocol = target_tls::protocol(table);
+fn target_group(name: &str, table: &Table, listeners: &[Listener], build: &mut Build<'_, '_>) -> TargetGroup {
+    let protocol = target_tls::protocol(name, table, listeners, build);
+    if protocol == TargetProtocol::Tcp {
+        tcp::check_group(table, build);
+    }
     let check = table.table("health_check");
     TargetGroup {
         name: TargetGroupName::new(name),
         protocol,
-        tls: target_tls::target_tls(table, build),
+        tls: target_tls::target_tls(table, protocol, build),
         targets: targets(table, build),
         algorithm: algorithm(table, build),
         persistence: persistence::persistence(table, build),

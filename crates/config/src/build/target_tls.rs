@@ -1,21 +1,55 @@
 //! The protocol of targets, and TLS to targets (TLS5).
 
-use model::{TargetProtocol, TargetTls};
+use model::{Listener, TargetProtocol, TargetTls};
 
 use super::{Build, pattern, tls};
 use crate::raw::{Table, Value};
 
-pub(super) fn protocol(table: &Table) -> TargetProtocol {
-    match table.text("protocol") {
-        Some("https") => TargetProtocol::Https,
-        Some("h2c") => TargetProtocol::H2c,
-        Some("h2") => TargetProtocol::H2,
+/// The protocol of a group, which is that of the listeners that forward to it where it is not written.
+pub(super) fn protocol(
+    name: &str,
+    table: &Table,
+    listeners: &[Listener],
+    build: &mut Build<'_, '_>,
+) -> TargetProtocol {
+    let forwards =
+        |listener: &Listener| super::actions(listener).flat_map(super::group_names).any(|to| to == name);
+    let of_kind = |is_tcp: bool| {
+        let found =
+            listeners.iter().find(|listener| listener.service.is_tcp() == is_tcp && forwards(listener));
+        found.map(|listener| listener.name.as_str())
+    };
+    let Some(value) = table.value("protocol") else {
+        let (Some(tcp), http) = (of_kind(true), of_kind(false)) else { return TargetProtocol::Http };
+        if let Some(http) = http {
+            let message =
+                format!("listener `{tcp}` forwards TCP connections to `{name}`, and listener `{http}` HTTP");
+            build
+                .report
+                .error(table, message)
+                .hint("each needs a group of its own; both may have the same targets");
+        }
+        return TargetProtocol::Tcp;
+    };
+    let word = value.text().unwrap_or_default();
+    let wrong = of_kind(word != "tcp").filter(|_| value.text().is_some());
+    if let Some(listener) = wrong {
+        let kind = if word == "tcp" { "serves HTTP" } else { "passes TCP connections on" };
+        let message =
+            format!("target group `{name}` has `protocol = \"{word}\"`, and listener `{listener}` {kind}");
+        build.report.error(value, message).hint("without `protocol` a group has that of its listeners; each kind of them needs a group of its own");
+    }
+    match word {
+        "https" => TargetProtocol::Https,
+        "h2c" => TargetProtocol::H2c,
+        "h2" => TargetProtocol::H2,
+        "tcp" => TargetProtocol::Tcp,
         _ => TargetProtocol::Http,
     }
 }
 
-pub(super) fn target_tls(table: &Table, build: &mut Build<'_, '_>) -> TargetTls {
-    let Some(protocol) = table.value("protocol").filter(|_| protocol(table).is_tls()) else {
+pub(super) fn target_tls(table: &Table, protocol: TargetProtocol, build: &mut Build<'_, '_>) -> TargetTls {
+    let Some(protocol) = table.value("protocol").filter(|_| protocol.is_tls()) else {
         // With an invalid protocol it is unknown which keys have an effect.
         if table.text("protocol").is_some() || !table.has("protocol") {
             build.ineffective(table, "tls", "it is only for `protocol = \"https\"` and `\"h2\"`");

@@ -11,12 +11,17 @@ use crate::raw::{Table, Value};
 
 /// `None` without TLS, or if the protocol is invalid.
 pub(super) fn listener_tls(table: &Table, build: &mut Build<'_, '_>) -> Option<ListenerTls> {
-    if table.text("protocol") != Some("https") {
-        // With an invalid protocol it is unknown which keys have an effect.
-        if table.text("protocol").is_some() || !table.has("protocol") {
-            for name in ONLY_HTTPS {
-                build.ineffective(table, name, "it is only for `protocol = \"https\"`");
-            }
+    let protocol = table.text("protocol");
+    // With an invalid protocol it is unknown which keys have an effect.
+    let is_known = protocol.is_some() || !table.has("protocol");
+    if is_known && protocol != Some("https") {
+        for name in ONLY_HTTPS {
+            build.ineffective(table, name, "it is only for `protocol = \"https\"`");
+        }
+    }
+    if !matches!(protocol, Some("https" | "tcp_ssl")) {
+        for name in ONLY_TLS.into_iter().filter(|_| is_known) {
+            build.ineffective(table, name, "it is only for `protocol = \"https\"` and `\"tcp_ssl\"`");
         }
         return None;
     }
@@ -40,7 +45,9 @@ pub(super) fn listener_tls(table: &Table, build: &mut Build<'_, '_>) -> Option<L
 fn certificates(table: &Table, build: &mut Build<'_, '_>) -> Vec<CertificateEntry> {
     let Some(value) = table.value("certificates") else {
         if let Some(protocol) = table.value("protocol") {
-            let problem = build.report.error(protocol, "`protocol = \"https\"` needs `certificates`");
+            let word = protocol.text().unwrap_or_default();
+            let message = format!("`protocol = \"{word}\"` needs `certificates`");
+            let problem = build.report.error(protocol, message);
             problem.hint("for example `certificates = [\"site.pem\"]`, a PEM file with the key");
         }
         return Vec::new();
@@ -105,7 +112,7 @@ fn hsts(table: &Table, build: &mut Build<'_, '_>) -> Option<String> {
     Some(text)
 }
 
-const ONLY_HTTPS: [&str; 7] =
-    ["certificates", "client_auth", "sni_strict", "handshake_timeout", "tls", "hsts", "redirect_http"];
+const ONLY_HTTPS: [&str; 2] = ["hsts", "redirect_http"];
+const ONLY_TLS: [&str; 5] = ["certificates", "client_auth", "sni_strict", "handshake_timeout", "tls"];
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);

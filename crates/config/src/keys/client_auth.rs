@@ -57,7 +57,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "headers",
         kind: Kind::Table(&[HEADERS]),
         default: Means("none are sent"),
-        help: "Request headers that pass the client's identity to targets, with the name of each. Headers of these names in a client's request are removed, also with `_` for `-`.",
+        help: "Request headers that pass the client's identity to targets, with the name of each. Headers of these names in a client's request are removed, also with `_` for `-`. Not with `protocol = \"tcp_ssl\"`.",
         example: "client_auth = { mode = \"optional\", ca = \"clients.pem\", headers = { subject = \"X-Client-Subject\", verify = \"X-Client-Verify\" } }",
     },
 ];

@@ -1,7 +1,7 @@
-//! Keys of a load balancer that its listeners inherit.
+//! Keys of HTTP that a listener inherits from its load balancer.
 
-use super::Default::{Is, Means, Required};
-use super::{Key, Kind, access, compression, connections, http2};
+use super::Default::{Is, Means};
+use super::{Key, Kind, compression, http2};
 
 pub(super) const KEYS: &[Key] = &[
     Key {
@@ -45,13 +45,6 @@ pub(super) const KEYS: &[Key] = &[
         default: Means("the rate below"),
         help: "How slowly a client may send the body of a request, or read a response, although each of its pauses is shorter than `body_timeout` or `send_timeout`. Only the time counts in which the client is waited for, and a body is not measured any more once its response has begun, nor is a stream of gRPC messages to a group that speaks HTTP/2. A client below the rate gets status 408, or is disconnected while it reads. `\"off\"` sets no limit.",
         example: "min_rate = { bytes_per_second = 1024, grace = \"20s\" }",
-    },
-    Key {
-        name: "tcp_keepalive",
-        kind: connections::TCP_KEEPALIVE,
-        default: connections::TCP_KEEPALIVE_DEFAULT,
-        help: "TCP keepalive: probes by which the kernel detects that a client is gone without closing its connection, which is then closed. A client that answers probes stays connected. The same time, `idle` + `interval` × `probes`, also limits how long a client may accept no byte of the data that is sent to it, if it is at most 15 minutes. `\"off\"` sends no probes. A reload changes the setting for new connections.",
-        example: "tcp_keepalive = { idle = \"60s\", interval = \"10s\", probes = 6 }",
     },
     Key {
         name: "client_abort",
@@ -102,16 +95,6 @@ pub(super) const KEYS: &[Key] = &[
         help: "Peers whose `X-Forwarded-*`, `X-Real-IP`, `X-Original-URL`, `X-Rewrite-URL`, `Forwarded` and `X-Request-Id` are trusted, as addresses or ranges in CIDR form. A listener's list replaces the inherited one.",
         example: "trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::/32\"]",
     },
-    access::key(
-        "Which clients are allowed. Requests of others get 403 `access_denied` before a rule is chosen, and never reach a target. Behind `trusted_proxies` the client is the address that they report. The lists of the load balancer, the listener and the rule do not replace each other: a client must be allowed by all of them. Tunnels that are already open stay open.",
-    ),
-    Key {
-        name: "proxy_protocol",
-        kind: Kind::List(&Kind::Text("address range")),
-        default: Is("[]"),
-        help: "Peers that begin each connection with a PROXY header, version 1 or 2, as addresses or ranges in CIDR form. From these peers the header is required and trusted: its source replaces the peer's address, and its destination port replaces the listener's port. It must arrive within `header_timeout`; a connection without a valid header is closed without a response and counted in `evenkeel_listener_proxy_headers_total`. From any other peer a PROXY header is a malformed request. A listener's list replaces the inherited one.",
-        example: "proxy_protocol = [\"10.0.0.0/8\", \"2001:db8::/32\"]",
-    },
     Key {
         name: "error_pages",
         kind: Kind::Map("status", &Kind::Text("file")),
@@ -139,13 +122,6 @@ pub(super) const KEYS: &[Key] = &[
         default: Means("as below"),
         help: "How paths that servers read in different ways are treated. Each key is inherited separately.",
         example: "paths = { encoded_slash = \"refuse\" }",
-    },
-    Key {
-        name: "access_log",
-        kind: Kind::Either(&Kind::Word(&["off"], &[]), &Kind::Table(&[ACCESS_LOG])),
-        default: Is("\"off\""),
-        help: "The access log, with one line per request. `\"off\"` turns an inherited log off.",
-        example: "access_log = { path = \"access.log\", format = \"json\" }",
     },
 ];
 
@@ -219,23 +195,6 @@ const PATHS: &[Key] = &[Key {
     help: "Whether a path that hides `/`, `\\` or NUL (`%2F`, `\\`, `%5C`, `%00`) is refused with 400 `request_path`, or passed unchanged. A path for which another rule would decide if the target decodes it is refused in any case.",
     example: "paths = { encoded_slash = \"refuse\" }",
 }];
-
-const ACCESS_LOG: &[Key] = &[
-    Key {
-        name: "path",
-        kind: Kind::Text("file, or `-` for standard output"),
-        default: Required,
-        help: "The file that lines are appended to, or `-` for standard output. A relative path is relative to this file.",
-        example: "access_log = { path = \"-\" }",
-    },
-    Key {
-        name: "format",
-        kind: Kind::Word(&["text", "json"], &[]),
-        default: Is("\"text\""),
-        help: "Plain text, or one JSON object per line.",
-        example: "access_log = { path = \"access.log\", format = \"json\" }",
-    },
-];
 
 const CLIENT_TIMEOUT: Kind = Kind::Duration(1_000, 3_600_000);
 // limit: a head is read into one buffer of the largest size (`net::LARGE`), so a larger value here would have

@@ -20,23 +20,23 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "protocol",
-        kind: Kind::Word(&["http", "https"], &["tcp", "tcp_ssl", "udp"]),
+        kind: Kind::Word(&["http", "https", "tcp", "tcp_ssl"], &["udp"]),
         default: Is("\"http\""),
-        help: "What clients speak: HTTP/2, HTTP/1.1 and HTTP/1.0, without encryption or with TLS. `https` needs `certificates`.",
+        help: "What clients speak. `http` and `https` are HTTP/2, HTTP/1.1 and HTTP/1.0, without encryption or with TLS. With `tcp` the bytes of each connection are passed on to one target as they are, whatever they mean; `tcp_ssl` ends TLS here and does the same with what was encrypted. `https` and `tcp_ssl` need `certificates`.",
         example: "protocol = \"https\"",
     },
     Key {
         name: "forward",
         kind: FORWARD,
-        default: Means("status 404 if no rule matches"),
-        help: "The target group for requests that no rule matches, or several with weights of 0–1000.",
+        default: Means("status 404, or a reset of the TCP connection, if no rule matches"),
+        help: "The target group for requests, or TCP connections, that no rule matches, or several with weights of 0–1000.",
         example: "forward = \"app\"",
     },
     Key {
         name: "rule",
         kind: Kind::Tables(&[rule::CONDITIONS, rule::ACTIONS]),
         default: Means("none"),
-        help: "A rule: which requests it matches, and its action. The rule with the most specific host is chosen first: exact, then the longest `*.` at the start, then the longest `.*` at the end, then a regular expression, then no host. Within a host the path decides: exact, then the longest prefix, then a regular expression, then no path. Of rules with equal host and path, the one with more conditions is tried first, then the first in the file. All conditions of a rule must hold. If no rule of the best host matches, the next less specific host is tried, then the listener's `forward`, and then the answer is 404.",
+        help: "A rule: which requests it matches, and its action. The rule with the most specific host is chosen first: exact, then the longest `*.` at the start, then the longest `.*` at the end, then a regular expression, then no host. Within a host the path decides: exact, then the longest prefix, then a regular expression, then no path. Of rules with equal host and path, the one with more conditions is tried first, then the first in the file. All conditions of a rule must hold. If no rule of the best host matches, the next less specific host is tried, then the listener's `forward`, and then the answer is 404. With `protocol = \"tcp\"` and `\"tcp_ssl\"` a rule has the condition `source`, and the keys `forward`, `access` and `persistence`.",
         example: "",
     },
 ];

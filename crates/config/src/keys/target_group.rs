@@ -6,9 +6,11 @@ use super::{Key, Kind, connections, persistence, tls};
 pub(super) const KEYS: &[Key] = &[
     Key {
         name: "protocol",
-        kind: Kind::Word(&["http", "https", "h2c", "h2"], &["tcp", "udp"]),
-        default: Is("\"http\""),
-        help: "The protocol of the targets: `http` is HTTP/1.1 without encryption, `https` HTTP/1.1 with TLS, `h2c` HTTP/2 without encryption, by prior knowledge, and `h2` HTTP/2 with TLS. gRPC needs one of the last two.",
+        kind: Kind::Word(&["http", "https", "h2c", "h2", "tcp"], &["udp"]),
+        default: Means(
+            "`\"http\"`; `\"tcp\"` if listeners with `protocol = \"tcp\"` or `\"tcp_ssl\"` forward here",
+        ),
+        help: "The protocol of the targets: `http` is HTTP/1.1 without encryption, `https` HTTP/1.1 with TLS, `h2c` HTTP/2 without encryption, by prior knowledge, and `h2` HTTP/2 with TLS. gRPC needs one of these two. `tcp` is for listeners with `protocol = \"tcp\"` and `\"tcp_ssl\"`, and only for them.",
         example: "protocol = \"h2\"",
     },
     Key {
@@ -32,7 +34,7 @@ pub(super) const KEYS: &[Key] = &[
             &["least_latency"],
         ),
         default: Is("\"weighted_round_robin\""),
-        help: "How a target is chosen: in turn by weight; the one with the fewest requests in flight relative to its weight; the less busy of two random ones; by a hash of the client's address; or by a hash of what `hash_on` names.",
+        help: "How a target is chosen: in turn by weight; the one with the fewest requests in flight, or TCP connections, relative to its weight; the less busy of two random ones; by a hash of the client's address; or by a hash of what `hash_on` names.",
         example: "algorithm = \"least_connections\"",
     },
     Key {

@@ -3,12 +3,12 @@
 use super::Default::{Is, Means, Required};
 use super::{Key, Kind, client_auth};
 
-/// Keys of a listener with `protocol = "https"`.
+/// Keys of a listener with `protocol = "https"` and, but for the last two, `"tcp_ssl"`.
 pub(super) const OF_LISTENER: &[Key] = &[
     Key {
         name: "certificates",
         kind: Kind::OneOrMore(&Kind::Either(&Kind::Text("file"), &Kind::Table(&[CERTIFICATE]))),
-        default: Means("needed with `protocol = \"https\"`, not allowed with others"),
+        default: Means("needed with `protocol = \"https\"` and `\"tcp_ssl\"`, not allowed with others"),
         help: "The listener's certificates: a PEM file with certificate, chain and key, in any order, or a table that names the key's file as well. The name that a client sends (SNI) selects its certificate: exact, then a wildcard, then the first one here, which is the default. A name may have both an RSA and an ECDSA certificate. The files are read at start and reload, and when they change.",
         example: "certificates = [\"example.com.pem\", { cert = \"example.org.crt\", key = \"example.org.key\" }]",
     },

@@ -1,7 +1,7 @@
 //! Keys of the top level, including the tables that headers open.
 
 use super::Default::{Is, Means, Required};
-use super::{Fields, Key, Kind, connections, http, listener, session, target_group, tls};
+use super::{Fields, Key, Kind, connections, every, http, listener, session, target_group, tcp, tls};
 
 pub(crate) const ROOT: Fields = &[TOP];
 
@@ -29,7 +29,7 @@ const TOP: &[Key] = &[
     },
     Key {
         name: "load_balancer",
-        kind: Kind::Named(&[http::KEYS, connections::OF_INSTANCE, connections::INHERITED]),
+        kind: Kind::Named(&[every::KEYS, http::KEYS, connections::OF_INSTANCE, connections::INHERITED]),
         default: Means("a load balancer `default` with the defaults of its keys"),
         help: "A load balancer: limits and settings that its listeners inherit. A listener belongs to the load balancer that its `load_balancer` names, otherwise to `default`, which always exists and can be written to change its settings.",
         example: "",
@@ -39,12 +39,14 @@ const TOP: &[Key] = &[
         kind: Kind::Named(&[
             listener::KEYS,
             tls::OF_LISTENER,
+            every::KEYS,
             http::KEYS,
+            tcp::KEYS,
             connections::OF_LISTENER,
             connections::INHERITED,
         ]),
         default: Means("nothing is served: at least one is needed"),
-        help: "Addresses to listen on and what happens to the requests that arrive there. Every key of `[load_balancer.NAME]` is allowed here as well and overrides the inherited value.",
+        help: "Addresses to listen on and what happens to the requests, or the TCP connections, that arrive there. Every key of `[load_balancer.NAME]` is allowed here as well and overrides the inherited value; those of HTTP are not allowed with `protocol = \"tcp\"` and `\"tcp_ssl\"`, which do not inherit them either.",
         example: "",
     },
     Key {

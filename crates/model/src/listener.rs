@@ -25,6 +25,7 @@ pub struct Listener {
 
 /// What a listener does with its connections.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are as many as listeners")]
 pub enum Service {
     Http(HttpService),
     Tcp(TcpService),

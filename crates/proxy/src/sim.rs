@@ -1,8 +1,8 @@
-//! The whole story of HTTP in the simulated world of `net`: the real worker, from accept to the access record, with
+//! The whole stories of HTTP and TCP in the simulated world of `net`: the real worker, from accept to the access record, with
 //! scripted clients and targets, in virtual time.
 //!
 //! A seed plans everything: `plan` what happens to the proxy, `client` and `target` what peers do, `exchange` what one
-//! request is. `world` plays the plan, and `properties` judges what peers, counters and the access log then say.
+//! request is, `tcp` what the two ends of a connection do whose bytes are passed on. `world` plays the plan, and `properties` judges what peers, counters and the access log then say.
 //! `EVENKEEL_SEED=n` replays one seed, `EVENKEEL_SEEDS=n` makes a longer run.
 
 mod client;
@@ -11,6 +11,7 @@ mod message;
 mod plan;
 mod properties;
 mod target;
+mod tcp;
 mod world;
 
 use std::rc::Rc;
@@ -131,8 +132,33 @@ fn sim_an_early_answer_that_is_cut_can_look_whole() {
 fn sim_nothing_is_mixed_up_or_left_whatever_fails() {
     let kinds = Kinds { target_faults: true, websockets: true, early_answers: true, ..Kinds::default() };
     let style = Style { pipelines: true, client_faults: true, ..Style::default() };
-    let family = Family { kinds, style, reloads: true, early_stop: false, refusals: true, limits: false };
+    let family =
+        Family { kinds, style, reloads: true, early_stop: false, refusals: true, ..Family::default() };
     holds(150, family);
     holds(150, Family { early_stop: true, ..family });
     holds(100, Family { limits: true, ..family });
+}
+
+fn tcp() -> Family {
+    Family { tcp: true, ..Family::default() }
+}
+
+#[test]
+fn sim_tcp_bytes_and_ends_are_passed_on() {
+    holds(200, tcp());
+    holds(100, Family { reloads: true, ..tcp() });
+}
+
+#[test]
+fn sim_tcp_resets_are_passed_on() {
+    let kinds = Kinds { target_faults: true, ..Kinds::default() };
+    holds(150, Family { kinds, ..tcp() });
+    holds(50, Family { kinds, reloads: true, early_stop: true, ..tcp() });
+}
+
+#[test]
+fn sim_tcp_limits_refusals_and_stops_leave_nothing_behind() {
+    let kinds = Kinds { target_faults: true, ..Kinds::default() };
+    holds(100, Family { limits: true, refusals: true, ..tcp() });
+    holds(100, Family { kinds, limits: true, refusals: true, reloads: true, early_stop: true, ..tcp() });
 }

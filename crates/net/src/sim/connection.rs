@@ -210,8 +210,13 @@ impl Connection {
 
     // Actions of the peer.
 
+    /// How many bytes of the peer its socket takes now.
+    pub(super) fn room(&self) -> usize {
+        self.inbound_max - self.inbound.len()
+    }
+
     pub(super) fn peer_send(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(self.inbound_max - self.inbound.len());
+        let count = bytes.len().min(self.room());
         if self.closed.is_none() && count > 0 {
             self.inbound.extend(&bytes[..count]);
             self.registration.changed();

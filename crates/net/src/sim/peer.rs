@@ -194,7 +194,7 @@ impl Actor {
 
     fn send(&mut self, connection: &mut Connection, rng: &mut Rng) -> Next {
         let chunk = if rng.one_in(2) { self.unsent.len() } else { rng.up_to(self.unsent.len()) };
-        let bytes: Vec<u8> = self.unsent.iter().take(chunk).copied().collect();
+        let bytes: Vec<u8> = self.unsent.iter().take(chunk.min(connection.room())).copied().collect();
         let sent = connection.peer_send(&bytes);
         self.unsent.drain(..sent);
         self.peer.0.borrow_mut().sent += sent;

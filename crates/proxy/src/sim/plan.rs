@@ -1,18 +1,21 @@
 //! What a seed plans: clients, settings, and what happens to the proxy meanwhile.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use model::{
     AccessLog, Action, Algorithm, ClientAbort, Conditions, Config, ConnectionLimits, FieldEdits, HostPattern,
     HttpService, HttpSettings, Listener, ListenerName, ListenerSettings, LoadBalancer, LoadBalancerName,
     LogFormat, LogPath, PathPattern, Rule, Service, Target, TargetGroup, TargetGroupName, TargetKeepalive,
-    TargetProtocol, TargetTimeouts, TargetTls, WebSocket, WeightedGroup, WhenFull,
+    TargetProtocol, TargetTimeouts, TargetTls, TcpService, TcpSettings, WebSocket, WeightedGroup, WhenFull,
 };
-use net::sim::Rng;
+use net::sim::{Act, Rng};
 
 use super::client::{Client, Style};
 use super::exchange::{Exchange, Kinds};
+use super::target;
+use super::tcp::{self, Pair};
 
 /// What may happen in a family of seeds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +30,8 @@ pub(super) struct Family {
     pub(super) refusals: bool,
     /// Listeners have fewer connections than clients: they wait, are refused, or evict idle ones.
     pub(super) limits: bool,
+    /// Listeners pass bytes on, and there are pairs in the place of clients that speak HTTP.
+    pub(super) tcp: bool,
 }
 
 /// The plan of one seed.
@@ -34,6 +39,7 @@ pub(super) struct Family {
 pub(super) struct Plan {
     pub(super) family: Family,
     pub(super) clients: Vec<Client>,
+    pub(super) pairs: Vec<Pair>,
     pub(super) settings: Settings,
     /// In the order of their times.
     pub(super) events: Vec<(Duration, Event)>,
@@ -62,16 +68,24 @@ pub(super) struct Settings {
     idle_max: u32,
     connections_max: Option<u32>,
     when_full: WhenFull,
+    is_tcp: bool,
 }
 
 impl Plan {
     pub(super) fn choose(rng: &mut Rng, family: Family) -> Self {
         let count = rng.up_to(5);
-        let clients: Vec<_> =
-            (0..count).map(|number| Client::choose(rng, number, family.kinds, family.style)).collect();
+        let (mut clients, mut pairs) = (Vec::new(), Vec::new());
+        for number in 0..count {
+            match family.tcp {
+                true => pairs.push(Pair::choose(rng, number, family.kinds.target_faults)),
+                false => clients.push(Client::choose(rng, number, family.kinds, family.style)),
+            }
+        }
         let settings = Settings::choose(rng, family, false);
+        let arrivals =
+            clients.iter().map(|client| client.arrives).chain(pairs.iter().map(|pair| pair.arrives));
         let mut events: Vec<_> =
-            clients.iter().enumerate().map(|(at, client)| (client.arrives, Event::Arrive(at))).collect();
+            arrivals.enumerate().map(|(at, arrives)| (arrives, Event::Arrive(at))).collect();
         let moment = |rng: &mut Rng| Duration::from_micros(rng.below(3_000_000));
         if family.reloads {
             for _ in 0..rng.up_to(3) {
@@ -87,7 +101,31 @@ impl Plan {
         events.sort_by_key(|(at, _)| *at);
         let stop_at = family.early_stop.then(|| moment(rng));
         let stop_within = Duration::from_millis(if rng.one_in(2) { rng.below(300) } else { 600_000 });
-        Self { family, clients, settings, events, stop_at, stop_within }
+        Self { family, clients, pairs, settings, events, stop_at, stop_within }
+    }
+
+    /// How many clients there are.
+    pub(super) fn count(&self) -> usize {
+        self.clients.len() + self.pairs.len()
+    }
+
+    /// The address at which this client arrives.
+    pub(super) fn listener_of(&self, number: usize) -> usize {
+        match self.pairs.get(number) {
+            Some(pair) => pair.listener,
+            None => self.clients[number].listener,
+        }
+    }
+
+    pub(super) fn client_script(self: &Rc<Self>, number: usize) -> Vec<Act> {
+        match self.pairs.get(number) {
+            Some(pair) => pair.client_script(),
+            None => Client::script(self, number),
+        }
+    }
+
+    pub(super) fn target_script(self: &Rc<Self>) -> Vec<Act> {
+        if self.family.tcp { tcp::target_script(self) } else { target::script(self) }
     }
 
     /// The exchange with this marker.
@@ -114,6 +152,7 @@ impl Settings {
             idle_max: if rng.one_in(6) { 0 } else { 4 },
             connections_max: family.limits.then(|| 1 + rng.size(2) as u32),
             when_full: if rng.one_in(4) { WhenFull::Refuse } else { WhenFull::Wait },
+            is_tcp: family.tcp,
         }
     }
 
@@ -156,17 +195,21 @@ impl Settings {
                 access_log: Some(access_log),
                 ..ListenerSettings::default()
             },
-            service: Service::Http(HttpService {
-                settings: HttpSettings {
-                    keepalive_requests: self.keepalive_requests,
-                    keepalive_timeout: self.keepalive_timeout,
-                    client_abort: self.client_abort,
-                    ..HttpSettings::default()
-                },
-                rules: vec![rule()],
-                default_action: None,
-            }),
+            service: if self.is_tcp { tcp_service() } else { self.http_service() },
         }
+    }
+
+    fn http_service(&self) -> Service {
+        Service::Http(HttpService {
+            settings: HttpSettings {
+                keepalive_requests: self.keepalive_requests,
+                keepalive_timeout: self.keepalive_timeout,
+                client_abort: self.client_abort,
+                ..HttpSettings::default()
+            },
+            rules: vec![rule()],
+            default_action: None,
+        })
     }
 
     fn target_group(&self) -> TargetGroup {
@@ -174,7 +217,7 @@ impl Settings {
         let timeouts = TargetTimeouts { connect: Duration::from_secs(30), ..TargetTimeouts::default() };
         TargetGroup {
             name: TargetGroupName::new("all"),
-            protocol: TargetProtocol::Http,
+            protocol: if self.is_tcp { TargetProtocol::Tcp } else { TargetProtocol::Http },
             tls: TargetTls::default(),
             targets: targets.map(|number| Target { address: target_address(number), weight: 1 }).collect(),
             algorithm: self.algorithm.clone(),
@@ -185,6 +228,11 @@ impl Settings {
             tcp_keepalive: None,
         }
     }
+}
+
+fn tcp_service() -> Service {
+    let settings = TcpSettings { idle_timeout: tcp::IDLE_TIMEOUT };
+    Service::Tcp(TcpService { settings, rules: vec![rule()], default_action: None })
 }
 
 fn rule() -> Rule {

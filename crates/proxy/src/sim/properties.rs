@@ -18,11 +18,15 @@ use super::client::Client;
 use super::exchange::{After, Exchange, Fault, Framing};
 use super::message::{Message, read_request, read_response};
 use super::plan::Plan;
+use super::tcp;
 use super::world::Outcome;
 
 pub(super) fn check(plan: &Plan, outcome: &Outcome, known: &Known) {
     leaks(outcome);
     assert!(outcome.cut == 0 || plan.stop_within < PATIENCE, "five: a stop that has time cuts connections");
+    if plan.family.tcp {
+        return tcp::check(plan, outcome);
+    }
     let seen = targets(plan, outcome);
     let answered = clients(plan, outcome, known);
     records(outcome, &seen, &answered, known);
@@ -252,7 +256,7 @@ fn records(outcome: &Outcome, seen: &Seen, answered: &Answered, known: &Known) {
 }
 
 /// What stands behind `key` in a line of JSON; the end of an empty value is its beginning.
-fn value_of<'a>(line: &'a str, key: &str) -> &'a str {
+pub(super) fn value_of<'a>(line: &'a str, key: &str) -> &'a str {
     let Some((_, rest)) = line.split_once(key) else { return "" };
     rest.split([',', '"', '}']).next().unwrap_or_default()
 }

@@ -14,9 +14,7 @@ use observe::AccessLogs;
 use tls::Material;
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::Client;
 use super::plan::{Event, Plan, Settings, TARGETS, listener_address, target_address};
-use super::target;
 use crate::live::Live;
 use crate::nonces::{NonceKey, Nonces};
 use crate::snapshot::Snapshot;
@@ -58,7 +56,7 @@ pub(super) fn play(sim: &Sim, plan: &Rc<Plan>) -> Outcome {
         commands,
         listening: RefCell::default(),
         snapshots: RefCell::default(),
-        clients: RefCell::new(vec![None; plan.clients.len()]),
+        clients: RefCell::new(vec![None; plan.count()]),
         has_closed_early: Cell::new(false),
     };
     let seed = sim.seed();
@@ -89,7 +87,7 @@ pub(super) fn play(sim: &Sim, plan: &Rc<Plan>) -> Outcome {
 
 fn accept_at(sim: &Sim, plan: &Rc<Plan>, number: usize, accepts: bool) {
     let plan = Rc::clone(plan);
-    let accept = Target::Accepts(Box::new(move || target::script(&plan)));
+    let accept = Target::Accepts(Box::new(move || plan.target_script()));
     sim.target(target_address(number), if accepts { accept } else { Target::Refuses });
 }
 
@@ -134,9 +132,9 @@ impl Driver {
     async fn happen(&self, event: &Event) {
         match event {
             Event::Arrive(number) => {
-                let listener = listener_address(self.plan.clients[*number].listener);
+                let listener = listener_address(self.plan.listener_of(*number));
                 let fd = self.listening.borrow().get(&listener).copied();
-                let script = || Client::script(&self.plan, *number);
+                let script = || self.plan.client_script(*number);
                 let client = fd.map(|fd| self.sim.client(fd, Duration::ZERO, script()));
                 self.clients.borrow_mut()[*number] = client;
             }

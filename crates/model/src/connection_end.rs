@@ -1,4 +1,4 @@
-//! How a TCP connection ended, and who ended it.
+//! How a TCP connection ended, and by which side.
 
 use crate::{Failure, Side};
 
@@ -28,7 +28,7 @@ impl ConnectionEnd {
         }
     }
 
-    /// Who ended it.
+    /// The side that ended it.
     pub const fn side(self) -> Side {
         match self {
             Self::Closed(side) | Self::Reset(side) | Self::PeerDead(side) => side,

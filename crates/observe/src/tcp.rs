@@ -4,11 +4,11 @@ use model::{ConnectionEnd, Side};
 
 use crate::Counter;
 
-/// Ended connections of one listener on one worker, by end and by who ended them.
+/// Ended connections of one listener on one worker, by end and by the side that ended them.
 #[derive(Debug, Default)]
 pub struct TcpCells([[Counter; 3]; TCP_ENDS.len()]);
 
-/// The label of each end, and who may have ended a connection so. Of what a connection failed is in the metrics of failures.
+/// The label of each end, and the sides that may have ended a connection so. Of what a connection failed is in the metrics of failures.
 pub const TCP_ENDS: [(&str, &[Side]); 5] = [
     ("closed", &[Side::Client, Side::Target]),
     ("reset", &[Side::Client, Side::Target]),

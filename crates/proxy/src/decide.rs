@@ -13,6 +13,7 @@
 mod access;
 mod admit;
 mod authorize;
+mod caller;
 mod decision;
 mod explain;
 mod group;

@@ -11,6 +11,7 @@ mod exchange;
 mod finish;
 mod reach;
 mod relay;
+mod tell;
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,4 @@
-//! Each connection has a line in the access log when it ends, in text and in JSON (L42).
+//! Each connection has a line in the access log when it ends, in text and in JSON (L41).
 
 use testkit::{Balancer, wait_for};
 

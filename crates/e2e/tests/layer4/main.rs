@@ -1,4 +1,4 @@
-//! Connections that are passed on as they are (L4, SP1, TLS6).
+//! Connections that are passed on as they are (L41, L43–L47, SP1).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -69,7 +69,7 @@ impl ConnectionRecord<'_> {
         out.extend_from_slice(b"}\n");
     }
 
-    /// Time, kind, end and who ended it in fixed order, then `key=value` pairs.
+    /// Time, kind, end and the side that ended it in fixed order, then `key=value` pairs.
     fn write_text(&self, timestamp: &mut Timestamp, out: &mut Vec<u8>) {
         timestamp.write_micros(self.unix_micros, out);
         for value in [KIND, self.end.word().as_bytes(), self.end.side().as_str().as_bytes()] {

@@ -223,7 +223,7 @@ proptest! {
 
 #[test]
 fn the_documentation_lists_exactly_the_fields() {
-    let code = include_str!("../record.rs");
+    let code = [include_str!("../record.rs"), include_str!("connection.rs")].concat();
     let keys = code.split("key!(\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0));
     let page = include_str!("../../../../docs/access-log.md");
     let documented = page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0));

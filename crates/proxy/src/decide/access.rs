@@ -7,9 +7,8 @@ use balance::AddressTable;
 use model::Failure;
 
 use super::authorize::Authorized;
-use crate::arrival::Source;
+use super::caller::Caller;
 use crate::failed::Failed;
-use crate::snapshot::ListenerPlan;
 
 /// The proof that load balancer and listener let the client pass.
 #[derive(Clone, Copy, Debug)]
@@ -19,14 +18,6 @@ pub(super) struct Screened(());
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Permitted {
     pub(super) rule: usize,
-}
-
-/// Who wants to come in, where, and when.
-#[derive(Clone, Copy)]
-pub(super) struct Caller<'a> {
-    pub(super) plan: &'a ListenerPlan,
-    pub(super) source: Source,
-    pub(super) unix_seconds: u64,
 }
 
 pub(super) fn screen(caller: Caller<'_>, _authorized: Authorized) -> Result<Screened, Failed> {

@@ -2,7 +2,7 @@
 
 use balance::RuleTable;
 
-use super::access::Caller;
+use super::caller::Caller;
 use crate::arrival::{Arrival, Source};
 use crate::head::RequestText;
 use crate::snapshot::ListenerPlan;

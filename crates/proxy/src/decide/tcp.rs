@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use balance::{RequestView, RuleTable};
 use model::Failure;
 
-use super::access::{self, Caller};
-use super::authorize;
+use super::caller::Caller;
+use super::{access, authorize};
 use crate::arrival::{Arrival, Source};
 use crate::failed::Failed;
 use crate::snapshot::ListenerPlan;

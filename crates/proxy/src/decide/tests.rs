@@ -6,6 +6,7 @@ mod conditions;
 mod group;
 mod random;
 mod source;
+mod tcp;
 mod websocket;
 
 use std::net::SocketAddr;

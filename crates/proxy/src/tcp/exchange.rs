@@ -7,10 +7,11 @@ use model::{ConnectionEnd, Failure};
 use net::Sys;
 use observe::{ConnectionRecord, EndedConnection, SessionOutcome};
 
-use super::finish;
+use super::tell::{self, FailedConnection};
 use crate::arrival::{Arrival, Source};
 use crate::connection::Client;
 use crate::decide::TcpQuestion;
+use crate::failed::Failed;
 use crate::local::LocalListener;
 use crate::relay::Meter;
 use crate::session::Session;
@@ -90,11 +91,23 @@ impl<'c, S: Sys> TcpExchange<'c, S> {
             session: self.outcome(),
         });
         if let Some(failure) = end.failure() {
-            finish::tell_failed(self, failure, detail);
+            self.tell_failed(Failed { failure, detail });
         }
         let Some(log) = &self.listener.log else { return };
         let record = self.record(end, detail, total);
         log.borrow_mut().record_connection(&record);
+    }
+
+    fn tell_failed(&self, failed: Failed) {
+        let route = &self.route;
+        tell::connection_failed(&FailedConnection {
+            failed,
+            listener: &self.listener.plan.name,
+            group: route.group.and_then(|group| self.listener.group_name(group)),
+            target: route.target,
+            attempts: route.attempts,
+            client: self.source.address,
+        });
     }
 
     fn outcome(&self) -> Option<SessionOutcome> {

@@ -88,6 +88,7 @@ fn within(chapter: &str, example: &str) -> String {
     let https = match name {
         "certificates" => "protocol = \"https\"\n",
         "protocol" => "certificates = \"site.pem\"\n",
+        "idle_timeout" => "protocol = \"tcp\"\n",
         "client_auth" | "sni_strict" | "handshake_timeout" | "hsts" | "redirect_http" => HTTPS,
         "tls" if chapter == "[listener.NAME]" => HTTPS,
         _ => "",
@@ -160,8 +161,8 @@ fn every_example_is_accepted() {
 }
 
 #[test]
-fn examples_of_the_pages_about_sessions_are_accepted() {
-    for page in ["sessions.md", "session-gateway.md"] {
+fn examples_of_other_pages_are_accepted() {
+    for page in ["sessions.md", "session-gateway.md", "layer4.md"] {
         let text = doc(page);
         let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
         let examples: Vec<_> = blocks.map(|(example, _)| example).collect();

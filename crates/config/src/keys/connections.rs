@@ -47,7 +47,7 @@ pub(super) const INHERITED: &[Key] = &[
     Key {
         name: "when_full",
         kind: Kind::Word(&["wait", "refuse"], &[]),
-        default: Means("`\"wait\"`; `\"refuse\"` with `protocol = \"tcp\"` and `\"tcp_ssl\"`"),
+        default: Means("for HTTP `\"wait\"`, for TCP `\"refuse\"`"),
         help: "What happens to a new connection when `max_connections` are open and none of them is idle: with `wait` it stays in the accept queue, with `refuse` it is closed at once, or reset with `protocol = \"tcp\"` and `\"tcp_ssl\"`, whose connections are never evicted.",
         example: "when_full = \"refuse\"",
     },

@@ -7,9 +7,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "protocol",
         kind: Kind::Word(&["http", "https", "h2c", "h2", "tcp"], &["udp"]),
-        default: Means(
-            "`\"http\"`; `\"tcp\"` if listeners with `protocol = \"tcp\"` or `\"tcp_ssl\"` forward here",
-        ),
+        default: Means("with TCP listeners that forward here `\"tcp\"`, otherwise `\"http\"`"),
         help: "The protocol of the targets: `http` is HTTP/1.1 without encryption, `https` HTTP/1.1 with TLS, `h2c` HTTP/2 without encryption, by prior knowledge, and `h2` HTTP/2 with TLS. gRPC needs one of these two. `tcp` is for listeners with `protocol = \"tcp\"` and `\"tcp_ssl\"`, and only for them.",
         example: "protocol = \"h2\"",
     },

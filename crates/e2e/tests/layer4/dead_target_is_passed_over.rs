@@ -2,7 +2,7 @@
 
 use testkit::{Balancer, Client, Config, refused_address};
 
-use crate::{echo, is_reset};
+use crate::{echo, is_refused};
 
 #[test]
 fn dead_target_is_passed_over() {
@@ -24,8 +24,7 @@ fn dead_target_is_passed_over() {
 fn without_a_target_the_client_is_reset() {
     let config = Config::to_addresses(&[refused_address()]).listener("protocol = \"tcp\"");
     let balancer = Balancer::start(config);
-    let mut client = Client::connect(balancer.web());
-    assert!(is_reset(&mut client));
+    assert!(is_refused(balancer.web()));
     let line = balancer.log_line("end", "target_refused");
     assert_eq!((&line["ended_by"], &line["attempts"]), (&"target".into(), &1.into()));
     let failed = [("end", "failed"), ("ended_by", "target")];

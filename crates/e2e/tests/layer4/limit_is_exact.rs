@@ -1,9 +1,9 @@
 //! `max_connections` is a hard limit over all workers: a further connection is reset and counted, and a place that is
 //! freed can be used at once (L44).
 
-use testkit::{Balancer, Client, wait_until};
+use testkit::{Balancer, wait_until};
 
-use crate::{connect, echo, is_reset, tcp};
+use crate::{connect, echo, is_refused, tcp};
 
 #[test]
 fn limit_is_exact() {
@@ -13,7 +13,7 @@ fn limit_is_exact() {
     let mut open: Vec<_> = (0..10).map(|_| connect(&balancer)).collect();
     let refused = || balancer.metric("evenkeel_listener_connections_refused_total", &[("reason", "full")]);
     for count in 1..=4 {
-        assert!(is_reset(&mut Client::connect(balancer.web())));
+        assert!(is_refused(balancer.web()));
         assert_eq!(refused(), f64::from(count));
     }
     for _ in 0..3 {

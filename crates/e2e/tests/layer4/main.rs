@@ -19,7 +19,8 @@ mod server_may_speak_first;
 mod stop_waits_for_connections;
 mod tls_ends_here;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
 
 use testkit::{Balancer, Client, Config, Target};
 
@@ -63,4 +64,10 @@ fn is_reset(client: &mut Client) -> bool {
             Err(error) => return error.kind() == ErrorKind::ConnectionReset,
         }
     }
+}
+
+/// Whether a new connection is reset before a byte comes. The reset may be there before the connect has returned.
+fn is_refused(address: SocketAddr) -> bool {
+    let read = TcpStream::connect(address).and_then(|mut stream| stream.read(&mut [0]));
+    read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
 }

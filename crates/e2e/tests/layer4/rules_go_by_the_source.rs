@@ -2,7 +2,7 @@
 
 use testkit::{Balancer, Client};
 
-use crate::{is_reset, named, tcp};
+use crate::{is_refused, named, tcp};
 
 #[test]
 fn rules_go_by_the_source() {
@@ -18,6 +18,6 @@ fn rules_go_by_the_source() {
         assert_eq!(client.read_exactly(1), name);
     }
     assert_eq!(balancer.log_line("rule", 1)["group"], "other");
-    assert!(is_reset(&mut Client::connect(balancer.web())));
+    assert!(is_refused(balancer.web()));
     assert_eq!(balancer.log_line("end", "no_rule")["attempts"], 0);
 }

@@ -13,7 +13,7 @@ use observe::{CookieRefusal, SessionOutcome};
 use crate::persist::{Facts, Keeper, Lease, MarkPlan, PersistencePlan, Sight, see};
 
 pub(crate) use sharing::{agree, look, put};
-pub(crate) use step::{Begun, begin, is_to_be_looked_up, is_to_be_told, settle};
+pub(crate) use step::{Begun, ask, begin, is_to_be_looked_up, is_to_be_told, settle};
 
 /// The session of one exchange or connection.
 pub(crate) struct Session<S: Sys> {
@@ -64,10 +64,6 @@ impl<S: Sys> Session<S> {
             share: Share::Nothing,
             outcome: SessionOutcome::None,
         }
-    }
-
-    pub(crate) fn spill(&self) -> Option<u32> {
-        self.plan.spill()
     }
 
     /// Keeps a session of the table at `chosen`, unless another request has put it elsewhere; returns where it is.

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use testkit::{Balancer, Client, Config, wait_until};
+use testkit::{Client, Config, wait_until};
 
 use crate::redis::Redis;
-use crate::users::{User, three, with_sessions, write_key};
+use crate::users::{User, node, three, with_sessions};
 
 #[test]
 fn lost_store_costs_no_request() {
@@ -14,16 +14,8 @@ fn lost_store_costs_no_request() {
     let targets = three();
     let config = Config::to_all(&targets.each_ref())
         .group("persistence = { type = \"source_ip\", timeout = \"5m\", store = \"shared\" }")
-        .text(&format!(
-            "[session_store.shared]\ntype = \"redis\"\nurl = \"redis://127.0.0.1:{}\"\nkey_file = \"store.key\"\n",
-            redis.port()
-        ));
-    let start = || {
-        let prepared = Balancer::prepare(&config);
-        write_key(&prepared.path("store.key"));
-        prepared.start()
-    };
-    let nodes = [start(), start()];
+        .text(&redis.store(""));
+    let nodes = [node(&config), node(&config)];
     let ask = |user: u8, node: usize| {
         let answer = Client::connect_from([127, 0, 4, user], nodes[node].web()).get("/");
         assert_eq!(answer.status(), 200);
@@ -61,16 +53,8 @@ fn what_began_without_the_store_is_in_it_later() {
     let targets = [with_sessions("a"), with_sessions("b"), with_sessions("c")];
     let config = Config::to_all(&targets.each_ref())
         .group("persistence = { type = \"cookie\", mode = \"learn\", name = \"SID\", store = \"shared\" }")
-        .text(&format!(
-            "[session_store.shared]\ntype = \"redis\"\nurl = \"redis://127.0.0.1:{}\"\ntimeout = \"100ms\"\nkey_file = \"store.key\"\n",
-            redis.port()
-        ));
-    let start = || {
-        let prepared = Balancer::prepare(&config);
-        write_key(&prepared.path("store.key"));
-        prepared.start()
-    };
-    let nodes = [start(), start()];
+        .text(&redis.store("timeout = \"100ms\""));
+    let nodes = [node(&config), node(&config)];
     redis.stop();
     let mut users: Vec<_> = (0..9)
         .map(|number| {

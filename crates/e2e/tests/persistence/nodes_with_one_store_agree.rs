@@ -6,7 +6,7 @@ use std::path::Path;
 use testkit::{Balancer, Client, Config, Target, ok};
 
 use crate::redis::Redis;
-use crate::users::{User, three, with_sessions, write_key};
+use crate::users::{User, node, three, with_sessions};
 
 const BY_ADDRESS: &str = "persistence = { type = \"source_ip\", timeout = \"5m\", store = \"shared\" }";
 const LEARN: &str =
@@ -15,12 +15,6 @@ const LEARN: &str =
 /// The patience of machines under load is longer than the default.
 fn store(settings: &str) -> String {
     format!("[session_store.shared]\n{settings}\ntimeout = \"1s\"\nkey_file = \"store.key\"\n")
-}
-
-fn node(config: &Config) -> Balancer {
-    let prepared = Balancer::prepare(config);
-    write_key(&prepared.path("store.key"));
-    prepared.start()
 }
 
 fn stores(folder: &Path, redis: &Redis) -> [String; 3] {

@@ -28,6 +28,14 @@ impl Redis {
         Self { child, port, _folder: folder }
     }
 
+    /// The store `shared` of a balancer, with `more` lines.
+    pub(crate) fn store(&self, more: &str) -> String {
+        let url = format!("redis://127.0.0.1:{}", self.port);
+        format!(
+            "[session_store.shared]\ntype = \"redis\"\nurl = \"{url}\"\nkey_file = \"store.key\"\n{more}\n"
+        )
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

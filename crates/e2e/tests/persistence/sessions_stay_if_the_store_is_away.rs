@@ -1,9 +1,9 @@
 //! Sessions that a store cannot change stay as they are, and all of them are counted.
 
-use testkit::{Balancer, Client, Config};
+use testkit::{Client, Config};
 
 use crate::redis::Redis;
-use crate::users::{three, write_key};
+use crate::users::{node, three};
 
 #[test]
 fn sessions_stay_if_the_store_is_away() {
@@ -11,13 +11,8 @@ fn sessions_stay_if_the_store_is_away() {
     let targets = three();
     let config = Config::to_all(&targets.each_ref())
         .group("persistence = { type = \"source_ip\", timeout = \"5m\", store = \"shared\" }")
-        .text(&format!(
-            "[session_store.shared]\ntype = \"redis\"\nurl = \"redis://127.0.0.1:{}\"\nkey_file = \"store.key\"\n",
-            redis.port()
-        ));
-    let prepared = Balancer::prepare(&config);
-    write_key(&prepared.path("store.key"));
-    let balancer = prepared.start();
+        .text(&redis.store(""));
+    let balancer = node(&config);
     for user in 1..=9 {
         assert_eq!(Client::connect_from([127, 0, 6, user], balancer.web()).get("/").status(), 200);
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use testkit::{Client, Message, Target, response};
+use testkit::{Balancer, Client, Config, Message, Target, response};
 
 /// Three targets, `a`, `b` and `c`.
 pub(crate) fn three() -> [Target; 3] {
@@ -62,6 +62,13 @@ impl User {
 pub(crate) fn write_key(path: &Path) {
     std::fs::write(path, KEY).unwrap();
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// A balancer whose store has [`KEY`] as `store.key`.
+pub(crate) fn node(config: &Config) -> Balancer {
+    let prepared = Balancer::prepare(config);
+    write_key(&prepared.path("store.key"));
+    prepared.start()
 }
 
 /// `key_file` of several balancers.

@@ -22,7 +22,7 @@ use crate::failed::Failed;
 use crate::io_error;
 use crate::session;
 use crate::target::{
-    self, Ask, Attempts, InFlight, LocalGroup, Missed, Repeatable, TargetConnection, choose, connect,
+    self, Attempts, InFlight, LocalGroup, Missed, Repeatable, TargetConnection, choose, connect,
     connect_http2, make_room, on_connect,
 };
 
@@ -74,13 +74,7 @@ async fn try_targets<S: Sys>(
             return Err(watch.failed());
         }
         let session = exchange.session.as_ref();
-        let ask = Ask {
-            key,
-            preferred: session.and_then(|session| session.preferred),
-            spill: session.and_then(|session| session.spill()),
-            tried: attempts.tried,
-            now_millis: client.proxy.now_millis(),
-        };
+        let ask = session::ask(session, key, attempts.tried, client.proxy.now_millis());
         let choice = choose(&group.plan, &group.cursor, &ask, &mut client.proxy.random.borrow_mut());
         let Some(choice) = choice else { break };
         if let Some((live, failed)) = untold.take() {

@@ -9,7 +9,7 @@ use observe::SessionOutcome;
 use super::{Session, Share, sharing};
 use crate::local::LocalListener;
 use crate::persist::{Facts, Lease, MarkPlan};
-use crate::target::{Choice, LocalGroup, Tried, Unavailable};
+use crate::target::{Ask, Choice, LocalGroup, Tried, Unavailable};
 
 /// Where a request or connection goes first.
 pub(crate) struct Begun<'l, S: Sys> {
@@ -66,6 +66,13 @@ pub(crate) fn is_to_be_told<S: Sys>(session: Option<&Session<S>>) -> bool {
                 .keeper()
                 .is_some_and(|keeper| keeper.table.link_for(InStore::Unknown, 0).is_some())
     })
+}
+
+/// What is asked of the choice of a target: the one that the session prefers, if it can be had.
+pub(crate) fn ask<S: Sys>(session: Option<&Session<S>>, key: u64, tried: Tried, now_millis: u64) -> Ask {
+    let preferred = session.and_then(|session| session.preferred);
+    let spill = session.and_then(|session| session.plan.spill());
+    Ask { key, preferred, spill, tried, now_millis }
 }
 
 /// Keeps the session at the target that was chosen, or says which one to use instead.

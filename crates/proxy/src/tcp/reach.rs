@@ -13,8 +13,8 @@ use crate::local::LocalListener;
 use crate::persist::Facts;
 use crate::session::{self, Begun};
 use crate::target::{
-    Ask, Attempts, InFlight, LocalGroup, LocalTarget, Missed, Repeatable, TargetConnection, choose,
-    establish, note_connected, note_not_connected,
+    Attempts, InFlight, LocalGroup, LocalTarget, Missed, Repeatable, TargetConnection, choose, establish,
+    note_connected, note_not_connected,
 };
 
 /// A target that has accepted the connection.
@@ -72,13 +72,7 @@ async fn try_targets<S: Sys>(
     let (mut attempts, mut last) = (Attempts::default(), Failed::from(Failure::NoTarget));
     while attempts.may_begin() {
         let session = exchange.session.as_ref();
-        let ask = Ask {
-            key,
-            preferred: session.and_then(|session| session.preferred),
-            spill: session.and_then(|session| session.spill()),
-            tried: attempts.tried,
-            now_millis: client.proxy.now_millis(),
-        };
+        let ask = session::ask(session, key, attempts.tried, client.proxy.now_millis());
         let choice = choose(&group.plan, &group.cursor, &ask, &mut client.proxy.random.borrow_mut());
         let Some(choice) = choice else { break };
         let (worker, session) = (&client.proxy.worker, &mut exchange.session);

@@ -107,7 +107,12 @@ impl Turn {
             Err(TryLockError::Error(error)) => return Err(error),
             Ok(()) => {}
         }
-        let ours = identity(&file.metadata()?);
+        let about = file.metadata()?;
+        if ![0, rustix::process::geteuid().as_raw()].contains(&about.uid()) {
+            let message = format!("{} belongs to another user", path.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        }
+        let ours = identity(&about);
         match fs::symlink_metadata(&path) {
             Ok(there) if identity(&there) == ours => Ok(Some(Self { path, _file: file })),
             // The process that had the turn has removed it.

@@ -237,9 +237,9 @@ impl Corrections for OfTable {
         }
     }
 
-    fn kept(&self, (scope, client): SessionName) {
+    fn kept(&self, (scope, client): SessionName, target: u64) {
         if let Some(table) = self.table.upgrade() {
-            table.mark_synced(SessionKey { scope, client }, net::monotonic_millis());
+            table.confirm(SessionKey { scope, client }, TargetId(target), net::monotonic_millis());
         }
     }
 

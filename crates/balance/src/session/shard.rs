@@ -119,9 +119,8 @@ impl SessionShard {
         Some(target)
     }
 
-    /// Sessions, including those that have expired and were not asked for since.
-    /// Changes how many sessions there may be. Of too many, those go that have been unused longest; what is in use stays
-    /// until it ends.
+    /// Changes how many sessions there may be. Of too many, those go that have been unused longest; what is in use stays,
+    /// and counts until it expires.
     pub fn set_capacity(&mut self, capacity: u32) {
         self.capacity = capacity.min(u32::MAX - 2);
         while self.entries.len() > self.capacity {
@@ -131,6 +130,7 @@ impl SessionShard {
         }
     }
 
+    /// Sessions, including those that have expired and were not asked for since.
     pub fn len(&self) -> usize {
         self.entries.len() as usize
     }

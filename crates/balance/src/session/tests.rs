@@ -224,8 +224,9 @@ fn what_the_store_does_not_confirm_is_told_again() {
     assert_eq!(touched(&mut shard, 1_000), [key(0), key(1)]);
     assert_eq!(touched(&mut shard, 1_999), [], "not at once");
     assert_eq!(touched(&mut shard, 2_000), [key(0), key(1)], "nothing was confirmed");
-    shard.mark_synced(key(1), 2_500);
-    assert_eq!(touched(&mut shard, 3_000), [key(0)]);
+    shard.confirm(key(1), A, 2_500);
+    shard.confirm(key(0), B, 2_500);
+    assert_eq!(touched(&mut shard, 3_000), [key(0)], "it was confirmed at another target");
     shard.mark_synced(key(0), 3_000);
     assert_eq!(touched(&mut shard, 9_000), [], "unused and confirmed");
     let Begin::Known(known) = shard.begin(key(1), TIMEOUT, 9_000) else { panic!() };

@@ -17,6 +17,13 @@ impl SessionShard {
         self.mark(key, now, false);
     }
 
+    /// The same, if the session is still at the target that the store has confirmed: it may have moved while it was told.
+    pub fn confirm(&mut self, key: SessionKey, target: TargetId, now: u64) {
+        if self.find(key).is_some_and(|at| self.entries[at].target == target) {
+            self.mark_synced(key, now);
+        }
+    }
+
     /// Notes that the store was told or asked, without an answer. The session is reported to it until it agrees.
     pub fn mark_owed(&mut self, key: SessionKey, now: u64) {
         self.mark(key, now, true);

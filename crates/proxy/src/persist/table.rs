@@ -125,8 +125,13 @@ impl SessionTable {
         self.shards.iter().flat_map(of_shard).collect()
     }
 
+    /// The store has confirmed the session at this target.
+    pub fn confirm(&self, key: SessionKey, target: TargetId, now_millis: u64) {
+        self.shard(key).confirm(key, target, now_millis);
+    }
+
     /// The store agrees with the session's target.
-    pub fn mark_synced(&self, key: SessionKey, now_millis: u64) {
+    pub(crate) fn mark_synced(&self, key: SessionKey, now_millis: u64) {
         self.shard(key).mark_synced(key, now_millis);
     }
 

@@ -95,7 +95,12 @@ impl<'c, S: Sys> TcpExchange<'c, S> {
         }
         let Some(log) = &self.listener.log else { return };
         let record = self.record(end, detail, total);
-        log.borrow_mut().record_connection(&record);
+        let mut log = log.borrow_mut();
+        log.record_connection(&record);
+        if !Rc::ptr_eq(&self.listener, &self.client.bound.listener.borrow()) {
+            // The worker flushes the logs of the present generation only.
+            log.flush();
+        }
     }
 
     fn tell_failed(&self, failed: Failed) {

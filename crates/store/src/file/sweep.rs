@@ -63,9 +63,11 @@ fn sweep_folder(
         }
         swept.seen += 1;
         // What is removed is not there when the names are counted again.
-        match remove_if_due(shared, &folder, name)? {
-            true => swept.removed += 1,
-            false => at.names += 1,
+        match remove_if_due(shared, &folder, name) {
+            Ok(true) => swept.removed += 1,
+            // A file of another user must not keep those behind it.
+            Ok(false) | Err(Errno::ACCESS | Errno::PERM) => at.names += 1,
+            Err(error) => return Err(error),
         }
     }
     Ok(true)

@@ -8,9 +8,9 @@ pub trait Corrections: Send + Sync {
     /// be changed: a request may have moved it since.
     fn correct(&self, name: SessionName, from: u64, to: u64);
 
-    /// The store has a session that was touched, with the end of its life that the touch has told. Sessions of which this
-    /// is not said are to be touched again.
-    fn kept(&self, name: SessionName);
+    /// The store has a session that was touched, at this target, with the end of its life that the touch has told. Sessions
+    /// of which this is not said are to be touched again; so are those that have moved meanwhile.
+    fn kept(&self, name: SessionName, target: u64);
 
     /// A claim or a move has ended for which its worker no longer waits: the store names this target. `is_ours`: the worker
     /// had offered it, and may have chosen another one since.

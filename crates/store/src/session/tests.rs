@@ -42,7 +42,7 @@ impl Corrections for Heard {
         self.events.lock().unwrap().push(Event::Correct(name, from, to));
     }
 
-    fn kept(&self, name: SessionName) {
+    fn kept(&self, name: SessionName, _target: u64) {
         self.kept.lock().unwrap().push(name);
     }
 

@@ -31,16 +31,16 @@ impl Sessions {
                     let expires = self.end(touched.lifetime);
                     if is_earlier(item, expires) {
                         ends.push((key, Some(expires)));
-                        prolonged.push(touched.name);
+                        prolonged.push((touched.name, record.target));
                     } else {
-                        self.corrections.kept(touched.name);
+                        self.corrections.kept(touched.name, record.target);
                     }
                 }
                 None => missing.push(touched),
             }
         }
         if self.write_ends(&ends).await {
-            prolonged.into_iter().for_each(|name| self.corrections.kept(name));
+            prolonged.into_iter().for_each(|(name, target)| self.corrections.kept(name, target));
         }
         for touched in missing {
             self.write_again(touched).await;
@@ -67,7 +67,7 @@ impl Sessions {
                 if let Answer::Here { target, is_ours } = done.answer {
                     self.counters.rewritten.add(is_ours.into());
                     self.correct(touched, target);
-                    self.corrections.kept(touched.name);
+                    self.corrections.kept(touched.name, target);
                 }
             }
             Ok(Err(_)) | Err(_) => self.counters.untouched.add(1),

@@ -101,16 +101,17 @@ impl<S: Sys> Direction<'_, S> {
             self.keep_alive();
             self.from.stream.received(bytes);
             self.meter.add(bytes);
-            let is_full = bytes >= LARGE;
+            // Of a short read it is not known that more follows: the kernel would hold the last segment back.
+            let more_follows = bytes == pipe.capacity();
             while pipe.held() > 0 {
                 let before = pipe.held();
-                if let Err(error) = to.splice_out(pipe, is_full).await {
+                if let Err(error) = to.splice_out(pipe, more_follows).await {
                     return Some(self.not_written(error));
                 }
                 self.to.stream.sent(before - pipe.held());
                 self.keep_alive();
             }
-            if !is_full {
+            if bytes < LARGE {
                 return None;
             }
         }

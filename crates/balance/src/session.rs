@@ -6,8 +6,8 @@
 //! once: less than a millisecond for 16 000 sessions, 40 ms for 262 000 (unoptimised), so a shard should not have
 //! more than some ten thousand sessions, and a larger table more shards.
 //!
-//! Clients choose their addresses and cookies. They can fill a shard, which costs the sessions that have been
-//! unused longest, but they cannot choose the shard or a bucket: both come from a hash with a secret seed.
+//! Clients choose their addresses and cookies. They can fill a shard, which costs sessions to which no request has come
+//! back for long, but they cannot choose the shard or a bucket: both come from a hash with a secret seed.
 
 mod entries;
 mod load;
@@ -117,7 +117,7 @@ pub struct Assigned {
     /// `None`: every session of the shard has an open request, so the request goes on without one.
     pub hold: Option<Hold>,
     pub is_new: bool,
-    /// The session that was unused longest was removed for it.
+    /// Another session was removed for it.
     pub evicted: bool,
 }
 

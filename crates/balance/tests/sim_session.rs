@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use balance::Rng;
-use balance::session::{Begin, Hold, InStore, SessionKey, SessionSeed, SessionShard, TargetId};
+use balance::session::{Assigned, Begin, Hold, InStore, SessionKey, SessionSeed, SessionShard, TargetId};
 
 /// Names the seed that fails.
 struct NameOnPanic(u64);
@@ -27,8 +27,6 @@ struct Session {
     open: Vec<u64>,
     last: u64,
     timeout: u64,
-    /// When its last use ended, as an order among all.
-    order: u64,
     in_store: InStore,
 }
 
@@ -126,35 +124,22 @@ impl World {
     }
 
     fn assign(&mut self, key: SessionKey, candidate: TargetId, timeout: u64) {
-        let now = self.now;
-        let assigned = self.shard.assign(key, candidate, timeout, now);
+        let assigned = self.shard.assign(key, candidate, timeout, self.now);
         assert_eq!(assigned.target, candidate);
-        for _ in 0..2 {
-            match self.oldest() {
-                Some(oldest) if !self.model[&oldest].is_live(self.model[&oldest].timeout, now) => {
-                    self.model.remove(&oldest);
-                    self.count("expired");
-                }
-                _ => break,
-            }
-        }
+        let evicted = self.make_room();
         let is_full = self.model.len() == self.capacity;
-        let oldest = self.oldest();
-        if is_full && oldest.is_none() {
+        if is_full {
+            assert!(self.model.values().all(|session| !session.open.is_empty()), "there was room");
             assert_eq!((assigned.hold, assigned.is_new), (None, false));
             return self.count("full");
         }
-        assert_eq!((assigned.is_new, assigned.evicted), (true, is_full));
-        if let Some(oldest) = oldest.filter(|_| is_full) {
-            self.model.remove(&oldest);
-            self.count("evicted");
-        }
+        let Assigned { is_new, .. } = assigned;
+        assert_eq!((is_new, assigned.evicted), (true, evicted));
         let session = Session {
             target: candidate,
             open: Vec::new(),
-            last: now,
+            last: self.now,
             timeout,
-            order: 0,
             in_store: InStore::Unknown,
         };
         self.model.insert(key, session);
@@ -162,17 +147,30 @@ impl World {
         self.count("created");
     }
 
+    /// Finds out which sessions have gone for a new one, and whether they may: up to two that have expired, and another one
+    /// only if the shard was still full. Returns whether one was evicted.
+    fn make_room(&mut self) -> bool {
+        // At this time none has expired.
+        let is_gone = |key: &&SessionKey| self.shard.peek(**key, 0).is_none();
+        let gone: Vec<_> = self.model.keys().filter(is_gone).copied().collect();
+        let evicted = (self.shard.counts().evicted - self.seen[3]) as usize;
+        let expired = gone.len() - evicted;
+        assert!(evicted <= 1 && expired <= 2, "{gone:?}");
+        assert!(evicted == 0 || self.model.len() - expired == self.capacity, "there was room");
+        let gone: Vec<_> = gone.iter().map(|key| self.model.remove(key).unwrap()).collect();
+        assert!(gone.iter().all(|session| session.open.is_empty()), "one has an open request: {gone:?}");
+        let live = gone.iter().filter(|session| session.is_live(session.timeout, self.now)).count();
+        assert!(live <= evicted, "it has not expired: {gone:?}");
+        self.seen[2] += expired as u64;
+        self.seen[3] += evicted as u64;
+        evicted == 1
+    }
+
     fn join(&mut self, key: SessionKey, timeout: u64, hold: Hold) {
         let session = self.model.get_mut(&key).unwrap();
         session.open.push(self.next);
         session.timeout = timeout;
         self.requests.push((self.next, key, hold));
-    }
-
-    /// The session that has been unused longest.
-    fn oldest(&self) -> Option<SessionKey> {
-        let unused = self.model.iter().filter(|(_, session)| session.open.is_empty());
-        unused.min_by_key(|(_, session)| session.order).map(|(key, _)| *key)
     }
 
     fn end(&mut self) {
@@ -186,7 +184,6 @@ impl World {
         if let Some(session) = self.model.get_mut(&key).filter(|session| session.open.contains(&number)) {
             session.open.retain(|open| *open != number);
             session.last = self.now;
-            session.order = self.next;
         }
     }
 
@@ -282,9 +279,6 @@ impl World {
                 (session.target, session.open.len(), session.last, session.timeout, session.in_store)
             );
         }
-        let mut unused: Vec<_> = self.model.iter().filter(|(_, session)| session.open.is_empty()).collect();
-        unused.sort_by_key(|(_, session)| session.order);
-        assert_eq!(self.shard.unused_keys(), unused.iter().map(|(key, _)| **key).collect::<Vec<_>>());
     }
 }
 

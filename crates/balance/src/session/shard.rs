@@ -17,8 +17,11 @@ pub struct SessionShard {
     /// Places of entries, by the hash of their key.
     index: HashTable<u32>,
     pub(super) entries: Entries,
-    unused: List,
+    /// All sessions but some of the open ones: those go when they are looked at, and come back with the end of their request.
+    queue: List,
     pub(super) touch: List,
+    /// Sessions with an open request.
+    held: u32,
     loads: Loads,
     /// Of the entry created last.
     generation: u32,
@@ -36,8 +39,9 @@ impl SessionShard {
             seed,
             index: HashTable::new(),
             entries: Entries::default(),
-            unused: List::new(Kind::Unused),
+            queue: List::new(Kind::Queue),
             touch: List::new(Kind::Touch),
+            held: 0,
             loads: Loads::default(),
             generation: 0,
             swept: None,
@@ -54,11 +58,12 @@ impl SessionShard {
             self.expire(at);
             return Begin::Absent;
         }
+        self.entries[at].is_used = true;
         Begin::Known(self.open(at, timeout_ms, now))
     }
 
     /// Makes a session for a request, and holds it open. If another request has made it meanwhile, that one's target counts.
-    /// If the shard is full, the session goes that has been unused longest.
+    /// If the shard is full, a session without an open request goes for it (see [`evict`](Self::evict)).
     pub fn assign(&mut self, key: SessionKey, target: TargetId, timeout_ms: u64, now: u64) -> Assigned {
         if let Begin::Known(known) = self.begin(key, timeout_ms, now) {
             let Known { target, hold, .. } = known;
@@ -107,7 +112,10 @@ impl SessionShard {
         entry.open -= 1;
         entry.last = entry.last.max(now);
         if entry.open == 0 {
-            self.unused.push_last(&mut self.entries, at);
+            self.held -= 1;
+            if !self.queue.contains(&self.entries, at) {
+                self.queue.push_last(&mut self.entries, at);
+            }
         }
     }
 
@@ -119,15 +127,11 @@ impl SessionShard {
         Some(target)
     }
 
-    /// Changes how many sessions there may be. Of too many, those go that have been unused longest; what is in use stays,
-    /// and counts until it expires.
+    /// Changes how many sessions there may be. Of too many, those go that a full shard would evict; what has an open request
+    /// stays, and counts until it expires.
     pub fn set_capacity(&mut self, capacity: u32) {
         self.capacity = capacity.min(u32::MAX - 2);
-        while self.entries.len() > self.capacity {
-            let Some(at) = self.unused.first() else { return };
-            self.discard(at);
-            self.counts.evicted += 1;
-        }
+        while self.entries.len() > self.capacity && self.evict() {}
     }
 
     /// Sessions, including those that have expired and were not asked for since.
@@ -159,8 +163,8 @@ impl SessionShard {
     }
 
     fn open(&mut self, at: u32, timeout_ms: u64, now: u64) -> Known {
-        self.unused.unlink(&mut self.entries, at);
         let entry = &mut self.entries[at];
+        self.held += u32::from(entry.open == 0);
         entry.open = entry.open.saturating_add(1);
         entry.timeout_ms = u32::try_from(timeout_ms).unwrap_or(u32::MAX);
         self.loads.count(entry, now);
@@ -175,9 +179,9 @@ impl SessionShard {
 
     /// Makes room for one more; says whether a session had to be evicted. `None`: there is no room.
     fn make_room(&mut self, now: u64) -> Option<bool> {
-        // Where all timeouts are equal this alone keeps the table free of expired sessions: two go for each that comes.
+        // Where all timeouts are equal this keeps the table nearly free of expired sessions: two go for each that comes.
         for _ in 0..2 {
-            match self.unused.first() {
+            match self.queue.first() {
                 Some(at) if self.entries[at].is_expired(now) => self.expire(at),
                 _ => break,
             }
@@ -185,10 +189,42 @@ impl SessionShard {
         if self.entries.len() < self.capacity {
             return Some(false);
         }
-        let at = self.unused.first()?;
+        self.evict().then_some(true)
+    }
+
+    /// Removes a session without an open request; false: there is none. A session to which a request has come back is spared
+    /// once, until it is looked at again (CLOCK, or second chance); if all that are looked at are such, the one goes that has
+    /// been unused longest. To move a session to the end of a list with each request would be exact, and costs two cache
+    /// misses in each request's path.
+    fn evict(&mut self) -> bool {
+        if self.held == self.entries.len() {
+            return false;
+        }
+        let mut oldest: Option<u32> = None;
+        let mut looked = 0;
+        // Each session that has no open request is in the queue, so the loop finds one.
+        while let Some(at) = self.queue.first() {
+            let entry = &mut self.entries[at];
+            if entry.open > 0 {
+                self.queue.unlink(&mut self.entries, at);
+                continue;
+            }
+            if !std::mem::take(&mut entry.is_used) {
+                oldest = Some(at);
+                break;
+            }
+            let last = entry.last;
+            self.queue.push_last(&mut self.entries, at);
+            oldest = oldest.filter(|&oldest| self.entries[oldest].last <= last).or(Some(at));
+            looked += 1;
+            if looked == CHANCES {
+                break;
+            }
+        }
+        let Some(at) = oldest else { return false };
         self.counts.evicted += 1;
         self.discard(at);
-        Some(true)
+        true
     }
 
     fn expire(&mut self, at: u32) {
@@ -197,8 +233,9 @@ impl SessionShard {
     }
 
     pub(super) fn discard(&mut self, at: u32) {
-        self.unused.unlink(&mut self.entries, at);
+        self.queue.unlink(&mut self.entries, at);
         self.touch.unlink(&mut self.entries, at);
+        self.held -= u32::from(self.entries[at].open > 0);
         let moved = self.entries.len() - 1;
         let hash = |at: u32| self.seed.hash(self.entries[at].words());
         let (gone, moves) = (hash(at), hash(moved));
@@ -210,7 +247,7 @@ impl SessionShard {
         }
         self.entries.swap_remove(at);
         if at != moved {
-            self.unused.renumber(&mut self.entries, at);
+            self.queue.renumber(&mut self.entries, at);
             self.touch.renumber(&mut self.entries, at);
         }
         self.shrink_index();
@@ -230,29 +267,23 @@ impl SessionShard {
         let is = |is: bool, what: &str| if is { Ok(()) } else { Err(what.to_owned()) };
         is(self.entries.len() <= self.capacity, "more sessions than the capacity")?;
         is(self.index.len() == self.len(), "index and entries differ in size")?;
-        is(self.unused.is_sound(&self.entries), "the links of unused sessions")?;
+        is(self.queue.is_sound(&self.entries), "the links of the queue")?;
         is(self.touch.is_sound(&self.entries), "the links of touched sessions")?;
+        let held = (0..self.entries.len()).filter(|&at| self.entries[at].open > 0).count();
+        is(held == self.held as usize, "a wrong number of sessions with an open request")?;
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
             is(self.find(entry.key()) == Some(at), "an entry is not found by its key")?;
-            is(
-                self.unused.contains(&self.entries, at) == (entry.open == 0),
-                "unused is not the same as closed",
-            )?;
-            is(
-                entry.told != NEVER || !self.touch.contains(&self.entries, at),
-                "touched, but not in a store",
-            )?;
+            is(entry.open > 0 || self.queue.contains(&self.entries, at), "unused, and not in the queue")?;
+            let is_touched = self.touch.contains(&self.entries, at);
+            is(entry.told != NEVER || !is_touched, "touched, but not in a store")?;
         }
         Ok(())
-    }
-
-    /// Sessions without an open request, the longest unused first; for tests and simulations.
-    #[doc(hidden)]
-    pub fn unused_keys(&self) -> Vec<SessionKey> {
-        self.unused.places(&self.entries).into_iter().map(|at| self.entries[at].key()).collect()
     }
 }
 
 /// An index this small is not worth a rehash.
 const INDEX_MIN: usize = 512;
+/// limit: sessions that one eviction spares, which takes some ten microseconds. Each of them has been used since it was last
+/// looked at, so evictions seldom meet so many.
+const CHANCES: u32 = 512;

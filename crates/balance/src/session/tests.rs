@@ -106,12 +106,12 @@ fn the_first_writer_wins() {
 }
 
 #[test]
-fn the_longest_unused_goes_and_an_open_one_never() {
+fn one_that_came_once_goes_and_an_open_one_never() {
     let mut shard = shard(3);
     let open = shard.assign(key(0), A, TIMEOUT, 0);
     used(&mut shard, 1, A, 1);
     used(&mut shard, 2, A, 2);
-    // Use makes 2 the longest unused.
+    // A request comes back to 1, which spares it.
     used(&mut shard, 1, A, 3);
     assert!(used(&mut shard, 3, B, 4).evicted);
     assert!(shard.peek(key(2), 4).is_none() && shard.peek(key(1), 4).is_some());
@@ -121,7 +121,7 @@ fn the_longest_unused_goes_and_an_open_one_never() {
     assert_eq!((shard.counts().evicted, shard.counts().full, shard.len()), (1, 1, 3));
     shard.end(key(0), open.hold.unwrap(), 6);
     shard.end(key(1), holds[0], 7);
-    assert!(used(&mut shard, 4, B, 8).evicted && shard.peek(key(0), 8).is_none());
+    assert!(used(&mut shard, 4, B, 8).evicted && shard.peek(key(0), 8).is_none(), "nothing came back to 0");
     assert_eq!(SessionShard::new(0, SessionSeed::new([0, 0])).assign(key(1), A, 1, 0).hold, None);
 }
 
@@ -232,6 +232,40 @@ fn what_the_store_does_not_confirm_is_told_again() {
     let Begin::Known(known) = shard.begin(key(1), TIMEOUT, 9_000) else { panic!() };
     assert_eq!(known.in_store, InStore::Synced(2_500));
     shard.check().unwrap();
+}
+
+/// A session that requests come back to stays while others come once each, wherever it is in the queue; among such sessions
+/// alone, those go that have been unused for long.
+#[test]
+fn sessions_in_use_survive_those_that_come_once() {
+    let mut shard = shard(1_000);
+    for client in 0..500 {
+        used(&mut shard, client, A, 0);
+    }
+    for number in 0..20_000 {
+        let now = u64::from(number);
+        for (client, target) in [(number % 500, A), (1_000 + number, B)] {
+            let assigned = shard.assign(key(client), target, TIMEOUT, now);
+            shard.end(key(client), assigned.hold.unwrap(), now);
+        }
+    }
+    shard.check().unwrap();
+    assert!((0..500).all(|client| shard.peek(key(client), 20_000).is_some()));
+    assert_eq!(shard.len(), 1_000);
+
+    let mut full = self::shard(1_000);
+    for round in 0..2 {
+        for client in 0..1_000 {
+            let assigned = full.assign(key(client), A, TIMEOUT, round * 1_000 + u64::from(client));
+            full.end(key(client), assigned.hold.unwrap(), round * 1_000 + u64::from(client));
+        }
+    }
+    // All have been used, in this order; the new ones take the places of those that were used first.
+    for number in 0..100 {
+        used(&mut full, 5_000 + number, B, 3_000);
+    }
+    let oldest = (0..500).filter(|&client| full.peek(key(client), 3_000).is_none()).count();
+    assert!(oldest >= 90, "{oldest} of 100 were among the older half");
 }
 
 #[test]
@@ -396,7 +430,7 @@ fn a_lowered_capacity_keeps_what_is_in_use() {
     (2..8).for_each(|client| shard.end(key(client), holds[client as usize], client as u64));
     shard.set_capacity(4);
     let left: Vec<_> = (0..8).filter(|&client| shard.peek(key(client), 10).is_some()).collect();
-    assert_eq!(left, [0, 1, 6, 7], "two are in use, and two were used last");
+    assert_eq!(left, [0, 1, 6, 7], "two are in use, and two came last");
     shard.set_capacity(1);
     assert_eq!(shard.len(), 2, "what is in use stays");
     assert!(shard.assign(key(9), TargetId(1), 1_000, 10).hold.is_none(), "and leaves no room");

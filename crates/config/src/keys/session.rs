@@ -48,7 +48,7 @@ pub(super) const STORE: &[Key] = &[
         name: "capacity",
         kind: Kind::Integer(1, Limits::SESSIONS_MAX as u64),
         default: Is("1000000"),
-        help: "Sessions that this process keeps in memory, in front of the store; with `type = \"memory\"` there are no others. The one that has not been used for the longest time makes room for a new one.",
+        help: "Sessions that this process keeps in memory, in front of the store; with `type = \"memory\"` there are no others. One to which no request has come back for long makes room for a new one.",
         example: "capacity = 200000",
     },
     Key {

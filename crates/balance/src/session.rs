@@ -11,12 +11,14 @@
 
 mod entries;
 mod load;
+mod pace;
 mod seed;
 mod shard;
 mod touches;
 mod walk;
 
 pub use load::{LOAD_WINDOW_MS, ScopeLoad};
+pub use pace::Pace;
 pub use seed::SessionSeed;
 pub use shard::SessionShard;
 pub use touches::Touch;

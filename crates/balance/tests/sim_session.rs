@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use balance::Rng;
-use balance::session::{Assigned, Begin, Hold, InStore, SessionKey, SessionSeed, SessionShard, TargetId};
+use balance::session::{
+    Assigned, Begin, Hold, InStore, Pace, SessionKey, SessionSeed, SessionShard, TargetId,
+};
 
 /// Names the seed that fails.
 struct NameOnPanic(u64);
@@ -28,6 +30,8 @@ struct Session {
     last: u64,
     timeout: u64,
     in_store: InStore,
+    /// The interval between two touches, since it was told.
+    pace: u64,
 }
 
 impl Session {
@@ -52,7 +56,7 @@ const EVENTS: [&str; 8] =
     ["known", "created", "expired", "evicted", "full", "moved", "touched", "held over its timeout"];
 const STEPS: usize = 1_500;
 const SEEDS: u64 = 60;
-const INTERVAL: u64 = 40;
+const SHORTEST: u64 = Pace::SHORTEST.interval_ms();
 
 impl World {
     fn new(seed: u64) -> Self {
@@ -85,7 +89,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        self.now += self.random.below(4) * self.random.below(12);
+        self.now += 2_000 * self.random.below(4) * self.random.below(12);
         match self.random.below(20) {
             0..9 => self.request(),
             9..15 => self.end(),
@@ -101,7 +105,7 @@ impl World {
     fn request(&mut self) {
         let (key, candidate) = (self.key(), self.target());
         // A timeout belongs to the scope.
-        let timeout = 30 * (1 + key.scope);
+        let timeout = 60_000 * (1 + key.scope);
         let now = self.now;
         let known = self.model.get(&key).filter(|session| session.is_live(timeout, now)).cloned();
         let begun = self.shard.begin(key, timeout, now);
@@ -141,6 +145,7 @@ impl World {
             last: self.now,
             timeout,
             in_store: InStore::Unknown,
+            pace: SHORTEST,
         };
         self.model.insert(key, session);
         self.join(key, timeout, assigned.hold.unwrap());
@@ -216,23 +221,26 @@ impl World {
         }
         if let Some(session) = self.model.get_mut(&key) {
             session.in_store = if is_owed { InStore::Owed(self.now) } else { InStore::Synced(self.now) };
+            session.pace = Pace::of(session.timeout).interval_ms();
         }
     }
 
     fn touch(&mut self) {
-        let touches = self.shard.take_touches(self.now, INTERVAL, usize::MAX);
+        let doubt = self.now.saturating_sub(self.random.below(3) * 2 * SHORTEST);
+        let touches = self.shard.take_touches(self.now, doubt, usize::MAX);
         let mut touched: Vec<_> =
             touches.iter().map(|touch| (touch.key, touch.target, touch.remaining_ms)).collect();
         touched.sort_unstable();
         let mut expected = Vec::new();
         for (key, session) in &mut self.model {
-            let (told, is_owed) = match session.in_store {
+            let (told, is_owed, pace) = match session.in_store {
                 InStore::Unknown => continue,
-                InStore::Owed(at) => (at, true),
-                InStore::Synced(at) => (at, false),
+                InStore::Owed(at) => (at, true, SHORTEST),
+                InStore::Synced(at) => (at, false, session.pace),
             };
+            let pace = if told < doubt { SHORTEST } else { pace };
             let is_due = is_owed || !session.open.is_empty() || session.last > told;
-            if self.now - told >= INTERVAL && is_due && session.is_live(session.timeout, self.now) {
+            if self.now - told >= pace && is_due && session.is_live(session.timeout, self.now) {
                 let idle = if session.open.is_empty() { self.now - session.last } else { 0 };
                 expected.push((*key, session.target, session.timeout - idle));
                 session.in_store = InStore::Owed(self.now);

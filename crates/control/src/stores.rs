@@ -12,9 +12,9 @@ use std::time::{Duration, SystemTime};
 use balance::session::{SessionKey, TargetId};
 use model::{Config, KeySource, SecretKeys, SessionStore, SessionStoreName, StoreKind};
 use observe::Event;
-use proxy::{Link, Live, SHARED_LONGER, SessionTable};
+use proxy::{Link, Live, SessionTable, shared_lifetime};
 use store::session::{
-    Corrections, SessionClient, SessionFigures, SessionName, Touched, serve, session_channel,
+    Corrections, Marks, SessionClient, SessionFigures, SessionName, Touched, serve, session_channel,
 };
 use store::{Clock, Figures, Guarded, Store, Swept, open};
 use tokio::runtime::Handle;
@@ -184,7 +184,14 @@ impl Stores {
         let corrections = Arc::new(OfTable { table: Arc::downgrade(table), client: client.clone() });
         let shared: Arc<dyn Store> = Arc::<Guarded>::clone(store);
         let clock = Arc::clone(&self.clock);
+        let marks = Marks::new(Arc::clone(&shared), &secrets, Arc::clone(&clock));
         chores.push(self.tasks.spawn(serve(receiver, shared, secrets, clock, corrections)));
+        chores.push(self.tasks.spawn(watch_marks(
+            Arc::downgrade(table),
+            marks,
+            client.clone(),
+            settings.timeout,
+        )));
         chores.push(self.tasks.spawn(touch(Arc::downgrade(table), client.clone())));
         Some(client)
     }
@@ -249,7 +256,7 @@ impl Corrections for OfTable {
         match table.peek(key, now_millis) {
             // The request went where the hash said instead, and its session stays there.
             Some(row) if is_ours && row.target.0 != target => {
-                let lifetime = Duration::from_millis(row.timeout_ms) + SHARED_LONGER;
+                let lifetime = shared_lifetime(row.timeout_ms, row.timeout_ms);
                 drop(self.client.move_to(name, target, row.target.0, lifetime));
             }
             _ => table.settle(key, TargetId(target), now_millis),
@@ -272,14 +279,33 @@ async fn touch(table: Weak<SessionTable>, client: SessionClient) {
     loop {
         sleep(TOUCH_LOOK).await;
         let Some(table) = table.upgrade() else { return };
-        let interval = u64::try_from(TOUCH_INTERVAL.as_millis()).unwrap_or(u64::MAX);
-        let touches = table.take_touches(net::monotonic_millis(), interval, TOUCHES_AT_ONCE);
+        let touches = table.take_touches(net::monotonic_millis(), TOUCHES_AT_ONCE);
         let touched = |touch: &balance::session::Touch| Touched {
             name: (touch.key.scope, touch.key.client),
             target: touch.target.0,
-            lifetime: Duration::from_millis(touch.remaining_ms) + SHARED_LONGER,
+            lifetime: shared_lifetime(touch.remaining_ms, touch.timeout_ms),
         };
         client.touch(touches.iter().map(touched).collect());
+    }
+}
+
+/// Tells other processes that sessions have moved, and hears of it from them.
+async fn watch_marks(
+    table: Weak<SessionTable>,
+    mut marks: Marks,
+    client: SessionClient,
+    answers_within: Duration,
+) {
+    let late_millis = u64::try_from((ANSWERS_IN_TURN * answers_within).as_millis()).unwrap_or(u64::MAX);
+    loop {
+        let is_changed = marks.look(client.changes()).await;
+        let Some(table) = table.upgrade() else { return };
+        // What goes wrong shows in the next call that a request needs, and the next look sees what this one missed.
+        if is_changed.unwrap_or(false) {
+            table.doubt(net::monotonic_millis().saturating_add(late_millis));
+        }
+        drop(table);
+        sleep(TOUCH_LOOK).await;
     }
 }
 
@@ -294,7 +320,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// limit: how long one sweep takes a thread, unless it finds much that has expired.
 const SWEEP_TIME: Duration = Duration::from_millis(500);
 const TOUCH_LOOK: Duration = Duration::from_secs(1);
-/// With `TOUCH_LOOK` shorter than [`SHARED_LONGER`], and than a worker trusts what it knows.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(4);
+/// What the store has said may be this many of its timeouts old when it is noted: others are asked first, and one wish can
+/// take a read and several writes.
+const ANSWERS_IN_TURN: u32 = 10;
 // limit: sessions of one shard in one look.
 const TOUCHES_AT_ONCE: usize = 512;

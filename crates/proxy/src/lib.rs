@@ -40,5 +40,5 @@ pub use engine::{BoundAddress, Engine, EngineError, StopReport};
 pub use http2::HTTP2_HEADER_LIST_BYTES_MAX;
 pub use live::{Health, LastFailure, Live, TargetLive};
 pub use net::Offer;
-pub use persist::{Link, OpenedCookie, SHARED_LONGER, SessionMark, SessionScope, SessionTable};
+pub use persist::{Link, OpenedCookie, SessionMark, SessionScope, SessionTable, shared_lifetime};
 pub use snapshot::{GroupPlan, ListenerPlan, Snapshot};

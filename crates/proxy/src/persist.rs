@@ -13,7 +13,7 @@ mod see;
 mod table;
 
 pub(crate) use lease::Lease;
-pub use plan::SHARED_LONGER;
+pub use plan::shared_lifetime;
 pub(crate) use plan::{CookiePlan, Keeper, MarkPlan, PersistencePlan, Scope};
 pub use scope::{OpenedCookie, SessionMark, SessionScope};
 pub(crate) use see::{Facts, Sight, hash_of, learned_key, see};

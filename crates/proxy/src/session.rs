@@ -96,7 +96,7 @@ impl<S: Sys> Session<S> {
     pub(crate) fn is_to_be_looked_up(&self, now_millis: u64) -> bool {
         let is_known_here = self.at.is_some() || matches!(self.plan.mark, MarkPlan::Learned(_));
         let keeper = self.plan.keeper().filter(|_| is_known_here && self.sight.key.is_some());
-        keeper.is_some_and(|keeper| keeper.table.link_for(self.sight.in_store, now_millis).is_some())
+        keeper.is_some_and(|keeper| keeper.link_to_ask(self.sight.in_store, now_millis).is_some())
     }
 
     /// The store says that the session is at this target.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
+use super::pace::Pace;
 use super::{InStore, SessionKey, TargetId};
 
 /// One session. Times are milliseconds of the caller's clock.
@@ -30,6 +31,8 @@ pub(super) struct Entry {
     pub(super) is_owed: bool,
     /// A request has come back to it since it was last looked at for room.
     pub(super) is_used: bool,
+    /// Which list of touches it is in, if it is in one.
+    pub(super) pace: Pace,
     links: [Links; 2],
 }
 
@@ -50,6 +53,7 @@ impl Entry {
             requests: 0,
             is_owed: false,
             is_used: false,
+            pace: Pace::default(),
             links: [Links::NONE; 2],
         }
     }
@@ -265,11 +269,16 @@ impl List {
         places
     }
 
-    pub(super) fn is_sound(&self, entries: &Entries) -> bool {
+    /// Whether its links agree, and it contains all linked entries that `is_of_it` names.
+    pub(super) fn is_sound(&self, entries: &Entries, is_of_it: impl Fn(&Entry) -> bool) -> bool {
         let places = self.places(entries);
         let before = std::iter::once(END).chain(places.iter().copied());
         let back = places.iter().zip(before).all(|(&at, before)| self.links(entries, at).before == before);
         back && self.last == places.last().copied().unwrap_or(END)
-            && places.len() == (0..entries.len()).filter(|&at| self.contains(entries, at)).count()
+            && places.iter().all(|&at| is_of_it(&entries[at]))
+            && places.len()
+                == (0..entries.len())
+                    .filter(|&at| is_of_it(&entries[at]) && self.contains(entries, at))
+                    .count()
     }
 }

@@ -4,6 +4,7 @@ use hashbrown::HashTable;
 
 use super::entries::{Entries, Entry, Kind, List, NEVER};
 use super::load::{Loads, ScopeLoad};
+use super::pace::Pace;
 use super::{
     Assigned, Begin, Cursor, Hold, InStore, Known, SessionCounts, SessionKey, SessionSeed, TargetId,
 };
@@ -19,7 +20,8 @@ pub struct SessionShard {
     pub(super) entries: Entries,
     /// All sessions but some of the open ones: those go when they are looked at, and come back with the end of their request.
     queue: List,
-    pub(super) touch: List,
+    /// By [`Pace`].
+    pub(super) touch: [List; Pace::ALL.len()],
     /// Sessions with an open request.
     held: u32,
     loads: Loads,
@@ -40,7 +42,7 @@ impl SessionShard {
             index: HashTable::new(),
             entries: Entries::default(),
             queue: List::new(Kind::Queue),
-            touch: List::new(Kind::Touch),
+            touch: Pace::ALL.map(|_| List::new(Kind::Touch)),
             held: 0,
             loads: Loads::default(),
             generation: 0,
@@ -170,9 +172,8 @@ impl SessionShard {
         self.loads.count(entry, now);
         let in_store = entry.in_store();
         let known = Known { target: entry.target, hold: Hold(entry.generation), in_store };
-        if in_store != InStore::Unknown && !self.touch.contains(&self.entries, at) {
-            // It was taken off the list because it was due and unused.
-            self.touch.push_first(&mut self.entries, at);
+        if in_store != InStore::Unknown {
+            self.expect_touch(at);
         }
         known
     }
@@ -234,7 +235,7 @@ impl SessionShard {
 
     pub(super) fn discard(&mut self, at: u32) {
         self.queue.unlink(&mut self.entries, at);
-        self.touch.unlink(&mut self.entries, at);
+        self.forget_touch(at);
         self.held -= u32::from(self.entries[at].open > 0);
         let moved = self.entries.len() - 1;
         let hash = |at: u32| self.seed.hash(self.entries[at].words());
@@ -248,7 +249,8 @@ impl SessionShard {
         self.entries.swap_remove(at);
         if at != moved {
             self.queue.renumber(&mut self.entries, at);
-            self.touch.renumber(&mut self.entries, at);
+            let pace = self.entries[at].pace;
+            self.touch[pace.list()].renumber(&mut self.entries, at);
         }
         self.shrink_index();
     }
@@ -267,15 +269,18 @@ impl SessionShard {
         let is = |is: bool, what: &str| if is { Ok(()) } else { Err(what.to_owned()) };
         is(self.entries.len() <= self.capacity, "more sessions than the capacity")?;
         is(self.index.len() == self.len(), "index and entries differ in size")?;
-        is(self.queue.is_sound(&self.entries), "the links of the queue")?;
-        is(self.touch.is_sound(&self.entries), "the links of touched sessions")?;
+        is(self.queue.is_sound(&self.entries, |_| true), "the links of the queue")?;
+        for pace in Pace::ALL {
+            let is_sound = self.touch[pace.list()].is_sound(&self.entries, |entry| entry.pace == pace);
+            is(is_sound, "the links of touched sessions")?;
+        }
         let held = (0..self.entries.len()).filter(|&at| self.entries[at].open > 0).count();
         is(held == self.held as usize, "a wrong number of sessions with an open request")?;
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
             is(self.find(entry.key()) == Some(at), "an entry is not found by its key")?;
             is(entry.open > 0 || self.queue.contains(&self.entries, at), "unused, and not in the queue")?;
-            let is_touched = self.touch.contains(&self.entries, at);
+            let is_touched = self.touch[entry.pace.list()].contains(&self.entries, at);
             is(entry.told != NEVER || !is_touched, "touched, but not in a store")?;
         }
         Ok(())

@@ -162,15 +162,19 @@ fn of_two_moves_the_first_decides() {
     assert_eq!(shard.peek(key(1), 0).unwrap().target, c);
 }
 
+/// The store confirms each touch at once.
+fn told(shard: &mut SessionShard, now: u64, most: usize) -> Vec<Touch> {
+    let touches = shard.take_touches(now, 0, most);
+    touches.iter().for_each(|touch| shard.mark_synced(touch.key, now));
+    shard.check().unwrap();
+    touches
+}
+
 #[test]
 fn touches_are_coalesced_and_only_of_sessions_in_use() {
-    const INTERVAL: u64 = 10_000;
-    // The store confirms each touch at once.
-    let told = |shard: &mut SessionShard, now, most| {
-        let touches = shard.take_touches(now, INTERVAL, most);
-        touches.iter().for_each(|touch| shard.mark_synced(touch.key, now));
-        touches
-    };
+    // Of sessions with this timeout the store hears every 16 seconds.
+    const INTERVAL: u64 = 16_000;
+    assert_eq!(Pace::of(TIMEOUT).interval_ms(), INTERVAL);
     let mut shard = shard(100);
     for client in 0..6 {
         used(&mut shard, client, A, 0);
@@ -187,32 +191,70 @@ fn touches_are_coalesced_and_only_of_sessions_in_use() {
     let Begin::Known(known) = shard.begin(key(4), 100, 20) else { panic!() };
     assert_eq!(known.in_store, InStore::Synced(0));
     shard.end(key(4), known.hold, 20);
-    let touch = |client, target, remaining_ms| Touch { key: key(client), target, remaining_ms };
+    let touch =
+        |client, target, remaining_ms| Touch { key: key(client), target, remaining_ms, timeout_ms: TIMEOUT };
     assert_eq!(
         told(&mut shard, INTERVAL, 100),
         [touch(1, A, TIMEOUT - INTERVAL + 99), touch(2, A, TIMEOUT - INTERVAL + 50), touch(5, A, TIMEOUT)]
     );
-    shard.check().unwrap();
     // Session 3 comes back, and the store hears of it at once, but only once.
     assert_eq!(shard.reassign(key(3), A, B), Some(B));
-    used(&mut shard, 3, A, 15_000);
-    assert_eq!(told(&mut shard, 15_000, 1), [touch(3, B, TIMEOUT)]);
-    used(&mut shard, 3, A, 15_001);
-    assert_eq!(told(&mut shard, 15_001, 100), []);
+    used(&mut shard, 3, A, 24_000);
+    assert_eq!(told(&mut shard, 24_000, 1), [touch(3, B, TIMEOUT)]);
+    used(&mut shard, 3, A, 24_001);
+    assert_eq!(told(&mut shard, 24_001, 100), []);
     // The open one is heard of without a request.
-    shard.end(key(5), open.hold.unwrap(), 19_000);
-    assert_eq!(told(&mut shard, 20_000, 100), [touch(5, A, TIMEOUT - 1_000)]);
-    assert_eq!(told(&mut shard, 25_000, 100), [touch(3, B, TIMEOUT - 9_999)]);
-    assert_eq!(told(&mut shard, 90_000, 100), []);
-    shard.check().unwrap();
+    shard.end(key(5), open.hold.unwrap(), 31_000);
+    assert_eq!(told(&mut shard, 32_000, 100), [touch(5, A, TIMEOUT - 1_000)]);
+    assert_eq!(told(&mut shard, 40_000, 100), [touch(3, B, TIMEOUT - 15_999)]);
+    assert_eq!(told(&mut shard, 150_000, 100), []);
+}
+
+#[test]
+fn what_may_have_changed_in_the_store_is_told_soon() {
+    let mut shard = shard(100);
+    for (client, at) in [(0, 0), (1, 5_000)] {
+        used(&mut shard, client, A, at);
+        shard.mark_synced(key(client), at);
+        used(&mut shard, client, A, at + 1);
+    }
+    // Something has changed there before 4 999, when 0 had been told and 1 had not.
+    let doubted = |shard: &mut SessionShard, now| -> Vec<_> {
+        shard.take_touches(now, 4_999, 100).into_iter().map(|touch| touch.key).collect()
+    };
+    assert_eq!(doubted(&mut shard, 3_999), [], "it was told just now");
+    assert_eq!(doubted(&mut shard, 9_500), [key(0)]);
+    assert_eq!(doubted(&mut shard, 20_999), [key(0)], "it was not confirmed, and 1 is certain");
+    assert_eq!(doubted(&mut shard, 21_000), [key(1)]);
+}
+
+#[test]
+fn short_sessions_are_told_more_often_than_long_ones() {
+    let mut shard = shard(100);
+    for (client, timeout) in [(0, 20_000_000), (1, 10_000)] {
+        let assigned = shard.assign(key(client), A, timeout, 0);
+        shard.mark_synced(key(client), 0);
+        // It is open all the time.
+        assert!(assigned.hold.is_some());
+    }
+    let told = |shard: &mut SessionShard, now| -> Vec<_> {
+        told(shard, now, 100).into_iter().map(|touch| touch.key).collect()
+    };
+    assert_eq!(told(&mut shard, 3_999), []);
+    assert_eq!(told(&mut shard, 4_000), [key(1)]);
+    assert_eq!(told(&mut shard, 63_999), [key(1)]);
+    assert_eq!(told(&mut shard, 64_000), [key(0)]);
+    // After a reload its timeout is a short one, from its next request on.
+    shard.begin(key(0), 10_000, 65_000);
+    assert_eq!(told(&mut shard, 128_000), [key(1), key(0)]);
+    assert_eq!(told(&mut shard, 132_000), [key(1), key(0)]);
 }
 
 #[test]
 fn what_the_store_does_not_confirm_is_told_again() {
-    const INTERVAL: u64 = 1_000;
     let mut shard = shard(100);
     let touched = |shard: &mut SessionShard, now| -> Vec<_> {
-        shard.take_touches(now, INTERVAL, 100).into_iter().map(|touch| touch.key).collect()
+        shard.take_touches(now, 0, 100).into_iter().map(|touch| touch.key).collect()
     };
     for client in 0..3 {
         used(&mut shard, client, A, 0);
@@ -221,16 +263,16 @@ fn what_the_store_does_not_confirm_is_told_again() {
     shard.mark_synced(key(0), 0);
     shard.mark_owed(key(1), 0);
     used(&mut shard, 0, A, 1);
-    assert_eq!(touched(&mut shard, 1_000), [key(0), key(1)]);
-    assert_eq!(touched(&mut shard, 1_999), [], "not at once");
-    assert_eq!(touched(&mut shard, 2_000), [key(0), key(1)], "nothing was confirmed");
-    shard.confirm(key(1), A, 2_500);
-    shard.confirm(key(0), B, 2_500);
-    assert_eq!(touched(&mut shard, 3_000), [key(0)], "it was confirmed at another target");
-    shard.mark_synced(key(0), 3_000);
-    assert_eq!(touched(&mut shard, 9_000), [], "unused and confirmed");
-    let Begin::Known(known) = shard.begin(key(1), TIMEOUT, 9_000) else { panic!() };
-    assert_eq!(known.in_store, InStore::Synced(2_500));
+    assert_eq!(touched(&mut shard, 4_000), [key(1)]);
+    assert_eq!(touched(&mut shard, 7_999), [], "not at once");
+    assert_eq!(touched(&mut shard, 16_000), [key(1), key(0)], "nothing was confirmed");
+    shard.confirm(key(1), A, 18_500);
+    shard.confirm(key(0), B, 18_500);
+    assert_eq!(touched(&mut shard, 20_000), [key(0)], "it was confirmed at another target");
+    shard.mark_synced(key(0), 20_000);
+    assert_eq!(touched(&mut shard, 90_000), [], "unused and confirmed");
+    let Begin::Known(known) = shard.begin(key(1), TIMEOUT, 90_000) else { panic!() };
+    assert_eq!(known.in_store, InStore::Synced(18_500));
     shard.check().unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! Which sessions the store must hear of (SP9): it has to keep what is in use, but not to be told of each request.
 
+use super::pace::Pace;
 use super::{SessionKey, SessionShard, TargetId};
 
 /// A session that has been used since the store last heard of it, or that it has to be told of again.
@@ -9,6 +10,7 @@ pub struct Touch {
     pub target: TargetId,
     /// How long it lives from now on if it is not used again.
     pub remaining_ms: u64,
+    pub timeout_ms: u64,
 }
 
 impl SessionShard {
@@ -31,35 +33,67 @@ impl SessionShard {
 
     fn mark(&mut self, key: SessionKey, now: u64, is_owed: bool) {
         if let Some(at) = self.find(key) {
-            let entry = &mut self.entries[at];
-            (entry.told, entry.is_owed) = (now, is_owed);
-            self.touch.push_last(&mut self.entries, at);
+            self.tell(at, now, is_owed);
         }
     }
 
-    /// Sessions that were used, or have an open request, and of which the store has not heard for `interval` ms; and those
-    /// that it is still to be told of. They count as owed until [`mark_synced`](Self::mark_synced), so that what becomes of
-    /// the touch cannot lose them. Looks at no more than `most`.
-    pub fn take_touches(&mut self, now: u64, interval: u64, most: usize) -> Vec<Touch> {
+    /// Sessions that were used, or have an open request, and of which the store has not heard for the interval of their
+    /// [`Pace`]; and those that it is still to be told of. What was told before `doubt` is due after the shortest interval.
+    /// They count as owed until [`mark_synced`](Self::mark_synced), so that what becomes of the touch cannot lose them. Looks
+    /// at no more than `most`.
+    pub fn take_touches(&mut self, now: u64, doubt: u64, most: usize) -> Vec<Touch> {
         let mut touches = Vec::new();
-        for _ in 0..most {
-            let Some(at) = self.touch.first() else { break };
-            let entry = &mut self.entries[at];
-            if now.saturating_sub(entry.told) < interval {
-                break;
-            }
-            let idle = if entry.open > 0 { 0 } else { now.saturating_sub(entry.last) };
-            let remaining_ms = u64::from(entry.timeout_ms).saturating_sub(idle);
-            let is_due = entry.is_owed || entry.open > 0 || entry.last > entry.told;
-            if is_due && remaining_ms > 0 {
-                (entry.told, entry.is_owed) = (now, true);
-                touches.push(Touch { key: entry.key(), target: entry.target, remaining_ms });
-                self.touch.push_last(&mut self.entries, at);
-            } else {
-                // Its next request puts it back.
-                self.touch.unlink(&mut self.entries, at);
+        let mut left = most;
+        for pace in Pace::ALL {
+            while left > 0 {
+                let Some(at) = self.touch[pace.list()].first() else { break };
+                let entry = &self.entries[at];
+                let pace = if entry.told < doubt { Pace::SHORTEST } else { pace };
+                if now.saturating_sub(entry.told) < pace.interval_ms() {
+                    break;
+                }
+                left -= 1;
+                touches.extend(self.take_touch(at, now));
             }
         }
         touches
+    }
+
+    /// `None`: it is unused or has expired. Its next request puts it back.
+    fn take_touch(&mut self, at: u32, now: u64) -> Option<Touch> {
+        let entry = &self.entries[at];
+        let idle = if entry.open > 0 { 0 } else { now.saturating_sub(entry.last) };
+        let remaining_ms = u64::from(entry.timeout_ms).saturating_sub(idle);
+        let is_due = entry.is_owed || entry.open > 0 || entry.last > entry.told;
+        if !is_due || remaining_ms == 0 {
+            self.forget_touch(at);
+            return None;
+        }
+        let timeout_ms = entry.timeout_ms.into();
+        let touch = Touch { key: entry.key(), target: entry.target, remaining_ms, timeout_ms };
+        self.tell(at, now, true);
+        Some(touch)
+    }
+
+    /// Puts a session that a request has come back to where its turn is at once, if its turn has come while it was unused.
+    pub(super) fn expect_touch(&mut self, at: u32) {
+        let pace = self.entries[at].pace;
+        if !self.touch[pace.list()].contains(&self.entries, at) {
+            self.touch[pace.list()].push_first(&mut self.entries, at);
+        }
+    }
+
+    pub(super) fn forget_touch(&mut self, at: u32) {
+        let pace = self.entries[at].pace;
+        self.touch[pace.list()].unlink(&mut self.entries, at);
+    }
+
+    fn tell(&mut self, at: u32, now: u64, is_owed: bool) {
+        self.forget_touch(at);
+        let entry = &mut self.entries[at];
+        (entry.told, entry.is_owed) = (now, is_owed);
+        entry.pace = if is_owed { Pace::SHORTEST } else { Pace::of(entry.timeout_ms.into()) };
+        let pace = entry.pace;
+        self.touch[pace.list()].push_last(&mut self.entries, at);
     }
 }

@@ -1,6 +1,6 @@
 //! The step `persist` of a request, and what its response says about sessions (SP1–SP8); see [`crate::session`].
 
-use balance::session::{InStore, SessionKey};
+use balance::session::SessionKey;
 use net::{Buffer, Sys};
 use proto::cookie::SetCookie;
 use proto::http1::Known;
@@ -52,7 +52,7 @@ pub(super) fn learn<S: Sys>(exchange: &Exchange<'_, S>, input: &Buffer) -> Optio
         return None;
     }
     keeper.put(key, at, proxy.now_millis());
-    keeper.table.link_for(InStore::Unknown, 0).map(|_| key)
+    keeper.table.link().map(|_| key)
 }
 
 /// Tells a shared store of a cookie that was learned, before the client can come back with it.

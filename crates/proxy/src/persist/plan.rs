@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use balance::hash_bytes;
-use balance::session::{InStore, SessionKey, TargetId};
+use balance::session::{InStore, Pace, SessionKey, TargetId};
 use model::{
     ClientPrefix, CookieMode, CookiePersistence, KeySource, Limits, Persistence, SecretKeys,
     SessionStoreName, SourceFrom, SourceIpPersistence,
@@ -13,7 +13,7 @@ use observe::CookieRefusal;
 use proto::cookie;
 
 use super::seal::{Route, Sealer};
-use super::table::SessionTable;
+use super::table::{Link, SessionTable};
 use crate::live::Live;
 
 /// How one group, or one rule, finds the targets of its sessions.
@@ -195,13 +195,18 @@ impl Keeper {
 
     /// How long a session that is not used again stays in a shared store.
     pub(crate) fn lifetime(&self) -> Duration {
-        Duration::from_millis(self.timeout_millis) + SHARED_LONGER
+        shared_lifetime(self.timeout_millis, self.timeout_millis)
+    }
+
+    /// The way to a shared store, if it has to be asked about a session.
+    pub(crate) fn link_to_ask(&self, in_store: InStore, now_millis: u64) -> Option<Arc<Link>> {
+        self.table.link_to_ask(in_store, self.timeout_millis, now_millis)
     }
 
     /// Forgets a session, here and in a shared store.
     pub(crate) fn forget(&self, key: SessionKey) {
         self.table.remove(key);
-        if let Some(link) = self.table.link_for(InStore::Unknown, 0) {
+        if let Some(link) = self.table.link() {
             link.client.forget((key.scope, key.client));
         }
     }
@@ -236,9 +241,16 @@ fn sealer(keys: &SecretKeys, name: &str, scope: u64) -> Sealer {
         .expect("the cipher takes a key of 32 bytes")
 }
 
-/// How much longer than its timeout a session stays in a shared store: the store hears of its use a few seconds late, and must
-/// not lose a session in use. Another process may find an unused one for that much longer.
-pub const SHARED_LONGER: Duration = Duration::from_secs(6);
+/// How long a session with this timeout stays in a shared store that hears nothing more of it, `remaining_millis` before its
+/// end: longer by the interval of its touches and two seconds, since the store must not lose a session in use. Another process
+/// may find an unused one for that much longer.
+pub fn shared_lifetime(remaining_millis: u64, timeout_millis: u64) -> Duration {
+    let longer = Pace::of(timeout_millis).interval_ms() + TOUCH_LATE_MILLIS;
+    Duration::from_millis(remaining_millis.saturating_add(longer))
+}
+
+/// Touches are looked for every second, and take a moment.
+const TOUCH_LATE_MILLIS: u64 = 2_000;
 
 /// The secrets of a cookie. A generated file is read or made before a configuration is compiled; without one, no cookie
 /// outlives the plan.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use balance::session::{
-    Assigned, Begin, Cursor, Hold, InStore, Row, Rows, ScopeLoad, SessionCounts, SessionKey, SessionSeed,
-    SessionShard, TargetId, Touch,
+    Assigned, Begin, Cursor, Hold, InStore, Pace, Row, Rows, ScopeLoad, SessionCounts, SessionKey,
+    SessionSeed, SessionShard, TargetId, Touch,
 };
 use observe::CachePadded;
 use store::session::SessionClient;
@@ -25,6 +25,8 @@ pub struct SessionTable {
     /// Written with `link`, so that most requests need not look there.
     is_linked: AtomicBool,
     link: Mutex<Option<Arc<Link>>>,
+    /// Other processes may have moved what the store has confirmed before this time.
+    doubt: AtomicU64,
 }
 
 /// The way to a store that other processes use, too (SP9).
@@ -45,7 +47,14 @@ impl SessionTable {
         let shard = |_| CachePadded(Mutex::new(SessionShard::new(each, seed)));
         let capacity = AtomicU32::new(each.saturating_mul(shards));
         let shards = (0..shards).map(shard).collect();
-        Self { seed, capacity, shards, is_linked: AtomicBool::new(false), link: Mutex::default() }
+        Self {
+            seed,
+            capacity,
+            shards,
+            is_linked: AtomicBool::new(false),
+            link: Mutex::default(),
+            doubt: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn begin(&self, key: SessionKey, timeout_millis: u64, now_millis: u64) -> Begin {
@@ -83,22 +92,38 @@ impl SessionTable {
         *current = link.map(Arc::new);
     }
 
-    /// The way to the store, if there is one, and the store has not been asked about the session lately.
-    pub(crate) fn link_for(&self, in_store: InStore, now_millis: u64) -> Option<Arc<Link>> {
+    /// The way to the store, if there is one, and the store has to be asked about a session with this timeout.
+    pub(crate) fn link_to_ask(
+        &self,
+        in_store: InStore,
+        timeout_millis: u64,
+        now_millis: u64,
+    ) -> Option<Arc<Link>> {
         let is_fresh = match in_store {
             InStore::Unknown => false,
             // Until then a late answer can come.
             InStore::Owed(at) => now_millis.saturating_sub(at) < ASKED_AGAIN_MILLIS,
-            InStore::Synced(at) => now_millis.saturating_sub(at) < FRESH_MILLIS,
+            InStore::Synced(at) => {
+                let doubt = self.doubt.load(Ordering::Relaxed);
+                let is_doubted = at < doubt && now_millis.saturating_sub(doubt) >= LATE_MILLIS;
+                !is_doubted
+                    && now_millis.saturating_sub(at) < Pace::of(timeout_millis).interval_ms() + LATE_MILLIS
+            }
         };
-        if is_fresh || !self.is_linked.load(Ordering::Acquire) {
-            return None;
-        }
-        self.link()
+        if is_fresh { None } else { self.link() }
+    }
+
+    /// Other processes may have moved sessions that the store has confirmed before this time. Touches compare them soon, and
+    /// where these are late, requests do.
+    pub fn doubt(&self, before_millis: u64) {
+        self.doubt.fetch_max(before_millis, Ordering::Relaxed);
     }
 
     /// The way to the store, if there is one.
     pub fn link(&self) -> Option<Arc<Link>> {
+        if !self.is_linked.load(Ordering::Acquire) {
+            return None;
+        }
         self.link.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -118,10 +143,10 @@ impl SessionTable {
         self.shard(key).peek(key, now_millis)
     }
 
-    /// Sessions that were used since the store last heard of them, `interval_millis` ago or longer; at most `most` of each
-    /// shard.
-    pub fn take_touches(&self, now_millis: u64, interval_millis: u64, most: usize) -> Vec<Touch> {
-        let of_shard = |shard| lock(shard).take_touches(now_millis, interval_millis, most);
+    /// Sessions that the store has to hear of, as [`SessionShard::take_touches`] finds them; at most `most` of each shard.
+    pub fn take_touches(&self, now_millis: u64, most: usize) -> Vec<Touch> {
+        let doubt = self.doubt.load(Ordering::Relaxed);
+        let of_shard = |shard| lock(shard).take_touches(now_millis, doubt, most);
         self.shards.iter().flat_map(of_shard).collect()
     }
 
@@ -214,9 +239,8 @@ fn lock(shard: &CachePadded<Mutex<SessionShard>>) -> MutexGuard<'_, SessionShard
     shard.0.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long a session that was known to be in the store is taken to be there unchanged. Sessions in use are compared more
-/// often than that.
-const FRESH_MILLIS: u64 = 10_000;
+/// How late a touch may be before requests ask themselves.
+const LATE_MILLIS: u64 = 6_000;
 const ASKED_AGAIN_MILLIS: u64 = 1_000;
 /// Enough that workers seldom want the same lock.
 const SHARDS_MIN: u32 = 64;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use balance::rendezvous;
-use balance::session::{InStore, SessionKey, TargetId};
+use balance::session::{SessionKey, TargetId};
 use net::{Sys, Worker};
 use observe::SessionOutcome;
 use store::session::Answer;
@@ -28,7 +28,7 @@ pub(crate) async fn look<'l, S: Sys>(
     let session = session.as_mut()?;
     let plan = Arc::clone(&session.plan);
     let (keeper, key) = plan.keeper().zip(session.sight.key)?;
-    let link = keeper.table.link_for(session.sight.in_store, now_millis)?;
+    let link = keeper.link_to_ask(session.sight.in_store, now_millis)?;
     let answer = match session.at {
         Some(at) => link.client.claim(words(key), at.0, keeper.lifetime()),
         None => link.client.find(words(key)),
@@ -55,7 +55,7 @@ pub(crate) async fn agree<S: Sys>(
     let plan = Arc::clone(&session.plan);
     let Some((keeper, key)) = plan.keeper().zip(session.sight.key) else { return chosen };
     let share = std::mem::take(&mut session.share);
-    let Some(link) = keeper.table.link_for(InStore::Unknown, now_millis()) else { return chosen };
+    let Some(link) = keeper.table.link() else { return chosen };
     let own = group.plan.ids[chosen];
     let ask = |from: Option<TargetId>| match from {
         None => link.client.claim(words(key), own.0, keeper.lifetime()),
@@ -106,7 +106,7 @@ pub(crate) async fn agree<S: Sys>(
 /// Puts a session where a target has just begun it, and waits until other processes can know.
 pub(crate) async fn put<S: Sys>(worker: &Worker<S>, keeper: &Keeper, key: SessionKey, target: TargetId) {
     let now_millis = worker.now() / 1_000_000;
-    let Some(link) = keeper.table.link_for(InStore::Unknown, now_millis) else { return };
+    let Some(link) = keeper.table.link() else { return };
     keeper.table.mark_owed(key, now_millis);
     let answer = link.client.put(words(key), target.0, keeper.lifetime());
     if let Said::At { .. } = wait(worker, &link, answer).await {

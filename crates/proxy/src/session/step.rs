@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use balance::session::InStore;
 use net::{Sys, Worker};
 use observe::SessionOutcome;
 
@@ -61,10 +60,7 @@ pub(crate) fn is_to_be_looked_up<S: Sys>(worker: &Worker<S>, session: Option<&Se
 pub(crate) fn is_to_be_told<S: Sys>(session: Option<&Session<S>>) -> bool {
     session.is_some_and(|session| {
         session.share != Share::Nothing
-            && session
-                .plan
-                .keeper()
-                .is_some_and(|keeper| keeper.table.link_for(InStore::Unknown, 0).is_some())
+            && session.plan.keeper().is_some_and(|keeper| keeper.table.link().is_some())
     })
 }
 

@@ -131,6 +131,11 @@ impl SessionClient {
         self.counters.figures()
     }
 
+    /// How many sessions this process has moved in the store, for [`Marks::look`](super::Marks::look).
+    pub fn changes(&self) -> u64 {
+        self.counters.moves.read()
+    }
+
     fn ask(&self, name: SessionName, wish: Wish) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         let refused = match self.requests.try_send(Request { name, wish, answer }) {

@@ -48,7 +48,7 @@ impl Counter {
         self.0.fetch_add(more as u64, Ordering::Relaxed);
     }
 
-    fn read(&self) -> u64 {
+    pub(super) fn read(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -3,6 +3,7 @@
 mod claims;
 mod faults;
 mod faulty;
+mod marks;
 mod nodes;
 mod rotation;
 mod touches;

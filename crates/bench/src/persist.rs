@@ -46,18 +46,29 @@ impl Bench {
         Ok(finding)
     }
 
-    /// Redis runs beside the load, on core 0.
+    /// Redis runs beside the load, on core 0. At ordinary priority: with the other one neither Redis nor the thread that asks
+    /// it would run before the load and the worker pause, and the case would be that of a store that is away.
     pub(crate) fn shared_sessions(&self, case: &'static Case, load: Load, count: usize) -> Outcome<Finding> {
-        let (_redis, port) = start_redis(self.placement(0))?;
+        let ordinary = self.at_ordinary_priority();
+        let (_redis, port) = start_redis(ordinary.placement(0))?;
         let sides =
             [Side::evenkeel("memory", Variant::Source), Side::evenkeel("Redis", Variant::Redis(port))];
-        let prepare = |_: &Side, running: &Running| sessions::fill(running.port, count);
-        self.with_itself(case, load, Against::OwnMemory, &sides, prepare)
+        let prepare = |_: &Side, running: &Running| {
+            sessions::fill(running.port, count)?;
+            // Of so many new sessions at once the store hears later; the case is about the time after that.
+            std::thread::sleep(SETTLED);
+            Ok(())
+        };
+        ordinary.with_itself(case, load, Against::OwnMemory, &sides, prepare)
+    }
+
+    fn at_ordinary_priority(&self) -> Self {
+        Self { real_time: false, files: Rc::clone(&self.files), only: None, ..*self }
     }
 
     /// Both samples of a round are of one process: first with Redis running, then with Redis stopped.
     pub(crate) fn stopped_store(&self, case: &'static Case, load: Load, count: usize) -> Outcome<Finding> {
-        let ordinary = Self { real_time: false, files: Rc::clone(&self.files), only: None, ..*self };
+        let ordinary = self.at_ordinary_priority();
         let (redis, redis_port) = start_redis(ordinary.placement(0))?;
         let (target, port) = start_target(ordinary.placement(0), &self.files.binaries)?;
         let mut finding = Finding::new(case);
@@ -159,3 +170,5 @@ fn start_redis(placement: Placement) -> Outcome<(Process, u16)> {
 }
 
 const FIRST: usize = 1_000;
+/// Longer than until sessions that the store has not confirmed are told again, twice.
+const SETTLED: Duration = Duration::from_secs(10);

@@ -41,7 +41,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "persist-redis",
         regime: OneCore,
-        what: "64 keep-alive connections, 100,000 sessions by address, 1 % of the requests of new ones, in Redis too against memory alone",
+        what: "64 keep-alive connections, 100,000 sessions by address, 1 % of the requests of new ones, in Redis too against memory alone; ordinary priority",
         kind: Kind::SharedSessions {
             load: Load { sources: SHARED, fresh: true, ..KEEP_ALIVE },
             count: SHARED,

@@ -59,6 +59,7 @@ impl RuleTable {
     /// The index of the rule that the request matches, in the list from which the table was compiled.
     pub fn find<R: RequestView + ?Sized>(&self, request: &R) -> Option<usize> {
         if self.has_hosts
+            && request.has_host()
             && let Some(index) = self.find_by_host(request)
         {
             return Some(index);

@@ -76,7 +76,7 @@ fn within(chapter: &str, example: &str) -> String {
             } else {
                 "query = { q = \"*\" }\n"
             };
-            let path = if name == "query" { "" } else { path };
+            let path = if matches!(name, "query" | "sni" | "alpn") { "" } else { path };
             format!("[[listener.web.rule]]\n{path}{}{example}", keep("[[listener.NAME.rule]]", &action))
         }
     };
@@ -94,6 +94,7 @@ fn within(chapter: &str, example: &str) -> String {
         _ => "",
     };
     let https = if chapter == "[listener.NAME]" { https } else { "" };
+    let https = if matches!(name, "sni" | "alpn") { "protocol = \"tcp\"\n" } else { https };
     let tls = if name == "tls" { "protocol = \"https\"\n" } else { "" };
     let admin_bind =
         if name == "token_file" { "bind = \"192.0.2.1:9900\"" } else { "bind = \"127.0.0.1:9900\"" };

@@ -112,3 +112,13 @@ fn the_identity_of_a_rule_does_not_change_with_versions() {
         assert_eq!(http.rules[0].identity(), identity);
     }
 }
+
+#[test]
+fn the_identity_of_a_rule_for_connections_does_not_change_with_versions() {
+    let text = PLAIN.replace("[listener.web]", "[listener.web]\nprotocol = \"tcp\"")
+        + "[[listener.web.rule]]\nsni = \"*.Example.com\"\nalpn = [\"x\", \"h2\"]\nforward = \"app\"\n";
+    let (_folder, main) = folder(&[("main.toml", text.as_bytes())]);
+    let loaded = load(&main).unwrap_or_else(|errors| panic!("{errors}"));
+    let identity = r#"LeadingWildcard(".example.com") Any ["alpn \"h2\"", "alpn \"x\""]"#;
+    assert_eq!(loaded.config.listeners[0].service.rules()[0].identity(), identity);
+}

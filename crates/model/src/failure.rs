@@ -180,6 +180,16 @@ failures! {
         "The request is in a forwarding loop.", "Its `Via` contains this load balancer's `via` name: a target forwards back to this load balancer, or two load balancers have the same name.";
     NoRule => 404 "no_rule" Some("destination_not_found"), Local Route Never Info,
         "Nothing is served at this address.", "No rule of the listener matches, and the listener has no `forward`.";
+    /// TLS passthrough: the name of a TLS client has no rule (RFC 6066 §3).
+    TlsUnrecognizedName => 421 "tls_unrecognized_name" None, Client Route Never Info,
+        "The name that the TLS client asks for is not served here.", "Only of TCP connections: no `sni` of the listener's rules matches the client's name, or it sent none, and the listener has no `forward`.";
+    /// TLS passthrough: a rule has the client's name, and none its protocols (RFC 7301 §3.2).
+    TlsNoProtocol => 421 "tls_no_protocol" None, Client Route Never Info,
+        "None of the TLS client's protocols is served here.", "Only of TCP connections: rules match the client but for `alpn`, which lists other protocols, and the listener has no `forward`.";
+    TlsHelloMalformed => 400 "tls_hello_malformed" None, Client Route Never Info,
+        "The connection begins like TLS, and its ClientHello is not valid.", "Only of TCP connections to a listener whose rules have `sni` or `alpn`: the client is broken or hostile, or its ClientHello is larger than 16 KiB.";
+    TlsHelloTimeout => 408 "tls_hello_timeout" None, Client Route Never Info,
+        "The TLS client's ClientHello took too long.", "Only of TCP connections to a listener whose rules have `sni` or `alpn`: `handshake_timeout` is the limit for the whole message.";
     NoTarget => 503 "no_target" Some("destination_unavailable"), Local Pick Never Error,
         "No server is available for this request.", "Every target of the group is unhealthy or has weight 0: see `evenkeel targets`.";
     /// This machine is out of file descriptors, ports or memory.

@@ -8,6 +8,7 @@ use crate::{
 
 #[derive(Clone, Debug)]
 pub struct Rule {
+    /// The host of a request; of a connection the name for which a TLS client asks (SNI).
     pub host: HostPattern,
     pub path: PathPattern,
     /// Redirects the path without its final `/` to the path with it. Only for a prefix that ends with `/`.
@@ -31,12 +32,13 @@ impl Rule {
     /// within a listener.
     pub fn identity(&self) -> String {
         let mut conditions: Vec<String> = Vec::new();
-        let Conditions { methods, headers, queries, cookies, sources } = &self.conditions;
+        let Conditions { methods, headers, queries, cookies, sources, protocols } = &self.conditions;
         conditions.extend(methods.iter().map(|method| format!("method {method:?}")));
         conditions.extend(headers.iter().map(|header| format!("header {header:?}")));
         conditions.extend(queries.iter().map(|query| format!("query {query:?}")));
         conditions.extend(cookies.iter().map(|cookie| format!("cookie {cookie:?}")));
         conditions.extend(sources.iter().map(|source| format!("source {source:?}")));
+        conditions.extend(protocols.iter().map(|protocol| format!("alpn {protocol:?}")));
         conditions.sort();
         format!("{:?} {:?} {conditions:?}", self.host, self.path)
     }
@@ -52,16 +54,19 @@ pub struct Conditions {
     pub cookies: Vec<NamedCondition>,
     /// Empty: any source. Compared with the client's address after trusted proxies were taken into account.
     pub sources: Vec<Cidr>,
+    /// Empty: any, or none. Names of ALPN (RFC 7301), one of which the client of a connection offers.
+    pub protocols: Vec<String>,
 }
 
 impl Conditions {
-    /// The number of conditions. All methods count as one, and so do all sources.
+    /// The number of conditions. All methods count as one, and so do all sources, and all protocols.
     pub fn count(&self) -> usize {
         usize::from(!self.methods.is_empty())
             + self.headers.len()
             + self.queries.len()
             + self.cookies.len()
             + usize::from(!self.sources.is_empty())
+            + usize::from(!self.protocols.is_empty())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{Action, Rule};
 #[derive(Clone, Debug)]
 pub struct TcpService {
     pub settings: TcpSettings,
-    /// In the order of the file. Of their conditions only those on the source can be set, and all forward.
+    /// In the order of the file. Of their conditions only those on source, name and protocols can be set, and all forward.
     pub rules: Vec<Rule>,
     /// What happens when no rule matches; `None` is a reset.
     pub default_action: Option<Action>,
@@ -18,10 +18,12 @@ pub struct TcpService {
 pub struct TcpSettings {
     /// L43: 1–86 400 s without a byte in either direction.
     pub idle_timeout: Duration,
+    /// For the ClientHello of a connection that is passed on with its TLS, where a rule asks for name or protocols.
+    pub hello_timeout: Duration,
 }
 
 impl Default for TcpSettings {
     fn default() -> Self {
-        Self { idle_timeout: Duration::from_secs(900) }
+        Self { idle_timeout: Duration::from_secs(900), hello_timeout: Duration::from_secs(10) }
     }
 }

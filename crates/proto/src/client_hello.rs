@@ -42,6 +42,7 @@ pub enum Alert {
     ProtocolVersion = 70,
     InternalError = 80,
     UnrecognizedName = 112,
+    NoApplicationProtocol = 120,
 }
 
 impl Alert {
@@ -233,7 +234,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-const HANDSHAKE: u8 = 22;
+/// The first byte of a TLS connection: the type of its first record.
+pub const HANDSHAKE: u8 = 22;
 const ALERT: u8 = 21;
 const FATAL: u8 = 2;
 const CLIENT_HELLO: u8 = 1;

@@ -32,7 +32,7 @@ pub(crate) use question::Question;
 pub(crate) use ready::{Ready, ready};
 pub(crate) use source::find_source;
 pub(crate) use steps::decide;
-pub(crate) use tcp::{TcpQuestion, decide_tcp};
+pub(crate) use tcp::{Agreement, TcpQuestion, agree, decide_tcp};
 pub(crate) use websocket::may_switch;
 
 #[cfg(test)]

@@ -76,6 +76,7 @@ pub(crate) fn tls_arrival(plan: &ListenerPlan, name: &str, identity: Option<Iden
     };
     let (version, suite) = ("TLSv1.3", "TLS_AES_128_GCM_SHA256");
     let facts = TlsFacts {
+        protocol: None,
         host: host.clone(),
         has_sent_name: true,
         server_name: None,

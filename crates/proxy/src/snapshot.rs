@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use balance::{AddressTable, RuleTable};
 use model::{
-    Cidr, Config, ConnectionLimits, HttpLimits, HttpSettings, Listener, ListenerName, LoadBalancerName,
-    MinRate, Service, TargetGroupName, TcpKeepalive, TcpSettings, TlsVersion, WhenFull,
+    Cidr, Config, ConnectionLimits, HostPattern, HttpLimits, HttpSettings, Listener, ListenerName,
+    LoadBalancerName, MinRate, Service, TargetGroupName, TcpKeepalive, TcpSettings, TlsVersion, WhenFull,
 };
 use observe::{AccessLogs, ListenerCells, LogHandle, PerWorker};
 use tls::{Acceptor, Material};
@@ -80,6 +80,8 @@ pub struct ListenerPlan {
     /// kept while no rule changes, even if something else in the listener does.
     pub(crate) rules: Arc<[RulePlan]>,
     pub(crate) has_default: bool,
+    /// Rules ask for what a TLS client says first, and its TLS does not end here.
+    pub(crate) looks_at_hello: bool,
     /// The names of fields about which conditions of the rules are asked.
     pub(crate) condition_fields: Vec<String>,
     pub(crate) log: Option<LogHandle>,
@@ -269,6 +271,7 @@ impl ListenerPlan {
             http: service.http().map(|http| http.settings.clone()).unwrap_or_default(),
             groups,
             table,
+            looks_at_hello: service.is_tcp() && listener.tls.is_none() && ask_for_tls(&rules),
             condition_fields: condition_fields(&rules),
             rules,
             has_default,
@@ -296,7 +299,8 @@ impl ListenerPlan {
     /// True if both plans have the same effect. `other` was compiled with `self` as the previous plan.
     fn is_same(&self, other: &Self) -> bool {
         // No `..`: a new field must be compared, too. `cells` and `connection_limit` are parts of
-        // `listener_limits`; `table`, `has_default` and `condition_fields` belong to `rules`.
+        // `listener_limits`; `table`, `has_default`, `condition_fields`
+        // and, with `tls`, `looks_at_hello` belong to `rules`.
         let Self {
             name,
             bind,
@@ -316,6 +320,7 @@ impl ListenerPlan {
             table: _,
             rules,
             has_default: _,
+            looks_at_hello: _,
             condition_fields: _,
             log,
         } = self;
@@ -370,6 +375,11 @@ fn condition_fields(rules: &[RulePlan]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// Whether a rule of a TCP service goes by name or protocols.
+fn ask_for_tls(rules: &[RulePlan]) -> bool {
+    rules.iter().any(|rule| rule.host != HostPattern::Any || !rule.conditions.protocols.is_empty())
 }
 
 impl TlsPlan {

@@ -1,7 +1,7 @@
 //! The story of a TCP connection whose bytes are passed on as they are (L41).
 //!
 //! ```text
-//! decide → (persist) → choose → connect → relay → finish
+//! (look) → decide → (persist) → choose → connect → relay → finish
 //! ```
 //!
 //! `connection` accepts it, reads a PROXY header and makes the TLS handshake as it does for HTTP, then comes here.
@@ -9,6 +9,7 @@
 
 mod exchange;
 mod finish;
+mod look;
 mod reach;
 mod relay;
 mod tell;
@@ -18,7 +19,7 @@ mod tests;
 use model::ConnectionEnd;
 use net::{Buffer, Sys};
 
-use crate::connection::Client;
+use crate::connection::{Client, Expected, close_in_stages};
 use crate::decide::decide_tcp;
 use crate::failed::Failed;
 use crate::relay::{CutOff, Meter};
@@ -31,12 +32,23 @@ pub(crate) async fn serve<S: Sys>(client: Box<Client<S>>, input: Buffer) {
     let cut_off = CutOff(&client.stream);
     let mut exchange = TcpExchange::begin(&client, &meter);
     let ended = answer(&mut exchange, input).await;
-    finish::finish(&mut exchange, ended);
+    let is_told = finish::finish(&mut exchange, ended);
     cut_off.disarm();
+    if is_told {
+        // A reset would destroy the alert before the client has read it.
+        drop(exchange);
+        Box::pin(close_in_stages(&client, Expected::More)).await;
+    }
 }
 
 /// The steps. `Err`: no byte has gone to a target.
-async fn answer<S: Sys>(exchange: &mut TcpExchange<'_, S>, input: Buffer) -> Result<ConnectionEnd, Failed> {
+async fn answer<S: Sys>(
+    exchange: &mut TcpExchange<'_, S>,
+    mut input: Buffer,
+) -> Result<ConnectionEnd, Failed> {
+    if exchange.is_look_due() {
+        exchange.hello = Box::pin(look::look(exchange, &mut input)).await?;
+    }
     let decision = decide_tcp(&exchange.question());
     exchange.route.rule = decision.rule;
     let rule = decision.verdict?;

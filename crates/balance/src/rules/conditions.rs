@@ -15,6 +15,8 @@ pub enum Mismatch {
     Header(usize),
     Query(usize),
     Cookie(usize),
+    /// None of the protocols that a connection offers.
+    Protocol,
 }
 
 /// True if all conditions hold. The cheap ones are tested first.
@@ -42,7 +44,13 @@ pub(super) fn mismatch<R: RequestView + ?Sized>(conditions: &Conditions, request
     let headers = || first_miss(&conditions.headers, header).map(Mismatch::Header);
     let queries = || first_miss(&conditions.queries, query).map(Mismatch::Query);
     let cookies = || first_miss(&conditions.cookies, cookie).map(Mismatch::Cookie);
-    headers().or_else(queries).or_else(cookies)
+    let protocol = || {
+        let is_wanted =
+            |protocol: &[u8]| conditions.protocols.iter().any(|wanted| wanted.as_bytes() == protocol);
+        let is_missing = !conditions.protocols.is_empty() && !request.protocols(&mut { is_wanted });
+        is_missing.then_some(Mismatch::Protocol)
+    };
+    headers().or_else(queries).or_else(cookies).or_else(protocol)
 }
 
 fn first_miss<C>(conditions: &[C], holds: impl Fn(&C) -> bool) -> Option<usize> {

@@ -18,7 +18,9 @@ pub struct Match<'a> {
 
 /// Returns why the rule does not match; `None`: it matches, though another may take precedence.
 pub fn mismatch<R: RequestView + ?Sized>(rule: Match<'_>, request: &R) -> Option<Mismatch> {
-    if !host_matches(rule.host, request.host()) {
+    if !(matches!(rule.host, HostPattern::Any)
+        || request.has_host() && host_matches(rule.host, request.host()))
+    {
         return Some(Mismatch::Host);
     }
     if !path_matches(rule.path, rule.adds_slash, request.path()) {

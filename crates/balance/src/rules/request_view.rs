@@ -9,6 +9,10 @@ use super::cookies::cookie_values;
 pub trait RequestView {
     /// The host name in any case, without port and trailing dot; empty if the request has none.
     fn host(&self) -> &[u8];
+    /// Whether there is a host. A connection that names none matches no pattern, not even a regex for empty text.
+    fn has_host(&self) -> bool {
+        true
+    }
     /// The normalised path, without the query.
     fn path(&self) -> &[u8];
     fn method(&self) -> &[u8];
@@ -25,5 +29,11 @@ pub trait RequestView {
     /// Does the same for cookies with this name, in the order sent (RFC 6265 §4.2.1).
     fn cookie_values(&self, name: &str, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         self.header_values("cookie", &mut |line| cookie_values(line, name, each))
+    }
+
+    /// Passes the protocols that a connection offers by ALPN to `each`, until that returns true; returns whether it did.
+    /// Requests have none.
+    fn protocols(&self, _each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        false
     }
 }

@@ -110,7 +110,7 @@ fn host_hint(text: &str) -> &'static str {
     if !text.is_ascii() {
         "write international names in their `xn--` form (punycode)"
     } else if text == "*" {
-        "leave `host` out to match every host"
+        "leave it out to match every host"
     } else if text.contains("://") || text.contains('/') {
         "write the host only, without scheme and path"
     } else if text.contains(':') {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::{Action, Conditions, FieldCondition, FieldEdits, NamedCondition, PathPattern, Rule};
+use model::{Action, Conditions, FieldCondition, FieldEdits, HostPattern, NamedCondition, PathPattern, Rule};
 
 use super::{Build, access, action, address, edits, pattern, persistence, websocket};
 use crate::raw::{Table, Value};
@@ -58,7 +58,7 @@ fn rule(table: &Table, build: &mut Build<'_, '_>) -> Rule {
         edits::refuse_location(edits, build.report);
     }
     Rule {
-        host: pattern::host(table.value("host"), build.report),
+        host: host(table, build),
         conditions: conditions(table, build),
         access: access::list(table, build),
         action: action.unwrap_or(Action::Forward(Vec::new())),
@@ -86,7 +86,30 @@ fn conditions(table: &Table, build: &mut Build<'_, '_>) -> Conditions {
         queries: named(table, "query", build),
         cookies: named(table, "cookie", build),
         sources: address::ranges(table.list("source"), build.report),
+        protocols: table.list("alpn").iter().filter_map(|value| protocol(value, build)).collect(),
     }
+}
+
+/// The host of a request, or the name that a TLS client asks for. Which of the two has an effect is checked elsewhere.
+fn host(table: &Table, build: &mut Build<'_, '_>) -> HostPattern {
+    let Some(value) = table.value("sni") else {
+        return pattern::host(table.value("host"), build.report);
+    };
+    let text = value.text().unwrap_or_default();
+    if text.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() {
+        let problem = build.report.error(value, format!("no client asks for the name `{text}`"));
+        problem.hint("a client that connects to an address sends no name (RFC 6066 §3)");
+    }
+    pattern::host(Some(value), build.report)
+}
+
+/// A name of ALPN (RFC 7301 §3.1).
+fn protocol(value: &Value, build: &mut Build<'_, '_>) -> Option<String> {
+    let text = value.text()?;
+    if !(1..=255).contains(&text.len()) {
+        build.report.error(value, "a protocol has 1–255 bytes").hint("for example `h2` or `postgresql`");
+    }
+    Some(text.to_owned())
 }
 
 /// Reads a method, which is a case-sensitive token (RFC 9110 §9.1).

@@ -11,9 +11,19 @@ pub(super) fn is_tcp(listener: &Table) -> bool {
     matches!(listener.text("protocol"), Some("tcp" | "tcp_ssl"))
 }
 
+/// Whether a client's first message decides, though its TLS does not end here.
+pub(super) fn looks_at_hello(listener: &Table) -> bool {
+    let mut rules = listener.tables("rule").into_iter();
+    listener.text("protocol") == Some("tcp")
+        && rules.any(|(_, rule)| OF_TLS.iter().any(|name| rule.has(name)))
+}
+
 pub(super) fn settings(listener: &Table) -> TcpSettings {
-    let idle_timeout = listener.duration("idle_timeout");
-    TcpSettings { idle_timeout: idle_timeout.unwrap_or(TcpSettings::default().idle_timeout) }
+    let default = TcpSettings::default();
+    TcpSettings {
+        idle_timeout: listener.duration("idle_timeout").unwrap_or(default.idle_timeout),
+        hello_timeout: listener.duration("handshake_timeout").unwrap_or(default.hello_timeout),
+    }
 }
 
 /// Reports keys of the other kind of listeners.
@@ -24,6 +34,14 @@ pub(super) fn check_keys(listener: &Table, build: &mut Build<'_, '_>) {
         for entry in listener.entries.iter().filter(|entry| is_known && keys::is_only_tcp(&entry.name)) {
             build.ineffective(listener, &entry.name, "it is only for `protocol = \"tcp\"` and `\"tcp_ssl\"`");
         }
+        for (_, rule) in listener.tables("rule").into_iter().filter(|_| is_known) {
+            for (name, instead) in
+                OF_TLS.into_iter().zip(["; `host` is the condition on the host of a request", ""])
+            {
+                let why = format!("it is only for `protocol = \"tcp\"` and `\"tcp_ssl\"`{instead}");
+                build.ineffective(rule, name, &why);
+            }
+        }
         return;
     }
     let own: Vec<_> = keys::of_tcp().map(|name| format!("`{name}`")).collect();
@@ -33,7 +51,12 @@ pub(super) fn check_keys(listener: &Table, build: &mut Build<'_, '_>) {
     }
     for (_, rule) in listener.tables("rule") {
         for entry in rule.entries.iter().filter(|entry| !OF_RULE.contains(&entry.name.as_str())) {
-            let why = "it is only for HTTP; a rule of a listener with TCP has `source`, `forward`, `access` and `persistence`";
+            let why = match entry.name.as_str() {
+                "host" => "it is only for HTTP; `sni` is the name that a TLS client asks for",
+                _ => {
+                    "it is only for HTTP; a rule of a listener with TCP has `source`, `sni`, `alpn`, `forward`, `access` and `persistence`"
+                }
+            };
             build.ineffective(rule, &entry.name, why);
         }
         check_persistence(rule, build);
@@ -72,4 +95,6 @@ fn check_persistence(table: &Table, build: &mut Build<'_, '_>) {
     build.ineffective(persistence, "from", why);
 }
 
-const OF_RULE: [&str; 4] = ["source", "forward", "access", "persistence"];
+const OF_RULE: [&str; 6] = ["source", "sni", "alpn", "forward", "access", "persistence"];
+/// Conditions on what a TLS client says first.
+const OF_TLS: [&str; 2] = ["sni", "alpn"];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::{CertificateEntry, CertificateFiles, ListenerTls};
 
-use super::{Build, cipher_suites, client_auth};
+use super::{Build, cipher_suites, client_auth, tcp};
 use crate::raw::{Table, Value};
 
 /// `None` without TLS, or if the protocol is invalid.
@@ -22,6 +22,10 @@ pub(super) fn listener_tls(table: &Table, build: &mut Build<'_, '_>) -> Option<L
     if !matches!(protocol, Some("https" | "tcp_ssl")) {
         for name in ONLY_TLS.into_iter().filter(|_| is_known) {
             build.ineffective(table, name, "it is only for `protocol = \"https\"` and `\"tcp_ssl\"`");
+        }
+        if is_known && !tcp::looks_at_hello(table) {
+            let why = "it is only for `protocol = \"https\"` and `\"tcp_ssl\"`, and for `\"tcp\"` with rules that have `sni` or `alpn`";
+            build.ineffective(table, "handshake_timeout", why);
         }
         return None;
     }
@@ -113,6 +117,6 @@ fn hsts(table: &Table, build: &mut Build<'_, '_>) -> Option<String> {
 }
 
 const ONLY_HTTPS: [&str; 2] = ["hsts", "redirect_http"];
-const ONLY_TLS: [&str; 5] = ["certificates", "client_auth", "sni_strict", "handshake_timeout", "tls"];
+const ONLY_TLS: [&str; 4] = ["certificates", "client_auth", "sni_strict", "tls"];
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);

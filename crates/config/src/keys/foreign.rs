@@ -117,6 +117,7 @@ pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("httponly", "http_only"),
     ("max_age", "ttl"),
     ("samesite", "same_site"),
+    ("sni", "server_name"),
 ];
 
 /// The word for a value of this key, if the value that is meant is one of `words`.

@@ -36,7 +36,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "rule",
         kind: Kind::Tables(&[rule::CONDITIONS, rule::ACTIONS]),
         default: Means("none"),
-        help: "A rule: which requests it matches, and its action. The rule with the most specific host is chosen first: exact, then the longest `*.` at the start, then the longest `.*` at the end, then a regular expression, then no host. Within a host the path decides: exact, then the longest prefix, then a regular expression, then no path. Of rules with equal host and path, the one with more conditions is tried first, then the first in the file. All conditions of a rule must hold. If no rule of the best host matches, the next less specific host is tried, then the listener's `forward`, and then the answer is 404. With `protocol = \"tcp\"` and `\"tcp_ssl\"` a rule has the condition `source`, and the keys `forward`, `access` and `persistence`.",
+        help: "A rule: which requests it matches, and its action. The rule with the most specific host is chosen first: exact, then the longest `*.` at the start, then the longest `.*` at the end, then a regular expression, then no host. Within a host the path decides: exact, then the longest prefix, then a regular expression, then no path. Of rules with equal host and path, the one with more conditions is tried first, then the first in the file. All conditions of a rule must hold. If no rule of the best host matches, the next less specific host is tried, then the listener's `forward`, and then the answer is 404. With `protocol = \"tcp\"` and `\"tcp_ssl\"` a rule has the conditions `source`, `sni` and `alpn`, and the keys `forward`, `access` and `persistence`.",
         example: "",
     },
 ];

@@ -62,6 +62,20 @@ pub(super) const CONDITIONS: &[Key] = &[
         help: "Addresses or ranges in CIDR form, one of which must contain the client's address. Behind `trusted_proxies` the client is the address that they report.",
         example: "source = [\"192.0.2.0/24\"]",
     },
+    Key {
+        name: "sni",
+        kind: Kind::Text("host pattern"),
+        default: Means("any connection, with TLS or without"),
+        help: "The name that a TLS client asks for (SNI), with the patterns and the precedence of `host`; only with `protocol = \"tcp\"` and `\"tcp_ssl\"`. With `tcp` the client's first message is looked at and passed on as it is, so that TLS ends at the target; with `tcp_ssl` TLS ends here. A client without TLS or without a name matches no such rule. With Encrypted Client Hello only the outer name can be seen.",
+        example: "sni = \"*.example.com\"",
+    },
+    Key {
+        name: "alpn",
+        kind: Kind::OneOrMore(&Kind::Text("protocol")),
+        default: Means("any protocol, or none"),
+        help: "Protocols, one of which the TLS client must offer (ALPN), as they are registered: 1–255 bytes, compared byte for byte. Only with `protocol = \"tcp\"` and `\"tcp_ssl\"`. With `tcp_ssl` the first one in the rules which the client offers, and with which such a rule matches, is agreed on; a client that offers only others gets the alert `no_application_protocol`, unless a rule without `alpn` or the listener's `forward` takes it.",
+        example: "alpn = [\"h2\", \"http/1.1\"]",
+    },
 ];
 
 pub(super) const ACTIONS: &[Key] = &[

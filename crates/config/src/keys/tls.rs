@@ -3,7 +3,7 @@
 use super::Default::{Is, Means, Required};
 use super::{Key, Kind, client_auth};
 
-/// Keys of a listener with `protocol = "https"` and, but for the last two, `"tcp_ssl"`.
+/// Keys of a listener with `protocol = "https"` and, but for the last two, `"tcp_ssl"`; `handshake_timeout` also of `"tcp"`.
 pub(super) const OF_LISTENER: &[Key] = &[
     Key {
         name: "certificates",
@@ -30,7 +30,7 @@ pub(super) const OF_LISTENER: &[Key] = &[
         name: "handshake_timeout",
         kind: Kind::Duration(1_000, 3_600_000),
         default: Is("\"10s\""),
-        help: "How long a client may take from connecting to the end of the handshake. After that the connection is closed.",
+        help: "How long a client may take from connecting to the end of the handshake. After that the connection is closed. With `protocol = \"tcp\"` and rules with `sni` or `alpn` it is the time for the client's first message: a client that has begun it is reset, and one that has sent nothing is taken for one without TLS, since in some protocols the server speaks first.",
         example: "handshake_timeout = \"5s\"",
     },
     Key {

@@ -6,7 +6,9 @@ mod access_lists_reset;
 mod address_goes_to_one_target;
 mod bulk_arrives_unchanged;
 mod busy_connections_are_counted_for_the_choice;
+mod clients_without_tls_have_no_name;
 mod dead_target_is_passed_over;
+mod ended_tls_goes_by_name_and_protocol;
 mod half_close_is_passed_on;
 mod idle_connection_is_closed;
 mod limit_is_exact;
@@ -18,6 +20,8 @@ mod rules_go_by_the_source;
 mod server_may_speak_first;
 mod stop_waits_for_connections;
 mod tls_ends_here;
+mod tls_names_choose_the_target;
+mod tls_without_a_rule_gets_an_alert;
 
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};

@@ -5,16 +5,19 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use model::TlsVersion;
 use net::{Buffer, SMALL, Sys, Ticks};
 use observe::Handshake;
 use proto::client_hello::{Alert, ClientHello, Peek, peek};
-use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible, ServerConfig};
 use tls::{Choice, ClientRules, Host, Session};
 
 use super::client::Client;
 use super::refused::handshake_failed;
+use crate::arrival::Source;
+use crate::decide::{Agreement, agree};
 use crate::io_error;
 use crate::local::LocalListener;
 use crate::stream::{HandshakeError, Tls};
@@ -107,9 +110,18 @@ async fn handshake<S: Sys>(
             return Err(Handshake::UnrecognizedName);
         }
     };
+    let config = if has_other_name { &host.nameless } else { &host.config };
+    let config = match agreement(client, listener, hello, has_sent_name) {
+        Agreement::Nothing => Arc::clone(config),
+        Agreement::Protocol(protocol) => offering(config, protocol),
+        Agreement::Refused => {
+            say(client, Alert::NoApplicationProtocol);
+            return Err(Handshake::NoApplicationProtocol);
+        }
+    };
     let session = match has_other_name {
-        true => Session::accept_nameless(std::sync::Arc::clone(&host.nameless)),
-        false => Session::accept(std::sync::Arc::clone(&host.config)),
+        true => Session::accept_nameless(config),
+        false => Session::accept(config),
     };
     let Ok(session) = session else {
         say(client, Alert::InternalError);
@@ -122,7 +134,7 @@ async fn handshake<S: Sys>(
             let logged = hello.server_name.as_deref().filter(|_| has_sent_name && listener.plan.is_tcp());
             let watch = |chain: &[_]| client.proxy.revocation_watch.watch(key, name, host, chain);
             session
-                .record_facts(host, has_sent_name, logged, watch)
+                .record_facts(host, has_sent_name, logged, listener.plan.is_tcp(), watch)
                 .map_err(|_| Handshake::ClientCertificate)?;
             check_again(client, listener, host, &session)?;
             Ok(session)
@@ -131,6 +143,27 @@ async fn handshake<S: Sys>(
         Err(HandshakeError::Io(error)) => Err(on_error(&error)),
         Err(HandshakeError::Tls(error)) => Err(reason(&error)),
     }
+}
+
+/// What rules of a TCP service want to be agreed on.
+fn agreement<'l, S: Sys>(
+    client: &Client<S>,
+    listener: &'l LocalListener<S>,
+    hello: &ClientHello,
+    has_sent_name: bool,
+) -> Agreement<'l> {
+    if !listener.plan.is_tcp() {
+        return Agreement::Nothing;
+    }
+    let source = Source { address: client.peer.ip(), is_known: !client.is_nameless(), is_trusted: false };
+    agree(&listener.plan, &listener.table, hello, has_sent_name, source)
+}
+
+/// The same, but for what is agreed on by ALPN. A handshake is long beside this copy of pointers.
+fn offering(config: &ServerConfig, protocol: &str) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    Arc::new(config)
 }
 
 /// Checks the client's certificate again if a reload came during the handshake, which may have revoked it.
@@ -142,7 +175,7 @@ fn check_again<S: Sys>(
 ) -> Result<(), Handshake> {
     let now = client.bound.listener.borrow();
     let (Some(plan), true) = (&now.plan.tls, host.client.is_some()) else { return Ok(()) };
-    if std::sync::Arc::ptr_eq(&now.plan, &began.plan) {
+    if Arc::ptr_eq(&now.plan, &began.plan) {
         return Ok(());
     }
     let host = plan.acceptor.successor(host).ok_or(Handshake::ClientCertificate)?;

@@ -231,7 +231,7 @@ impl Settings {
 }
 
 fn tcp_service() -> Service {
-    let settings = TcpSettings { idle_timeout: tcp::IDLE_TIMEOUT };
+    let settings = TcpSettings { idle_timeout: tcp::IDLE_TIMEOUT, ..TcpSettings::default() };
     Service::Tcp(TcpService { settings, rules: vec![rule()], default_action: None })
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct TlsFacts {
     pub(crate) has_sent_name: bool,
     /// The name, where it is logged.
     pub(crate) server_name: Option<Box<str>>,
+    /// The protocol that was agreed on by ALPN, where rules go by it.
+    pub(crate) protocol: Option<Box<[u8]>>,
     /// The identity in the client's certificate; `None`: it sent none.
     pub(crate) identity: Option<Identity>,
     /// For the access log.
@@ -138,6 +140,7 @@ impl Tls {
         host: &Arc<Host>,
         has_sent_name: bool,
         server_name: Option<&str>,
+        keeps_protocol: bool,
         watch: impl FnOnce(&[CertificateDer<'static>]) -> WatchGuard,
     ) -> Result<(), tls::Unreadable> {
         let session = &self.inner.get_mut().session;
@@ -148,10 +151,12 @@ impl Tls {
             None => None,
         };
         let (version, suite) = (session.version_text(), session.suite_name());
+        let protocol = session.protocol().filter(|_| keeps_protocol).map(Box::from);
         self.facts = Some(Rc::new(TlsFacts {
             host: Arc::clone(host),
             has_sent_name,
             server_name: server_name.map(Box::from),
+            protocol,
             identity,
             version,
             suite,

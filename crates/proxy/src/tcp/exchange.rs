@@ -6,9 +6,10 @@ use std::rc::Rc;
 use model::{ConnectionEnd, Failure};
 use net::Sys;
 use observe::{ConnectionRecord, EndedConnection, SessionOutcome};
+use proto::client_hello::{Alert, ClientHello};
 
 use super::tell::{self, FailedConnection};
-use crate::arrival::{Arrival, Source};
+use crate::arrival::{Arrival, Security, Source};
 use crate::connection::Client;
 use crate::decide::TcpQuestion;
 use crate::failed::Failed;
@@ -23,6 +24,10 @@ pub(super) struct TcpExchange<'c, S: Sys> {
     pub(super) listener: Rc<LocalListener<S>>,
     pub(super) arrival: Arrival,
     pub(super) source: Source,
+    /// What its client says of itself, if its TLS is passed on and rules ask for that.
+    pub(super) hello: Option<Box<ClientHello>>,
+    /// For a client whose ClientHello cannot be read.
+    pub(super) alert: Option<Alert>,
     pub(super) route: Route,
     /// `None`: there is no persistence. It is held to the end, with which its clock starts (SP1).
     pub(super) session: Option<Session<S>>,
@@ -55,6 +60,8 @@ impl<'c, S: Sys> TcpExchange<'c, S> {
             listener: Rc::clone(&client.bound.listener.borrow()),
             arrival,
             source,
+            hello: None,
+            alert: None,
             route: Route::default(),
             session: None,
             began: client.proxy.worker.now(),
@@ -63,12 +70,18 @@ impl<'c, S: Sys> TcpExchange<'c, S> {
         }
     }
 
+    /// Whether rules ask for what the client says in its ClientHello. A reload may have taken the TLS off that ends here.
+    pub(super) fn is_look_due(&self) -> bool {
+        self.listener.plan.looks_at_hello && matches!(self.arrival.security, Security::Plain)
+    }
+
     /// What is to be decided about the connection.
     pub(super) fn question(&self) -> TcpQuestion<'_> {
         TcpQuestion {
             plan: &self.listener.plan,
             table: &self.listener.table,
             arrival: &self.arrival,
+            hello: self.hello.as_deref(),
             source: self.source,
             unix_seconds: self.client.proxy.worker.wall() / 1_000_000,
         }
@@ -139,8 +152,8 @@ impl<'c, S: Sys> TcpExchange<'c, S> {
             peer: self.arrival.socket_peer,
             tls_version: tls_facts.map_or("", |tls_facts| tls_facts.version),
             tls_cipher: tls_facts.map_or("", |tls_facts| tls_facts.suite),
-            server_name: tls_facts
-                .and_then(|facts| facts.server_name.as_deref())
+            server_name: (tls_facts.and_then(|facts| facts.server_name.as_deref()))
+                .or_else(|| self.hello.as_ref()?.server_name.as_deref())
                 .unwrap_or_default()
                 .as_bytes(),
             client_subject: identity.map_or(&[], |identity| identity.subject.as_bytes()),

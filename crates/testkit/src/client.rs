@@ -79,6 +79,19 @@ impl Client {
         thread::spawn(move || while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {});
     }
 
+    /// Sends until the connection accepts no more for a while. Not for TLS.
+    pub fn send_until_full(&self) {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut stream = self.wire.stream.socket.try_clone().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let pause = Timespec { tv_sec: 0, tv_nsec: 300_000_000 };
+        while poll(&mut [PollFd::new(&stream, PollFlags::OUT)], Some(&pause)).unwrap() > 0 {
+            if let Err(error) = stream.write(&[b'x'; 64 * 1024]) {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
+            }
+        }
+    }
+
     /// Another handle to the connection, for a thread that reads while this one sends. Not for TLS.
     #[must_use]
     pub fn duplicate(&self) -> Self {

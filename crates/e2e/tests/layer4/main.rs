@@ -15,6 +15,7 @@ mod limit_is_exact;
 mod log_says_who_ended_it;
 mod proxy_header_names_the_client;
 mod reload_may_change_the_service;
+mod reset_after_half_close;
 mod reset_is_passed_on;
 mod rules_go_by_the_source;
 mod server_may_speak_first;

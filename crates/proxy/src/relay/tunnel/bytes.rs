@@ -1,14 +1,17 @@
 //! A tunnel of bytes, whatever they mean.
 
 use std::cell::{Cell, OnceCell};
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use model::Side;
 use net::{Buffer, LARGE, Sys};
 
 use super::attend::within;
-use super::ends::{Broken, Tunnel, both, keep_alive, write};
+use super::ends::{Broken, Tunnel, keep_alive, write};
 use crate::descriptors::Descriptors;
 use crate::failed::Failed;
 use crate::relay::end::End;
@@ -25,11 +28,12 @@ pub(crate) async fn relay_bytes<S: Sys>(tunnel: Tunnel<'_, S>) -> Result<(), Fai
 }
 
 /// Moves bytes until both sides have ended their streams; returns the side that was first. What a side sent before its
-/// connection was lost still goes to the other.
+/// connection was lost still goes to the other, but for what a client sent while its target takes no bytes.
 pub(crate) async fn relay_both<S: Sys>(tunnel: Tunnel<'_, S>) -> Result<Side, Broken> {
     let Tunnel { client, target, from_client, from_target, up, down, idle_timeout, descriptors, .. } = tunnel;
-    let (first, lost) = (Cell::new(None), OnceCell::new());
-    let direction = |from, to, sides, meter| Direction {
+    let (first, lost, finished) = (Cell::new(None), OnceCell::new(), [Cell::new(false), Cell::new(false)]);
+    let [up_finished, down_finished] = &finished;
+    let direction = |from, to, sides, meter, [has_finished, has_back_finished]: [_; 2]| Direction {
         from,
         to,
         sides,
@@ -38,14 +42,51 @@ pub(crate) async fn relay_both<S: Sys>(tunnel: Tunnel<'_, S>) -> Result<Side, Br
         first: &first,
         lost: &lost,
         descriptors,
+        has_ended: Cell::new(false),
+        has_finished,
+        has_back_finished,
     };
-    let upward = direction(client, target, [Side::Client, Side::Target], up);
-    let downward = direction(target, client, [Side::Target, Side::Client], down);
-    let relayed = both(upward.run(from_client), downward.run(from_target)).await;
+    let sides = [Side::Client, Side::Target];
+    let upward = direction(client, target, sides, up, [up_finished, down_finished]);
+    let sides = [Side::Target, Side::Client];
+    let downward = direction(target, client, sides, down, [down_finished, up_finished]);
+    let relayed = both_watched(&upward, from_client, &downward, from_target).await;
     match (lost.into_inner(), relayed) {
         (Some(broken), _) | (None, Err(broken)) => Err(broken),
         (None, Ok(())) => Ok(first.get().unwrap_or(Side::Client)),
     }
+}
+
+/// Runs both directions until both have ended. The first error ends both. While one has ended and the other has not, nothing
+/// reads from the sender of the first, so its reset is watched for.
+async fn both_watched<S: Sys>(
+    up: &Direction<'_, S>,
+    from_client: Buffer,
+    down: &Direction<'_, S>,
+    from_target: Buffer,
+) -> Result<(), Broken> {
+    let (mut upward, mut downward) = (pin!(up.run(from_client)), pin!(down.run(from_target)));
+    poll_fn(|context| {
+        if !up.has_ended.get()
+            && let Poll::Ready(result) = upward.as_mut().poll(context)
+        {
+            result?;
+            up.has_ended.set(true);
+        }
+        if !down.has_ended.get()
+            && let Poll::Ready(result) = downward.as_mut().poll(context)
+        {
+            result?;
+            down.has_ended.set(true);
+        }
+        match (up.has_ended.get(), down.has_ended.get()) {
+            (true, true) => Poll::Ready(Ok(())),
+            (true, false) => up.poll_lost(context).map(Err),
+            (false, true) => down.poll_lost(context).map(Err),
+            (false, false) => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// One direction of a tunnel.
@@ -61,17 +102,23 @@ struct Direction<'a, S: Sys> {
     /// The first side that took no more bytes because its connection was lost.
     lost: &'a OnceCell<Broken>,
     descriptors: &'a Descriptors,
+    has_ended: Cell<bool>,
+    /// The sender's end of stream was passed on.
+    has_finished: &'a Cell<bool>,
+    /// The receiver's was, to the sender.
+    has_back_finished: &'a Cell<bool>,
 }
 
 impl<S: Sys> Direction<'_, S> {
     /// Until the sender's end of stream, which is passed on as a half-close, or until the receiver is lost.
-    async fn run(self, mut data: Buffer) -> Result<(), Broken> {
+    async fn run(&self, mut data: Buffer) -> Result<(), Broken> {
         self.keep_alive();
         loop {
             let is_full = data.len() == data.capacity();
             if !data.is_empty() {
                 self.meter.add(data.len());
-                if let Err(error) = write(self.from, self.to, &mut data, self.idle_timeout).await {
+                let writing = write(self.from, self.to, &mut data, self.idle_timeout);
+                if let Err(error) = self.unless_reset(writing).await? {
                     return self.not_written(error);
                 }
                 // On the heap: an idle tunnel must not reserve space for it.
@@ -105,8 +152,10 @@ impl<S: Sys> Direction<'_, S> {
             let more_follows = bytes == pipe.capacity();
             while pipe.held() > 0 {
                 let before = pipe.held();
-                if let Err(error) = to.splice_out(pipe, more_follows).await {
-                    return Some(self.not_written(error));
+                match self.unless_reset(to.splice_out(pipe, more_follows)).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => return Some(self.not_written(error)),
+                    Err(broken) => return Some(Err(broken)),
                 }
                 self.to.stream.sent(before - pipe.held());
                 self.keep_alive();
@@ -124,7 +173,9 @@ impl<S: Sys> Direction<'_, S> {
         }
         self.first.set(self.first.get().or(Some(self.sides[0])));
         // The receiver may be gone already; its own direction reports that.
-        let _ = self.to.stream.finish_writing().await;
+        if self.to.stream.finish_writing().await.is_ok() {
+            self.has_finished.set(true);
+        }
         Ok(())
     }
 
@@ -137,6 +188,38 @@ impl<S: Sys> Direction<'_, S> {
         }
         let _ = self.lost.set(broken);
         Ok(())
+    }
+
+    /// Waits for a write to the receiver. `Err`: the client, whose bytes they are, has broken off, and the target takes none:
+    /// it may never do. What a target sent before its reset is an answer, for which its client has `idle_timeout`.
+    async fn unless_reset<T>(
+        &self,
+        writing: impl Future<Output = io::Result<T>>,
+    ) -> Result<io::Result<T>, Broken> {
+        let mut writing = pin!(writing);
+        poll_fn(|context| {
+            if let Poll::Ready(written) = writing.as_mut().poll(context) {
+                return Poll::Ready(Ok(written));
+            }
+            // After the end of both its streams a connection is gone as well, but not lost.
+            if self.sides[0] == Side::Client && !self.has_back_finished.get() {
+                return self.poll_lost(context).map(Err);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits until the sender is lost, while nothing reads from it. Its own end of stream does not end the wait, before the
+    /// one that is passed to it.
+    fn poll_lost(&self, context: &mut Context<'_>) -> Poll<Broken> {
+        self.from.stream.poll_gone(context).map(|()| self.reset())
+    }
+
+    /// The sender's connection is gone: why.
+    fn reset(&self) -> Broken {
+        let error = self.from.stream.take_error();
+        self.broken(0, error.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into()))
     }
 
     fn broken(&self, place: usize, error: io::Error) -> Broken {

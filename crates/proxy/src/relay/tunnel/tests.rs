@@ -289,6 +289,41 @@ fn a_reset_of_either_side_breaks_the_tunnel() {
     });
 }
 
+/// Nothing reads from a side that has ended its stream, and its reset is passed on all the same.
+#[test]
+fn a_reset_behind_the_end_of_a_stream_breaks_the_tunnel() {
+    for_seeds(500, |sim| {
+        let mut rng = sim.rng();
+        let pause = Act::Pause(Duration::from_millis(rng.below(2_000)));
+        let sent = rng.bytes(700);
+        let mut resets = pieces(&mut rng, &sent, Duration::from_millis(5));
+        resets.extend([Act::Finish, pause, Act::Reset]);
+        let waits = vec![Act::Pause(LONG / 2), Act::AwaitEnd];
+        let (client, target) = if rng.one_in(2) { (resets, waits) } else { (waits, resets) };
+        let ended = run(sim, Setup::new(client, target));
+        assert_eq!(ended.failure(), Some(Failure::TunnelBroken), "{:?}", ended.result);
+        assert!(ended.lasted < SOON + sim.jumped(), "noticed late: {:?}", ended.lasted);
+    });
+}
+
+/// A client may break off while its bytes wait for the target.
+#[test]
+fn a_reset_of_a_client_is_seen_while_its_target_takes_nothing() {
+    for_seeds(500, |sim| {
+        let bytes = 1 + sim.rng().size(2 * crate::relay::tests::SOCKET_BYTES_MAX);
+        let client = vec![Act::Send(vec![7; bytes]), Act::Pause(Duration::from_secs(1)), Act::Reset];
+        let target = vec![Act::StopReading, Act::Pause(LONG / 2), Act::AwaitEnd];
+        let ended = run(sim, Setup::new(client, target));
+        // A client whose own socket is full does not come to its reset.
+        if ended.client.sent == bytes {
+            assert_eq!(ended.failure(), Some(Failure::TunnelBroken), "{:?}", ended.result);
+            assert!(ended.lasted < SOON + sim.jumped(), "noticed late: {:?}", ended.lasted);
+        }
+    });
+}
+
+const SOON: Duration = Duration::from_secs(60);
+
 #[test]
 fn a_tunnel_that_is_cut_off_has_counted_what_it_moved() {
     for_seeds(200, |sim| {

@@ -259,6 +259,9 @@ failures! {
     /// A stop, or a reload that removed the listener, ended the tunnel with Close frames.
     TunnelDrained => 101 "tunnel_drained" None, Local Relay Never Info,
         "The tunnel was closed for a shutdown.", "The load balancer stopped or the listener was removed, and `websocket.drain_close_code` is set; clients reconnect.";
+    /// A new CRL revoked the certificate of the client of an open connection.
+    ClientRevoked => 403 "client_revoked" None, Client Relay Never Warning,
+        "The client's certificate was revoked.", "Only of TCP connections: a CRL that was loaded revokes it, and `close_revoked` of the listener's `client_auth` is set.";
     /// A graceful stop reached its deadline with this request in flight.
     Stopped => 503 "stopped" Some("proxy_internal_response"), Local Relay Never Warning,
         "The load balancer is stopping.", "`stop_timeout` ended before the request did; the connection was reset and nothing was sent.";

@@ -83,7 +83,7 @@ pub(crate) fn tls_arrival(plan: &ListenerPlan, name: &str, identity: Option<Iden
         identity,
         version,
         suite,
-        _watch_guard: None,
+        watch_guard: None,
     };
     Arrival { security: Security::Tls(Rc::new(facts)), ..arrival("192.0.2.7:4711") }
 }

@@ -278,6 +278,11 @@ impl<S: Sys> Stream<S> {
         }
     }
 
+    /// Whether the worker cut the connection because the client's certificate was revoked.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.wire().and_then(Wire::tls).and_then(Tls::facts).is_some_and(|facts| facts.is_revoked())
+    }
+
     pub(crate) fn is_gone(&self) -> bool {
         match &self.carrier {
             Carrier::Wire(wire) => wire.is_gone(),

@@ -17,6 +17,7 @@ mod proxy_header_names_the_client;
 mod reload_may_change_the_service;
 mod reset_after_half_close;
 mod reset_is_passed_on;
+mod revoked_client_is_no_end_of_stream;
 mod rules_go_by_the_source;
 mod server_may_speak_first;
 mod stop_waits_for_connections;

@@ -24,6 +24,7 @@ struct Entry {
     listener: ListenerName,
     host: Arc<Host>,
     chain: Vec<CertificateDer<'static>>,
+    is_cut: Rc<Cell<bool>>,
 }
 
 /// Keeps a connection watched until it is dropped.
@@ -31,6 +32,14 @@ struct Entry {
 pub(crate) struct WatchGuard {
     revocation_watch: Weak<RevocationWatch>,
     number: u64,
+    is_cut: Rc<Cell<bool>>,
+}
+
+impl WatchGuard {
+    /// Whether the connection was closed because its client's certificate is revoked.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.get()
+    }
 }
 
 impl RevocationWatch {
@@ -44,9 +53,12 @@ impl RevocationWatch {
     ) -> WatchGuard {
         let number = self.next.get();
         self.next.set(number + 1);
+        let is_cut = Rc::default();
         let (listener, host, chain) = (listener.clone(), Arc::clone(host), chain.to_vec());
-        self.entries.borrow_mut().insert(number, Entry { stream, listener, host, chain });
-        WatchGuard { revocation_watch: Rc::downgrade(self), number }
+        self.entries
+            .borrow_mut()
+            .insert(number, Entry { stream, listener, host, chain, is_cut: Rc::clone(&is_cut) });
+        WatchGuard { revocation_watch: Rc::downgrade(self), number, is_cut }
     }
 
     /// Closes the connections whose certificates are revoked by the current policy; returns the listener of each.
@@ -65,7 +77,10 @@ impl RevocationWatch {
             successor.map_or_else(|| acceptor.clients().any(is_revoked), is_revoked)
         };
         let revoked: Vec<_> = entries.values().filter(is_revoked).collect();
-        revoked.iter().for_each(|entry| worker.cut(entry.stream));
+        for entry in &revoked {
+            entry.is_cut.set(true);
+            worker.cut(entry.stream);
+        }
         revoked.iter().map(|entry| entry.listener.clone()).collect()
     }
 }

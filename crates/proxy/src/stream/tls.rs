@@ -45,7 +45,14 @@ pub(crate) struct TlsFacts {
     pub(crate) version: &'static str,
     pub(crate) suite: &'static str,
     /// Lets a revocation of the client's certificate end the connection.
-    pub(crate) _watch_guard: Option<WatchGuard>,
+    pub(crate) watch_guard: Option<WatchGuard>,
+}
+
+impl TlsFacts {
+    /// Whether the connection was cut because the client's certificate was revoked.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.watch_guard.as_ref().is_some_and(WatchGuard::is_cut)
+    }
 }
 
 #[derive(Debug)]
@@ -160,7 +167,7 @@ impl Tls {
             identity,
             version,
             suite,
-            _watch_guard: watch_guard,
+            watch_guard,
         }));
         Ok(())
     }

@@ -61,6 +61,7 @@ fn end_of(broken: &Broken) -> ConnectionEnd {
     match error.kind() {
         _ if io_error::is_dead(error) => ConnectionEnd::PeerDead(*side),
         _ if io_error::is_deadline(error) => ConnectionEnd::Idle,
+        ErrorKind::ConnectionAborted => ConnectionEnd::Failed(Failure::ClientRevoked),
         ErrorKind::OutOfMemory => ConnectionEnd::Failed(Failure::LocalResources),
         _ => ConnectionEnd::Reset(*side),
     }

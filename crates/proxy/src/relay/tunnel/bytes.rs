@@ -171,6 +171,9 @@ impl<S: Sys> Direction<'_, S> {
         if self.lost.get().is_some_and(|broken| broken.side == self.sides[0]) {
             return Ok(());
         }
+        if self.from.stream.is_revoked() {
+            return Err(self.reset());
+        }
         self.first.set(self.first.get().or(Some(self.sides[0])));
         // The receiver may be gone already; its own direction reports that.
         if self.to.stream.finish_writing().await.is_ok() {
@@ -223,6 +226,8 @@ impl<S: Sys> Direction<'_, S> {
     }
 
     fn broken(&self, place: usize, error: io::Error) -> Broken {
+        let is_revoked = [self.from, self.to][place].stream.is_revoked();
+        let error = if is_revoked { io::ErrorKind::ConnectionAborted.into() } else { error };
         Broken { side: self.sides[place], error }
     }
 

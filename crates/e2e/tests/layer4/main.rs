@@ -13,6 +13,7 @@ mod half_close_is_passed_on;
 mod idle_connection_is_closed;
 mod limit_is_exact;
 mod log_says_who_ended_it;
+mod plain_text_on_tls_is_told;
 mod proxy_header_names_the_client;
 mod reload_may_change_the_service;
 mod reset_after_half_close;

@@ -147,6 +147,8 @@ events! {
         "For all other reasons but a client that closed the connection.", "";
     PlainListener => Info Peer "TLS on a listener without TLS" ["listener", "peer"],
         "A client began a TLS handshake.", "Give the listener `protocol = \"https\"`, or let the client use http.";
+    PlainClient => Info Peer "plain text on a listener with TLS" ["listener", "peer"],
+        "A client of a `tcp_ssl` listener began without a TLS handshake.", "Let the client use TLS, or give the listener `protocol = \"tcp\"`.";
     ConnectionsRefused => Warning Peer "connections are refused: the limit is reached" ["listener", "peer", "of", "limit"],
         "No connection could be evicted for a new one.", "Raise `max_connections` of the listener or load balancer; `when_full = \"wait\"` lets new connections wait.";
     ConnectionsWait => Warning Peer "connections wait: the limit is reached" ["listener", "of", "limit"],

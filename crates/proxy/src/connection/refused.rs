@@ -44,6 +44,12 @@ pub(super) fn refused<S: Sys>(
     }
 }
 
+/// Tells of plain text where a handshake is due, on a listener that cannot answer it.
+#[cold]
+pub(super) fn not_tls<S: Sys>(listener: &LocalListener<S>, peer: SocketAddr) {
+    observe::event(Event::PlainClient, &[("listener", &listener.plan.name), ("peer", &peer)]);
+}
+
 /// Tells that a new connection waits until another one closes.
 #[cold]
 pub(super) fn waits<S: Sys>(bound: &BoundListener<S>) {

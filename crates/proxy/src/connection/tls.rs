@@ -15,7 +15,7 @@ use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible, Server
 use tls::{Choice, ClientRules, Host, Session};
 
 use super::client::Client;
-use super::refused::handshake_failed;
+use super::refused::{handshake_failed, not_tls};
 use crate::arrival::Source;
 use crate::decide::{Agreement, agree};
 use crate::io_error;
@@ -42,6 +42,9 @@ pub(crate) async fn secure<S: Sys>(client: &mut Client<S>, mut input: Buffer, de
         Ok(Some(hello)) => hello,
         Ok(None) => {
             handshakes.count(Handshake::PlainHttp);
+            if listener.plan.is_tcp() {
+                not_tls(&listener, client.peer);
+            }
             return Opened::Plain(input);
         }
         Err(result) => {

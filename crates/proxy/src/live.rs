@@ -151,11 +151,11 @@ impl Live {
         *evictor = Some(waker);
     }
 
-    /// Forgets what the published snapshot no longer names. Limits with open connections stay: if the listener comes
-    /// back, the connections count.
+    /// Forgets what the published snapshot no longer names. Limits with open connections stay, and so do targets with requests
+    /// or connections in flight: if the listener or the target comes back, they count.
     pub(crate) fn retain(&self, targets: &HashSet<TargetKey>, listeners: &HashSet<ListenerName>) {
         let mut known = self.lock();
-        known.targets.retain(|key, _| targets.contains(key));
+        known.targets.retain(|key, target| targets.contains(key) || target.in_flight() > 0);
         known.listener_limits.retain(|_, limits| Arc::strong_count(limits) > 1);
         known.of_listener.retain(|_, limit| Arc::strong_count(limit) > 1);
         known.of_load_balancer.retain(|_, limit| Arc::strong_count(limit) > 1);

@@ -16,6 +16,7 @@ mod log_says_who_ended_it;
 mod plain_text_on_tls_is_told;
 mod proxy_header_names_the_client;
 mod reload_may_change_the_service;
+mod removed_target_still_counts;
 mod reset_after_half_close;
 mod reset_is_passed_on;
 mod revoked_client_is_no_end_of_stream;

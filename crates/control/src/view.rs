@@ -80,9 +80,10 @@ pub struct ListenerView {
     /// New connections stay in the accept queue, because the connection limit is reached.
     pub waiting: bool,
     pub tunnels_open: i64,
+    /// A TCP connection counts as a request.
     pub requests: u64,
     pub requests_in_flight: i64,
-    /// Requests that Evenkeel itself answered with a 4xx or 5xx.
+    /// Requests that Evenkeel itself answered with a 4xx or 5xx, and TCP connections that failed.
     pub failures: u64,
     /// `null` without TLS.
     #[serde(default)]

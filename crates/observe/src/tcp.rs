@@ -22,6 +22,11 @@ impl TcpCells {
         self.0[place(end)][end.side() as usize].increment();
     }
 
+    /// Those that failed, of whatever side.
+    pub fn failed(&self) -> u64 {
+        self.0[FAILED].iter().map(Counter::read).sum()
+    }
+
     /// The count of an end, by its place in [`TCP_ENDS`].
     pub fn read(&self, place: usize, side: Side) -> u64 {
         self.0[place][side as usize].read()
@@ -34,9 +39,12 @@ fn place(end: ConnectionEnd) -> usize {
         ConnectionEnd::Reset(_) => 1,
         ConnectionEnd::PeerDead(_) => 2,
         ConnectionEnd::Idle => 3,
-        ConnectionEnd::Failed(_) => 4,
+        ConnectionEnd::Failed(_) => FAILED,
     }
 }
+
+/// The place in [`TCP_ENDS`].
+const FAILED: usize = 4;
 
 #[cfg(test)]
 mod tests {

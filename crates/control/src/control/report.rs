@@ -170,7 +170,7 @@ fn listener(plan: &ListenerPlan, serving: &Serving) -> ListenerView {
         tunnels_open: cells.sum(|c| c.tunnels.open.read()),
         requests: cells.sum(|c| c.requests.read()),
         requests_in_flight: cells.sum(|c| c.requests_in_flight.read()),
-        failures: cells.sum(|c| own_errors(c.responses.by(MadeBy::Evenkeel).read())),
+        failures: cells.sum(|c| own_errors(c.responses.by(MadeBy::Evenkeel).read()) + c.tcp.failed()),
         tls: listener_tls(serving, &plan.name),
     }
 }

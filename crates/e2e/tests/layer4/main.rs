@@ -22,6 +22,7 @@ mod reset_is_passed_on;
 mod revoked_client_is_no_end_of_stream;
 mod rules_go_by_the_source;
 mod server_may_speak_first;
+mod status_counts_connections;
 mod stop_waits_for_connections;
 mod tls_ends_here;
 mod tls_names_choose_the_target;

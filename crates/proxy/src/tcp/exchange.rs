@@ -51,13 +51,15 @@ pub(super) struct Route {
 
 impl<'c, S: Sys> TcpExchange<'c, S> {
     pub(super) fn begin(client: &'c Client<S>, meter: &'c Meter) -> Self {
-        let arrival = client.arrival();
+        let (arrival, listener) = (client.arrival(), Rc::clone(&client.bound.listener.borrow()));
+        listener.cells().requests.increment();
+        listener.cells().requests_in_flight.increment();
         let source =
             Source { address: arrival.peer.ip(), is_known: arrival.is_peer_known, is_trusted: false };
         Self {
             client,
             meter,
-            listener: Rc::clone(&client.bound.listener.borrow()),
+            listener,
             arrival,
             source,
             hello: None,
@@ -96,6 +98,7 @@ impl<'c, S: Sys> TcpExchange<'c, S> {
     pub(super) fn write_record(&mut self, end: ConnectionEnd, detail: &'static str) {
         self.is_written = true;
         let total = self.micros_since(self.began);
+        self.listener.cells().requests_in_flight.decrement();
         self.listener.cells().count_connection(&EndedConnection {
             end,
             attempts: self.route.attempts,

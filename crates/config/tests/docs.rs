@@ -94,7 +94,8 @@ fn within(chapter: &str, example: &str) -> String {
         _ => "",
     };
     let https = if chapter == "[listener.NAME]" { https } else { "" };
-    let https = if matches!(name, "sni" | "alpn") { "protocol = \"tcp\"\n" } else { https };
+    let https =
+        if matches!(name, "sni" | "alpn" | "proxy_protocol_out") { "protocol = \"tcp\"\n" } else { https };
     let tls = if name == "tls" { "protocol = \"https\"\n" } else { "" };
     let admin_bind =
         if name == "token_file" { "bind = \"192.0.2.1:9900\"" } else { "bind = \"127.0.0.1:9900\"" };

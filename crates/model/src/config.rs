@@ -45,6 +45,15 @@ pub struct TargetGroup {
     pub keepalive: TargetKeepalive,
     /// KA9: of connections to targets; `None` is off.
     pub tcp_keepalive: Option<TcpKeepalive>,
+    /// L47: the PROXY header with which connections to targets begin. Only for TCP.
+    pub proxy_protocol_out: Option<ProxyVersion>,
+}
+
+/// The version of a PROXY header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    V1,
+    V2,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

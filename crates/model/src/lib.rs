@@ -31,7 +31,9 @@ pub use access::{AccessEntry, AccessList, AccessLists, Verdict};
 pub use admin::{Admin, AdminToken};
 pub use cidr::{Cidr, InvalidCidr};
 pub use compression::{Compression, CompressionLevels, ContentCoding};
-pub use config::{Algorithm, Config, HashKey, Target, TargetGroup, TargetKeepalive, TargetTimeouts};
+pub use config::{
+    Algorithm, Config, HashKey, ProxyVersion, Target, TargetGroup, TargetKeepalive, TargetTimeouts,
+};
 pub use connection_end::ConnectionEnd;
 pub use connections::{ClientPrefix, ConnectionLimits, LoadBalancer, TcpKeepalive, WhenFull};
 pub use failure::{Failure, LogLevel, Outcome, Phase, Retry, Side};

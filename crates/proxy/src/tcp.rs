@@ -1,7 +1,7 @@
 //! The story of a TCP connection whose bytes are passed on as they are (L41).
 //!
 //! ```text
-//! (look) → decide → (persist) → choose → connect → relay → finish
+//! (look) → decide → (persist) → choose → connect → (introduce) → relay → finish
 //! ```
 //!
 //! `connection` accepts it, reads a PROXY header and makes the TLS handshake as it does for HTTP, then comes here.
@@ -9,6 +9,7 @@
 
 mod exchange;
 mod finish;
+mod introduce;
 mod look;
 mod reach;
 mod relay;

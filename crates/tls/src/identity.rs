@@ -10,10 +10,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use model::IdentityPattern;
 use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::asn1::Malformed;
 use crate::crl::sha256;
 use crate::fields::{DNS, EMAIL, Fields, URI};
+use crate::names::common_name;
 
 pub use headers::write_headers;
 
@@ -30,6 +32,14 @@ pub struct Identity {
     /// SHA-256 of the certificate.
     pub fingerprint: [u8; 32],
     certificate: Box<[u8]>,
+}
+
+impl Identity {
+    /// The first common name of the subject, if it is text.
+    pub fn common_name(&self) -> Option<String> {
+        let (_, certificate) = X509Certificate::from_der(&self.certificate).ok()?;
+        common_name(certificate.subject())
+    }
 }
 
 /// The names in the certificate cannot be read.

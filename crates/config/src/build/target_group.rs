@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use model::{
-    Algorithm, HashKey, Limits, Listener, Target, TargetGroup, TargetGroupName, TargetKeepalive,
-    TargetProtocol, TargetTimeouts, TcpKeepalive,
+    Algorithm, HashKey, Limits, Listener, ProxyVersion, Target, TargetGroup, TargetGroupName,
+    TargetKeepalive, TargetProtocol, TargetTimeouts, TcpKeepalive,
 };
 
 use super::{Build, address, bind, connections, edits, health_check, persistence, target_tls, tcp};
@@ -24,6 +24,9 @@ fn target_group(name: &str, table: &Table, listeners: &[Listener], build: &mut B
     let protocol = target_tls::protocol(name, table, listeners, build);
     if protocol == TargetProtocol::Tcp {
         tcp::check_group(table, build);
+    } else {
+        let why = "it is only for groups of TCP listeners: a connection to an HTTP target carries the requests of many clients, and `Forwarded` or `X-Forwarded-For` names each";
+        build.ineffective(table, "proxy_protocol_out", why);
     }
     let check = table.table("health_check");
     TargetGroup {
@@ -37,6 +40,15 @@ fn target_group(name: &str, table: &Table, listeners: &[Listener], build: &mut B
         timeouts: table.table("timeouts").map(timeouts).unwrap_or_default(),
         keepalive: table.table("keepalive").map(keepalive).unwrap_or_default(),
         tcp_keepalive: connections::tcp_keepalive(Some(TcpKeepalive::default()), table, build),
+        proxy_protocol_out: table.text("proxy_protocol_out").and_then(proxy_version),
+    }
+}
+
+fn proxy_version(word: &str) -> Option<ProxyVersion> {
+    match word {
+        "v1" => Some(ProxyVersion::V1),
+        "v2" => Some(ProxyVersion::V2),
+        _ => None,
     }
 }
 

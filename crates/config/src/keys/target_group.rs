@@ -77,6 +77,13 @@ pub(super) const KEYS: &[Key] = &[
         help: "TCP keepalive: probes by which the kernel detects that a target is gone without closing its connections, which are then closed. The same time, `idle` + `interval` × `probes`, also limits how long a target may accept no byte of the data that is sent to it, if it is at most 15 minutes. `\"off\"` sends no probes. A reload changes the setting for new connections.",
         example: "tcp_keepalive = { idle = \"30s\", interval = \"5s\", probes = 3 }",
     },
+    Key {
+        name: "proxy_protocol_out",
+        kind: Kind::Word(&["v1", "v2"], &[]),
+        default: Means("none is sent"),
+        help: "The version of the PROXY header with which each connection to a target begins. It names the client's address, and with `v2` also its TLS: version, cipher, name, protocol and the common name of its certificate. Health checks at the target's own port begin with one that names no client. Targets must expect it: it is sent to all of the group. Only for `protocol = \"tcp\"`.",
+        example: "proxy_protocol_out = \"v2\"",
+    },
 ];
 
 const TARGET: &[Key] = &[

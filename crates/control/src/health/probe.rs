@@ -7,9 +7,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::{CheckKind, HealthCheck, HttpLimits, StatusSet};
+use model::{CheckKind, HealthCheck, HttpLimits, ProxyVersion, StatusSet};
+use proto::proxy_protocol::{Told, Transport, Values, write_v1, write_v2};
 use proxy::GroupPlan;
 use tls::Connector;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -61,6 +63,8 @@ fn shortened(text: &str) -> String {
 pub(super) struct Way {
     tls: Option<(Arc<Connector>, Arc<ClientConfig>)>,
     is_http2: bool,
+    /// With which PROXY header connections begin. It names no client.
+    introduction: Option<ProxyVersion>,
     /// Of the response.
     limits: HttpLimits,
 }
@@ -76,6 +80,7 @@ impl Way {
         Self {
             tls: plan.connector.as_ref().map(with_config),
             is_http2: plan.group.protocol.is_http2(),
+            introduction: plan.group.proxy_protocol_out,
             limits,
         }
     }
@@ -85,8 +90,23 @@ impl Way {
         let connector = |way: &Self| way.tls.as_ref().map(|(connector, _)| Arc::clone(connector));
         let (one, another) = (connector(self), connector(other));
         self.is_http2 == other.is_http2
+            && self.introduction == other.introduction
             && self.limits == other.limits
             && Connector::are_same(one.as_ref(), another.as_ref())
+    }
+
+    /// Sends the PROXY header that the group's targets expect, at their own port.
+    async fn introduce(&self, stream: &mut TcpStream) -> Result<(), ProbeError> {
+        let mut header = Vec::new();
+        match self.introduction {
+            None => return Ok(()),
+            Some(ProxyVersion::V1) => write_v1(None, &mut header),
+            // It has no values, so it cannot be too long.
+            Some(ProxyVersion::V2) => {
+                let _ = write_v2(Told::Own, Transport::Stream, &Values::default(), false, &mut header);
+            }
+        }
+        stream.write_all(&header).await.map_err(|error| ProbeError::Target(error.to_string()))
     }
 
     /// Makes the same handshake as a request.
@@ -115,13 +135,16 @@ impl Way {
 pub(super) async fn probe(check: &HealthCheck, way: &Way, target: SocketAddr) -> Result<(), ProbeError> {
     let address = SocketAddr::new(target.ip(), check.port.unwrap_or(target.port()));
     let late = || ProbeError::Target(format!("timeout after {:?}", check.timeout));
-    let outcome = timeout(check.timeout, attempt(&check.kind, way, address)).await;
+    let outcome = timeout(check.timeout, attempt(check, way, address)).await;
     outcome.map_err(|_| late()).flatten().map_err(ProbeError::shortened)
 }
 
-async fn attempt(kind: &CheckKind, way: &Way, address: SocketAddr) -> Result<(), ProbeError> {
-    let stream = TcpStream::connect(address).await.map_err(|error| connect_error(&error))?;
-    let CheckKind::Http { is_tls, path, host, expected } = kind else { return Ok(()) };
+async fn attempt(check: &HealthCheck, way: &Way, address: SocketAddr) -> Result<(), ProbeError> {
+    let mut stream = TcpStream::connect(address).await.map_err(|error| connect_error(&error))?;
+    if check.port.is_none() {
+        way.introduce(&mut stream).await?;
+    }
+    let CheckKind::Http { is_tls, path, host, expected } = &check.kind else { return Ok(()) };
     let host = host.clone().unwrap_or_else(|| address.to_string());
     let question = Question { is_tls: *is_tls, host, path, limits: way.limits };
     let status = match (*is_tls, way.is_http2) {

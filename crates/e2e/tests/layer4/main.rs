@@ -10,6 +10,7 @@ mod clients_without_tls_have_no_name;
 mod dead_target_is_passed_over;
 mod ended_tls_goes_by_name_and_protocol;
 mod half_close_is_passed_on;
+mod header_introduces_the_client;
 mod idle_connection_is_closed;
 mod limit_is_exact;
 mod log_says_who_ended_it;

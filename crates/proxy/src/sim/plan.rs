@@ -226,6 +226,7 @@ impl Settings {
             timeouts,
             keepalive: TargetKeepalive { idle_max: self.idle_max, ..TargetKeepalive::default() },
             tcp_keepalive: None,
+            proxy_protocol_out: None,
         }
     }
 }

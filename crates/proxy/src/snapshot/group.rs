@@ -87,6 +87,7 @@ impl GroupPlan {
             timeouts,
             keepalive,
             tcp_keepalive,
+            proxy_protocol_out,
         } = group;
         *name == self.group.name
             && *protocol == self.group.protocol
@@ -97,6 +98,7 @@ impl GroupPlan {
             && *timeouts == self.group.timeouts
             && *keepalive == self.group.keepalive
             && *tcp_keepalive == self.group.tcp_keepalive
+            && *proxy_protocol_out == self.group.proxy_protocol_out
             && Connector::are_same(self.connector.as_ref(), connector)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use model::Failure;
+use model::{Failure, ProxyVersion};
 use net::Sys;
 
 use super::exchange::TcpExchange;
@@ -20,6 +20,8 @@ use crate::target::{
 /// A target that has accepted the connection.
 pub(super) struct Reached<S: Sys> {
     pub(super) connection: TargetConnection<S>,
+    /// The PROXY header with which it begins.
+    pub(super) introduction: Option<ProxyVersion>,
     /// Counts as one of the target's, for `least_connections`.
     pub(super) _in_flight: InFlight<S>,
 }
@@ -115,7 +117,8 @@ async fn attempt<S: Sys>(
     match connected {
         Ok(connection) => {
             note_connected(target, proxy.worker.now().saturating_sub(began) / 1_000);
-            Ok(Reached { connection, _in_flight: in_flight })
+            let introduction = group.plan.group.proxy_protocol_out;
+            Ok(Reached { connection, introduction, _in_flight: in_flight })
         }
         Err(failed) => {
             note_not_connected(&target.live, began / 1_000_000, proxy.now_millis(), failed);

@@ -7,7 +7,9 @@ use model::{ConnectionEnd, Failure, Side};
 use net::{Buffer, Sys};
 
 use super::exchange::TcpExchange;
+use super::introduce::introduce;
 use super::reach::Reached;
+use crate::connection::Client;
 use crate::io_error;
 use crate::relay::{Broken, CutOff, Tunnel, TunnelMeter, relay_both};
 use crate::snapshot::ServicePlan;
@@ -17,7 +19,7 @@ use crate::stream::Stream;
 pub(super) async fn relay<S: Sys>(
     exchange: &TcpExchange<'_, S>,
     reached: Reached<S>,
-    input: Buffer,
+    mut input: Buffer,
 ) -> ConnectionEnd {
     let (client, meter) = (exchange.client, exchange.meter);
     let ServicePlan::Tcp(settings) = exchange.listener.plan.service else {
@@ -25,9 +27,16 @@ pub(super) async fn relay<S: Sys>(
     };
     let target = &reached.connection.stream;
     let cut_off = CutOff(target);
+    let target_end = reached.connection.end();
+    target_end.write_within(settings.idle_timeout);
+    if let Some(version) = reached.introduction
+        && let Err(error) = Box::pin(introduce(exchange, version, target, &mut input)).await
+    {
+        return broken_off(client, &Broken { side: Side::Target, error }).await;
+    }
     let relayed = relay_both(Tunnel {
         client: client.end(),
-        target: reached.connection.end(),
+        target: target_end,
         from_client: input,
         from_target: Buffer::new(),
         up: TunnelMeter { bytes: &meter.up, counter: None },
@@ -43,17 +52,18 @@ pub(super) async fn relay<S: Sys>(
             cut_off.disarm();
             ConnectionEnd::Closed(first)
         }
-        Err(broken) => {
-            // The other side gets a reset as well, behind what has been sent to it: an end of stream would say that all
-            // had come.
-            let end = end_of(&broken);
-            client.stream.abort_on_close();
-            if end == ConnectionEnd::Reset(Side::Target) {
-                wait_for_delivery(&client.stream).await;
-            }
-            end
-        }
+        Err(broken) => broken_off(client, &broken).await,
     }
+}
+
+/// The other side gets a reset as well, behind what has been sent to it: an end of stream would say that all had come.
+async fn broken_off<S: Sys>(client: &Client<S>, broken: &Broken) -> ConnectionEnd {
+    let end = end_of(broken);
+    client.stream.abort_on_close();
+    if end == ConnectionEnd::Reset(Side::Target) {
+        wait_for_delivery(&client.stream).await;
+    }
+    end
 }
 
 fn end_of(broken: &Broken) -> ConnectionEnd {

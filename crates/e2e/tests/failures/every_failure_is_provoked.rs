@@ -17,6 +17,7 @@ fn every_failure_is_provoked() {
     let work = || {
         while let Some(&failure) = { left.lock().unwrap().next() } {
             if !NOT_TO_BE_PROVOKED.contains(&failure)
+                && !is_of_tcp(failure)
                 && thread::spawn(move || provoke(failure)).join().is_err()
             {
                 failed.lock().unwrap().push(failure);
@@ -26,6 +27,11 @@ fn every_failure_is_provoked() {
     thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{failed:?}");
+}
+
+/// Has no request, response or page. The scenarios of layer 4 provoke it.
+fn is_of_tcp(failure: Failure) -> bool {
+    failure.outcome().hint.starts_with("Only of TCP connections")
 }
 
 fn provoke(failure: Failure) {

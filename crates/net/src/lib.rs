@@ -20,6 +20,8 @@
 
 mod address_lock;
 mod buffer;
+#[allow(unsafe_code, reason = "rustix has neither recvmmsg nor the messages of IP_PKTINFO")]
+mod datagrams;
 #[allow(unsafe_code, reason = "wakers that are numbers are built from a vtable")]
 mod executor;
 mod handover;
@@ -36,6 +38,7 @@ pub mod sim;
 mod stream;
 mod sys;
 mod timer;
+mod udp;
 mod wake_queue;
 mod worker;
 
@@ -47,6 +50,7 @@ mod sync {
 
 pub use address_lock::{AddressLock, LockError};
 pub use buffer::{Buffer, BufferFull, CLASSES, LARGE, SMALL};
+pub use datagrams::{BATCH_MAX, Batch, Datagram, Outgoing};
 pub use handover::{Claim, Offer, Predecessor, claim};
 pub use linux::{Linux, forgo_huge_pages, monotonic_millis, raise_descriptor_limit};
 pub use listener::{Accepted, Listener, ListenerSocket, bind};
@@ -56,4 +60,5 @@ pub use reactor::Ticks;
 pub use stream::{IdleMark, StreamKey, TcpStream};
 pub use sys::{Bell, Event, Fd, Sys};
 pub use timer::Timer;
+pub use udp::{DatagramSocket, UdpSocket, bind_udp};
 pub use worker::{Worker, WorkerStats};

@@ -14,6 +14,7 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 use rustix::pipe::{PipeFlags, SpliceFlags};
 use rustix::time::{ClockId, Timespec};
 
+use crate::datagrams::{self, Batch, Outgoing};
 use crate::keepalive;
 use crate::listener::tcp_socket;
 use crate::sys::{Bell, Event, Fd, Sys};
@@ -177,6 +178,18 @@ impl Sys for Linux {
         let mut flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         flags.set(SpliceFlags::MORE, more);
         retry(|| rustix::pipe::splice(borrow(from), None, borrow(to), None, len, flags))
+    }
+
+    fn connect_udp(&self, address: SocketAddr) -> io::Result<Fd> {
+        datagrams::connect(address).map(IntoRawFd::into_raw_fd)
+    }
+
+    fn receive_batch(&self, fd: Fd, batch: &mut Batch) -> io::Result<()> {
+        datagrams::receive(borrow(fd), batch)
+    }
+
+    fn send_batch(&self, fd: Fd, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
+        datagrams::send(borrow(fd), datagrams)
     }
 
     fn close(&self, fd: Fd) {

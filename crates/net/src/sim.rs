@@ -25,6 +25,7 @@ pub use self::connection::FLOOD;
 pub use self::peer::{Act, End, Peer, Reaction, Report};
 pub use self::rng::Rng;
 use self::world::{Node, Step, World};
+use crate::datagrams::{Batch, Outgoing};
 use crate::listener::{Listener, ListenerSocket};
 use crate::reactor::Readiness;
 use crate::stream::TcpStream;
@@ -465,6 +466,19 @@ impl Sys for Sim {
         self.pass();
         let mut world = self.world.borrow_mut();
         if world.is_pipe(from) { world.splice_out(from, to, len) } else { world.splice_in(from, to, len) }
+    }
+
+    // The simulated world has no datagrams yet.
+    fn connect_udp(&self, _: SocketAddr) -> io::Result<Fd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn receive_batch(&self, _: Fd, _: &mut Batch) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn send_batch(&self, _: Fd, _: &[Outgoing<'_>]) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn close(&self, fd: Fd) {

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use model::TcpKeepalive;
 
+use crate::datagrams::{Batch, Outgoing};
+
 /// A file descriptor, real or simulated. The handle that owns it closes it with [`Sys::close`].
 pub type Fd = i32;
 
@@ -92,6 +94,16 @@ pub trait Sys: 'static {
 
     /// Moves up to `len` bytes between a socket and a pipe. `more`: more bytes follow at once, so the kernel may delay these.
     fn splice(&self, from: Fd, to: Fd, len: usize, more: bool) -> io::Result<usize>;
+
+    /// Opens a UDP socket that exchanges datagrams with `address` only, so the kernel drops those of other senders and
+    /// reports ICMP errors of this peer.
+    fn connect_udp(&self, address: SocketAddr) -> io::Result<Fd>;
+
+    /// Replaces the content of `batch` with datagrams that have arrived.
+    fn receive_batch(&self, fd: Fd, batch: &mut Batch) -> io::Result<()>;
+
+    /// Sends datagrams in their order, and returns how many the kernel took. An error is about the first one.
+    fn send_batch(&self, fd: Fd, datagrams: &[Outgoing<'_>]) -> io::Result<usize>;
 
     fn close(&self, fd: Fd);
 }

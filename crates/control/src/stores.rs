@@ -164,7 +164,9 @@ impl Stores {
             self.tasks.spawn(sweep(Arc::downgrade(&store))),
             self.tasks.spawn(watch(settings.clone(), guards, Arc::clone(&watched), clock)),
         ];
-        let client = self.share(settings, &store, &table, &mut chores);
+        // No request waits for the marks, and a file store reads them one after another.
+        let marks = guarded(&inner, settings.timeout.max(MARKS_TIMEOUT_MIN));
+        let client = self.share(settings, &store, &table, marks, &mut chores);
         let link = client.clone().map(|client| Link { client, timeout: settings.timeout });
         table.set_link(link);
         let config = settings.clone();
@@ -177,6 +179,7 @@ impl Stores {
         settings: &SessionStore,
         store: &Arc<Guarded>,
         table: &Arc<SessionTable>,
+        marks: Arc<Guarded>,
         chores: &mut Vec<JoinHandle<()>>,
     ) -> Option<SessionClient> {
         let secrets = secrets(settings).filter(|_| settings.kind != StoreKind::Memory)?;
@@ -184,7 +187,7 @@ impl Stores {
         let corrections = Arc::new(OfTable { table: Arc::downgrade(table), client: client.clone() });
         let shared: Arc<dyn Store> = Arc::<Guarded>::clone(store);
         let clock = Arc::clone(&self.clock);
-        let marks = Marks::new(Arc::clone(&shared), &secrets, Arc::clone(&clock));
+        let marks = Marks::new(marks, &secrets, Arc::clone(&clock));
         chores.push(self.tasks.spawn(serve(receiver, shared, secrets, clock, corrections)));
         chores.push(self.tasks.spawn(watch_marks(
             Arc::downgrade(table),
@@ -257,7 +260,7 @@ impl Corrections for OfTable {
             // The request went where the hash said instead, and its session stays there.
             Some(row) if is_ours && row.target.0 != target => {
                 let lifetime = shared_lifetime(row.timeout_ms, row.timeout_ms);
-                drop(self.client.move_to(name, target, row.target.0, lifetime));
+                drop(self.client.correct(name, target, row.target.0, lifetime));
             }
             _ => table.settle(key, TargetId(target), now_millis),
         }
@@ -300,9 +303,11 @@ async fn watch_marks(
     loop {
         let is_changed = marks.look(client.changes()).await;
         let Some(table) = table.upgrade() else { return };
+        let now_millis = net::monotonic_millis();
+        table.note_overdue(now_millis);
         // What goes wrong shows in the next call that a request needs, and the next look sees what this one missed.
         if is_changed.unwrap_or(false) {
-            table.doubt(net::monotonic_millis().saturating_add(late_millis));
+            table.doubt(now_millis.saturating_add(late_millis), now_millis);
         }
         drop(table);
         sleep(TOUCH_LOOK).await;
@@ -316,6 +321,7 @@ const ITEMS_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a gateway waits for a copy. It asks the truth in its stead, within the same second.
 const COPIES_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 const COPIES_TIMEOUT_MAX: Duration = Duration::from_millis(200);
+const MARKS_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// limit: how long one sweep takes a thread, unless it finds much that has expired.
 const SWEEP_TIME: Duration = Duration::from_millis(500);

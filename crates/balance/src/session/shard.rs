@@ -133,7 +133,8 @@ impl SessionShard {
     /// stays, and counts until it expires.
     pub fn set_capacity(&mut self, capacity: u32) {
         self.capacity = capacity.min(u32::MAX - 2);
-        while self.entries.len() > self.capacity && self.evict() {}
+        // At this time none has expired: what has is of no interest here.
+        while self.entries.len() > self.capacity && self.evict(0).is_some() {}
     }
 
     /// Sessions, including those that have expired and were not asked for since.
@@ -190,16 +191,16 @@ impl SessionShard {
         if self.entries.len() < self.capacity {
             return Some(false);
         }
-        self.evict().then_some(true)
+        self.evict(now)
     }
 
-    /// Removes a session without an open request; false: there is none. A session to which a request has come back is spared
-    /// once, until it is looked at again (CLOCK, or second chance); if all that are looked at are such, the one goes that has
+    /// Removes a session without an open request, and says whether it was live; `None`: there is none. One that has expired
+    /// goes as soon as it is looked at. A session to which a request has come back is spared once, until it is looked at again (CLOCK, or second chance); if all that are looked at are such, the one goes that has
     /// been unused longest. To move a session to the end of a list with each request would be exact, and costs two cache
     /// misses in each request's path.
-    fn evict(&mut self) -> bool {
+    fn evict(&mut self, now: u64) -> Option<bool> {
         if self.held == self.entries.len() {
-            return false;
+            return None;
         }
         let mut oldest: Option<u32> = None;
         let mut looked = 0;
@@ -209,6 +210,10 @@ impl SessionShard {
             if entry.open > 0 {
                 self.queue.unlink(&mut self.entries, at);
                 continue;
+            }
+            if entry.is_expired(now) {
+                self.expire(at);
+                return Some(false);
             }
             if !std::mem::take(&mut entry.is_used) {
                 oldest = Some(at);
@@ -222,10 +227,10 @@ impl SessionShard {
                 break;
             }
         }
-        let Some(at) = oldest else { return false };
+        let at = oldest?;
         self.counts.evicted += 1;
         self.discard(at);
-        true
+        Some(true)
     }
 
     fn expire(&mut self, at: u32) {

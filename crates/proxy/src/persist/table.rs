@@ -1,6 +1,6 @@
 //! The sessions of this process: the shards of [`balance::session`] behind short locks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,12 @@ pub struct SessionTable {
     /// Written with `link`, so that most requests need not look there.
     is_linked: AtomicBool,
     link: Mutex<Option<Arc<Link>>>,
-    /// Other processes may have moved what the store has confirmed before this time.
+    /// Other processes may have moved what the store has confirmed before this time. Touches compare it.
     doubt: AtomicU64,
+    /// The same for what touches should have compared by now. Requests compare it.
+    overdue: AtomicU64,
+    /// Doubts that touches may still resolve: when each was raised, and before which time.
+    doubts: Mutex<VecDeque<(u64, u64)>>,
 }
 
 /// The way to a store that other processes use, too (SP9).
@@ -54,6 +58,8 @@ impl SessionTable {
             is_linked: AtomicBool::new(false),
             link: Mutex::default(),
             doubt: AtomicU64::new(0),
+            overdue: AtomicU64::new(0),
+            doubts: Mutex::default(),
         }
     }
 
@@ -104,9 +110,7 @@ impl SessionTable {
             // Until then a late answer can come.
             InStore::Owed(at) => now_millis.saturating_sub(at) < ASKED_AGAIN_MILLIS,
             InStore::Synced(at) => {
-                let doubt = self.doubt.load(Ordering::Relaxed);
-                let is_doubted = at < doubt && now_millis.saturating_sub(doubt) >= LATE_MILLIS;
-                !is_doubted
+                at >= self.overdue.load(Ordering::Relaxed)
                     && now_millis.saturating_sub(at) < Pace::of(timeout_millis).interval_ms() + LATE_MILLIS
             }
         };
@@ -115,8 +119,27 @@ impl SessionTable {
 
     /// Other processes may have moved sessions that the store has confirmed before this time. Touches compare them soon, and
     /// where these are late, requests do.
-    pub fn doubt(&self, before_millis: u64) {
+    pub fn doubt(&self, before_millis: u64, now_millis: u64) {
         self.doubt.fetch_max(before_millis, Ordering::Relaxed);
+        let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        doubts.push_back((now_millis, before_millis));
+        if doubts.len() > DOUBTS_MAX {
+            doubts.pop_front();
+        }
+    }
+
+    /// Finds out which doubts touches have had the time to resolve. To be called every second. Later doubts do not make an
+    /// earlier one wait.
+    pub fn note_overdue(&self, now_millis: u64) {
+        let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not before what is confirmed now is certain: each request would ask.
+        let is_overdue = |&(raised, before): &(u64, u64)| {
+            now_millis.saturating_sub(raised) >= LATE_MILLIS && before <= now_millis
+        };
+        while let Some(&doubt) = doubts.front().filter(|doubt| is_overdue(doubt)) {
+            self.overdue.fetch_max(doubt.1, Ordering::Relaxed);
+            doubts.pop_front();
+        }
     }
 
     /// The way to the store, if there is one.
@@ -239,6 +262,8 @@ fn lock(shard: &CachePadded<Mutex<SessionShard>>) -> MutexGuard<'_, SessionShard
     shard.0.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+// limit: one comes each second, and stays for `LATE_MILLIS`, or ten timeouts of the store.
+const DOUBTS_MAX: usize = 64;
 /// How late a touch may be before requests ask themselves.
 const LATE_MILLIS: u64 = 6_000;
 const ASKED_AGAIN_MILLIS: u64 = 1_000;
@@ -246,3 +271,44 @@ const ASKED_AGAIN_MILLIS: u64 = 1_000;
 const SHARDS_MIN: u32 = 64;
 /// A shard that grows moves its index in one go, which takes less than a millisecond for so many.
 const SHARD_SESSIONS: u32 = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: u64 = 1_800_000;
+
+    fn linked() -> (SessionTable, store::session::SessionRequests) {
+        let (client, requests) = store::session::session_channel();
+        let table = SessionTable::new(1_000);
+        table.set_link(Some(Link { client, timeout: Duration::from_millis(10) }));
+        (table, requests)
+    }
+
+    #[test]
+    fn a_doubt_is_overdue_in_time_whatever_comes_after_it() {
+        let (table, _requests) = linked();
+        let asks = |at, now| table.link_to_ask(InStore::Synced(at), TIMEOUT, now).is_some();
+        for now in (10_000..16_000).step_by(1_000) {
+            table.note_overdue(now);
+            table.doubt(now + 100, now);
+            assert!(!asks(9_000, now), "touches have time until 16 s");
+        }
+        table.note_overdue(16_000);
+        assert!(asks(9_000, 16_000) && asks(10_099, 16_000));
+        assert!(!asks(10_100, 16_000), "what later doubts are about has more time");
+        assert!(!asks(16_000, 86_000 - 1_000) && asks(16_000, 86_000), "it was not touched");
+    }
+
+    #[test]
+    fn what_is_confirmed_later_is_not_in_doubt() {
+        let (table, _requests) = linked();
+        let asks = |at, now| table.link_to_ask(InStore::Synced(at), TIMEOUT, now).is_some();
+        // The answers of this store may be ten seconds old.
+        table.doubt(20_000, 10_000);
+        table.note_overdue(19_000);
+        assert!(!asks(9_000, 19_000), "or each request would ask until 20 s");
+        table.note_overdue(20_000);
+        assert!(asks(19_999, 20_000) && !asks(20_000, 20_000));
+    }
+}

@@ -66,7 +66,7 @@ pub(super) struct Request {
 pub(super) enum Wish {
     Claim { candidate: u64, lifetime: Duration },
     Find,
-    Move { from: u64, to: u64, lifetime: Duration },
+    Move { from: u64, to: u64, lifetime: Duration, is_told: bool },
     Put { target: u64, lifetime: Duration },
     Forget,
 }
@@ -100,7 +100,19 @@ impl SessionClient {
         to: u64,
         lifetime: Duration,
     ) -> oneshot::Receiver<Answer> {
-        self.ask(name, Wish::Move { from, to, lifetime })
+        self.ask(name, Wish::Move { from, to, lifetime, is_told: true })
+    }
+
+    /// The same for a session that has just begun, so that hardly any other node can know it: no [`Marks`](super::Marks) tell
+    /// of it. A client that opens many sessions could otherwise keep all nodes comparing theirs.
+    pub fn correct(
+        &self,
+        name: SessionName,
+        from: u64,
+        to: u64,
+        lifetime: Duration,
+    ) -> oneshot::Receiver<Answer> {
+        self.ask(name, Wish::Move { from, to, lifetime, is_told: false })
     }
 
     /// Gives the session to a target, whatever was there: the target has just made it.
@@ -131,9 +143,9 @@ impl SessionClient {
         self.counters.figures()
     }
 
-    /// How many sessions this process has moved in the store, for [`Marks::look`](super::Marks::look).
+    /// How often this process may have moved a session in the store, for [`Marks::look`](super::Marks::look).
     pub fn changes(&self) -> u64 {
-        self.counters.moves.read()
+        self.counters.changes.read()
     }
 
     fn ask(&self, name: SessionName, wish: Wish) -> oneshot::Receiver<Answer> {

@@ -33,6 +33,8 @@ pub(super) struct Counters {
     pub(super) claims_won: Counter,
     pub(super) claims_lost: Counter,
     pub(super) moves: Counter,
+    /// Writes by which a session may have moved, also those of which the answer was lost. Not among the figures.
+    pub(super) changes: Counter,
     pub(super) corrections: Counter,
     pub(super) rewritten: Counter,
     pub(super) untouched: Counter,

@@ -22,8 +22,8 @@ pub struct Marks {
     keys: Vec<Key>,
     /// As of the last look that did not fail; `None`: there was none.
     seen: Option<Vec<Option<Bytes>>>,
-    /// Changes of this node that the marks tell of.
-    told: u64,
+    /// Changes of this node that the marks tell of. `None` at the start: a client or process before may have left some untold.
+    told: Option<u64>,
     /// Which mark is the next one to be written.
     next: usize,
     /// When the marks are to get a new end of their lives.
@@ -37,14 +37,14 @@ impl Marks {
         let keys = secrets.into_iter().flatten().flat_map(of_secret).collect();
         // Nodes seldom begin with the same one, and two that write the same one at a time have to do it again.
         let next = (clock() % MARKS as u64) as usize;
-        Self { store, clock, keys, seen: None, told: 0, next, renewal: 0 }
+        Self { store, clock, keys, seen: None, told: None, next, renewal: 0 }
     }
 
     /// Looks at the marks and, if this node has made more than the changes that were told, tells of them. Returns whether
     /// sessions may have moved since the last look that did not fail.
     ///
     /// # Errors
-    /// The store's. Changes that could not be told are told in the next call.
+    /// The store's, if the marks cannot be read. Changes that could not be told are told in the next call.
     pub async fn look(&mut self, changes: u64) -> Result<bool, StoreError> {
         let items = self.store.read_many(&self.keys).await?;
         let values = |items: &[Option<Item>]| -> Vec<_> {
@@ -52,23 +52,29 @@ impl Marks {
         };
         let mut now = values(&items);
         let mut is_changed = self.seen.as_ref().is_none_or(|before| *before != now);
+        let is_news = self.told != Some(changes);
         let mut is_told = true;
         for (at, item) in items.iter().enumerate().take(self.keys.len()) {
-            let is_turn = changes != self.told && at % MARKS == self.next;
-            if item.is_none() || is_turn {
-                let is_written = self.write(at, item.as_ref(), &mut now).await?;
-                is_changed |= !is_written;
-                is_told &= is_written || !is_turn;
+            let is_turn = is_news && at % MARKS == self.next;
+            if !is_turn && item.is_some() {
+                continue;
             }
+            let Ok(is_written) = self.write(at, item.as_ref(), &mut now).await else {
+                // A store that takes no more says no less.
+                is_told = false;
+                break;
+            };
+            is_changed |= !is_written;
+            is_told &= is_written || !is_turn;
         }
-        if changes != self.told {
+        if is_news {
             self.next = (self.next + 1) % MARKS;
         }
         if is_told {
-            self.told = changes;
+            self.told = Some(changes);
         }
-        self.renew().await?;
         self.seen = Some(now);
+        self.renew().await;
         Ok(is_changed)
     }
 
@@ -95,16 +101,15 @@ impl Marks {
         }
     }
 
-    /// Lets the marks live on, from time to time.
-    async fn renew(&mut self) -> Result<(), StoreError> {
+    /// Lets the marks live on, from time to time. One that ends all the same counts as lost.
+    async fn renew(&mut self) {
         let now = (self.clock)();
         if now < self.renewal {
-            return Ok(());
+            return;
         }
         let ends: Vec<_> = self.keys.iter().map(|key| (key.clone(), Some(self.end()))).collect();
-        self.store.touch_many(&ends).await?;
-        self.renewal = now.saturating_add(LIFE_MS / 8);
-        Ok(())
+        let is_renewed = self.store.touch_many(&ends).await.is_ok();
+        self.renewal = now.saturating_add(if is_renewed { LIFE_MS / 8 } else { RENEWED_AGAIN_MS });
     }
 
     fn end(&self) -> u64 {
@@ -129,5 +134,6 @@ fn random() -> Result<Bytes, StoreError> {
 const MARKS: usize = 16;
 /// No group and no rule has this scope, which is a hash.
 const SCOPE: u64 = u64::from_be_bytes(*b"evk:mark");
+const RENEWED_AGAIN_MS: u64 = 60_000;
 /// A day: marks that no node needs any more go by themselves.
 const LIFE_MS: u64 = 24 * 60 * 60 * 1_000;

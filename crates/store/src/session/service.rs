@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::client::{Answer, Request, SessionRequests, Wish};
 use super::corrections::Corrections;
-use super::writes::{REQUEST_LIMIT, Sessions};
+use super::writes::{Done, REQUEST_LIMIT, Sessions};
 use crate::{Clock, Store};
 
 /// Answers until all clients are gone, and then ends what has begun.
@@ -56,7 +56,13 @@ async fn answer(sessions: Arc<Sessions>, request: Request) {
         match wish {
             Wish::Claim { candidate, lifetime } => sessions.claim(name, candidate, lifetime).await,
             Wish::Find => sessions.find(name).await,
-            Wish::Move { from, to, lifetime } => sessions.move_to(name, from, to, lifetime).await,
+            Wish::Move { from, to, lifetime, is_told } => {
+                let moved = sessions.move_to(name, from, to, lifetime).await;
+                // A move whose answer is lost may have been made.
+                let is_kept = matches!(moved, Ok(Done { answer: Answer::Here { is_ours: false, .. }, .. }));
+                sessions.counters.changes.add((is_told && !is_kept).into());
+                moved
+            }
             Wish::Put { target, lifetime } => sessions.put(name, target, lifetime).await,
             Wish::Forget => sessions.forget(name).await,
         }

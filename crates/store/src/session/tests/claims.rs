@@ -25,6 +25,9 @@ async fn of_two_moves_one_decides() {
     assert_eq!(b.move_to(NAME, 2, 2).await, theirs(2), "no change");
     assert_eq!(b.move_to((7, 8), 1, 3).await, ours(3), "the store has lost it");
     assert_eq!((a.client.figures().moves, b.client.figures().moves), (1, 1));
+    assert_eq!((a.client.changes(), b.client.changes()), (1, 1), "other nodes are to hear of it");
+    assert_eq!(a.client.correct(NAME, 2, 4, LIFETIME).await, Ok(ours(4)));
+    assert_eq!((a.client.figures().moves, a.client.changes()), (2, 1), "hardly any node can know it");
 }
 
 #[tokio::test]

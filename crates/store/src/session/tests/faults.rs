@@ -115,3 +115,14 @@ fn faulty(fault: Fault) -> (Time, Arc<Faulty>, Node) {
     let node = Node::new(Arc::clone(&store) as Arc<dyn Store>, secrets(1, None), &time);
     (time, store, node)
 }
+
+#[tokio::test]
+async fn a_move_whose_answer_is_lost_may_be_a_change() {
+    let time = Time::new();
+    let store = Faulty::new(&time, Fault::None);
+    let node = Node::new(Arc::clone(&store) as Arc<dyn Store>, secrets(1, None), &time);
+    assert_eq!(node.claim(NAME, 1).await, ours(1));
+    *store.fault.lock().unwrap() = Fault::Full;
+    assert!(matches!(node.move_to(NAME, 1, 2).await, Answer::Failed(_)));
+    assert_eq!((node.client.figures().moves, node.client.changes()), (0, 1));
+}

@@ -15,6 +15,8 @@ async fn a_change_is_told_once_to_each_other_node() {
         assert!(marks.look(0).await.unwrap(), "nothing is known at the start");
         assert!(!marks.look(0).await.unwrap());
     }
+    assert!(a.look(0).await.unwrap() && b.look(0).await.unwrap(), "c may have left changes untold before");
+    assert!(!a.look(0).await.unwrap() && !b.look(0).await.unwrap() && !c.look(0).await.unwrap());
     for changes in 1..40 {
         assert!(!a.look(changes).await.unwrap(), "its own change");
         assert!(b.look(0).await.unwrap() && c.look(0).await.unwrap());
@@ -56,10 +58,11 @@ async fn a_change_that_could_not_be_told_is_told_later() {
     let node = || Marks::new(Arc::clone(&store) as Arc<dyn Store>, &secrets(1, None), time.clock());
     let [mut a, mut b] = [node(), node()];
     assert!(a.look(0).await.unwrap() && b.look(0).await.unwrap());
+    assert!(a.look(0).await.unwrap() && !b.look(0).await.unwrap());
     *store.fault.lock().unwrap() = Fault::Full;
-    a.look(1).await.unwrap_err();
+    assert!(!a.look(1).await.unwrap(), "a store that takes nothing still says what others have changed");
     *store.fault.lock().unwrap() = Fault::Refuses;
-    assert!(a.look(1).await.unwrap(), "what has happened meanwhile is unknown, and another node was first");
+    assert!(a.look(1).await.unwrap(), "another node was first");
     assert!(!b.look(0).await.unwrap());
     *store.fault.lock().unwrap() = Fault::None;
     a.look(1).await.unwrap();
@@ -80,6 +83,7 @@ async fn nodes_understand_each_other_while_a_secret_is_replaced() {
     let store = memory(&time);
     let [mut old, mut new] = [node(&store, &time, 1, None), node(&store, &time, 2, Some(1))];
     assert!(old.look(0).await.unwrap() && new.look(0).await.unwrap());
+    assert!(old.look(0).await.unwrap(), "new may have left changes untold before");
     assert!(!old.look(1).await.unwrap() && new.look(0).await.unwrap());
     assert!(!new.look(1).await.unwrap() && old.look(1).await.unwrap());
 }

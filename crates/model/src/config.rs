@@ -47,6 +47,8 @@ pub struct TargetGroup {
     pub tcp_keepalive: Option<TcpKeepalive>,
     /// L47: the PROXY header with which connections to targets begin. Only for TCP.
     pub proxy_protocol_out: Option<ProxyVersion>,
+    /// Requests or TCP connections that each target may have in flight; `None`: no limit.
+    pub max_connections: Option<u32>,
 }
 
 /// The version of a PROXY header.

@@ -192,6 +192,8 @@ failures! {
         "The TLS client's ClientHello took too long.", "Only of TCP connections to a listener whose rules have `sni` or `alpn`: `handshake_timeout` is the limit for the whole message.";
     NoTarget => 503 "no_target" Some("destination_unavailable"), Local Pick Never Error,
         "No server is available for this request.", "Every target of the group is unhealthy or has weight 0: see `evenkeel targets`.";
+    TargetsFull => 503 "targets_full" Some("connection_limit_reached"), Local Pick Never Error,
+        "All servers are busy.", "Every target that could take it has `max_connections` of its group in flight: see `evenkeel targets`, raise the limit, or add targets.";
     /// This machine is out of file descriptors, ports or memory.
     LocalResources => 503 "local_resources" Some("proxy_internal_response"), Local Connect Never Error,
         "The load balancer is out of resources.", "Raise the limit of open files (RLIMIT_NOFILE), or widen the range of local ports.";

@@ -324,8 +324,14 @@ impl TargetLive {
         begun.saturating_sub(self.cells.sum(failed)).saturating_sub(self.in_flight().into())
     }
 
-    pub(crate) fn begin_request(&self) {
-        self.in_flight.0.fetch_add(1, Ordering::Relaxed);
+    /// Counts one more request in flight, unless there are `max` already. It is exact over all workers.
+    pub(crate) fn begin_request(&self, max: Option<u32>) -> bool {
+        let Some(max) = max else {
+            self.in_flight.0.fetch_add(1, Ordering::Relaxed);
+            return true;
+        };
+        let next = |count: u32| count.checked_add(1).filter(|&count| count <= max);
+        self.in_flight.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 
     pub(crate) fn end_request(&self) {

@@ -41,6 +41,7 @@ fn target_group(name: &str, table: &Table, listeners: &[Listener], build: &mut B
         keepalive: table.table("keepalive").map(keepalive).unwrap_or_default(),
         tcp_keepalive: connections::tcp_keepalive(Some(TcpKeepalive::default()), table, build),
         proxy_protocol_out: table.text("proxy_protocol_out").and_then(proxy_version),
+        max_connections: table.integer("max_connections"),
     }
 }
 

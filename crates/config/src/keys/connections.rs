@@ -91,7 +91,7 @@ const PROBES: &[Key] = &[
     },
 ];
 
-const CONNECTIONS: Kind = Kind::Integer(1, 1 << 24);
-const NO_LIMIT: super::Default = Means("no limit except that of file descriptors");
+pub(super) const CONNECTIONS: Kind = Kind::Integer(1, 1 << 24);
+pub(super) const NO_LIMIT: super::Default = Means("no limit except that of file descriptors");
 // The kernel's range (`man 7 tcp`: TCP_KEEPIDLE, TCP_KEEPINTVL).
 const KERNEL_SECONDS: Kind = Kind::Duration(1_000, 32_767_000);

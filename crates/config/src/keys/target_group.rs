@@ -84,6 +84,13 @@ pub(super) const KEYS: &[Key] = &[
         help: "The version of the PROXY header with which each connection to a target begins. It names the client's address, and with `v2` also its TLS: version, cipher, name, protocol and the common name of its certificate. Health checks at the target's own port begin with one that names no client. Targets must expect it: it is sent to all of the group. Only for `protocol = \"tcp\"`.",
         example: "proxy_protocol_out = \"v2\"",
     },
+    Key {
+        name: "max_connections",
+        kind: connections::CONNECTIONS,
+        default: connections::NO_LIMIT,
+        help: "How many requests, or connections of TCP listeners, each target of the group may have in flight, over all workers. A target that is full is left out of the choice, and sessions go elsewhere for as long as theirs is; if all are full, the request is answered with 503, or the connection reset, and the reason is `targets_full`. Health checks and idle connections do not count, WebSockets do.",
+        example: "max_connections = 200",
+    },
 ];
 
 const TARGET: &[Key] = &[

@@ -5,6 +5,7 @@
 mod dead_target_is_left_out;
 mod fail_open_tries_all;
 mod failed_connect_goes_to_the_next;
+mod full_targets_are_left_out;
 mod hash_is_stable;
 mod least_connections_spreads_load;
 mod probes_read_as_requests_do;

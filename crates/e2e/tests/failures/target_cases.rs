@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 
 use model::Failure;
-use testkit::{Client, Config, Target, refused_address};
+use testkit::{Client, Config, Target, refused_address, wait_until};
 
 use crate::case::{Case, patient};
 use crate::websocket_cases;
@@ -17,6 +17,7 @@ pub(crate) fn case(failure: Failure) -> Option<Case> {
         Failure::TargetUnreachable => elsewhere("127.255.255.255:80".parse().unwrap()),
         Failure::TargetConnectTimeout => full_backlog(),
         Failure::LocalResources => out_of_descriptors(),
+        Failure::TargetsFull => full(),
         Failure::TargetClosedBeforeResponse => Case::answers(""),
         Failure::TargetResponseMalformed => Case::answers("HTTP/1.1 200 OK\nA: b\n\n"),
         Failure::TargetResponseFraming => {
@@ -60,6 +61,18 @@ fn full_backlog() -> Case {
     });
     case.config = patient(Config::to_addresses(&[address]));
     case
+}
+
+/// One request is in flight at the only target, and there may be no other.
+fn full() -> Case {
+    let case = Case::new(stalls_after(""), |balancer, mut first| {
+        first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        wait_until("the target has the request", || balancer.targets()[0]["in_flight"] == 1);
+        let response = Client::connect(balancer.web()).get("/");
+        first.reset();
+        Some(response)
+    });
+    case.with(|config| config.group("max_connections = 1"))
 }
 
 /// Clients with requests in flight use all descriptors that clients may have, and their targets use the rest.

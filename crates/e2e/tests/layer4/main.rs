@@ -25,6 +25,7 @@ mod rules_go_by_the_source;
 mod server_may_speak_first;
 mod status_counts_connections;
 mod stop_waits_for_connections;
+mod targets_have_limits;
 mod tls_ends_here;
 mod tls_names_choose_the_target;
 mod tls_without_a_rule_gets_an_alert;

@@ -64,7 +64,7 @@ async fn try_targets<S: Sys>(
     upload: &mut Upload<'_>,
 ) -> Result<(), Failed> {
     let key = choice_key(&group.plan.group.algorithm, Some(exchange.request()), exchange.source);
-    let (mut attempts, mut last) = (Attempts::default(), Failed::from(Failure::NoTarget));
+    let (mut attempts, mut last) = (Attempts::default(), None);
     let (client, watch) = (exchange.client, ClientWatch::new(exchange));
     // Told when there is another attempt, which is known only then.
     let mut untold = None;
@@ -86,6 +86,10 @@ async fn try_targets<S: Sys>(
             chosen = Box::pin(session::agree(worker, session, group, chosen, &attempts.tried)).await;
         }
         let target = &group.targets[chosen];
+        let Some(in_flight) = InFlight::begin(target, group.plan.group.max_connections) else {
+            attempts.place_lost();
+            continue;
+        };
         exchange.route.attempts = attempts.begin();
         exchange.route.target = Some(target.live.key().address);
         let to = Destination { group, target, rule: admitted.rule };
@@ -93,9 +97,11 @@ async fn try_targets<S: Sys>(
             Ok(()) => return Ok(()),
             Err(missed) => missed,
         };
+        drop(in_flight);
         target.cells().failures.count(missed.failed.failure);
-        last = missed.failed;
-        if let (Some(session), Failure::TargetClosedBeforeResponse) = (&mut exchange.session, last.failure) {
+        let failed = *last.insert(missed.failed);
+        if let (Some(session), Failure::TargetClosedBeforeResponse) = (&mut exchange.session, failed.failure)
+        {
             session.response_lost();
         }
         let request = Repeatable {
@@ -113,7 +119,7 @@ async fn try_targets<S: Sys>(
         }
         untold = missed.is_news().then_some((&*target.live, missed.failed));
     }
-    Err(last)
+    Err(last.unwrap_or_else(|| attempts.why_none(&group.plan).into()))
 }
 
 /// One try of the request at one target: connect, forward, respond.
@@ -123,7 +129,6 @@ async fn attempt<S: Sys>(
     fresh: bool,
     upload: &mut Upload<'_>,
 ) -> Result<(), Missed> {
-    let _in_flight = InFlight::begin(to.target);
     let (proxy, began) = (&exchange.client.proxy, exchange.client.proxy.worker.now());
     let is_idempotent = exchange.heads.request.method().is_idempotent();
     let connector = to.group.plan.connector.as_ref();

@@ -118,7 +118,9 @@ fn chosen_by_session<S: Sys>(
     let stays = session.preferred == Some(choice.target);
     let hash = session.sight.hash.filter(|_| !stays && (session.at.is_some() || is_learned));
     let is_good = |target: usize| {
-        sharing::is_usable(group, target, tried) && !group.plan.targets[target].is_passed_over(now_millis)
+        sharing::is_usable(group, target, tried)
+            && !group.plan.targets[target].is_passed_over(now_millis)
+            && !group.plan.is_full(target)
     };
     hash.and_then(|hash| sharing::by_hash(group, hash, is_good)).unwrap_or(choice.target)
 }

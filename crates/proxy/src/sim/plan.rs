@@ -227,6 +227,7 @@ impl Settings {
             keepalive: TargetKeepalive { idle_max: self.idle_max, ..TargetKeepalive::default() },
             tcp_keepalive: None,
             proxy_protocol_out: None,
+            max_connections: None,
         }
     }
 }

@@ -72,6 +72,15 @@ impl GroupPlan {
         self.ids.iter().position(|&id| id == target)
     }
 
+    /// Whether a target has as many requests in flight as it may have (L44).
+    pub(crate) fn is_full(&self, target: usize) -> bool {
+        self.group.max_connections.is_some_and(|max| self.targets[target].in_flight() >= max)
+    }
+
+    pub(crate) fn has_full(&self) -> bool {
+        (0..self.targets.len()).any(|target| self.is_full(target))
+    }
+
     /// True if `group` and `connector` would compile to this plan.
     fn is_of(&self, group: &TargetGroup, connector: Option<&Arc<Connector>>) -> bool {
         // No `..`: a new field must be compared, too. `tls` is not compared, because it contains line numbers of the file;
@@ -88,6 +97,7 @@ impl GroupPlan {
             keepalive,
             tcp_keepalive,
             proxy_protocol_out,
+            max_connections,
         } = group;
         *name == self.group.name
             && *protocol == self.group.protocol
@@ -99,6 +109,7 @@ impl GroupPlan {
             && *keepalive == self.group.keepalive
             && *tcp_keepalive == self.group.tcp_keepalive
             && *proxy_protocol_out == self.group.proxy_protocol_out
+            && *max_connections == self.group.max_connections
             && Connector::are_same(self.connector.as_ref(), connector)
     }
 }

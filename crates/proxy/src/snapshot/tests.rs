@@ -167,6 +167,7 @@ fn what_changed_is_compiled_anew_and_nothing_else() {
         ("health_check", "timeouts = { connect = '1s' }\nhealth_check", APP),
         ("health_check", "keepalive = { idle_max = 1 }\nhealth_check", APP),
         ("health_check", "tcp_keepalive = { probes = 1 }\nhealth_check", APP),
+        ("health_check", "max_connections = 9\nhealth_check", APP),
         ("health_check", "protocol = 'h2c'\nhealth_check", APP),
         ("format = 'text'", "format = 'json'", LISTENER),
         ("access_log = { path = '-', format = 'text' }", "", LISTENER),

@@ -50,7 +50,7 @@ pub(crate) enum Unavailable {
     Unhealthy,
     /// A recent connect failed.
     PassedOver,
-    /// It has as many requests in flight as `spill` allows. The session stays there.
+    /// It has as many requests in flight as `spill` or its group's `max_connections` allows. The session stays there.
     Full,
 }
 
@@ -75,8 +75,8 @@ impl Tried {
 }
 
 /// Chooses the preferred target if it is available, else one by the group's algorithm: first among healthy targets
-/// without a recent failed connect, then among healthy ones, then, if none is healthy, among all (fail open). `None`: no
-/// target is left.
+/// without a recent failed connect, then among healthy ones, then, if none is healthy, among all (fail open). Targets that
+/// have `max_connections` in flight are left out each time. `None`: no target is left.
 pub(crate) fn choose(
     group: &GroupPlan,
     cursor: &RefCell<SmoothWeighted>,
@@ -89,7 +89,8 @@ pub(crate) fn choose(
         None => None,
     };
     let targets = &group.targets;
-    let healthy = |target: usize| targets[target].health().takes_traffic() && !ask.tried.contains(target);
+    let any = |target: usize| !ask.tried.contains(target) && !group.is_full(target);
+    let healthy = |target: usize| targets[target].health().takes_traffic() && any(target);
     let full = ask.preferred.filter(|_| not_preferred == Some(Unavailable::Full));
     let best = |target: usize| {
         healthy(target) && !targets[target].is_passed_over(ask.now_millis) && full != Some(target)
@@ -112,7 +113,6 @@ pub(crate) fn choose(
     if !fail_open(targets.iter().filter(|target| target.health().takes_traffic()).count()) {
         return None;
     }
-    let any = |target: usize| !ask.tried.contains(target);
     if let Some(target) = stays(&any) {
         return kept(target, Why::FailOpen);
     }
@@ -130,7 +130,8 @@ fn availability(group: &GroupPlan, target: usize, ask: &Ask) -> Result<usize, Un
     if live.is_passed_over(ask.now_millis) {
         return Err(Unavailable::PassedOver);
     }
-    if ask.spill.is_some_and(|most| live.in_flight() >= most) { Err(Unavailable::Full) } else { Ok(target) }
+    let is_full = group.is_full(target) || ask.spill.is_some_and(|most| live.in_flight() >= most);
+    if is_full { Err(Unavailable::Full) } else { Ok(target) }
 }
 
 fn by_algorithm(

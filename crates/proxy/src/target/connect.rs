@@ -23,12 +23,15 @@ use crate::stream::{HandshakeError, Stream, Tls, Wire};
 pub(crate) struct InFlight<S: Sys>(Rc<LocalTarget<S>>);
 
 impl<S: Sys> InFlight<S> {
-    pub(crate) fn begin(target: &Rc<LocalTarget<S>>) -> Self {
-        target.live.begin_request();
+    /// `None`: the target has `max` in flight already.
+    pub(crate) fn begin(target: &Rc<LocalTarget<S>>, max: Option<u32>) -> Option<Self> {
+        if !target.live.begin_request(max) {
+            return None;
+        }
         let cells = target.cells();
         cells.requests.increment();
         cells.requests_in_flight.increment();
-        Self(Rc::clone(target))
+        Some(Self(Rc::clone(target)))
     }
 }
 

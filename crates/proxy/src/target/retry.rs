@@ -7,6 +7,7 @@ use model::{Failure, Limits, Retry};
 
 use super::choose::Tried;
 use crate::failed::Failed;
+use crate::snapshot::GroupPlan;
 
 /// A failed attempt.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,8 @@ pub(crate) struct Repeatable {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Attempts {
     made: u32,
+    /// How often another worker took the last place of a target that was chosen.
+    places_lost: u32,
     pub(crate) tried: Tried,
     /// The next attempt must not reuse an idle connection.
     pub(crate) is_fresh: bool,
@@ -56,7 +59,17 @@ pub(crate) struct Attempts {
 impl Attempts {
     /// Whether the request may have another attempt.
     pub(crate) fn may_begin(&self) -> bool {
-        self.made < Limits::ATTEMPTS_MAX
+        self.made < Limits::ATTEMPTS_MAX && self.places_lost < PLACES_LOST_MAX
+    }
+
+    /// The chosen target turned out to be full, before the attempt began.
+    pub(crate) fn place_lost(&mut self) {
+        self.places_lost += 1;
+    }
+
+    /// Why there was no attempt.
+    pub(crate) fn why_none(&self, group: &GroupPlan) -> Failure {
+        if self.places_lost > 0 || group.has_full() { Failure::TargetsFull } else { Failure::NoTarget }
     }
 
     /// Counts an attempt; returns its number, from 1.
@@ -97,6 +110,8 @@ pub(crate) fn is_kept(is_http2: bool, bytes: usize, is_idempotent: bool) -> bool
     is_idempotent || is_http2 && bytes <= KEPT_BYTES_MAX
 }
 
+// limit: choices of a target whose last place was taken meanwhile.
+const PLACES_LOST_MAX: u32 = 16;
 // limit: bytes of a request's body that are kept while a target that speaks HTTP/2 may refuse the request.
 const KEPT_BYTES_MAX: usize = net::SMALL;
 

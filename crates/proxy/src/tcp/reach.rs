@@ -71,7 +71,7 @@ async fn try_targets<S: Sys>(
 ) -> Result<Reached<S>, Failed> {
     let client = exchange.client;
     let key = choice_key(&group.plan.group.algorithm, None, exchange.source);
-    let (mut attempts, mut last) = (Attempts::default(), Failed::from(Failure::NoTarget));
+    let (mut attempts, mut last) = (Attempts::default(), None);
     while attempts.may_begin() {
         let session = exchange.session.as_ref();
         let ask = session::ask(session, key, attempts.tried, client.proxy.now_millis());
@@ -83,19 +83,28 @@ async fn try_targets<S: Sys>(
             chosen = session::agree(worker, session, group, chosen, &attempts.tried).await;
         }
         let target = &group.targets[chosen];
+        let Some(in_flight) = InFlight::begin(target, group.plan.group.max_connections) else {
+            attempts.place_lost();
+            continue;
+        };
         exchange.route.attempts = attempts.begin();
         exchange.route.target = Some(target.live.key().address);
-        last = match attempt(client, group, target).await {
-            Ok(reached) => return Ok(reached),
+        let failed = match attempt(client, group, target).await {
+            Ok(connection) => {
+                let introduction = group.plan.group.proxy_protocol_out;
+                return Ok(Reached { connection, introduction, _in_flight: in_flight });
+            }
             Err(failed) => failed,
         };
-        target.cells().failures.count(last.failure);
-        target.live.request_failed(last, client.proxy.now_millis());
-        if !attempts.goes_on_after(chosen, &Missed::new(last, true), ONCE) {
+        drop(in_flight);
+        last = Some(failed);
+        target.cells().failures.count(failed.failure);
+        target.live.request_failed(failed, client.proxy.now_millis());
+        if !attempts.goes_on_after(chosen, &Missed::new(failed, true), ONCE) {
             break;
         }
     }
-    Err(last)
+    Err(last.unwrap_or_else(|| attempts.why_none(&group.plan).into()))
 }
 
 /// One connect to one target. It ends early if the client goes away.
@@ -103,9 +112,8 @@ async fn attempt<S: Sys>(
     client: &Client<S>,
     group: &LocalGroup<S>,
     target: &Rc<LocalTarget<S>>,
-) -> Result<Reached<S>, Failed> {
+) -> Result<TargetConnection<S>, Failed> {
     let (proxy, began) = (&client.proxy, client.proxy.worker.now());
-    let in_flight = InFlight::begin(target);
     let connecting = establish(&proxy.worker, target, group.plan.group.timeouts.connect);
     let connected = tokio::select! {
         biased;
@@ -117,8 +125,7 @@ async fn attempt<S: Sys>(
     match connected {
         Ok(connection) => {
             note_connected(target, proxy.worker.now().saturating_sub(began) / 1_000);
-            let introduction = group.plan.group.proxy_protocol_out;
-            Ok(Reached { connection, introduction, _in_flight: in_flight })
+            Ok(connection)
         }
         Err(failed) => {
             note_not_connected(&target.live, began / 1_000_000, proxy.now_millis(), failed);

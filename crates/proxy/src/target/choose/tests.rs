@@ -126,14 +126,40 @@ fn a_session_spills_over_while_its_target_is_full() {
     group.set([Health::Healthy; 3]);
     let ask = Ask { preferred: Some(1), spill: Some(2), ..ASK };
     let full = group.snapshot.groups[0].targets[1].clone();
-    full.begin_request();
+    full.begin_request(None);
     assert_eq!(group.choose(ask).unwrap().target, 1, "one of two");
-    full.begin_request();
+    full.begin_request(None);
     let choice = group.choose(ask).unwrap();
     assert_eq!(choice.not_preferred, Some(Unavailable::Full));
     assert_ne!(choice.target, 1);
     full.end_request();
     assert_eq!(group.choose(ask).unwrap().target, 1, "there is room again");
+}
+
+#[test]
+fn full_targets_are_left_out_and_their_sessions_spill_over() {
+    use Health::{Healthy, Unhealthy};
+    for algorithm in ["weighted_round_robin", "least_connections", "random_two", "source_ip_hash"] {
+        let mut group = Group::new(&format!("algorithm = '{algorithm}'\nmax_connections = 2"));
+        group.set([Healthy, Healthy, Unhealthy]);
+        let targets = group.snapshot.groups[0].targets.clone();
+        assert!(targets[1].begin_request(Some(2)) && targets[1].begin_request(Some(2)));
+        assert!(!targets[1].begin_request(Some(2)));
+        for _ in 0..10 {
+            assert_eq!(group.choose(ASK).unwrap().target, 0, "{algorithm}");
+        }
+        let choice = group.choose(Ask { preferred: Some(1), ..ASK }).unwrap();
+        assert_eq!((choice.target, choice.not_preferred), (0, Some(Unavailable::Full)), "{algorithm}");
+        targets[0].begin_request(None);
+        targets[0].begin_request(None);
+        let full = group.choose(ASK);
+        assert_eq!(full, None, "{algorithm}: a full target is no reason to try an unhealthy one");
+        assert_eq!(group.choose(Ask { preferred: Some(0), ..ASK }), None, "{algorithm}");
+        assert!(group.snapshot.groups[0].has_full());
+        // Full and fail open.
+        group.set([Unhealthy; 3]);
+        assert_eq!(group.choose(ASK).unwrap().target, 2, "{algorithm}");
+    }
 }
 
 #[test]

@@ -111,7 +111,8 @@ fn a_request_that_cannot_be_repeated_gets_no_connection_that_the_target_has_clos
 #[test]
 fn an_attempt_is_in_flight_until_it_is_dropped() {
     let target = target();
-    let attempts = [InFlight::begin(&target), InFlight::begin(&target)];
+    let attempts = [InFlight::begin(&target, None), InFlight::begin(&target, Some(2))];
+    assert!(InFlight::begin(&target, Some(2)).is_none(), "it is full");
     let in_flight = || (target.live.in_flight(), target.cells().requests_in_flight.read());
     assert_eq!((in_flight(), target.cells().requests.read()), ((2, 2), 2));
     drop(attempts);

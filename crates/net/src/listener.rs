@@ -10,7 +10,7 @@ use model::TcpKeepalive;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::keepalive;
-use crate::reactor::{Direction, SourceId, State};
+use crate::reactor::{Direction, SourceId};
 use crate::stream::TcpStream;
 use crate::sys::{Fd, Sys};
 use crate::worker::Worker;
@@ -178,18 +178,7 @@ impl<S: Sys> Listener<S> {
 
     /// See [`Self::readable`].
     pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let state = self.worker.0.reactor.borrow_mut().state(self.id, Direction::Read);
-        if state == State::Ready {
-            return if self.worker.may_transfer(context) { Poll::Ready(Ok(())) } else { Poll::Pending };
-        }
-        let waker = context.waker().clone();
-        let (old, register) = self.worker.0.reactor.borrow_mut().park(self.id, Direction::Read, waker);
-        drop(old);
-        if register && let Err(error) = self.worker.0.sys.register(self.fd, self.id.token()) {
-            self.worker.0.reactor.borrow_mut().not_registered(self.id);
-            return Poll::Ready(Err(error));
-        }
-        Poll::Pending
+        self.worker.poll_readable(self.fd, self.id, context)
     }
 
     /// Asks the kernel whether the accept queue holds a connection; [`Self::readable`] only says that it may.

@@ -13,7 +13,7 @@ use crate::buffer;
 use crate::executor::{self, Executor, Turn};
 use crate::milli_timer::MilliTimers;
 use crate::pipe::PipeEnds;
-use crate::reactor::{Reactor, SourceId, Ticks};
+use crate::reactor::{Direction, Reactor, SourceId, State, Ticks};
 use crate::remote::{self, Remote};
 use crate::stream::StreamKey;
 use crate::sys::{Fd, Sys};
@@ -203,6 +203,27 @@ impl<S: Sys> Worker<S> {
                 true
             }
         }
+    }
+
+    /// Waits until a source may have something to read, and registers it if need be.
+    pub(crate) fn poll_readable(
+        &self,
+        fd: Fd,
+        id: SourceId,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let state = self.0.reactor.borrow_mut().state(id, Direction::Read);
+        if state == State::Ready {
+            return if self.may_transfer(context) { Poll::Ready(Ok(())) } else { Poll::Pending };
+        }
+        let waker = context.waker().clone();
+        let (old, register) = self.0.reactor.borrow_mut().park(id, Direction::Read, waker);
+        drop(old);
+        if register && let Err(error) = self.0.sys.register(fd, id.token()) {
+            self.0.reactor.borrow_mut().not_registered(id);
+            return Poll::Ready(Err(error));
+        }
+        Poll::Pending
     }
 
     /// Charges transferred bytes to the budgets of the task being polled and of this turn of the loop.
